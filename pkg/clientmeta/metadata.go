@@ -1,0 +1,132 @@
+package clientmeta
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+)
+
+// Metadata is the body of a registration request.
+type Metadata struct {
+	// OAuth holds the registered members that were given a value; nothing else in it is set.
+	OAuth *configv1.OAuthSettings
+	// Scope is the member scope, in order and without repetition. It is not part of OAuth.
+	Scope []string
+	// Given tells how each known member stood in the body.
+	Given Members
+}
+
+// State is how a member stood in a body.
+type State uint8
+
+// The three states of a member.
+const (
+	Absent State = iota // the default, or what is stored, holds
+	Null                // the member is set to nothing
+	Value               // the member is set, perhaps to an empty value
+)
+
+// Members are the known members of a body by their registered names. Those that are not in it are Absent.
+type Members map[string]State
+
+// Has reports whether a member was given, with a value or as null.
+func (m Members) Has(name string) bool { return m[name] != Absent }
+
+// scopeMember is the only registered member that no field of the message stands for.
+const scopeMember = "scope"
+
+// firstOwn is the first field number of OAuthSettings that is no registered metadata.
+const firstOwn = 100
+
+// registered are the names of the members that the message has.
+var registered = func() []string {
+	var names []string
+	fields := (&configv1.OAuthSettings{}).ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		if f := fields.Get(i); f.Number() < firstOwn {
+			names = append(names, f.TextName())
+		}
+	}
+	return names
+}()
+
+// Decode reads a registration body. Members that are not registered, or that this product does not have, are skipped
+// (RFC 7591 §2); so are those of the message that are not metadata. Every error is an *oauth2.Error that names the place:
+// invalid_client_metadata. The caller limits the size of body.
+func Decode(body []byte) (Metadata, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return Metadata{}, oauth2.InvalidClientMetadata.Errorf("no content")
+	}
+	tree, err := prototree.Parse(body)
+	if err != nil {
+		return Metadata{}, refused(err)
+	}
+	m := Metadata{OAuth: &configv1.OAuthSettings{}, Given: Members{}}
+	known := make(prototree.Object, len(tree))
+	for _, name := range registered {
+		if v, given := tree[name]; given {
+			known[name] = v
+			m.Given.note(name, v)
+		}
+	}
+	if err := prototree.Registration.Decode(known, m.OAuth); err != nil {
+		return Metadata{}, refused(err)
+	}
+	if v, given := tree[scopeMember]; given {
+		m.Given.note(scopeMember, v)
+		scope, ok := v.(string)
+		if !ok && v != nil {
+			return Metadata{}, oauth2.InvalidClientMetadata.Errorf("%s must be a string", scopeMember)
+		}
+		m.Scope = oauth2.SplitScope(scope)
+	}
+	return m, nil
+}
+
+func (m Members) note(name string, v any) {
+	m[name] = Value
+	if v == nil {
+		m[name] = Null
+	}
+}
+
+func refused(err error) error {
+	text := err.Error()
+	var e *prototree.Error
+	if errors.As(err, &e) && e.Reason == prototree.Malformed {
+		text = e.Message() + ": " + e.Detail
+	}
+	return oauth2.InvalidClientMetadata.Errorf("%s", text).WithCause(err)
+}
+
+// Defaults of members that a body leaves out (RFC 7591 §2, OpenID Connect Registration §2).
+const (
+	DefaultClientName      = "Unknown Client"
+	DefaultApplicationType = "web"
+	DefaultGrantType       = oauth2.GrantAuthorizationCode
+	DefaultResponseType    = oauth2.ResponseCode
+	DefaultAuthMethod      = oauth2.AuthBasic
+)
+
+// Complete gives every member that the body left out its default. A member that was null stays without a value.
+func (m Metadata) Complete() {
+	absent := func(name string) bool { return !m.Given.Has(name) }
+	if absent("client_name") {
+		m.OAuth.ClientName = DefaultClientName
+	}
+	if absent("application_type") {
+		m.OAuth.ApplicationType = DefaultApplicationType
+	}
+	if absent("grant_types") {
+		m.OAuth.GrantTypes = []string{string(DefaultGrantType)}
+	}
+	if absent("response_types") {
+		m.OAuth.ResponseTypes = []string{string(DefaultResponseType)}
+	}
+	if absent("token_endpoint_auth_method") {
+		m.OAuth.TokenEndpointAuthMethod = string(DefaultAuthMethod)
+	}
+}

@@ -1,0 +1,67 @@
+package prototree
+
+import (
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	optionsv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
+)
+
+// Marks are what the contract says about a member.
+type Marks struct {
+	OutputOnly bool // set by the server
+	Immutable  bool // set at creation
+	Internal   bool // never in REST, audit or registration bodies
+	Always     bool // written to REST bodies even when empty
+	Secret     bool // masked, absent or sealed, depending on the dialect
+	Hashed     bool // a secret that is kept as a one-way hash and therefore not sealed
+	// Key is, on a list of messages, the field name of the member by which elements are recognised.
+	Key string
+	// Variant is, on an arm of a variant oneof, the value of `type`.
+	Variant string
+}
+
+var marks sync.Map // protoreflect.FieldDescriptor → Marks
+
+// MarksOf returns the marks of a field. The answer is kept, so asking again is cheap.
+func MarksOf(fd protoreflect.FieldDescriptor) Marks {
+	if m, ok := marks.Load(fd); ok {
+		return m.(Marks)
+	}
+	m := readMarks(fd)
+	marks.Store(fd, m)
+	return m
+}
+
+func readMarks(fd protoreflect.FieldDescriptor) Marks {
+	options, ok := fd.Options().(*descriptorpb.FieldOptions)
+	if !ok || options == nil {
+		return Marks{}
+	}
+	m := Marks{Secret: options.GetDebugRedact()}
+	if f, ok := proto.GetExtension(options, optionsv1.E_Field).(*optionsv1.FieldMarks); ok {
+		m.OutputOnly = f.GetOutputOnly()
+		m.Immutable = f.GetImmutable()
+		m.Internal = f.GetInternal()
+		m.Always = f.GetAlways()
+		m.Hashed = f.GetHashed()
+		m.Key = f.GetKey()
+	}
+	if v, ok := proto.GetExtension(options, optionsv1.E_Variant).(*optionsv1.VariantMarks); ok {
+		m.Variant = v.GetType()
+	}
+	return m
+}
+
+// isList reports whether a message is spelled as a plain list.
+func isList(md protoreflect.MessageDescriptor) bool {
+	options, ok := md.Options().(*descriptorpb.MessageOptions)
+	if !ok || options == nil {
+		return false
+	}
+	m, ok := proto.GetExtension(options, optionsv1.E_Message).(*optionsv1.MessageMarks)
+	return ok && m.GetList()
+}
