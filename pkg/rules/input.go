@@ -1,0 +1,151 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+)
+
+// Input is what an expression may read. Filling it costs nothing that the expression does not use: no field is copied
+// or converted before it is read. The evaluation only reads it; it may be changed between evaluations, for example to
+// ask the same question about the next provider.
+type Input struct {
+	// Login is the identifier typed, or login_hint, or empty.
+	Login string
+	// Request is the request being served.
+	Request Request
+	// Client is the application that asks; nil where unknown.
+	Client *Client
+	// User is the person, of JSON values; nil where unknown. An expression that reads what is unknown fails.
+	User map[string]any
+	// Attributes are context.attributes, of JSON values.
+	Attributes map[string]any
+	// Domain is the domain of the request; nil where unknown.
+	Domain *Domain
+	// IdentityProvider is the candidate of a selection rule.
+	IdentityProvider *IdentityProvider
+}
+
+// contextValue is an Input seen as the variable context.
+type contextValue Input
+
+// activation is an Input as CEL asks it for variables.
+type activation Input
+
+// ResolveName implements cel.Activation.
+func (a *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "login":
+		if len(a.Login) > maxLogin {
+			return types.WrapErr(&limitError{fmt.Sprintf("login is longer than %d bytes", maxLogin)}), true
+		}
+		return a.Login, true
+	case "request":
+		return (*requestValue)(&a.Request), true
+	case "client":
+		if a.Client == nil {
+			return types.WrapErr(unknownHere(name)), true
+		}
+		return a.Client, true
+	case "user":
+		if a.User == nil {
+			return types.WrapErr(unknownHere(name)), true
+		}
+		return a.User, true
+	case "context":
+		return (*contextValue)(a), true
+	case "identityProvider":
+		if a.IdentityProvider == nil {
+			return types.WrapErr(unknownHere(name)), true
+		}
+		return a.IdentityProvider, true
+	}
+	return nil, false
+}
+
+// Parent implements cel.Activation.
+func (a *activation) Parent() cel.Activation { return nil }
+
+// Client is an application in the form expressions read, made once per configuration.
+type Client struct{ fields []any }
+
+// ClientFields are the fields of the variable client. Metadata is of JSON values.
+type ClientFields struct {
+	ID, ClientID, Name, Type string
+	GrantTypes, Scopes       []string
+	Metadata                 map[string]any
+}
+
+// NewClient prepares an application for any number of evaluations. It keeps no reference to what it is given.
+func NewClient(f ClientFields) *Client {
+	return &Client{fields: []any{
+		types.String(f.ID), types.String(f.ClientID), types.String(f.Name), types.String(f.Type),
+		prepareList(f.GrantTypes), prepareList(f.Scopes), prepareMap(f.Metadata),
+	}}
+}
+
+// Domain is a domain in the form expressions read, made once per configuration.
+type Domain struct{ fields []any }
+
+// DomainFields are the fields of the variable context.domain.
+type DomainFields struct {
+	ID, Name, Path string
+}
+
+// NewDomain prepares a domain for any number of evaluations.
+func NewDomain(f DomainFields) *Domain {
+	return &Domain{fields: []any{types.String(f.ID), types.String(f.Name), types.String(f.Path)}}
+}
+
+// IdentityProvider is a provider in the form expressions read, made once per configuration.
+type IdentityProvider struct{ fields []any }
+
+// IdentityProviderFields are the fields of the variable identityProvider.
+type IdentityProviderFields struct {
+	ID, Name, Type  string
+	External        bool
+	DomainWhitelist []string
+}
+
+// NewIdentityProvider prepares a provider for any number of evaluations. It keeps no reference to what it is given.
+func NewIdentityProvider(f IdentityProviderFields) *IdentityProvider {
+	return &IdentityProvider{fields: []any{
+		types.String(f.ID), types.String(f.Name), types.String(f.Type), types.Bool(f.External),
+		prepareList(f.DomainWhitelist),
+	}}
+}
+
+func prepareList(list []string) any {
+	values := make([]ref.Val, len(list))
+	for i, s := range list {
+		values[i] = types.String(s)
+	}
+	return types.NewRefValList(types.DefaultTypeAdapter, values)
+}
+
+// prepareMap copies a map with its values already converted. It stays a Go map, which CEL indexes without a wrapper.
+func prepareMap(m map[string]any) map[string]any {
+	prepared := make(map[string]any, len(m))
+	for k, v := range m {
+		prepared[k] = prepare(v)
+	}
+	return prepared
+}
+
+func prepare(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return prepareMap(v)
+	case []any:
+		values := make([]ref.Val, len(v))
+		for i := range v {
+			values[i] = native(prepare(v[i]))
+		}
+		return types.NewRefValList(types.DefaultTypeAdapter, values)
+	case []string:
+		return prepareList(v)
+	}
+	return native(v)
+}

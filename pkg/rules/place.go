@@ -1,0 +1,140 @@
+package rules
+
+import (
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+)
+
+// Place is a kind of text in the configuration that may hold an expression.
+type Place int
+
+// The places. SelectionRule and FlowCondition are compiled by [CompileRule], the others by [CompileTemplate].
+const (
+	// SelectionRule decides whether an identity provider takes part in a login. It gives true or false.
+	SelectionRule Place = iota
+	// Claim is the value of a custom claim: literal text with {#…}. It gives any JSON value.
+	Claim
+	// RedirectParam is the value of a query parameter of a redirect URI: literal text with {#…}. It gives a string.
+	RedirectParam
+	// FlowCondition decides whether a step of a flow runs. It gives true or false.
+	FlowCondition
+	// FlowValue is an attribute set by a step of a flow: a bare expression. It gives any JSON value.
+	FlowValue
+	// FlowText is text that a step of a flow sends or shows: literal text with {#…}. It gives a string.
+	FlowText
+)
+
+// Places returns every place, in the order of their declaration.
+func Places() []Place {
+	all := make([]Place, len(places))
+	for i := range places {
+		all[i] = Place(i)
+	}
+	return all
+}
+
+// ParsePlace returns the place with this name, as [Place.String] spells it.
+func ParsePlace(name string) (Place, bool) {
+	for i := range places {
+		if places[i].name == name {
+			return Place(i), true
+		}
+	}
+	return 0, false
+}
+
+// String returns the name of p in the management API, such as "selectionRule".
+func (p Place) String() string {
+	if d := p.definition(); d != nil {
+		return d.name
+	}
+	return "unknown"
+}
+
+// result is what a place expects of its expression.
+type result int
+
+const (
+	aTruth  result = iota // true or false
+	aString               // a string
+	aValue                // any JSON value
+)
+
+// definition is what the package knows about a place.
+type definition struct {
+	name      string
+	gives     result
+	literal   bool // text outside of {#…} is literal; otherwise all of it is the expression
+	variables []string
+	env       func() (*cel.Env, error)
+}
+
+var (
+	always   = []string{"login", "request", "client", "user", "context"}
+	selector = append([]string{"identityProvider"}, always...)
+)
+
+var places = [...]definition{
+	SelectionRule: {name: "selectionRule", gives: aTruth, variables: selector, env: environment(selector)},
+	Claim:         {name: "claim", gives: aValue, literal: true, variables: always, env: environment(always)},
+	RedirectParam: {name: "redirectParam", gives: aString, literal: true, variables: always, env: environment(always)},
+	FlowCondition: {name: "flowCondition", gives: aTruth, variables: always, env: environment(always)},
+	FlowValue:     {name: "flowValue", gives: aValue, variables: always, env: environment(always)},
+	FlowText:      {name: "flowText", gives: aString, literal: true, variables: always, env: environment(always)},
+}
+
+func (p Place) definition() *definition {
+	if p < 0 || int(p) >= len(places) {
+		return nil
+	}
+	return &places[p]
+}
+
+// environment returns a function that makes the CEL environment of a place on first use, once per process.
+func environment(names []string) func() (*cel.Env, error) {
+	return sync.OnceValues(func() (*cel.Env, error) {
+		shared, err := registry()
+		if err != nil {
+			return nil, err
+		}
+		reg := shared.Copy() // libraries register types of their own
+		opts := []cel.EnvOption{
+			cel.CustomTypeProvider(reg),
+			cel.CustomTypeAdapter(adapter{reg}),
+			cel.StdLib(),
+			cel.EagerlyValidateDeclarations(true),
+			cel.CrossTypeNumericComparisons(true),
+			cel.DefaultUTCTimeZone(true),
+			cel.EnableHiddenAccumulatorName(true),
+			cel.ParserRecursionLimit(maxNesting),
+			cel.ParserErrorRecoveryLimit(4),
+			cel.ParserExpressionSizeLimit(MaxExpression),
+			cel.ExpressionNodeLimit(maxNodes),
+			cel.ASTValidators(
+				cel.ValidateDurationLiterals(),
+				cel.ValidateTimestampLiterals(),
+				cel.ValidateRegexLiterals(),
+			),
+		}
+		for _, name := range names {
+			opts = append(opts, cel.VariableWithDoc(name, variables[name].typ, variables[name].doc))
+		}
+		return cel.NewCustomEnv(append(opts, libraries()...)...)
+	})
+}
+
+// registry holds the object types of all places. Nothing changes it afterwards.
+var registry = sync.OnceValues(func() (*types.Registry, error) {
+	reg, err := types.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range objectTypes {
+		if err := reg.RegisterType(t); err != nil {
+			return nil, err
+		}
+	}
+	return reg, nil
+})
