@@ -1,0 +1,145 @@
+package configsync
+
+import (
+	"iter"
+
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+)
+
+// cut is how large a part of a batch may become.
+type cut struct {
+	resources int
+	bytes     int
+}
+
+// part is one message of a batch and how many resources and bytes of them it carries.
+type part struct {
+	message   *configsyncv1.WatchResponse
+	resources int
+	bytes     int
+}
+
+// batch yields the parts that lead someone at p to s, at least one. They are made while they are taken: a slow taker
+// holds on to s, but to no more than one part of it.
+func (s *state) batch(p place, f filter, c cut) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		changes, ok := s.behind(p)
+		a := assembly{state: s, cut: c, yield: yield, reset: !ok}
+		if ok {
+			a.difference(changes, f)
+		} else {
+			a.everything(f)
+		}
+		a.close()
+	}
+}
+
+// assembly makes the parts of one batch.
+type assembly struct {
+	state *state
+	cut   cut
+	yield func(part) bool
+	// reset is said once, in the first part.
+	reset bool
+	part  part
+	raw   []byte
+	done  bool
+}
+
+func (a *assembly) everything(f filter) {
+	for _, u := range a.state.image.all(f) {
+		if a.upsert(u); a.done {
+			return
+		}
+	}
+}
+
+// difference adds the present state of every key among changes, once.
+func (a *assembly) difference(changes []change, f filter) {
+	var seen map[resource.Key]struct{}
+	if len(changes) > 1 {
+		seen = make(map[resource.Key]struct{}, len(changes))
+	}
+	for i := range changes {
+		k := changes[i].key
+		if !f.passes(k.Domain) {
+			continue
+		}
+		if seen != nil {
+			if _, again := seen[k]; again {
+				continue
+			}
+			seen[k] = struct{}{}
+		}
+		if u, ok := a.state.image.get(k); ok {
+			a.upsert(u)
+		} else {
+			a.delete(k)
+		}
+		if a.done {
+			return
+		}
+	}
+}
+
+func (a *assembly) upsert(u upsert) {
+	a.room(len(u))
+	a.part.resources++
+	a.part.bytes += len(u)
+	a.raw = append(a.raw, u...)
+}
+
+func (a *assembly) delete(k resource.Key) {
+	size := len(k.Kind) + len(k.Domain) + len(k.ID)
+	a.room(size)
+	a.part.resources++
+	a.part.bytes += size
+	m := a.open()
+	m.Deletes = append(m.Deletes, k.Proto())
+}
+
+// room hands out the part under way if size more bytes do not fit.
+func (a *assembly) room(size int) {
+	full := a.part.resources >= a.cut.resources || a.part.bytes+size > a.cut.bytes
+	if a.part.resources == 0 || !full {
+		return
+	}
+	a.open().Partial = true
+	a.flush()
+	if a.done {
+		return
+	}
+	a.raw = make([]byte, 0, a.cut.bytes/4)
+}
+
+func (a *assembly) close() {
+	if !a.done {
+		a.open()
+		a.flush()
+	}
+}
+
+func (a *assembly) open() *configsyncv1.WatchResponse {
+	if a.part.message == nil {
+		a.part.message = &configsyncv1.WatchResponse{
+			Installation: a.state.installation,
+			Revision:     a.state.revision,
+			Reset_:       a.reset,
+		}
+		a.reset = false
+	}
+	return a.part.message
+}
+
+// flush hands out the part under way. Its upserts are encoded already. Given to the message as fields it does not know,
+// they are written after the others as they are, which is their encoding as `upserts`: the receiver sees an ordinary
+// message, and nothing is decoded only to be encoded again for every gateway.
+func (a *assembly) flush() {
+	if len(a.raw) > 0 {
+		a.open().ProtoReflect().SetUnknown(a.raw)
+	}
+	p := a.part
+	a.part, a.raw = part{}, nil
+	a.done = !a.yield(p)
+}
