@@ -1,0 +1,135 @@
+package observe
+
+import (
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the metrics of one service, in a registry of their own. All methods are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight atomic.Int64
+
+	revision, lag, rejections prometheus.Gauge
+	redis, upstream, rules    *prometheus.CounterVec
+	tlsLoads                  *prometheus.CounterVec
+	tlsExpiry                 prometheus.Gauge
+}
+
+// buckets reach from an answer out of memory to the end of patience, in seconds.
+var buckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// NewMetrics registers everything that every service reports: Go runtime, process, build, requests, configuration,
+// and errors of what it depends on. service is "management" or "gateway".
+func NewMetrics(service string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_requests_total", Help: "Requests answered, by endpoint and outcome (ok, refused, error).",
+		}, []string{"endpoint", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_request_duration_seconds", Help: "Time to the end of the answer, by endpoint and outcome.",
+			Buckets: buckets,
+		}, []string{"endpoint", "outcome"}),
+		revision: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_config_revision", Help: "Revision of the configuration in use.",
+		}),
+		lag: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_config_lag_seconds", Help: "Time from the last change of the configuration to its effect here.",
+		}),
+		rejections: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_config_rejections", Help: "Resources of the configuration in use that could not be used.",
+		}),
+		redis: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_redis_errors_total", Help: "Redis commands that failed, by operation.",
+		}, []string{"operation"}),
+		upstream: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_upstream_errors_total", Help: "Calls to other systems that failed, by system.",
+		}, []string{"upstream"}),
+		rules: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_rule_failures_total", Help: "Expressions that could not be evaluated, by place.",
+		}, []string{"place"}),
+		tlsLoads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_tls_reloads_total", Help: "Changes of certificate files, by outcome (ok, refused).",
+		}, []string{"outcome"}),
+		tlsExpiry: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_tls_certificate_expiry_seconds", Help: "When the certificate between the planes ends, in Unix time.",
+		}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service),
+		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.tlsLoads, m.tlsExpiry,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gatehouse_requests_in_flight", Help: "Requests being answered.",
+		}, func() float64 { return float64(m.inFlight.Load()) }),
+	)
+	return m
+}
+
+// Registerer takes the further metrics of a service.
+func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }
+
+// Gatherer reads all metrics.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// Handler answers with all metrics in the Prometheus formats, for /metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// SetConfigRevision tells the revision of the configuration in use.
+func (m *Metrics) SetConfigRevision(revision int64) { m.revision.Set(float64(revision)) }
+
+// SetConfigLag tells how long the last change took to have effect.
+func (m *Metrics) SetConfigLag(d time.Duration) { m.lag.Set(d.Seconds()) }
+
+// SetConfigRejections tells how many resources of the configuration in use could not be used.
+func (m *Metrics) SetConfigRejections(n int) { m.rejections.Set(float64(n)) }
+
+// RedisErrors is the counter of one kind of operation; keep it where it is used.
+func (m *Metrics) RedisErrors(operation string) prometheus.Counter {
+	return m.redis.WithLabelValues(operation)
+}
+
+// UpstreamErrors is the counter of one system that is called; keep it where it is used.
+func (m *Metrics) UpstreamErrors(upstream string) prometheus.Counter {
+	return m.upstream.WithLabelValues(upstream)
+}
+
+// RuleFailures is the counter of one place where expressions are evaluated; keep it where it is used.
+func (m *Metrics) RuleFailures(place string) prometheus.Counter {
+	return m.rules.WithLabelValues(place)
+}
+
+// TLSLoaded counts a change of certificate files; err is nil if they are in use.
+func (m *Metrics) TLSLoaded(err error) {
+	if err != nil {
+		m.tlsLoads.WithLabelValues("refused").Inc()
+		return
+	}
+	m.tlsLoads.WithLabelValues("ok").Inc()
+}
+
+// SetTLSExpiry tells when the certificate in use ends.
+func (m *Metrics) SetTLSExpiry(at time.Time) { m.tlsExpiry.Set(float64(at.Unix())) }
+
+func buildInfo(service string) prometheus.Collector {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "gatehouse_build_info", Help: "Always 1.",
+		ConstLabels: prometheus.Labels{"service": service, "version": version},
+	})
+	g.Set(1)
+	return g
+}

@@ -1,0 +1,50 @@
+package observe
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMetricsHandler(t *testing.T) {
+	management, gateway := NewMetrics("management"), NewMetrics("gateway") // both in one process
+	management.SetConfigRevision(12)
+	gateway.SetConfigRevision(11)
+	gateway.SetConfigLag(250 * time.Millisecond)
+	gateway.SetConfigRejections(2)
+	gateway.RedisErrors("redeem").Inc()
+	gateway.UpstreamErrors("directory").Inc()
+	gateway.RuleFailures("selection").Inc()
+	gateway.TLSLoaded(nil)
+	gateway.TLSLoaded(errors.New("no certificate"))
+	gateway.SetTLSExpiry(time.Unix(1000, 0))
+	gateway.Endpoint("token").observe(refused, 3*time.Millisecond)
+
+	w := httptest.NewRecorder()
+	gateway.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	for _, line := range []string{
+		"gatehouse_config_revision 11",
+		"gatehouse_config_lag_seconds 0.25",
+		"gatehouse_config_rejections 2",
+		`gatehouse_redis_errors_total{operation="redeem"} 1`,
+		`gatehouse_upstream_errors_total{upstream="directory"} 1`,
+		`gatehouse_rule_failures_total{place="selection"} 1`,
+		`gatehouse_tls_reloads_total{outcome="ok"} 1`,
+		`gatehouse_tls_reloads_total{outcome="refused"} 1`,
+		"gatehouse_tls_certificate_expiry_seconds 1000",
+		`gatehouse_requests_total{endpoint="token",outcome="refused"} 1`,
+		`gatehouse_requests_total{endpoint="token",outcome="ok"} 0`,
+		`gatehouse_request_duration_seconds_bucket{endpoint="token",outcome="refused",le="0.0025"} 0`,
+		`gatehouse_request_duration_seconds_bucket{endpoint="token",outcome="refused",le="0.005"} 1`,
+		"gatehouse_requests_in_flight 0",
+		`gatehouse_build_info{service="gateway"`,
+		"go_goroutines ",
+		"process_start_time_seconds ",
+	} {
+		if !strings.Contains(w.Body.String(), "\n"+line) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+}

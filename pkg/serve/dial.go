@@ -1,0 +1,63 @@
+package serve
+
+import (
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
+)
+
+// DialOptions are the choices of [DialGRPC]; the zero value is usable.
+type DialOptions struct {
+	// Plaintext permits a nil TLS configuration. It is for tests over loopback.
+	Plaintext bool
+	// MaxMessage bounds one message in either direction, in bytes; 0 means [DefaultMaxMessage].
+	MaxMessage int
+	// MaxBackoff bounds the pause between two attempts to connect; 0 means one second, so that a restarted server is found
+	// quickly.
+	MaxBackoff time.Duration
+	// Tracer and Propagator are as in [GRPCOptions].
+	Tracer     trace.TracerProvider
+	Propagator propagation.TextMapPropagator
+	// More is appended, for what has no place here.
+	More []grpc.DialOption
+}
+
+// DialGRPC prepares a connection to a gRPC server; it is made at the first call and whenever it is lost. tlsConfig is of
+// [Reloader.ClientTLS]. Proxies of the environment are not used. The caller closes the connection.
+func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc.ClientConn, error) {
+	creds, err := clientCredentials(tlsConfig, options.Plaintext)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", address, err)
+	}
+	pause := options.MaxBackoff
+	if pause <= 0 {
+		pause = time.Second
+	}
+	size := maxMessage(options.MaxMessage)
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: min(100*time.Millisecond, pause), Multiplier: 1.6, Jitter: 0.2, MaxDelay: pause},
+			MinConnectTimeout: 3 * time.Second,
+		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout, PermitWithoutStream: true}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(size), grpc.MaxCallSendMsgSize(size)),
+		grpc.WithIdleTimeout(0), // stay connected: the stream is there for good
+		grpc.WithNoProxy(),
+	}
+	if options.Tracer != nil {
+		opts = append(opts, grpc.WithStatsHandler(otelgrpc.NewClientHandler(traceOptions(options.Tracer, options.Propagator)...)))
+	}
+	conn, err := grpc.NewClient(address, append(opts, options.More...)...)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", address, err)
+	}
+	return conn, nil
+}

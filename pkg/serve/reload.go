@@ -1,0 +1,194 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultPoll is how often a [Reloader] looks at its files.
+const DefaultPoll = 10 * time.Second
+
+// maxTLSFile is the most that is read from one file; an authority bundle of a large company has about 300 KiB.
+const maxTLSFile = 1 << 20
+
+// ReloaderOptions are the choices of [NewReloader]; the zero value is usable.
+type ReloaderOptions struct {
+	// TrustDomain is the authority part of accepted identities; empty means [DefaultTrustDomain].
+	TrustDomain string
+	// Poll is the time between two looks at the files; 0 means [DefaultPoll].
+	Poll time.Duration
+	// Log receives one record per change and per unusable set of files; nil means none.
+	Log *slog.Logger
+	// Loaded is called after each change of the files, with nil if they are in use now and with the reason if they are
+	// not: the place for a counter. It must not call the reloader.
+	Loaded func(err error)
+	// Now is the clock against which certificates are judged; nil means [time.Now].
+	Now func() time.Time
+}
+
+// Reloader holds a certificate, its key and the accepted authorities, and replaces all three together when the files
+// change. It compares contents, so it does not matter whether a file is rewritten, renamed over or reached through a
+// symbolic link that is swapped, as Kubernetes does. Files that cannot be used leave the old ones in place.
+type Reloader struct {
+	files   TLSFiles
+	options ReloaderOptions
+	now     func() time.Time
+	log     *slog.Logger
+	current atomic.Pointer[material]
+
+	mu      sync.Mutex        // one check at a time; guards the two below
+	inUse   [sha256.Size]byte // what current was made from
+	refused [sha256.Size]byte // what was last reported as unusable, so that it is reported once
+}
+
+// material is immutable.
+type material struct {
+	certificate tls.Certificate
+	pool        *x509.CertPool // nil without CAFile
+}
+
+// NewReloader reads the files. It fails if they cannot be used now; later faults keep what was read. Without CAFile
+// only [Reloader.PublicTLS] is of use.
+func NewReloader(files TLSFiles, options ReloaderOptions) (*Reloader, error) {
+	r := &Reloader{files: files, options: options, now: options.Now, log: options.Log}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.options.Poll <= 0 {
+		r.options.Poll = DefaultPoll
+	}
+	digest, m, err := r.load()
+	if err != nil {
+		return nil, err
+	}
+	r.inUse = digest
+	r.current.Store(m)
+	return r, nil
+}
+
+// Run checks the files until ctx ends, and returns nil then.
+func (r *Reloader) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.options.Poll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			_ = r.Check() // reported through log and hook
+		}
+	}
+}
+
+// Check looks at the files now and uses them if they have changed. The error says why the present files cannot be used;
+// those read before stay in use. It may be called at any time, by several goroutines.
+func (r *Reloader) Check() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	digest, m, err := r.load()
+	if err != nil {
+		if r.refused != digest {
+			r.refused = digest
+			r.log.Error("certificate files unusable, the former ones stay in use",
+				"cert_file", r.files.CertFile, "expires", r.Expires(), "err", err)
+			r.report(err)
+		}
+		return err
+	}
+	r.refused = [sha256.Size]byte{}
+	if digest == r.inUse {
+		return nil
+	}
+	r.inUse = digest
+	r.current.Store(m)
+	r.log.Info("certificate files reloaded", "cert_file", r.files.CertFile, "expires", r.Expires())
+	r.report(nil)
+	return nil
+}
+
+// Expires is when the certificate in use ends.
+func (r *Reloader) Expires() time.Time { return r.current.Load().certificate.Leaf.NotAfter }
+
+func (r *Reloader) report(err error) {
+	if r.options.Loaded != nil {
+		r.options.Loaded(err)
+	}
+}
+
+// load reads and judges the files. The digest identifies what was found, also when it is of no use.
+func (r *Reloader) load() (digest [sha256.Size]byte, m *material, err error) {
+	sum := sha256.New()
+	var faults []error
+	read := func(path string) []byte {
+		text, err := readBounded(path)
+		if err != nil {
+			faults = append(faults, err)
+		}
+		_, _ = fmt.Fprintf(sum, "%d %v\n", len(text), err)
+		sum.Write(text)
+		return text
+	}
+	certificate, key := read(r.files.CertFile), read(r.files.KeyFile)
+	var authorities []byte
+	if r.files.CAFile != "" {
+		authorities = read(r.files.CAFile)
+	}
+	sum.Sum(digest[:0])
+	if err := errors.Join(faults...); err != nil {
+		return digest, nil, err
+	}
+	m, err = parseMaterial(certificate, key, authorities, r.files, r.now())
+	return digest, m, err
+}
+
+func parseMaterial(certificate, key, authorities []byte, files TLSFiles, now time.Time) (*material, error) {
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
+	}
+	if pair.Leaf == nil {
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return nil, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+		}
+	}
+	if err := checkLeaf(pair.Leaf, now); err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+	}
+	m := &material{certificate: pair}
+	if files.CAFile != "" {
+		m.pool = x509.NewCertPool()
+		if !m.pool.AppendCertsFromPEM(authorities) {
+			return nil, fmt.Errorf("authorities %s: no certificate in the file", files.CAFile)
+		}
+	}
+	return m, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxTLSFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxTLSFile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxTLSFile)
+	}
+	return text, nil
+}
