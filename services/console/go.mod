@@ -1,0 +1,3 @@
+module github.com/gatehouse-am/gatehouse/services/console
+
+go 1.26.0
