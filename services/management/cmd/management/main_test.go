@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
+)
+
+// asProgram makes the test binary the program itself.
+const asProgram = "GATEHOUSE_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// program returns the program as it is started, with nothing in its environment but what is given.
+func program(t *testing.T, environment []string, args ...string) *exec.Cmd {
+	t.Helper()
+	p := exec.CommandContext(t.Context(), os.Args[0], args...)
+	p.Env = append([]string{asProgram + "=1"}, environment...)
+	p.WaitDelay = 10 * time.Second
+	return p
+}
+
+// settings are what a start needs, with a database of its own.
+func settings(t *testing.T) []string {
+	t.Helper()
+	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
+	if uri == "" {
+		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
+	}
+	dir := t.TempDir()
+	files, _, err := serve.DevelopmentAuthority(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, "sealing.key")
+	if err := os.WriteFile(key, []byte(base64.StdEncoding.EncodeToString(secret.NewKey())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"GATEHOUSE_MONGODB_URI=" + uri,
+		"GATEHOUSE_MONGODB_DATABASE=program_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16],
+		"GATEHOUSE_SEALING_KEY_FILE=" + key,
+		"GATEHOUSE_TLS_CERT_FILE=" + files.CertFile, "GATEHOUSE_TLS_KEY_FILE=" + files.KeyFile, "GATEHOUSE_TLS_CA_FILE=" + files.CAFile,
+		"GATEHOUSE_MANAGEMENT_ADDRESS=127.0.0.1:0", "GATEHOUSE_MANAGEMENT_GRPC_ADDRESS=127.0.0.1:0", "GATEHOUSE_TECHNICAL_ADDRESS=127.0.0.1:0",
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	tests := []struct {
+		name        string
+		environment []string
+		args        []string
+		code        int
+		says        string
+	}{
+		{"help was asked for", nil, []string{"--help"}, 0, "--mongodb-uri"},
+		{"an unknown flag", nil, []string{"--nonsense"}, 2, "unknown flag --nonsense"},
+		{"a duration that is none", settings(t), []string{"--drain-delay=soon"}, 2, "--drain-delay"},
+		{"a secret on the command line", settings(t), []string{"--operator-password=x"}, 2, "a secret is not given on the command line"},
+		{"nothing is configured", nil, nil, 2, "--sealing-key-file is needed"},
+		{"nobody could sign in", settings(t), nil, 1, "there is no operator yet"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := program(t, tt.environment, tt.args...)
+			output, err := p.CombinedOutput()
+			var ended *exec.ExitError
+			if err != nil && !errors.As(err, &ended) {
+				t.Fatal(err)
+			}
+			if code := p.ProcessState.ExitCode(); code != tt.code || !bytes.Contains(output, []byte(tt.says)) {
+				t.Errorf("exit code %d, want %d; says:\n%s", code, tt.code, output)
+			}
+		})
+	}
+}
+
+func TestStopBySignal(t *testing.T) {
+	p := program(t, append(settings(t), "GATEHOUSE_OPERATOR_NAME=admin", "GATEHOUSE_OPERATOR_PASSWORD=a password nobody else has"))
+	p.Stdout = io.Discard
+	log, err := p.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	lines := bufio.NewScanner(log)
+	for signalled := false; lines.Scan(); {
+		text.WriteString(lines.Text() + "\n")
+		if !signalled && strings.Contains(lines.Text(), "configuration loaded") {
+			signalled = true
+			if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v; log:\n%s", err, &text)
+	}
+	if strings.Contains(text.String(), "a password nobody else has") {
+		t.Errorf("the log tells the password:\n%s", &text)
+	}
+}

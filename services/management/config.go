@@ -1,0 +1,95 @@
+package management
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+)
+
+// Config is everything management is told at its start.
+type Config struct {
+	MongoDBURI       config.URL    `flag:"mongodb-uri" help:"MongoDB 4.4 or later, such as mongodb://user:password@host:27017"`
+	MongoDBDatabase  string        `flag:"mongodb-database" help:"the database in it"`
+	Address          string        `flag:"management-address" help:"REST and console, host:port"`
+	GRPCAddress      string        `flag:"management-grpc-address" help:"where gateways connect, host:port"`
+	TechnicalAddress string        `flag:"technical-address" help:"health and metrics, host:port"`
+	GatewayURL       string        `flag:"gateway-url" help:"the gateways' public URL, shown as the domains' entry point"`
+	SealingKeyFile   string        `flag:"sealing-key-file" help:"keys that seal secrets in the database: 32 bytes in base64, one a line, newest first"`
+	OperatorName     string        `flag:"operator-name" help:"the first operator's name; used only while there is no operator"`
+	OperatorPassword config.Secret `flag:"operator-password" help:"their password; needed for the first start"`
+	TokenLifetime    time.Duration `flag:"operator-token-lifetime" help:"how long an operator's token is valid"`
+	TrustedProxies   []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
+	DrainDelay       time.Duration `flag:"drain-delay" help:"how long management keeps serving after it stopped being ready"`
+	Plane            Plane
+	Logs             Logs
+
+	// Version is the program's, for operators. Logger overrides Logs where several services share one.
+	Version string       `flag:"-"`
+	Logger  *slog.Logger `flag:"-"`
+}
+
+// Plane is the mutually authenticated connection to gateways.
+type Plane struct {
+	CertFile string `flag:"tls-cert-file" help:"this service's certificate for the plane between management and gateways, PEM"`
+	KeyFile  string `flag:"tls-key-file" help:"its private key, PEM"`
+	CAFile   string `flag:"tls-ca-file" help:"the authorities whose certificates are accepted from the other end, PEM"`
+}
+
+// Logs say what is logged and how.
+type Logs struct {
+	Level  slog.Level     `flag:"log-level" help:"DEBUG, INFO, WARN or ERROR; requests that went well are logged at DEBUG"`
+	Format observe.Format `flag:"log-format" help:"json or text"`
+}
+
+// Defaults are the values of what is not configured.
+func Defaults() Config {
+	return Config{
+		MongoDBURI:       "mongodb://localhost:27017",
+		MongoDBDatabase:  "gatehouse",
+		Address:          ":8093",
+		GRPCAddress:      ":18094",
+		TechnicalAddress: "localhost:18093",
+		GatewayURL:       "http://localhost:8092",
+		TokenLifetime:    8 * time.Hour,
+		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
+	}
+}
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	u, err := url.Parse(c.GatewayURL)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return fmt.Errorf("--gateway-url %q is not an http(s) URL with a host", c.GatewayURL)
+	case c.SealingKeyFile == "":
+		return errors.New("--sealing-key-file is needed: secrets are sealed before they reach the database")
+	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
+		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to gateways is mutually authenticated")
+	case c.TokenLifetime <= 0:
+		return errors.New("--operator-token-lifetime must be positive")
+	case c.DrainDelay < 0:
+		return errors.New("--drain-delay must not be negative")
+	case !databaseURI(c.MongoDBURI.Reveal()):
+		return errors.New("--mongodb-uri must begin with mongodb:// or mongodb+srv://")
+	case !databaseName.MatchString(c.MongoDBDatabase):
+		return errors.New("--mongodb-database must be at most 63 letters, digits, '-' and '_'")
+	}
+	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("--trusted-proxies: %w", err)
+	}
+	return nil
+}
+
+func databaseURI(uri string) bool {
+	return strings.HasPrefix(uri, "mongodb://") || strings.HasPrefix(uri, "mongodb+srv://")
+}
+
+// databaseName is narrower than what servers take on any one platform.
+var databaseName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)

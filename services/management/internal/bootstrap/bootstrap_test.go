@@ -1,0 +1,145 @@
+package bootstrap_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
+	if uri == "" {
+		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
+	}
+	sealer, err := secret.NewSealer(secret.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := "bootstrap_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
+	s, err := store.New(store.Options{
+		URI: uri, Database: database, Sealer: sealer, Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.Background()
+		client, err := mongo.Connect(options.Client().ApplyURI(uri))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx), s.Close(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestFirstOperator(t *testing.T) {
+	s, hasher, log := newStore(t), secret.NewHasher(), slog.New(slog.DiscardHandler)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)
+	begin := func(name, password string) error {
+		first := bootstrap.FirstOperator{Name: name, Password: password, Organization: "DEFAULT"}
+		return bootstrap.Operators(t.Context(), s.Operators(), hasher, first, func() time.Time { return now }, log)
+	}
+	for _, nobody := range [][2]string{{"", ""}, {"admin", ""}, {"", "secret"}} {
+		if err := begin(nobody[0], nobody[1]); !errors.Is(err, bootstrap.ErrNoOperator) {
+			t.Errorf("%q: %v", nobody, err)
+		}
+	}
+	for _, name := range []string{"a:b", "a\nb", strings.Repeat("a", 256)} {
+		if err := begin(name, "secret"); err == nil {
+			t.Errorf("nobody can sign in as %q", name)
+		}
+	}
+
+	// Several replicas that start at once.
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := begin("Admin", "secret"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	all, err := s.Operators().List(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%d operators, %v", len(all), err)
+	}
+	made := all[0]
+	if made.Name != "Admin" || made.Organization != "DEFAULT" || made.Disabled || !made.CreatedAt.Equal(now) ||
+		len(made.Permissions) != 1 || made.Permissions[0] != "owner" {
+		t.Errorf("operator %+v", made)
+	}
+	if ok, _, err := hasher.Verify(t.Context(), made.PasswordHash, "secret"); !ok || err != nil {
+		t.Errorf("the password does not fit: %v", err)
+	}
+
+	// Later starts change nothing, whatever they bring along.
+	for _, later := range [][2]string{{"", ""}, {"Admin", "another"}, {"root", "secret"}, {"a:b", "x"}} {
+		if err := begin(later[0], later[1]); err != nil {
+			t.Errorf("%q: %v", later, err)
+		}
+	}
+	again, err := s.Operators().List(t.Context())
+	if err != nil || len(again) != 1 || again[0].PasswordHash != made.PasswordHash {
+		t.Errorf("a later start changed the operators: %d, %v", len(again), err)
+	}
+}
+
+func TestOperatorKey(t *testing.T) {
+	sealing := secret.NewKey()
+	keyOf := func(keys ...[]byte) *jose.Key {
+		t.Helper()
+		sealer, err := secret.NewSealer(keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := bootstrap.OperatorKey(sealer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	here := keyOf(sealing)
+	token, err := here.Sign(jose.TypeJWT, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifies := func(k *jose.Key) bool {
+		t.Helper()
+		keys, err := jose.NewKeySet(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = keys.Verify(token, jose.Check{})
+		return err == nil
+	}
+	if !verifies(keyOf(sealing)) {
+		t.Error("another replica does not accept the token")
+	}
+	if !verifies(keyOf(sealing, secret.NewKey())) {
+		t.Error("an older sealing key behind it changes the key")
+	}
+	if verifies(keyOf(secret.NewKey())) {
+		t.Error("another installation accepts the token")
+	}
+}

@@ -1,0 +1,121 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+)
+
+// IdentityProviders are the sources of identity a domain can authenticate against.
+var IdentityProviders = &Kind[*configv1.IdentityProvider]{
+	Arm:       "identity_provider",
+	Title:     "Identity Provider",
+	Path:      "identities",
+	Parent:    Domains,
+	List:      Bare,
+	ChoosesID: true,
+	Name:      (*configv1.IdentityProvider).GetName,
+	Posted:    needsConfiguration,
+	Put: func(body prototree.Object, _ *configv1.IdentityProvider) (prototree.Object, error) {
+		return needsConfiguration(body)
+	},
+	Normalize: normalizeProvider,
+	Validate:  validateProvider,
+	References: []Reference[*configv1.IdentityProvider]{{
+		Kind:   "application",
+		Field:  "identityProviders.identity",
+		Value:  (*configv1.IdentityProvider).GetId,
+		Refuse: "You can't delete an identity provider with existing clients.",
+	}},
+}
+
+// DefaultProviderID returns the identifier of the directory provider that comes with a domain.
+func DefaultProviderID(domain string) string { return "default-idp-" + domain }
+
+func defaultProvider(s *Scene, domain string) *configv1.IdentityProvider {
+	p := &configv1.IdentityProvider{
+		Name:   "Default Identity Provider",
+		System: true,
+		Config: &configv1.IdentityProvider_Directory{Directory: &configv1.DirectoryProvider{}},
+	}
+	stampNew(s, p, DefaultProviderID(domain), domain)
+	return p
+}
+
+// needsConfiguration refuses a body without type or configuration.
+func needsConfiguration(body prototree.Object) (prototree.Object, error) {
+	text := func(name string) string {
+		switch v := body[name].(type) {
+		case nil:
+			return ""
+		case string:
+			return v
+		}
+		return "given"
+	}
+	if err := required("type", text("type"), "configuration", text("configuration")); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// normalizeProvider hashes the passwords of inline users, except those that are hashes of passwords already: argon2id or
+// bcrypt. The hash of a generated secret has no salt and costs nothing to try, so it is not one of them.
+func normalizeProvider(ctx context.Context, s *Scene, _, p *configv1.IdentityProvider) error {
+	p.External = false // no type of today redirects
+	for i, u := range p.GetInline().GetUsers() {
+		if u.GetPassword() == "" || (secret.Known(u.GetPassword()) && !secret.IsGenerated(u.GetPassword())) {
+			continue
+		}
+		hashed, err := s.hash(ctx, fmt.Sprintf("configuration.users[%d].password", i), u.GetPassword())
+		if err != nil {
+			return err
+		}
+		u.Password = hashed
+	}
+	return nil
+}
+
+func validateProvider(_ *Scene, old, p *configv1.IdentityProvider) error {
+	if err := required("name", p.GetName()); err != nil {
+		return err
+	}
+	if p.GetConfig() == nil {
+		return required("type", "", "configuration", "")
+	}
+	if old.GetId() != "" && providerType(old) != providerType(p) {
+		return fault.Invalidf("The type of an identity provider can not be changed.").At("type", "can not be changed")
+	}
+	for i, d := range p.GetDomainWhitelist() {
+		if strings.TrimSpace(d) == "" || strings.ContainsAny(d, "@ \t\n") {
+			return broken(index("domainWhitelist", i), d, "must be a domain name")
+		}
+	}
+	return validateInline(p.GetInline())
+}
+
+// providerType tells the arms of the variant apart.
+func providerType(p *configv1.IdentityProvider) string { return fmt.Sprintf("%T", p.GetConfig()) }
+
+func validateInline(c *configv1.InlineProvider) error {
+	seen := map[string]bool{}
+	for i, u := range c.GetUsers() {
+		path := index("configuration.users", i)
+		if err := required(path+".username", u.GetUsername(), path+".password", u.GetPassword()); err != nil {
+			return err
+		}
+		name := strings.ToLower(u.GetUsername())
+		if seen[name] {
+			return broken(path+".username", u.GetUsername(), "must be unique in any case")
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func index(path string, i int) string { return prototree.Index(path, i) }

@@ -1,0 +1,78 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+)
+
+// Scene is what a kind may know of the surroundings of a change. Only the parts that the kind Needs are filled.
+type Scene struct {
+	Now    time.Time
+	Hasher Hasher
+	// Organization and Environment are where a new domain is created.
+	Organization, Environment string
+	// Domain is the domain of the resource; for a domain, the domain itself, and nil while it is being created.
+	Domain       *configv1.Domain
+	Scopes       []*configv1.Scope
+	Providers    []*configv1.IdentityProvider
+	Certificates []*configv1.Certificate
+	// MaxSecrets is how many client secrets an application may have.
+	MaxSecrets int
+	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
+	// secrets.
+	TypeChange, SecretChange bool
+}
+
+// Certificate returns the domain's certificate with an identifier, or nil.
+func (s *Scene) Certificate(id string) *configv1.Certificate {
+	return certificateByID(s.Certificates, id)
+}
+
+// Needs names parts of a Scene.
+type Needs uint8
+
+// The parts of a Scene that are read only where they are needed.
+const (
+	NeedsScopes Needs = 1 << iota
+	NeedsProviders
+	NeedsCertificates
+)
+
+// Hasher turns a chosen secret into its hash; *secret.Hasher is one.
+type Hasher interface {
+	Password(ctx context.Context, password string) (string, error)
+}
+
+// Issued are plain values that are shown once, in the answer to the request that made them.
+type Issued struct {
+	ClientSecret string
+}
+
+// LogValue implements slog.LogValuer: the values are not logged.
+func (Issued) LogValue() slog.Value { return slog.StringValue("issued secrets") }
+
+// String keeps the values from being printed.
+func (Issued) String() string { return "issued secrets" }
+
+// GoString is String.
+func (i Issued) GoString() string { return i.String() }
+
+// hash returns the argon2id hash of a secret that a person chose.
+func (s *Scene) hash(ctx context.Context, path, chosen string) (string, error) {
+	encoded, err := s.Hasher.Password(ctx, chosen)
+	switch {
+	case errors.Is(err, secret.ErrTooLong):
+		return "", broken(path, "", "size must be at most 1024 bytes")
+	case errors.Is(err, secret.ErrBusy):
+		return "", fault.Unavailablef("The server is busy. Try again later").Because(err)
+	case err != nil:
+		return "", err
+	}
+	return encoded, nil
+}

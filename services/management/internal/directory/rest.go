@@ -1,0 +1,175 @@
+package directory
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Mux is the management API as far as the directory needs it. Domain and permission have been checked when a handler
+// runs.
+type Mux interface {
+	Handle(pattern, permission string, handler func(w http.ResponseWriter, r *http.Request) error)
+	Body(r *http.Request) (prototree.Object, error)
+	Page(r *http.Request, maxSize int) (page, size int, q string, err error)
+	JSON(w http.ResponseWriter, status int, v any) error
+	List(w http.ResponseWriter, page int, total int64, data []prototree.Object) error
+	Location(r *http.Request, segments ...string) string
+}
+
+// maxPage is how many users one page of a list has at most.
+const maxPage = 100
+
+// Mount adds the users of a domain to the management API.
+func (s *Service) Mount(m Mux) {
+	h := &users{service: s, mux: m}
+	m.Handle("GET /domains/{domain}/users", "user:read", h.list)
+	m.Handle("POST /domains/{domain}/users", "user:create", h.create)
+	m.Handle("GET /domains/{domain}/users/{user}", "user:read", h.read)
+	m.Handle("PUT /domains/{domain}/users/{user}", "user:update", h.replace)
+	m.Handle("DELETE /domains/{domain}/users/{user}", "user:delete", h.remove)
+	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword)
+}
+
+type users struct {
+	service *Service
+	mux     Mux
+}
+
+func (h *users) list(w http.ResponseWriter, r *http.Request) error {
+	page, size, q, err := h.mux.Page(r, maxPage)
+	if err != nil {
+		return err
+	}
+	found, total, err := h.service.store.Users().List(r.Context(), store.Query{
+		Domain: r.PathValue("domain"), Search: q, Page: page, Size: size,
+	})
+	if err != nil {
+		return err
+	}
+	data := make([]prototree.Object, len(found))
+	for i, u := range found {
+		if data[i], err = prototree.Management.Encode(u); err != nil {
+			return err
+		}
+	}
+	return h.mux.List(w, page, total, data)
+}
+
+func (h *users) create(w http.ResponseWriter, r *http.Request) error {
+	body, err := h.mux.Body(r)
+	if err != nil {
+		return err
+	}
+	if err := takeOutPreRegistration(body); err != nil {
+		return err
+	}
+	draft := new(directoryv1.NewUser)
+	if err := prototree.Management.Decode(body, draft); err != nil {
+		return err
+	}
+	user, err := h.service.Create(r.Context(), r.PathValue("domain"), draft)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", h.mux.Location(r, user.GetId()))
+	return h.answer(w, http.StatusCreated, user)
+}
+
+// takeOutPreRegistration removes a documented member that asks for an e-mail with a link to choose a password. There are
+// no such e-mails, so only false can be obeyed.
+func takeOutPreRegistration(body prototree.Object) error {
+	const member = "preRegistration"
+	switch asked := body[member].(type) {
+	case nil:
+	case bool:
+		if asked {
+			return broken(member, "can not be true, because no e-mail can be sent; give a password")
+		}
+	default:
+		return broken(member, "must be a boolean")
+	}
+	delete(body, member)
+	return nil
+}
+
+func (h *users) read(w http.ResponseWriter, r *http.Request) error {
+	user, err := h.service.Get(r.Context(), r.PathValue("domain"), r.PathValue("user"))
+	if err != nil {
+		return err
+	}
+	return h.answer(w, http.StatusOK, user)
+}
+
+func (h *users) replace(w http.ResponseWriter, r *http.Request) error {
+	body, err := h.mux.Body(r)
+	if err != nil {
+		return err
+	}
+	fresh := new(directoryv1.User)
+	if err := prototree.Management.Decode(body, fresh); err != nil {
+		return err
+	}
+	user, err := h.service.Update(r.Context(), r.PathValue("domain"), r.PathValue("user"), fresh, ifMatch(r))
+	if err != nil {
+		return err
+	}
+	return h.answer(w, http.StatusOK, user)
+}
+
+func (h *users) remove(w http.ResponseWriter, r *http.Request) error {
+	if err := h.service.Delete(r.Context(), r.PathValue("domain"), r.PathValue("user"), ifMatch(r)); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// resetPassword takes {"password": …}.
+func (h *users) resetPassword(w http.ResponseWriter, r *http.Request) error {
+	body, err := h.mux.Body(r)
+	if err != nil {
+		return err
+	}
+	draft := new(directoryv1.PasswordReset)
+	if err := prototree.Management.Decode(body, draft); err != nil {
+		return err
+	}
+	if _, err := h.service.SetPassword(r.Context(), r.PathValue("domain"), r.PathValue("user"), draft.GetPassword()); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *users) answer(w http.ResponseWriter, status int, user *directoryv1.User) error {
+	tree, err := prototree.Management.Encode(user)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", `"`+strconv.FormatInt(user.GetRevision(), 10)+`"`)
+	return h.mux.JSON(w, status, tree)
+}
+
+// noRevision is what no user has.
+const noRevision = -1
+
+// ifMatch returns the revision that a request names as the one it has seen (RFC 9110 §13.1.1): 0 for any, and one that
+// matches nothing for a weak or foreign tag or for several.
+func ifMatch(r *http.Request) int64 {
+	field := strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
+	if field == "" || field == "*" {
+		return 0
+	}
+	tag, ok := strings.CutPrefix(field, `"`)
+	tag, closed := strings.CutSuffix(tag, `"`)
+	revision, err := strconv.ParseInt(tag, 10, 64)
+	if !ok || !closed || err != nil || revision <= 0 {
+		return noRevision
+	}
+	return revision
+}

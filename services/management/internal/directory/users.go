@@ -1,0 +1,195 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Get returns a person of a domain.
+func (s *Service) Get(ctx context.Context, domain, id string) (*directoryv1.User, error) {
+	user, err := s.store.Users().Get(ctx, domain, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, userNotFound(id)
+	}
+	return user, err
+}
+
+// Create adds a person with a password to the domain's own directory, or to the directory provider that is named.
+func (s *Service) Create(ctx context.Context, domain string, n *directoryv1.NewUser) (*directoryv1.User, error) {
+	now, id := s.stamp(), secret.NewID()
+	user := &directoryv1.User{
+		Id: id, Domain: domain, CreatedAt: now, UpdatedAt: now,
+		Username: strings.TrimSpace(n.GetUsername()), Source: n.GetSource(), ExternalId: id,
+		Email: strings.TrimSpace(n.GetEmail()), FirstName: n.GetFirstName(), LastName: n.GetLastName(),
+		AdditionalInformation: n.GetAdditionalInformation(), Enabled: proto.Bool(n.Enabled == nil || n.GetEnabled()),
+	}
+	if user.Source == "" {
+		user.Source = catalog.DefaultProviderID(domain)
+	}
+	user.Subject = Subject(user.Source, id)
+	if err := checkUser(nil, user); err != nil {
+		return nil, err
+	}
+	provider, err := s.provider(ctx, domain, user.GetSource())
+	switch {
+	case err != nil:
+		return nil, err
+	case provider == nil:
+		return nil, fault.Invalidf("Identity Provider [%s] can not be found.", user.GetSource()).At("source", "no such identity provider")
+	case !isDirectory(provider):
+		return nil, broken("source", "must be an identity provider of the domain's own directory")
+	}
+	if user.Client, err = s.application(ctx, domain, n.GetClient()); err != nil {
+		return nil, err
+	}
+	if user.PasswordHash, err = s.hash(ctx, n.GetPassword()); err != nil {
+		return nil, err
+	}
+	if err := s.store.Users().Insert(ctx, user); err != nil {
+		return nil, explain(user, err)
+	}
+	s.record(ctx, actionCreate, nil, user)
+	return user, nil
+}
+
+// application returns the identifier of the application that an identifier or, failing that, a client identifier names.
+func (s *Service) application(ctx context.Context, domain, named string) (string, error) {
+	if named == "" {
+		return "", nil
+	}
+	app, err := store.Get(ctx, s.store, catalog.Applications, named)
+	if errors.Is(err, store.ErrNotFound) || err == nil && app.GetDomain() != domain {
+		app, err = store.FindByUnique(ctx, s.store, catalog.Applications, "clientId", catalog.DomainKey(domain, named))
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && app.GetId() != named && catalog.ClientID(app) != named {
+		return "", fault.Invalidf("Application [%s] can not be found.", named).At("client", "no such application")
+	}
+	return app.GetId(), err
+}
+
+// Update puts fresh in the place of a person. Identity, source, password and the count of logins stay; without a user name
+// or the switch `enabled` so do they. IfMatch is the revision the caller has seen; 0 means any.
+func (s *Service) Update(ctx context.Context, domain, id string, fresh *directoryv1.User, ifMatch int64) (*directoryv1.User, error) {
+	return s.change(ctx, domain, id, ifMatch, actionUpdate, func(old *directoryv1.User) (*directoryv1.User, error) {
+		next := proto.CloneOf(fresh)
+		if err := resource.Enforce(old, next); err != nil {
+			return nil, err
+		}
+		if next.Username = strings.TrimSpace(next.GetUsername()); next.Username == "" {
+			next.Username = old.GetUsername()
+		}
+		if next.Enabled == nil {
+			next.Enabled = old.Enabled
+		}
+		next.Email = strings.TrimSpace(next.GetEmail())
+		return next, checkUser(old, next)
+	})
+}
+
+// SetPassword replaces a person's password. Only people of the directory itself have one.
+func (s *Service) SetPassword(ctx context.Context, domain, id, password string) (*directoryv1.User, error) {
+	user, err := s.Get(ctx, domain, id)
+	if err != nil {
+		return nil, err
+	}
+	if user.GetPasswordHash() == "" {
+		provider, err := s.provider(ctx, domain, user.GetSource())
+		if err != nil {
+			return nil, err
+		}
+		if !isDirectory(provider) {
+			return nil, fault.Invalidf("The password of user [%s] is kept by another identity provider.", user.GetUsername())
+		}
+	}
+	hash, err := s.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	return s.change(ctx, domain, id, 0, actionResetPassword, func(old *directoryv1.User) (*directoryv1.User, error) {
+		next := proto.CloneOf(old)
+		next.PasswordHash = hash
+		return next, nil
+	})
+}
+
+// change reads a person, changes them and stores the result. Without ifMatch a lost race begins again from the read.
+func (s *Service) change(ctx context.Context, domain, id string, ifMatch int64, action string,
+	edit func(old *directoryv1.User) (*directoryv1.User, error),
+) (*directoryv1.User, error) {
+	for range races {
+		old, err := s.Get(ctx, domain, id)
+		if err != nil {
+			return nil, err
+		}
+		if ifMatch != 0 && ifMatch != old.GetRevision() {
+			return nil, errStale
+		}
+		next, err := edit(old)
+		if err != nil {
+			return nil, err
+		}
+		next.UpdatedAt = s.stamp()
+		err = s.store.Users().Replace(ctx, old, next)
+		switch {
+		case err == nil:
+			s.record(ctx, action, old, next)
+			return next, nil
+		case !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrNotFound):
+			return nil, explain(next, err)
+		}
+	}
+	return nil, errContended
+}
+
+var errStale = fault.Stalef("The user has changed since the revision you named")
+
+// Delete removes a person and what they decided.
+func (s *Service) Delete(ctx context.Context, domain, id string, ifMatch int64) error {
+	user, err := s.Get(ctx, domain, id)
+	if err != nil {
+		return err
+	}
+	if ifMatch != 0 && ifMatch != user.GetRevision() {
+		return errStale
+	}
+	// Decisions first: where the second step fails, the whole can be repeated. The store removes those of the meantime.
+	if err := s.store.Consents().DeleteUser(ctx, domain, id); err != nil {
+		return err
+	}
+	if err := s.store.Users().Delete(ctx, domain, id); errors.Is(err, store.ErrNotFound) {
+		return userNotFound(id)
+	} else if err != nil {
+		return err
+	}
+	s.record(ctx, actionDelete, user, nil)
+	return nil
+}
+
+// explain gives a taken name its documented text.
+func explain(user *directoryv1.User, err error) error {
+	if nameTaken(err) {
+		return fault.Invalidf("A user [%s] already exists.", user.GetUsername()).At("username", "already exists")
+	}
+	return err
+}
+
+func (s *Service) hash(ctx context.Context, password string) (string, error) {
+	if password == "" {
+		return "", broken("password", notBlank)
+	}
+	hash, err := s.hasher.Password(ctx, password)
+	if errors.Is(err, secret.ErrTooLong) {
+		return "", fault.Invalidf("[password: size must be at most %d]", secret.MaxPassword).At("password", "is too long")
+	}
+	return hash, busy(err)
+}

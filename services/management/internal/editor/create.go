@@ -1,0 +1,150 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Create makes the resource that the body of a POST asks for. Plain secrets that were made are returned this once.
+func Create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, body prototree.Object) (R, catalog.Issued, error) {
+	var none R
+	if k.Posted != nil {
+		var err error
+		if body, err = k.Posted(body); err != nil {
+			return none, catalog.Issued{}, err
+		}
+	}
+	draft := k.Draft()
+	if err := prototree.Management.Decode(body, draft); err != nil {
+		return none, catalog.Issued{}, catalog.TreeError(err)
+	}
+	return CreateFrom(ctx, e, k, at, draft)
+}
+
+// CreateFrom is Create for a draft that is a message already. The draft is not changed.
+func CreateFrom[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, draft proto.Message) (R, catalog.Issued, error) {
+	return create(ctx, e, k, at, Created, func(ctx context.Context, s *catalog.Scene) (R, catalog.Issued, error) {
+		if k.Build != nil {
+			asked := proto.Clone(draft)
+			if err := resource.Enforce(nil, asked); err != nil {
+				return k.New(), catalog.Issued{}, err
+			}
+			return k.Build(ctx, s, asked)
+		}
+		return fromDraft(k, draft)
+	})
+}
+
+// fromDraft takes the draft as the resource. What only the server sets is dropped, except an identifier where the kind
+// lets the caller choose it.
+func fromDraft[R resource.Resource](k *catalog.Kind[R], draft proto.Message) (R, catalog.Issued, error) {
+	r := proto.Clone(draft).(R)
+	id := r.GetId()
+	if err := resource.Enforce(nil, r); err != nil {
+		return r, catalog.Issued{}, err
+	}
+	if k.ChoosesID && id != "" {
+		if !chosenID.MatchString(id) {
+			return r, catalog.Issued{}, fault.Invalidf("[%s: must be at most 64 letters, digits, '-', '.', '_' and '~']", id).
+				At("id", "must be at most 64 letters, digits, '-', '.', '_' and '~'")
+		}
+		resource.Stamp(r, resource.Stamps{ID: id})
+	}
+	return r, catalog.Issued{}, nil
+}
+
+var chosenID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+
+// create builds a resource, completes and checks it, and stores it with what comes along.
+func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, action Action,
+	build func(context.Context, *catalog.Scene) (R, catalog.Issued, error),
+) (R, catalog.Issued, error) {
+	var made R
+	var issued catalog.Issued
+	err := again(0, func() error {
+		parent, err := e.parent(ctx, k, at)
+		if err != nil {
+			return err
+		}
+		s, err := e.scene(ctx, at, parent, k.Needs)
+		if err != nil {
+			return err
+		}
+		r, secrets, err := build(ctx, s)
+		if err != nil {
+			return err
+		}
+		stamp(s, r, parent)
+		var none R
+		companions, err := complete(ctx, k, s, none, r)
+		if err != nil {
+			return e.orTaken(ctx, k, r, err)
+		}
+		// What comes along is written first: where the resource can be seen, it is complete.
+		ops := make([]store.Op, 0, len(companions)+1)
+		for _, c := range companions {
+			ops = append(ops, store.Op{New: c})
+		}
+		revision, err := e.write(ctx, r, append(ops, store.Op{New: r}))
+		if err != nil {
+			return err
+		}
+		e.record(ctx, k, action, nil, r, revision)
+		made, issued = r, secrets
+		return nil
+	})
+	return made, issued, err
+}
+
+func stamp(s *catalog.Scene, r resource.Resource, parent *configv1.Domain) {
+	id := r.GetId()
+	if id == "" {
+		id = secret.NewID()
+	}
+	domain := parent.GetId()
+	if parent == nil {
+		domain = id
+	}
+	resource.Stamp(r, resource.Stamps{ID: id, Domain: domain, CreatedAt: s.Now, UpdatedAt: s.Now})
+}
+
+// complete normalises and validates a resource and returns what comes into being with it.
+func complete[R resource.Resource](ctx context.Context, k *catalog.Kind[R], s *catalog.Scene, old, r R) ([]resource.Resource, error) {
+	if k.Normalize != nil {
+		if err := k.Normalize(ctx, s, old, r); err != nil {
+			return nil, err
+		}
+	}
+	if k.Validate != nil {
+		if err := k.Validate(s, old, r); err != nil {
+			return nil, err
+		}
+	}
+	if k.Companions == nil {
+		return nil, nil
+	}
+	return k.Companions(ctx, s, old, r)
+}
+
+// orTaken answers with the documented text of a taken value if there is one: it comes before other rules.
+func (e *Editor) orTaken(ctx context.Context, k catalog.Any, r resource.Resource, why error) error {
+	if !fault.Is(why, fault.Invalid) {
+		return why
+	}
+	taken, err := e.store.TakenUnique(ctx, k, r)
+	if err != nil || taken == "" {
+		return errors.Join(why, err)
+	}
+	return k.Taken(nil, r, taken)
+}

@@ -1,0 +1,174 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Options are what an editor needs.
+type Options struct {
+	Store  *store.Store
+	Hasher catalog.Hasher
+	// Recorder is told of every change; nil records nothing.
+	Recorder Recorder
+	// OnWrite is called with the revision of every write; it must not block. It may be nil.
+	OnWrite func(revision int64)
+	Logger  *slog.Logger
+	Now     func() time.Time
+	// MaxSecrets is how many client secrets an application may have (10).
+	MaxSecrets int
+}
+
+// Editor changes configuration. It is safe for concurrent use.
+type Editor struct {
+	opts  Options
+	store *store.Store
+	locks locks
+}
+
+// New returns an editor.
+func New(o Options) *Editor {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxSecrets <= 0 {
+		o.MaxSecrets = catalog.DefaultMaxSecrets
+	}
+	return &Editor{opts: o, store: o.Store}
+}
+
+// Place is where a resource lies. Domain is a domain's identifier; it is ignored for domains themselves.
+type Place struct {
+	Organization, Environment, Domain string
+}
+
+// maxAttempts is how often a change begins again after a lost race: the first time and three more.
+const maxAttempts = 4
+
+// again runs a change until it is not stale any more. A change that is based on a revision of the caller's runs once.
+func again(ifMatch int64, change func() error) error {
+	attempts := maxAttempts
+	if ifMatch != 0 {
+		attempts = 1
+	}
+	for {
+		err := change()
+		attempts--
+		if !errors.Is(err, store.ErrStale) {
+			return err
+		}
+		if attempts > 0 {
+			continue
+		}
+		if ifMatch != 0 {
+			return stale()
+		}
+		return fault.Conflictf("The resource is being changed by others. Try again").Because(err)
+	}
+}
+
+func stale() error { return fault.Stalef("The resource has changed since the revision you named") }
+
+// write stores a change of a resource and of what comes along, explains a taken value, and tells everybody.
+func (e *Editor) write(ctx context.Context, meant resource.Resource, ops []store.Op) (int64, error) {
+	if err := e.lastOfItsValue(ctx, meant, ops); err != nil {
+		return 0, err
+	}
+	revision, err := e.store.Write(ctx, store.Change{Ops: ops})
+	if err != nil {
+		return 0, e.explain(meant, ops, err)
+	}
+	if e.opts.OnWrite != nil {
+		e.opts.OnWrite(revision)
+	}
+	return revision, nil
+}
+
+// explain gives a taken value its documented text. If it is a value of what only came along, somebody else was faster to
+// make the same thing, and the change has to look again.
+func (e *Editor) explain(meant resource.Resource, ops []store.Op, err error) error {
+	var taken *store.DuplicateError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	for _, op := range ops {
+		if op.New == nil || op.New.GetId() != taken.ID || resource.KeyOf(op.New).Kind != taken.Kind {
+			continue
+		}
+		if op.New != meant {
+			return errors.Join(store.ErrStale, err)
+		}
+		if k, ok := catalog.ByArm(taken.Kind); ok {
+			return k.Taken(op.Old, op.New, taken.Unique)
+		}
+	}
+	return fault.Conflictf("The resource exists already").Because(err)
+}
+
+// scene reads what a kind needs to know. For a domain, d is its stored state; for other kinds it is the parent.
+func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs catalog.Needs) (*catalog.Scene, error) {
+	s := &catalog.Scene{
+		Now:          e.opts.Now(),
+		Hasher:       e.opts.Hasher,
+		Organization: at.Organization,
+		Environment:  at.Environment,
+		Domain:       d,
+		MaxSecrets:   e.opts.MaxSecrets,
+	}
+	if d == nil {
+		return s, nil
+	}
+	var err error
+	q := store.Query{Domain: d.GetId()}
+	if needs&catalog.NeedsScopes != 0 {
+		if s.Scopes, _, err = store.List(ctx, e.store, catalog.Scopes, q); err != nil {
+			return nil, err
+		}
+	}
+	if needs&catalog.NeedsProviders != 0 {
+		if s.Providers, _, err = store.List(ctx, e.store, catalog.IdentityProviders, q); err != nil {
+			return nil, err
+		}
+	}
+	if needs&catalog.NeedsCertificates != 0 {
+		if s.Certificates, _, err = store.List(ctx, e.store, catalog.Certificates, q); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// domain returns the domain of a place. A domain of another environment is as good as none.
+func (e *Editor) domain(ctx context.Context, at Place, id string) (*configv1.Domain, error) {
+	d, err := store.Get(ctx, e.store, catalog.Domains, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, catalog.Domains.NotFound(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if at.Organization != "" && at.Organization != d.GetOrganization() ||
+		at.Environment != "" && at.Environment != d.GetEnvironment() {
+		return nil, catalog.Domains.NotFound(id)
+	}
+	return d, nil
+}
+
+// parent returns the domain that a resource of the kind lies in, and nil for a domain.
+func (e *Editor) parent(ctx context.Context, k catalog.Any, at Place) (*configv1.Domain, error) {
+	if k.Descriptor().Parent == nil {
+		return nil, nil
+	}
+	return e.domain(ctx, at, at.Domain)
+}

@@ -1,0 +1,55 @@
+package editor
+
+import (
+	"context"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// lastOfItsValue refuses the deletion of the last resource that has a value which others of its domain name, such as the
+// last certificate for a signing algorithm.
+func (e *Editor) lastOfItsValue(ctx context.Context, meant resource.Resource, ops []store.Op) error {
+	key := resource.KeyOf(meant)
+	k, ok := catalog.ByArm(key.Kind)
+	if !ok || !deletes(ops, key) {
+		return nil
+	}
+	for _, use := range k.SharedUses(meant) {
+		from, ok := catalog.ByArm(use.Kind)
+		if !ok {
+			continue
+		}
+		having := func(kind catalog.Any, field string, most int) (int, error) {
+			q := store.Query{Domain: meant.GetDomain(), Where: map[string][]any{field: {use.Value}}, Size: most}
+			found, _, err := e.store.ListAny(ctx, kind, q)
+			return len(found), err
+		}
+		same, err := having(k, use.By, 2)
+		if err != nil {
+			return err
+		}
+		if same > 1 {
+			continue
+		}
+		users, err := having(from, use.Field, 1)
+		if err != nil {
+			return err
+		}
+		if users > 0 {
+			return fault.Invalidf("%s", use.Refuse)
+		}
+	}
+	return nil
+}
+
+func deletes(ops []store.Op, key resource.Key) bool {
+	for _, op := range ops {
+		if op.New == nil && op.Old != nil && resource.KeyOf(op.Old) == key {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,247 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+)
+
+// Limits of a request, in bytes.
+const (
+	maxIdentifier  = 255
+	maxURL         = 2048
+	maxApplication = 1 << 20
+)
+
+// races is how often a deletion is begun again that lost a race against another change of the client.
+const races = 8
+
+// Options are what a Server works with. Editor is needed.
+type Options struct {
+	Editor *editor.Editor
+	// Logger is told of faults of ours; nil means none.
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Server implements the registration service. It is safe for concurrent use.
+type Server struct {
+	registrationv1.UnimplementedRegistrationServiceServer
+
+	editor *editor.Editor
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// New returns the service over an editor.
+func New(o Options) *Server {
+	s := &Server{editor: o.Editor, log: o.Logger, now: o.Now}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
+}
+
+// Register adds the service to a gRPC server.
+func (s *Server) Register(r grpc.ServiceRegistrar) {
+	registrationv1.RegisterRegistrationServiceServer(r, s)
+}
+
+// Create implements registrationv1.RegistrationServiceServer. It is PERMISSION_DENIED where the domain has no dynamic
+// registration, or none that is open to somebody who is no administrator.
+func (s *Server) Create(ctx context.Context, r *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error) {
+	answer, err := s.create(ctx, r)
+	if err != nil {
+		return nil, s.fail(ctx, "Create", r.GetDomain(), err)
+	}
+	return answer, nil
+}
+
+func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error) {
+	if err := checkCreate(r); err != nil {
+		return nil, err
+	}
+	settings, err := s.settings(ctx, r.GetDomain())
+	if err != nil {
+		return nil, err
+	}
+	if !r.GetAdministrator() && !settings.GetOpenDynamicClientRegistrationEnabled() {
+		return nil, errForbidden
+	}
+	ctx = audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient})
+	app, made, err := s.editor.Register(ctx, editor.Registration{
+		Domain: r.GetDomain(),
+		Registration: catalog.Registration{
+			Application: r.GetApplication(), Endpoint: r.GetRegistrationEndpoint(), Administrator: r.GetAdministrator(),
+		},
+		Token: func(app *configv1.Application, cert *configv1.Certificate) (string, error) {
+			return accessToken(r.GetIssuer(), app, cert, s.now())
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &registrationv1.CreateResponse{
+		Application: app, ClientSecret: made.ClientSecret, RegistrationAccessToken: made.Token,
+	}, nil
+}
+
+var errForbidden = fault.Deniedf("Not allowed to access to this resource.")
+
+// settings returns a domain's settings for dynamic registration, or fault.Denied if it has none.
+func (s *Server) settings(ctx context.Context, domain string) (*configv1.ClientRegistrationSettings, error) {
+	d, err := editor.Read(ctx, s.editor, catalog.Domains, editor.Place{}, domain)
+	if err != nil {
+		return nil, err
+	}
+	settings := d.GetOidc().GetClientRegistrationSettings()
+	if !settings.GetDynamicClientRegistrationEnabled() {
+		return nil, errForbidden
+	}
+	return settings, nil
+}
+
+// Delete implements registrationv1.RegistrationServiceServer. A token that is not the client's current one is
+// PERMISSION_DENIED.
+func (s *Server) Delete(ctx context.Context, r *registrationv1.DeleteRequest) (*registrationv1.DeleteResponse, error) {
+	revision, err := s.remove(ctx, r)
+	if err != nil {
+		return nil, s.fail(ctx, "Delete", r.GetDomain(), err)
+	}
+	return &registrationv1.DeleteResponse{Revision: revision}, nil
+}
+
+func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (int64, error) {
+	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
+		return 0, err
+	}
+	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
+		return 0, err
+	}
+	actor := audit.Actor{Kind: audit.ActorClient}
+	presented := r.GetRegistrationAccessTokenHash()
+	if presented != "" {
+		actor.ID, actor.Name = r.GetClientId(), r.GetClientId()
+	}
+	ctx = audit.WithActor(ctx, actor)
+	for attempt := 1; ; attempt++ {
+		app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
+		if err != nil {
+			return 0, err
+		}
+		if presented != "" && !secret.Equal(presented, app.GetSettings().GetOauth().GetRegistrationAccessTokenHash()) {
+			return 0, fault.Deniedf("Non matching registration_access_token")
+		}
+		seen := int64(0)
+		if presented != "" {
+			seen = app.GetRevision() // so that the token is the current one when the client goes
+		}
+		revision, err := editor.Delete(ctx, s.editor, catalog.Applications, editor.Place{Domain: r.GetDomain()}, app.GetId(), seen)
+		if fault.Is(err, fault.Stale) && attempt < races {
+			continue
+		}
+		return revision, err
+	}
+}
+
+// Resolve implements registrationv1.RegistrationServiceServer. Only enabled applications that are no templates are found.
+func (s *Server) Resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+	app, err := s.resolve(ctx, r)
+	if err != nil {
+		return nil, s.fail(ctx, "Resolve", r.GetDomain(), err)
+	}
+	return &registrationv1.ResolveResponse{Application: app}, nil
+}
+
+func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*configv1.Application, error) {
+	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
+		return nil, err
+	}
+	app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
+	if err != nil {
+		return nil, err
+	}
+	if app.GetTemplate() || app.Enabled != nil && !app.GetEnabled() {
+		return nil, catalog.Applications.NotFound(r.GetClientId())
+	}
+	return app, nil
+}
+
+// client returns the application with a client identifier. Applications without one are found by nothing.
+func (s *Server) client(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
+	app, err := s.editor.FindClient(ctx, domain, clientID)
+	if err != nil {
+		return nil, err
+	}
+	if app.GetDomain() != domain || catalog.ClientID(app) != clientID {
+		return nil, catalog.Applications.NotFound(clientID)
+	}
+	return app, nil
+}
+
+// fail is the error of a call as gateways see it. A fault of ours is logged, because they are not told.
+func (s *Server) fail(ctx context.Context, call, domain string, err error) error {
+	if fault.Is(err, fault.Internal) && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "call of the registration failed", "call", call, "domain", domain, "err", err)
+	}
+	return fault.ToGRPC(err)
+}
+
+func checkCreate(r *registrationv1.CreateRequest) error {
+	if r.GetDomain() == "" || r.GetApplication() == nil || r.GetIssuer() == "" || r.GetRegistrationEndpoint() == "" {
+		return fault.Invalidf("a registration needs domain, application, issuer and endpoint")
+	}
+	return errors.Join(
+		bounded("domain", r.GetDomain()),
+		webURL("issuer", r.GetIssuer()),
+		webURL("registration_endpoint", r.GetRegistrationEndpoint()),
+		boundedSize(r.GetApplication()),
+	)
+}
+
+func checkNames(domain, clientID string) error {
+	if domain == "" || clientID == "" {
+		return fault.Invalidf("a client is named by its domain and its client identifier")
+	}
+	return errors.Join(bounded("domain", domain), bounded("client_id", clientID))
+}
+
+func bounded(name, value string) error {
+	if len(value) > maxIdentifier || strings.ContainsFunc(value, unicode.IsControl) {
+		return fault.Invalidf("%s is no identifier", name)
+	}
+	return nil
+}
+
+func boundedSize(app *configv1.Application) error {
+	if proto.Size(app) > maxApplication {
+		return fault.Invalidf("the client metadata are larger than %d bytes", maxApplication)
+	}
+	return nil
+}
+
+func webURL(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || len(value) > maxURL || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return fault.Invalidf("%s is no http(s) URL", name)
+	}
+	return nil
+}

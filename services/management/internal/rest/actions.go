@@ -1,0 +1,122 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+)
+
+// mountActions adds what is not create, read, update and delete.
+func mountActions(m *Mux) {
+	x := &actions{mux: m, editor: m.api.Editor}
+	application := catalog.Applications.Item()
+	domain := catalog.Domains.Item()
+
+	m.Handle("GET /domains/_hrid/{hrid}", "domain:read", x.readDomainByHRID)
+	m.Handle("GET "+domain+"/entrypoints", "domain:read", x.listEntrypoints)
+	m.Handle("PUT "+domain+"/certificate-settings", "domain:update", x.setFallbackCertificate)
+	m.Handle("POST "+domain+"/certificates/rotate", "certificate:create", x.rotateCertificate)
+	m.Handle("GET "+domain+"/audits", "audit:read", x.listAudits)
+
+	m.Handle("PUT "+application+"/type", "application:update", x.setType)
+	m.Handle("GET "+application+"/secrets", "application_secret:read", x.listSecrets)
+	m.Handle("POST "+application+"/secrets", "application_secret:create", x.addSecret)
+	m.Handle("POST "+application+"/secrets/{secret}/_renew", "application_secret:update", x.renewSecret)
+	m.Handle("DELETE "+application+"/secrets/{secret}", "application_secret:delete", x.deleteSecret)
+
+	mountAliases(m)
+}
+
+// aliasOfApplications is the older name of applications in paths.
+const aliasOfApplications = "clients"
+
+// mountAliases adds older names: an application is found there by its identifier or, failing that, by its client id.
+func mountAliases(m *Mux) {
+	c := &collection[*configv1.Application]{
+		mux: m, editor: m.api.Editor, kind: catalog.Applications, special: applications,
+	}
+	c.mountItem(catalog.Domains.Item()+"/"+aliasOfApplications+"/{client}", func(r *http.Request) (string, error) {
+		found, err := m.api.Editor.FindApplication(r.Context(), placeOf(r), r.PathValue("client"))
+		return found.GetId(), err
+	})
+}
+
+type actions struct {
+	mux    *Mux
+	editor *editor.Editor
+}
+
+func (x *actions) readDomainByHRID(w http.ResponseWriter, r *http.Request) error {
+	found, err := x.editor.ReadDomainByHRID(r.Context(), placeOf(r), r.PathValue("hrid"))
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, found)
+}
+
+// domain returns the domain of a request.
+func (x *actions) domain(r *http.Request) (*configv1.Domain, error) {
+	return editor.Read(r.Context(), x.editor, catalog.Domains, placeOf(r), r.PathValue("domain"))
+}
+
+func (x *actions) listEntrypoints(w http.ResponseWriter, r *http.Request) error {
+	if _, err := x.domain(r); err != nil {
+		return err
+	}
+	return x.mux.JSON(w, http.StatusOK, []any{prototree.Object{
+		"id":                defaultName,
+		"name":              "Default",
+		"description":       "Default entrypoint",
+		"url":               x.mux.api.GatewayURL,
+		"defaultEntrypoint": true,
+		"organizationId":    r.PathValue("organization"),
+	}})
+}
+
+func (x *actions) setFallbackCertificate(w http.ResponseWriter, r *http.Request) error {
+	var body configv1.CertificateSettings
+	if err := x.mux.decode(r, &body); err != nil {
+		return err
+	}
+	changed, err := x.editor.SetFallbackCertificate(r.Context(), placeOf(r), body.GetFallbackCertificate())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, changed)
+}
+
+func (x *actions) rotateCertificate(w http.ResponseWriter, r *http.Request) error {
+	made, err := x.editor.RotateCertificate(r.Context(), placeOf(r))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", x.mux.beside(r, made.GetId()))
+	return answer(w, http.StatusCreated, made)
+}
+
+func (x *actions) setType(w http.ResponseWriter, r *http.Request) error {
+	var body configv1.ApplicationType
+	if err := x.mux.decode(r, &body); err != nil {
+		return err
+	}
+	if body.GetType() == configv1.Application_TYPE_UNSPECIFIED {
+		return constraint("type", "", "must not be null")
+	}
+	id := r.PathValue("application")
+	ifMatch, err := precondition(r, func(ctx context.Context) (int64, error) {
+		found, err := editor.Read(ctx, x.editor, catalog.Applications, placeOf(r), id)
+		return found.GetRevision(), err
+	})
+	if err != nil {
+		return err
+	}
+	changed, err := x.editor.SetType(r.Context(), placeOf(r), id, body.GetType(), ifMatch)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, changed)
+}

@@ -1,0 +1,194 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Special is what one kind's collection does differently. The zero value is a plain collection.
+type Special struct {
+	// Summary makes an entry of a list out of the whole resource; nil shows the whole resource.
+	Summary func(prototree.Object) prototree.Object
+	// Filter reads further parameters of a list.
+	Filter func(r *http.Request, q *store.Query) error
+	// MaxSize is the largest page; 0 means 1000.
+	MaxSize int
+	// Issued puts the plain values that are shown once into the answer to a POST.
+	Issued func(prototree.Object, catalog.Issued)
+}
+
+// Mount adds the collection of a kind and everything in it.
+func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
+	c := &collection[R]{mux: m, editor: m.api.Editor, kind: k, special: s}
+	m.Handle("GET "+k.Collection(), k.Arm+":read", c.list)
+	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create)
+	c.mountItem(k.Item(), func(r *http.Request) (string, error) { return r.PathValue(k.Arm), nil })
+}
+
+// mountItem adds the routes of one resource; id finds its identifier in the request.
+func (c *collection[R]) mountItem(path string, id func(*http.Request) (string, error)) {
+	on := func(h func(http.ResponseWriter, *http.Request, string) error) handler {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			found, err := id(r)
+			if err != nil {
+				return err
+			}
+			return h(w, r, found)
+		}
+	}
+	c.mux.Handle("GET "+path, c.kind.Arm+":read", on(c.read))
+	c.mux.Handle("PUT "+path, c.kind.Arm+":update", on(c.replace))
+	c.mux.Handle("PATCH "+path, c.kind.Arm+":update", on(c.patch))
+	c.mux.Handle("DELETE "+path, c.kind.Arm+":delete", on(c.remove))
+}
+
+// collection answers the routes of one kind.
+type collection[R resource.Resource] struct {
+	mux     *Mux
+	editor  *editor.Editor
+	kind    *catalog.Kind[R]
+	special Special
+}
+
+func (c *collection[R]) list(w http.ResponseWriter, r *http.Request) error {
+	var q store.Query
+	if c.kind.List == catalog.Paged {
+		var err error
+		if q.Page, q.Size, q.Search, err = c.mux.Page(r, c.special.MaxSize); err != nil {
+			return err
+		}
+	}
+	if c.special.Filter != nil {
+		if err := c.special.Filter(r, &q); err != nil {
+			return err
+		}
+	}
+	found, total, err := editor.ReadAll(r.Context(), c.editor, c.kind, placeOf(r), q)
+	if err != nil {
+		return err
+	}
+	entries := make([]prototree.Object, len(found))
+	for i, one := range found {
+		if entries[i], err = prototree.Management.Encode(one); err != nil {
+			return err
+		}
+		if c.special.Summary != nil {
+			entries[i] = c.special.Summary(entries[i])
+		}
+	}
+	if c.kind.List == catalog.Bare {
+		return c.mux.JSON(w, http.StatusOK, entries)
+	}
+	return c.mux.List(w, q.Page, total, entries)
+}
+
+func (c *collection[R]) create(w http.ResponseWriter, r *http.Request) error {
+	body, err := c.mux.Body(r)
+	if err != nil {
+		return err
+	}
+	made, issued, err := editor.Create(r.Context(), c.editor, c.kind, placeOf(r), body)
+	if err != nil {
+		return err
+	}
+	tree, err := prototree.Management.Encode(made)
+	if err != nil {
+		return err
+	}
+	if c.special.Issued != nil {
+		c.special.Issued(tree, issued)
+	}
+	w.Header().Set("Location", c.mux.Location(r, made.GetId()))
+	return answerTree(w, http.StatusCreated, made.GetRevision(), tree)
+}
+
+func (c *collection[R]) read(w http.ResponseWriter, r *http.Request, id string) error {
+	found, err := editor.Read(r.Context(), c.editor, c.kind, placeOf(r), id)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, found)
+}
+
+func (c *collection[R]) patch(w http.ResponseWriter, r *http.Request, id string) error {
+	return c.change(w, r, id, editor.Patch[R])
+}
+
+func (c *collection[R]) replace(w http.ResponseWriter, r *http.Request, id string) error {
+	return c.change(w, r, id, editor.Replace[R])
+}
+
+type change[R resource.Resource] func(ctx context.Context, e *editor.Editor, k *catalog.Kind[R], at editor.Place, id string,
+	body prototree.Object, ifMatch int64) (R, error)
+
+func (c *collection[R]) change(w http.ResponseWriter, r *http.Request, id string, do change[R]) error {
+	body, err := c.mux.Body(r)
+	if err != nil {
+		return err
+	}
+	ifMatch, err := c.precondition(r, id)
+	if err != nil {
+		return err
+	}
+	changed, err := do(r.Context(), c.editor, c.kind, placeOf(r), id, body, ifMatch)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, changed)
+}
+
+func (c *collection[R]) remove(w http.ResponseWriter, r *http.Request, id string) error {
+	ifMatch, err := c.precondition(r, id)
+	if err != nil {
+		return err
+	}
+	if _, err := editor.Delete(r.Context(), c.editor, c.kind, placeOf(r), id, ifMatch); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (c *collection[R]) precondition(r *http.Request, id string) (int64, error) {
+	return precondition(r, func(ctx context.Context) (int64, error) {
+		found, err := editor.Read(ctx, c.editor, c.kind, placeOf(r), id)
+		if err != nil {
+			return 0, err
+		}
+		return found.GetRevision(), nil
+	})
+}
+
+// answer answers with a whole resource.
+func answer(w http.ResponseWriter, status int, r resource.Resource) error {
+	tree, err := prototree.Management.Encode(r)
+	if err != nil {
+		return err
+	}
+	return answerTree(w, status, r.GetRevision(), tree)
+}
+
+func answerTree(w http.ResponseWriter, status int, revision int64, tree prototree.Object) error {
+	w.Header().Set("ETag", etag(revision))
+	return writeJSON(w, status, tree)
+}
+
+// decode reads the body of a request as a message, strictly.
+func (m *Mux) decode(r *http.Request, into proto.Message) error {
+	tree, err := m.Body(r)
+	if err != nil {
+		return err
+	}
+	if err := prototree.Management.Decode(tree, into); err != nil {
+		return catalog.TreeError(err)
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// mountKinds adds the collection of every kind in the catalog.
+func mountKinds(m *Mux) {
+	Mount(m, catalog.Domains, Special{})
+	Mount(m, catalog.Applications, applications)
+	Mount(m, catalog.IdentityProviders, Special{
+		Summary: only("id", "name", "type", "system", "external"),
+	})
+	Mount(m, catalog.Scopes, Special{MaxSize: 50})
+	Mount(m, catalog.Certificates, Special{})
+}
+
+var applications = Special{
+	Summary: summarizeApplication,
+	Filter:  filterApplications,
+	Issued:  issueApplication,
+}
+
+// only makes entries of a list that have no more than the given members.
+func only(names ...string) func(prototree.Object) prototree.Object {
+	return func(whole prototree.Object) prototree.Object {
+		entry := make(prototree.Object, len(names))
+		for _, name := range names {
+			if value, ok := whole[name]; ok {
+				entry[name] = value
+			}
+		}
+		return entry
+	}
+}
+
+var applicationEntry = only("id", "name", "description", "type", "enabled", "template", "updatedAt")
+
+func summarizeApplication(whole prototree.Object) prototree.Object {
+	entry := applicationEntry(whole)
+	if id, ok := oauthOf(whole)["clientId"]; ok {
+		entry["clientId"] = id
+	}
+	return entry
+}
+
+// issueApplication shows the secret of a new application, this once.
+func issueApplication(whole prototree.Object, issued catalog.Issued) {
+	if oauth := oauthOf(whole); oauth != nil && issued.ClientSecret != "" {
+		oauth["clientSecret"] = issued.ClientSecret
+	}
+}
+
+func oauthOf(application prototree.Object) prototree.Object {
+	settings, _ := application["settings"].(prototree.Object)
+	oauth, _ := settings["oauth"].(prototree.Object)
+	return oauth
+}
+
+// filterApplications reads `type`, which may be repeated, and `status`, in any case. `expand` asks for nothing that there
+// is.
+func filterApplications(r *http.Request, q *store.Query) error {
+	values, err := query(r)
+	if err != nil {
+		return err
+	}
+	q.Where = make(map[string][]any)
+	for _, text := range values["type"] {
+		number, ok := configv1.Application_Type_value[strings.ToUpper(text)]
+		if !ok || number == int32(configv1.Application_TYPE_UNSPECIFIED) {
+			return constraint("type", text, "must be one of web, native, browser, service, resource_server")
+		}
+		q.Where["type"] = append(q.Where["type"], strings.ToLower(text))
+	}
+	if text := values.Get("status"); text != "" {
+		switch strings.ToLower(text) {
+		case "enabled", "true":
+			q.Where["enabled"] = []any{true}
+		case "disabled", "false":
+			q.Where["enabled"] = []any{false}
+		default:
+			return constraint("status", text, "must be one of enabled, disabled")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
+)
+
+// handler answers a request, or returns why it cannot. It writes nothing before an error.
+type handler = func(w http.ResponseWriter, r *http.Request) error
+
+// Mux takes the routes below an environment.
+type Mux struct {
+	api *API
+	// checkDomain says that handlers rely on {domain} having been looked up.
+	checkDomain bool
+}
+
+// environment is where routes lie; the short form means the default one.
+const environment = prefix + "/organizations/{organization}/environments/{environment}"
+
+// Handle adds a route such as "GET /domains/{domain}/users/{user}". It is served below every environment and below
+// /management, which means the default one.
+//
+// Before the handler runs, the bearer token and the permission have been checked, organization and environment exist,
+// and in packages other than this one the domain does too. Every {name} is a path value; organization and environment
+// always are. The body is limited to 1 MiB. An error that the handler returns is answered by the wrapper: a fault as
+// its kind says, a *prototree.Error as 400 with its place, anything else as 500 without a word about the reason.
+//
+// It panics on a malformed or repeated pattern and on a missing permission: mistakes of the program.
+func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r *http.Request) error) {
+	method, path, ok := strings.Cut(pattern, " ")
+	if !ok || !strings.HasPrefix(path, "/") {
+		panic(fmt.Sprintf("rest: %q is no pattern", pattern))
+	}
+	if permission == "" {
+		panic(fmt.Sprintf("rest: %s names no permission", pattern))
+	}
+	rt := Route{Method: method, Pattern: path, Permission: permission}
+	serve := m.api.guarded(permission, m.placed(h, strings.Contains(path, "/{domain}")))
+	m.api.routes = append(m.api.routes, rt)
+	m.api.register(rt, environment+path, serve)
+	m.api.register(rt, prefix+path, serve)
+}
+
+// placed lets a handler run only where the request's organization, environment and domain exist.
+func (m *Mux) placed(h handler, hasDomain bool) handler {
+	a := m.api
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := a.organization(r); err != nil {
+			return err
+		}
+		switch env := r.PathValue("environment"); env {
+		case "":
+			r.SetPathValue("environment", a.Environment)
+		case a.Environment:
+		default:
+			return fault.NotFoundf("Environment [%s] can not be found.", env)
+		}
+		if hasDomain {
+			domain := r.PathValue("domain")
+			observe.Annotate(r.Context(), domainAttr(domain))
+			if m.checkDomain {
+				if _, err := editor.Read(r.Context(), a.Editor, catalog.Domains, placeOf(r), domain); err != nil {
+					return err
+				}
+			}
+		}
+		return h(w, r)
+	}
+}
+
+// organization fills in and checks the organization of a request.
+func (a *API) organization(r *http.Request) error {
+	switch org := r.PathValue("organization"); org {
+	case "":
+		r.SetPathValue("organization", a.Organization)
+	case a.Organization:
+	default:
+		return fault.NotFoundf("Organization [%s] can not be found.", org)
+	}
+	return nil
+}
+
+// placeOf is where the resource of a request lies.
+func placeOf(r *http.Request) editor.Place {
+	return editor.Place{
+		Organization: r.PathValue("organization"),
+		Environment:  r.PathValue("environment"),
+		Domain:       r.PathValue("domain"),
+	}
+}
+
+// guarded lets a handler run only for operators with the permission.
+func (a *API) guarded(permission string, h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		token, err := bearer(r)
+		if err != nil {
+			return err
+		}
+		o, err := a.Operators.Authenticate(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		observe.Annotate(r.Context(), operatorAttr(o.Name))
+		if permission != AnyOperator && !o.Allows(permission) {
+			return fault.Deniedf("Permission denied")
+		}
+		// Path values belong to the request, not to its context: they have to be taken along.
+		return h(w, r.WithContext(operator.WithOperator(r.Context(), o)))
+	}
+}
+
+// bearer returns the token of a request (RFC 6750 §2.1).
+func bearer(r *http.Request) (string, error) {
+	fields := r.Header.Values("Authorization")
+	if len(fields) > 1 {
+		return "", fault.Invalidf("Only one Authorization header is allowed")
+	}
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", errNoToken
+	}
+	return token, nil
+}
+
+// JSON answers with a value in JSON, which is application/json without a charset.
+func (m *Mux) JSON(w http.ResponseWriter, status int, v any) error { return writeJSON(w, status, v) }
+
+// List answers with one page of a list.
+func (m *Mux) List(w http.ResponseWriter, page int, total int64, data []prototree.Object) error {
+	if data == nil {
+		data = []prototree.Object{}
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		Data        []prototree.Object `json:"data"`
+		CurrentPage int                `json:"currentPage"`
+		TotalCount  int64              `json:"totalCount"`
+	}{data, page, total})
+}
+
+// Location returns the path of something below the path of the request, as clients know it, for the Location of a 201.
+func (m *Mux) Location(r *http.Request, segments ...string) string {
+	return m.api.location(r, r.URL.EscapedPath(), segments...)
+}
+
+// beside is Location for what lies beside the request's own path.
+func (m *Mux) beside(r *http.Request, segment string) string {
+	path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
+	return m.api.location(r, path[:strings.LastIndexByte(path, '/')], segment)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	body.Truncate(body.Len() - 1) // the line break
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	// The client may be gone; there is nobody left to tell.
+	_, _ = w.Write(body.Bytes())
+	return nil
+}

@@ -1,0 +1,94 @@
+package rest
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
+)
+
+const tokenPath = prefix + "/auth/token"
+
+// mountSignIn adds the routes by which operators sign in and out.
+func (a *API) mountSignIn() {
+	a.handle("POST", tokenPath, Public, a.signIn)
+	a.handle("DELETE", tokenPath, AnyOperator, a.signOut)
+}
+
+// mountEnvironments adds what lies above environments.
+func (a *API) mountEnvironments() {
+	a.handle("GET", prefix+"/organizations/{organization}/environments", "environment:read", a.listEnvironments)
+	a.handle("GET", prefix+"/organizations/{organization}/audits", "audit:read", a.listAllAudits)
+}
+
+// handle adds a route with its whole path.
+func (a *API) handle(method, path, permission string, h handler) {
+	rt := Route{Method: method, Pattern: path, Permission: permission}
+	a.routes = append(a.routes, rt)
+	if permission != Public {
+		h = a.guarded(permission, h)
+	}
+	a.register(rt, path, h)
+}
+
+// signIn answers a token for the name and password of HTTP Basic. The body is read and means nothing.
+func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
+	if _, err := io.Copy(io.Discard, r.Body); serve.TooLarge(err) {
+		return errTooLarge
+	} else if err != nil {
+		return fault.Invalidf("The body ended early").Because(err)
+	}
+	if org := r.URL.Query().Get("org"); org != "" && org != a.Organization {
+		return fault.NotFoundf("Organization [%s] can not be found.", org)
+	}
+	w.Header().Set("WWW-Authenticate", challengeBasic)
+	name, password, ok := r.BasicAuth()
+	if !ok {
+		return fault.Unauthenticatedf("Name and password are required, by HTTP Basic")
+	}
+	token, err := a.Operators.SignIn(r.Context(), name, password, audit.OriginFrom(r.Context()).Address)
+	if !fault.Is(err, fault.Unauthenticated) {
+		w.Header().Del("WWW-Authenticate")
+	}
+	if err != nil {
+		return err
+	}
+	a.Logger.InfoContext(r.Context(), "operator signed in", "user", token.Operator.Name, "token_expires", token.ExpiresAt)
+	return writeJSON(w, http.StatusOK, prototree.Object{
+		"access_token": token.Value,
+		"token_type":   "bearer",
+		"expires_at":   token.ExpiresAt.Format(time.RFC3339),
+	})
+}
+
+// signOut ends the token of the request.
+func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
+	token, err := bearer(r)
+	if err != nil {
+		return err
+	}
+	if err := a.Operators.Revoke(r.Context(), token); err != nil {
+		return err
+	}
+	o, _ := operator.From(r.Context())
+	a.Logger.InfoContext(r.Context(), "operator signed out", "user", o.Name)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) listEnvironments(w http.ResponseWriter, r *http.Request) error {
+	if err := a.organization(r); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, []prototree.Object{{
+		"id":             a.Environment,
+		"name":           a.Environment,
+		"organizationId": a.Organization,
+		"hrids":          []string{a.Environment},
+	}})
+}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+)
+
+// index is an index of the manifest. Members of unique ones are always present.
+type index struct {
+	name    string
+	members bson.D
+	unique  bool
+}
+
+// ours marks the indexes that the manifest governs; others are left alone.
+const ours = "gatehouse_"
+
+func ascending(name string, members ...string) index {
+	d := make(bson.D, len(members))
+	for i, m := range members {
+		d[i] = bson.E{Key: m, Value: int32(1)}
+	}
+	return index{name: ours + name, members: d}
+}
+
+func uniqueIndex(value string) index {
+	return index{
+		name:    ours + "unique_" + value,
+		members: bson.D{{Key: memberUnique + value, Value: int32(1)}},
+		unique:  true,
+	}
+}
+
+// manifest lists the indexes of every collection that has any.
+func manifest() map[string][]index {
+	m := map[string][]index{
+		changesCollection: {ascending("state", "state", "_id"), ascending("at", "at")},
+		usersCollection: {
+			ascending("order", "domain", memberSort, "_id"),
+			uniqueIndex(uniqueUsername),
+			uniqueIndex(uniqueSubject),
+		},
+		consentsCollection: {ascending("domain", "domain", "user")},
+		tokensCollection:   {ascending("expiry", "expiresAt")},
+		auditsCollection:   {ascending("domain", "domain", "_id")},
+	}
+	for _, k := range catalog.All {
+		d := k.Descriptor()
+		indexes := []index{ascending("order", "domain", memberSort, "_id")}
+		for _, name := range d.Unique {
+			indexes = append(indexes, uniqueIndex(name))
+		}
+		m[d.Path] = append(m[d.Path], indexes...)
+	}
+	return m
+}
+
+// reconcileIndexes creates what is missing and replaces what has changed. Indexes of ours that are no longer in the
+// manifest are dropped.
+func (s *Store) reconcileIndexes(ctx context.Context) error {
+	for collection, wanted := range manifest() {
+		if err := s.reconcile(ctx, collection, wanted); err != nil {
+			return fmt.Errorf("indexes of %s: %w", collection, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) reconcile(ctx context.Context, collection string, wanted []index) error {
+	view := s.db.Collection(collection).Indexes()
+	present, err := s.presentIndexes(ctx, view)
+	if err != nil {
+		return err
+	}
+	for _, w := range wanted {
+		if present[w.name] == w.String() {
+			delete(present, w.name)
+			continue
+		}
+		if _, other := present[w.name]; other {
+			if err := view.DropOne(ctx, w.name); err != nil {
+				return s.fail(ctx, err)
+			}
+			delete(present, w.name)
+		}
+		o := options.Index().SetName(w.name)
+		if w.unique {
+			o.SetUnique(true)
+		}
+		if _, err := view.CreateOne(ctx, mongo.IndexModel{Keys: w.members, Options: o}); err != nil {
+			return s.fail(ctx, err)
+		}
+	}
+	for name := range present {
+		if strings.HasPrefix(name, ours) {
+			if err := view.DropOne(ctx, name); err != nil {
+				return s.fail(ctx, err)
+			}
+		}
+	}
+	return nil
+}
+
+// presentIndexes returns the indexes of a collection by name, in the form of index.String.
+func (s *Store) presentIndexes(ctx context.Context, view mongo.IndexView) (map[string]string, error) {
+	cursor, err := view.List(ctx)
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	var listed []struct {
+		Name   string `bson:"name"`
+		Key    bson.D `bson:"key"`
+		Unique bool   `bson:"unique"`
+	}
+	if err := cursor.All(ctx, &listed); err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	present := make(map[string]string, len(listed))
+	for _, l := range listed {
+		present[l.Name] = index{members: l.Key, unique: l.Unique}.String()
+	}
+	return present, nil
+}
+
+// String tells definitions apart.
+func (i index) String() string {
+	var b strings.Builder
+	for _, e := range i.members {
+		fmt.Fprintf(&b, "%s:%v ", e.Key, e.Value)
+	}
+	fmt.Fprintf(&b, "unique:%v", i.unique)
+	return b.String()
+}

@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+)
+
+// Run clears away what dead writers left and shortens the log, now and then, until ctx ends. Every process may run it.
+func (s *Store) Run(ctx context.Context) error {
+	for {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "sweep failed", "err", err)
+		}
+		if err := pause(ctx, nil, s.opts.SweepEvery); err != nil {
+			return nil
+		}
+	}
+}
+
+// Sweep is one round of Run. Its parts may be repeated at any time.
+func (s *Store) Sweep(ctx context.Context) error {
+	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneChanges(ctx))
+}
+
+// resolveSets brings change sets to an end whose writers died after the last follower had passed.
+func (s *Store) resolveSets(ctx context.Context) error {
+	for _, k := range catalog.All {
+		stamps, err := s.stamps(ctx, traitsOf(k), bson.M{memberSet: true})
+		if err != nil {
+			return err
+		}
+		done := map[int64]bool{}
+		for _, st := range stamps {
+			if done[st.Revision] {
+				continue
+			}
+			done[st.Revision] = true
+			if err := s.resolve(ctx, st.Revision); err != nil && !errors.Is(err, ErrNotFound) {
+				return fmt.Errorf("change set %d: %w", st.Revision, err)
+			}
+		}
+	}
+	return nil
+}
+
+// stamp is what the sweep looks at in a resource.
+type stamp struct {
+	ID       string `bson:"_id"`
+	Domain   string `bson:"domain"`
+	Revision int64  `bson:"revision"`
+	Set      bool   `bson:"_set"`
+	Gone     bool   `bson:"_gone"`
+}
+
+func (s *Store) stamps(ctx context.Context, t traits, filter bson.M) ([]stamp, error) {
+	cursor, err := s.db.Collection(t.collection).Find(ctx, filter, options.Find().SetProjection(
+		bson.M{"_id": 1, "domain": 1, "revision": 1, memberSet: 1, memberGone: 1}))
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	var all []stamp
+	if err := cursor.All(ctx, &all); err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return all, nil
+}
+
+// suspects are the domains that were missing at the last sweep.
+type suspects struct {
+	mu      sync.Mutex
+	domains map[string]bool
+}
+
+// again returns those that were missing before as well, and remembers all of them for the next time.
+func (s *suspects) again(missing map[string]bool) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	both := map[string]bool{}
+	for d := range missing {
+		if s.domains[d] {
+			both[d] = true
+		}
+	}
+	s.domains = missing
+	return both
+}
+
+// removeOrphans deletes what belongs to a domain that is gone: resources that were created while their domain was being
+// deleted, and people of domains whose deletion was not completed. A domain counts as gone when two sweeps in a row miss
+// it, and never while there is none at all: that is what a database looks like that is just being restored.
+func (s *Store) removeOrphans(ctx context.Context) error {
+	orphans := map[string][]Op{}
+	for _, k := range catalog.All {
+		if k.Descriptor().Parent == nil {
+			continue
+		}
+		t := traitsOf(k)
+		stamps, err := s.stamps(ctx, t, bson.M{})
+		if err != nil {
+			return err
+		}
+		for _, st := range stamps {
+			if st.Set {
+				continue // its domain may be about to appear
+			}
+			r := t.fresh()
+			resource.Stamp(r, resource.Stamps{ID: st.ID, Domain: st.Domain, Revision: st.Revision})
+			orphans[st.Domain] = append(orphans[st.Domain], Op{Old: r})
+		}
+	}
+	directory, err := s.directoryDomains(ctx)
+	if err != nil {
+		return err
+	}
+	// The domains are read last, so that what is missing was missing all the time.
+	stamps, err := s.stamps(ctx, traitsOf(catalog.Domains), bson.M{})
+	if err != nil {
+		return err
+	}
+	if len(stamps) == 0 {
+		return nil
+	}
+	missing := map[string]bool{}
+	for domain := range orphans {
+		missing[domain] = true
+	}
+	for domain := range directory {
+		missing[domain] = true
+	}
+	for _, st := range stamps {
+		delete(missing, st.ID)
+	}
+	for domain := range s.suspects.again(missing) {
+		if err := s.removeDomain(ctx, domain, orphans[domain]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RemovalSize is how many resources of a deleted domain are removed as one change. Nobody has to see them go together,
+// and every follower waits for a change that is being written.
+const RemovalSize = 20
+
+func (s *Store) removeDomain(ctx context.Context, domain string, ops []Op) error {
+	if len(ops) > 0 {
+		s.log.InfoContext(ctx, "resources of a deleted domain removed", "domain", domain, "count", len(ops))
+	}
+	for part := range slices.Chunk(ops, RemovalSize) {
+		// What changed or went meanwhile is for the next sweep.
+		if _, err := s.Write(ctx, Change{Ops: part}); err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return s.RemoveDirectory(ctx, domain)
+}
+
+// pruneChanges deletes old entries of the log. The newest one stays: it is where the next revision comes from.
+func (s *Store) pruneChanges(ctx context.Context) error {
+	last, err := s.LastRevision(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.Collection(changesCollection).DeleteMany(ctx, bson.M{
+		"_id": bson.M{"$lt": last},
+		"at":  bson.M{"$lt": s.now().Add(-s.opts.KeepChanges).UTC().Truncate(time.Millisecond)},
+	})
+	return s.fail(ctx, err)
+}
+
+// Missed compares an image with the database. It returns the resources that differ although no change after the image's
+// revision names them: what a writer left that died at the worst moment. Held are the revisions of the image's
+// resources.
+func (s *Store) Missed(ctx context.Context, at int64, held map[resource.Key]int64) ([]resource.Key, error) {
+	suspects := map[resource.Key]bool{}
+	for k := range held {
+		suspects[k] = true
+	}
+	for _, k := range catalog.All {
+		t := traitsOf(k)
+		stamps, err := s.stamps(ctx, t, bson.M{})
+		if err != nil {
+			return nil, err
+		}
+		for _, st := range stamps {
+			key := resource.Key{Kind: t.kind, Domain: st.Domain, ID: st.ID}
+			revision, known := held[key]
+			switch {
+			case st.Set || st.Revision > at: // under way, or still to come
+				delete(suspects, key)
+			case known && revision == st.Revision:
+				delete(suspects, key)
+			default:
+				suspects[key] = true
+			}
+		}
+	}
+	var missed []resource.Key
+	for k := range suspects {
+		later, err := s.namedLater(ctx, at, k.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !later {
+			missed = append(missed, k)
+		}
+	}
+	return missed, nil
+}
+
+// Remind enters resources into the log without changing them, so that every follower reads them again.
+func (s *Store) Remind(ctx context.Context, keys []resource.Key) (int64, error) {
+	if len(keys) == 0 {
+		return 0, errors.New("nothing to remind of")
+	}
+	revision, err := s.announce(context.WithoutCancel(ctx), keys, false, settled)
+	if err == nil {
+		s.written.ring()
+	}
+	return revision, err
+}

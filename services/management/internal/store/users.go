@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+)
+
+const (
+	usersCollection = "users"
+
+	uniqueUsername = "username"
+	uniqueSubject  = "subject"
+)
+
+// Users keeps the people of all domains. The revision of a user counts that user's changes and has nothing to do with
+// the log.
+type Users struct{ s *Store }
+
+// Users returns the directory's people.
+func (s *Store) Users() *Users { return &Users{s} }
+
+var userTraits = traits{
+	collection: usersCollection,
+	kind:       "user",
+	fresh:      func() resource.Resource { return &directoryv1.User{} },
+	unique: func(r resource.Resource) []catalog.UniqueValue {
+		u := r.(*directoryv1.User)
+		return []catalog.UniqueValue{
+			{Name: uniqueUsername, Value: usernameKey(u.GetDomain(), u.GetSource(), u.GetUsername())},
+			{Name: uniqueSubject, Value: catalog.DomainKey(u.GetDomain(), u.GetSubject())},
+		}
+	},
+	sort: func(r resource.Resource) string { return strings.ToLower(r.(*directoryv1.User).GetUsername()) },
+	search: func(r resource.Resource) []string {
+		u := r.(*directoryv1.User)
+		return []string{u.GetUsername(), u.GetEmail(), u.GetDisplayName(), u.GetFirstName(), u.GetLastName()}
+	},
+}
+
+// usernameKey makes a user name unique per source, in any case.
+func usernameKey(domain, source, username string) string {
+	return domain + "/" + source + "/" + strings.ToLower(username)
+}
+
+// Insert stores a new user at revision 1. The name of a *DuplicateError is "username" or "subject".
+func (u *Users) Insert(ctx context.Context, user *directoryv1.User) error {
+	return u.s.insert(ctx, userTraits, user, 1, false)
+}
+
+// Replace stores fresh in the place of old, at old's revision plus one, or returns ErrStale or ErrNotFound.
+func (u *Users) Replace(ctx context.Context, old, fresh *directoryv1.User) error {
+	return u.s.replace(ctx, userTraits, old, fresh, old.GetRevision()+1)
+}
+
+// Get returns a user of a domain, or ErrNotFound.
+func (u *Users) Get(ctx context.Context, domain, id string) (*directoryv1.User, error) {
+	return u.one(ctx, bson.M{"_id": id, "domain": domain})
+}
+
+// FindByUsername returns the user of a source with a name in any case, or ErrNotFound.
+func (u *Users) FindByUsername(ctx context.Context, domain, source, username string) (*directoryv1.User, error) {
+	return u.one(ctx, bson.M{memberUnique + uniqueUsername: usernameKey(domain, source, username)})
+}
+
+// FindBySubject returns the user whose tokens carry a subject, or ErrNotFound.
+func (u *Users) FindBySubject(ctx context.Context, domain, subject string) (*directoryv1.User, error) {
+	return u.one(ctx, bson.M{memberUnique + uniqueSubject: catalog.DomainKey(domain, subject)})
+}
+
+func (u *Users) one(ctx context.Context, filter bson.M) (*directoryv1.User, error) {
+	r, err := u.s.one(ctx, userTraits, filter)
+	if err != nil {
+		return nil, err
+	}
+	return r.(*directoryv1.User), nil
+}
+
+// List returns users of a domain in the order of their names, and how many there are on all pages.
+func (u *Users) List(ctx context.Context, q Query) ([]*directoryv1.User, int64, error) {
+	all, total, err := u.s.list(ctx, userTraits, q)
+	if err != nil {
+		return nil, 0, err
+	}
+	users := make([]*directoryv1.User, len(all))
+	for i, r := range all {
+		users[i] = r.(*directoryv1.User)
+	}
+	return users, total, nil
+}
+
+// Delete removes a user and what the user consented to, or returns ErrNotFound.
+func (u *Users) Delete(ctx context.Context, domain, id string) error {
+	result, err := u.s.db.Collection(usersCollection).DeleteOne(ctx, bson.M{"_id": id, "domain": domain})
+	if err != nil {
+		return u.s.fail(ctx, err)
+	}
+	if result.DeletedCount == 0 {
+		return ErrNotFound
+	}
+	return u.s.Consents().DeleteUser(ctx, domain, id)
+}
+
+// RemoveDirectory deletes all people of a domain and their consents.
+func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
+	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
+		return err
+	}
+	_, err := s.db.Collection(usersCollection).DeleteMany(ctx, bson.M{"domain": domain})
+	return s.fail(ctx, err)
+}
+
+// directoryDomains returns the domains for which the directory holds anything.
+func (s *Store) directoryDomains(ctx context.Context) (map[string]bool, error) {
+	domains := map[string]bool{}
+	for _, name := range []string{usersCollection, consentsCollection} {
+		cursor, err := s.db.Collection(name).Aggregate(ctx, bson.A{bson.M{"$group": bson.M{"_id": "$domain"}}})
+		if err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		var groups []struct {
+			Domain string `bson:"_id"`
+		}
+		if err := cursor.All(ctx, &groups); err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		for _, g := range groups {
+			domains[g.Domain] = true
+		}
+	}
+	return domains, nil
+}

@@ -1,0 +1,194 @@
+// Package management is the control plane: it owns the configuration and the directory, is driven over REST, and feeds
+// the gateways over gRPC.
+package management
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+	"github.com/gatehouse-am/gatehouse/services/console"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/distribution"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// ErrNoOperator means that nobody could sign in: there is no operator in the database and none was configured.
+var ErrNoOperator = bootstrap.ErrNoOperator
+
+// streamsEnd is how long gateways' configuration streams have to end when management stops.
+const streamsEnd = 5 * time.Second
+
+// Run serves until ctx ends and everything has stopped.
+func Run(ctx context.Context, c Config) error {
+	m, err := New(c)
+	if err != nil {
+		return err
+	}
+	return m.Run(ctx)
+}
+
+// Management is one replica, wired and not yet running.
+type Management struct {
+	group     serve.Group
+	public    *serve.HTTP
+	technical *serve.HTTP
+	plane     *serve.GRPC
+	log       *slog.Logger
+	version   string
+}
+
+// Addr returns the address of REST and console once Listen was called.
+func (m *Management) Addr() string { return m.public.Addr() }
+
+// GRPCAddr is Addr for gateways.
+func (m *Management) GRPCAddr() string { return m.plane.Addr() }
+
+// TechnicalAddr is Addr for the technical port.
+func (m *Management) TechnicalAddr() string { return m.technical.Addr() }
+
+// Listen takes the ports without serving yet. If one of them is taken, it gives back the others.
+func (m *Management) Listen() error {
+	err := errors.Join(m.public.Listen(), m.plane.Listen(), m.technical.Listen())
+	if err != nil {
+		_ = errors.Join(m.public.Close(), m.plane.Close(), m.technical.Close()) // those that were taken
+	}
+	return err
+}
+
+// Run serves until ctx ends and everything has stopped. It may be called once. While the database is away at the start,
+// the technical port says that management is not ready, and everything else that it is not available; Run fails if the
+// database does not accept it, or with ErrNoOperator.
+func (m *Management) Run(ctx context.Context) error {
+	m.log.InfoContext(ctx, "management is starting", "version", m.version)
+	return m.group.Run(ctx)
+}
+
+// New wires management: the only place where its parts meet. It contacts nobody and takes no port.
+func New(c Config) (*Management, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	log := c.Logger
+	if log == nil {
+		log = observe.NewLogger(os.Stderr, c.Logs.Level, c.Logs.Format)
+	}
+	proxies, err := observe.ParseProxies(c.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-proxies: %w", err)
+	}
+	sealer, err := secret.LoadSealingKeys(c.SealingKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--sealing-key-file: %w", err)
+	}
+	key, err := bootstrap.OperatorKey(sealer)
+	if err != nil {
+		return nil, fmt.Errorf("key of operators' tokens: %w", err)
+	}
+	metrics := observe.NewMetrics("management")
+	certificates, err := serve.NewReloader(
+		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
+		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+	if err != nil {
+		return nil, fmt.Errorf("certificates of the plane: %w", err)
+	}
+	db, err := store.New(store.Options{
+		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--mongodb-uri: %w", err)
+	}
+
+	hasher := secret.NewHasher()
+	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
+	edit := editor.New(editor.Options{Store: db, Hasher: hasher, Recorder: changes{recorder}, Logger: log})
+	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
+	operators, err := operator.New(operator.Options{
+		Operators: db.Operators(), Revoked: db.RevokedTokens(), Hasher: hasher, Key: key, Lifetime: c.TokenLifetime,
+		Journal: recorder, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	start := newStart(db, hasher, c, log)
+	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
+	distributor := distribution.New(distribution.Options{
+		Store: db, Publisher: publisher, Logger: log,
+		Loaded: func(revision int64) {
+			metrics.SetConfigRevision(revision)
+			start.ready.Set(configured, true, "")
+		},
+	})
+	m := new(Management)
+	m.plane, err = serve.NewGRPC("plane", c.GRPCAddress, certificates.ServerTLS(serve.RoleGateway), serve.GRPCOptions{
+		Log: log, Readiness: start.ready, Unary: []grpc.UnaryServerInterceptor{start.holdCalls},
+	})
+	if err != nil {
+		return nil, err
+	}
+	configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
+	registration.New(registration.Options{Editor: edit, Logger: log}).Register(m.plane)
+	people.Register(m.plane)
+
+	api := start.holdRequests(rest.New(rest.Options{
+		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
+		Logger: log, Mount: []func(*rest.Mux){func(m *rest.Mux) { people.Mount(m) }},
+	}))
+	mux := http.NewServeMux()
+	mux.Handle("/management", api)
+	mux.Handle("/management/", api)
+	mux.Handle("/", console.Handler())
+	m.public = &serve.HTTP{
+		Name: "management", Address: c.Address, Log: log, Readiness: start.ready, Drain: c.DrainDelay,
+		Handler: observe.Requests(mux, observe.RequestsOptions{Log: log, Metrics: metrics, Proxies: proxies, Panicked: rest.Failure()}),
+	}
+	m.technical = &serve.HTTP{
+		Name: "technical", Address: c.TechnicalAddress, Log: log,
+		Handler: serve.Technical(start.ready, scraped(metrics, publisher, certificates)),
+	}
+
+	// Parts stop in the reverse order: first administrators, then gateways, the database last.
+	m.group.Add("certificates", certificates.Run)
+	m.group.Add("technical", m.technical.Run)
+	m.group.Add("start", start.run)
+	m.group.Add("distribution", start.after(distributor.Run))
+	m.group.Add("plane", m.plane.Run)
+	m.group.Add("streams", func(ctx context.Context) error {
+		<-ctx.Done()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), streamsEnd)
+		defer cancel()
+		return publisher.Shutdown(limited)
+	})
+	m.group.Add("management", m.public.Run)
+	m.log, m.version = log, c.Version
+	return m, nil
+}
+
+// changes hands the editor's events to the audit log.
+type changes struct{ recorder *audit.Recorder }
+
+// Record implements editor.Recorder.
+func (c changes) Record(ctx context.Context, e editor.Event) error {
+	c.recorder.Record(ctx, audit.Event{
+		Action: string(e.Action), Key: e.Key, Name: e.Name, Revision: e.Revision, At: e.At, Before: e.Before, After: e.After,
+	})
+	return nil
+}
