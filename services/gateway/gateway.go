@@ -1,0 +1,299 @@
+// Package gateway is the data plane: it serves the protocol endpoints of the domains that management describes. It has no
+// database; what changes per request is in Redis, everything else in memory.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/monitor"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/upstream"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
+)
+
+// Config is everything a gateway is told at its start.
+type Config struct {
+	ManagementAddress string        `flag:"management-grpc-address" help:"management's address for gateways, host:port"`
+	RedisURL          config.URL    `flag:"redis-url" help:"Redis for codes, sessions and grants, such as redis://user:password@host:6379/0"`
+	Address           string        `flag:"gateway-address" help:"where people and clients reach the gateway, host:port"`
+	TechnicalAddress  string        `flag:"technical-address" help:"health, metrics and /_node, host:port"`
+	PublicURL         string        `flag:"public-url" help:"the gateway's URL as people and clients see it; the issuer of every domain begins with it"`
+	TechnicalUser     string        `flag:"technical-user" help:"who may read /_node"`
+	TechnicalPassword config.Secret `flag:"technical-password" help:"their password; without one /_node is closed"`
+	TrustedProxies    []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
+	Node              string        `flag:"node-name" help:"the gateway's name for operators; default: the host's name"`
+	Domains           []string      `flag:"domains" help:"ids of the domains to serve; none: all"`
+	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
+	Plane             Plane
+	Logs              Logs
+
+	// Version is the program's, for operators. Logger overrides Logs where several services share one.
+	Version string       `flag:"-"`
+	Logger  *slog.Logger `flag:"-"`
+}
+
+// Plane is the mutually authenticated connection to management.
+type Plane struct {
+	CertFile string `flag:"tls-cert-file" help:"this service's certificate for the plane between management and gateways, PEM"`
+	KeyFile  string `flag:"tls-key-file" help:"its private key, PEM"`
+	CAFile   string `flag:"tls-ca-file" help:"the authorities whose certificates are accepted from the other end, PEM"`
+}
+
+// Logs say what is logged and how.
+type Logs struct {
+	Level  slog.Level     `flag:"log-level" help:"DEBUG, INFO, WARN or ERROR; requests that went well are logged at DEBUG"`
+	Format observe.Format `flag:"log-format" help:"json or text"`
+}
+
+// Defaults are the values of what is not configured.
+func Defaults() Config {
+	return Config{
+		ManagementAddress: "localhost:18094",
+		RedisURL:          "redis://localhost:6379/0",
+		Address:           ":8092",
+		TechnicalAddress:  "localhost:18092",
+		TechnicalUser:     "admin",
+		DrainDelay:        0,
+		Logs:              Logs{Level: slog.LevelInfo, Format: observe.JSON},
+	}
+}
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case c.PublicURL == "":
+		return errors.New("--public-url is needed: the issuer of every domain begins with it")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("--public-url %q is not an http(s) URL with a host and without a query", c.PublicURL)
+	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
+		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to management is mutually authenticated")
+	}
+	_, err = observe.ParseProxies(c.TrustedProxies)
+	return err
+}
+
+// Run serves until ctx ends and everything has stopped.
+func Run(ctx context.Context, c Config) error {
+	g, err := New(c)
+	if err != nil {
+		return err
+	}
+	return g.Run(ctx)
+}
+
+// Gateway is one gateway, wired and not yet running.
+type Gateway struct {
+	group     serve.Group
+	public    *serve.HTTP
+	technical *serve.HTTP
+}
+
+// Addr returns the public address once Listen was called, with the port that was taken where 0 was configured.
+func (g *Gateway) Addr() string { return g.public.Addr() }
+
+// TechnicalAddr is Addr for the technical port.
+func (g *Gateway) TechnicalAddr() string { return g.technical.Addr() }
+
+// Listen takes the ports without serving yet.
+func (g *Gateway) Listen() error { return errors.Join(g.public.Listen(), g.technical.Listen()) }
+
+// Run serves until ctx ends and everything has stopped.
+func (g *Gateway) Run(ctx context.Context) error { return g.group.Run(ctx) }
+
+// The conditions of readiness. A gateway stays ready when management or Redis goes away later: it serves what it can.
+const (
+	configured = "configuration"
+	revocable  = "revocations"
+)
+
+// New wires a gateway: the only place where its parts meet.
+func New(c Config) (*Gateway, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	log := c.Logger
+	if log == nil {
+		log = observe.NewLogger(os.Stderr, c.Logs.Level, c.Logs.Format)
+	}
+	if c.Node == "" {
+		c.Node, _ = os.Hostname()
+	}
+	proxies, err := observe.ParseProxies(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	metrics := observe.NewMetrics("gateway")
+	ready := serve.NewReadiness(configured, revocable)
+	now := time.Now
+
+	reloader, conn, err := dial(c, log, metrics)
+	if err != nil {
+		return nil, err
+	}
+	store, err := state.Open(c.RedisURL.Reveal(), state.Options{Logger: log, Failed: metrics.RedisErrors("command").Inc})
+	if err != nil {
+		return nil, err
+	}
+	directory := upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc)
+	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
+
+	hasher := secret.NewHasher()
+	ruleFailed := func(place string) func(string) {
+		counter := metrics.RuleFailures(place)
+		return func(string) { counter.Inc() }
+	}
+	minter := tokens.NewMinter(now, log, ruleFailed("claim"))
+	verifier := tokens.NewVerifier(now, store)
+	clients := clientauth.New(hasher, now)
+	people := tokens.NewPeople(directory, now)
+	signIn := signin.New(directory, log, ruleFailed("selection"))
+	served := grants.Builtin(store, signIn, people, proxies, now)
+
+	set := domain.NewSet(domain.Options{
+		PublicURL: strings.TrimSuffix(c.PublicURL, "/"),
+		Open:      builtin.Tools{Hasher: hasher, Directory: directory}.Open,
+		Metadata:  discovery.Metadata(capabilities(served)),
+		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
+			app, err := registrar.Resolve(ctx, domainID, clientID)
+			if fault.Is(err, fault.NotFound) {
+				return nil, domain.ErrNoClient
+			}
+			return app, err
+		},
+		Logger: log, Now: now,
+	})
+	var collector tuner
+	collector.tune()
+	subscriber := configsync.NewSubscriber(conn, c.Node, set, configsync.SubscriberOptions{
+		Domains: c.Domains, Log: log,
+		OnStatus: func(s configsync.Status) {
+			metrics.SetConfigRevision(s.Revision)
+			metrics.SetConfigRejections(s.Rejections)
+			collector.tune()
+			if s.Ready {
+				ready.Set(configured, true, "")
+			}
+		},
+	})
+
+	look := pages.New()
+	routes := assemble(
+		authorize.New(store, directory, people, look, now).Routes(),
+		authflow.New(store, signIn, directory, proxies, look, now).Routes(),
+		logout.New(store, look, now).Routes(),
+		grants.New(clients, minter, served...).Routes(),
+		introspection.New(clients, verifier, store, people).Routes(),
+		revocation.New(clients, verifier, store, now).Routes(),
+		userinfo.New(verifier, people).Routes(),
+		registration.New(registration.Options{Verifier: verifier, Management: registrar, Clients: set, Now: now}).Routes(),
+		discovery.Routes(),
+	)
+	root := discovery.Root(set, look.Root())
+	handler := observe.Requests(router.New(router.Options{
+		Domains: set, Routes: routes, Root: root, Metrics: metrics, Log: log,
+	}), observe.RequestsOptions{Log: log, Metrics: metrics, Proxies: proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
+
+	g := &Gateway{
+		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: handler, Log: log, Readiness: ready, Drain: c.DrainDelay},
+		technical: &serve.HTTP{Name: "technical", Address: c.TechnicalAddress, Log: log, Handler: monitor.New(monitor.Options{
+			Domains: set, Readiness: ready, Metrics: metrics.Handler(),
+			Connected: func() bool { return subscriber.Status().Connected },
+			User:      c.TechnicalUser, Password: c.TechnicalPassword.Reveal(),
+		})},
+	}
+	g.group.Add("plane certificates", reloader.Run)
+	g.group.Add("technical", g.technical.Run)
+	g.group.Add("revocations", func(ctx context.Context) error {
+		defer func() { _ = store.Close() }()
+		return store.Run(ctx)
+	})
+	g.group.Add("readiness", func(ctx context.Context) error {
+		select {
+		case <-store.Loaded():
+			ready.Set(revocable, true, "")
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	g.group.Add("configuration", func(ctx context.Context) error {
+		defer func() { _ = conn.Close() }()
+		return subscriber.Run(ctx)
+	})
+	g.group.Add("gateway", g.public.Run)
+	return g, nil
+}
+
+// dial prepares the connection to management; it connects when it is used.
+func dial(c Config, log *slog.Logger, metrics *observe.Metrics) (*serve.Reloader, *grpc.ClientConn, error) {
+	reloader, err := serve.NewReloader(
+		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
+		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+	if err != nil {
+		return nil, nil, err
+	}
+	metrics.SetTLSExpiry(reloader.Expires())
+	conn, err := serve.DialGRPC(c.ManagementAddress, reloader.ClientTLS("", serve.RoleManagement), serve.DialOptions{})
+	if err != nil {
+		return nil, nil, err
+	}
+	return reloader, conn, nil
+}
+
+// capabilities are what discovery says of this gateway, taken from what was wired.
+func capabilities(served []grants.Grant) discovery.Capabilities {
+	can := discovery.Capabilities{
+		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
+		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
+		AuthMethods:   clientauth.Methods(),
+		Prompts:       []string{"none", "login", "consent", "select_account"},
+		ACRValues:     []string{signin.ACRPassword},
+		Claims:        tokens.SupportedClaims(),
+	}
+	for _, g := range served {
+		can.GrantTypes = append(can.GrantTypes, g.Type())
+	}
+	return can
+}
+
+func assemble(lists ...[]endpoint.Route) []endpoint.Route {
+	var all []endpoint.Route
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}

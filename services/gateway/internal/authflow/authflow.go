@@ -1,0 +1,135 @@
+package authflow
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+)
+
+// Passwords signs people in; *signin.Service does.
+type Passwords interface {
+	WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
+}
+
+// Consents remembers what people approved; *upstream.Directory does.
+type Consents interface {
+	Consents(ctx context.Context, domain, user, clientID string) ([]*directoryv1.Consent, error)
+	SaveConsents(ctx context.Context, domain, user, clientID string, consents []*directoryv1.Consent) error
+}
+
+// Flow is the pages. It is safe for concurrent use.
+type Flow struct {
+	sessions browser.Sessions
+	people   Passwords
+	consents Consents
+	proxies  *observe.Proxies
+	pages    *pages.Pages
+	now      func() time.Time
+}
+
+// New returns the pages.
+func New(sessions browser.Sessions, people Passwords, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: sessions, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+}
+
+// Routes returns the pages' routes.
+func (f *Flow) Routes() []endpoint.Route {
+	failed := f.pages.Errors
+	return []endpoint.Route{
+		{Name: "login", Path: "/login", Get: f.showLogin, Post: f.login, NoHead: true, Errors: failed},
+		{Name: "login-identifier", Path: "/login/identifier", Get: f.showIdentifier, Post: f.identify, NoHead: true, Errors: failed},
+		{Name: "consent", Path: "/oauth/consent", Get: f.showConsent, Post: f.consent, NoHead: true, Errors: failed},
+		{Name: "error", Path: "/oauth/error", Get: f.showError, Errors: failed},
+	}
+}
+
+// What the purposes of forms are called.
+const (
+	loginForm      = "login"
+	identifierForm = "identifier"
+)
+
+// expired tells somebody who sent a form too late, or without the cookie it was made for.
+var expired = browser.Error{Code: "session_expired", Description: "Your session expired, please try again."}
+
+// page is one request for a page.
+type page struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	d     *domain.Domain
+	c     *domain.Client
+	visit *browser.Visit
+	// params are those of the query; form those of the body of a post.
+	params, form oauth2.Params
+	// query is the authorization request, without errors that a page has added.
+	query string
+}
+
+// open reads what the sign-in pages have in common. With an error the caller answers by refuse.
+func (f *Flow) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*page, error) {
+	p := &page{w: w, r: r, d: d, visit: browser.Open(w, r, d), query: browser.Request(r.URL.RawQuery)}
+	params, err := oauth2.ParseParams(r.URL.RawQuery, "")
+	if err != nil {
+		return p, err
+	}
+	p.params = params
+	clientID := params.Get("client_id")
+	if r.Method == http.MethodPost {
+		if p.form, err = browser.Form(w, r); err != nil {
+			return p, err
+		}
+		if clientID == "" {
+			clientID = p.form.Get("client_id")
+		}
+	}
+	if clientID == "" {
+		return p, oauth2.InvalidRequest.Errorf("Missing parameter: client_id")
+	}
+	observe.Annotate(r.Context(), slog.String("client_id", clientID))
+	p.c, err = d.Client(r.Context(), clientID)
+	if errors.Is(err, domain.ErrNoClient) {
+		return p, oauth2.InvalidRequest.Errorf("No client found for client_id %s", clientID)
+	}
+	return p, err
+}
+
+// refuse answers an error for which there is no form to go back to: by redirect to the error page, or at once where it is
+// ours.
+func (p *page) refuse(err error) error {
+	problem := endpoint.Protocol(err)
+	if problem.Code == oauth2.ServerError || problem.Code == oauth2.TemporarilyUnavailable {
+		return err
+	}
+	browser.Refused(p.r, problem)
+	endpoint.Redirect(p.w, browser.ErrorPage(p.d, p.params.Get("client_id"), p.params.Get("state"), problem))
+	return nil
+}
+
+// redirect goes on to another page with the request.
+func (p *page) redirect(path, query string) error {
+	endpoint.Redirect(p.w, browser.URL(p.d, path, query))
+	return nil
+}
+
+// retry goes back to a page with an error above its form.
+func (p *page) retry(path string, e browser.Error) error {
+	browser.Refused(p.r, oauth2.Code(e.Code).Errorf("%s", e.Description))
+	return p.redirect(path, p.visit.WithError(p.query, e))
+}
+
+func (f *Flow) showError(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	clientID, e := browser.ErrorOnPage(d, r.URL.Query())
+	return f.pages.Error(w, r, d, clientID, e)
+}

@@ -1,0 +1,190 @@
+package authflow
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// approvalLife is how long an approval lasts where neither the application nor the scope says.
+const approvalLife = 30 * 24 * time.Hour
+
+// question is what a consent page asks.
+type question struct {
+	*page
+	req *authorization.Request
+	// scopes are those to ask for.
+	scopes []string
+	// purpose binds the form to the request it was made for.
+	purpose string
+}
+
+// ask reads the request again and finds out what is to be asked; nil if nothing is: then the authorization endpoint knows
+// what comes next.
+func (f *Flow) ask(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*question, *page, error) {
+	p, err := f.open(w, r, d)
+	ctx := r.Context()
+	if loadErr := p.visit.Load(ctx, f.sessions); loadErr != nil {
+		return nil, p, loadErr
+	}
+	if err != nil || p.visit.Session == nil {
+		return nil, p, nil //nolint:nilerr // the authorization endpoint finds the same error, and knows where it goes
+	}
+	req, err := authorization.Read(ctx, d, p.params, true)
+	if err != nil {
+		return nil, p, nil //nolint:nilerr // as above
+	}
+	s := p.visit.Session
+	decision := authorization.Next(d, req, s, nil, f.now())
+	if decision.Step == authorization.Recall {
+		list, err := f.consents.Consents(ctx, d.ID, s.Person.UserID, p.c.ClientID)
+		if err != nil {
+			return nil, p, fmt.Errorf("look up consents: %w", err)
+		}
+		decision = authorization.Next(d, req, s, authorization.Remembered(list, f.now()), f.now())
+	}
+	if decision.Step != authorization.Consent {
+		return nil, p, nil
+	}
+	return &question{page: p, req: req, scopes: decision.Scopes, purpose: "consent " + req.Digest}, p, nil
+}
+
+func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	q, p, err := f.ask(w, r, d)
+	switch {
+	case err != nil:
+		return err
+	case q == nil:
+		return p.redirect("/oauth/authorize", p.query)
+	}
+	out := pages.Consent{
+		Action: browser.URL(d, "/oauth/consent", q.query), Client: q.c, Username: q.visit.Session.Person.Username,
+		Message: pages.Message(q.visit.Error(q.params).Description), Choice: q.c.OptInScopes,
+		Token: q.visit.FormToken(q.purpose, f.now()),
+	}
+	for _, key := range q.scopes {
+		scope, parameter := scopeOf(d, key)
+		line := pages.Scope{Key: key, Name: scope.GetName(), Description: scope.GetDescription(), Required: setting(q.c, key).GetRequiredScope()}
+		if line.Name == "" {
+			line.Name = key
+		} else if parameter != "" {
+			line.Name += ": " + parameter
+		}
+		out.Scopes = append(out.Scopes, line)
+	}
+	return f.pages.Consent(w, d, out)
+}
+
+func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	q, p, err := f.ask(w, r, d)
+	switch {
+	case err != nil:
+		return err
+	case q == nil:
+		return p.redirect("/oauth/authorize", p.query)
+	case !q.visit.Sent(r, q.form, q.purpose, f.now()):
+		return q.retry("/oauth/consent", expired)
+	}
+	answer := read(q)
+	if answer.incomplete {
+		denied := authorization.Denied()
+		return q.retry("/login", browser.Error{Code: string(denied.Code), Description: denied.Description})
+	}
+	ctx, s := r.Context(), q.visit.Session
+	if err := f.consents.SaveConsents(ctx, d.ID, s.Person.UserID, q.c.ClientID, f.decisions(q, answer)); err != nil {
+		return fmt.Errorf("save consents: %w", err)
+	}
+	if len(answer.approved) == 0 {
+		if err := q.visit.Settle(ctx, f.sessions, q.req.Digest, s.Client); err != nil && !errors.Is(err, state.ErrUnknown) {
+			return err
+		}
+		denied := authorization.Denied()
+		browser.Refused(r, denied)
+		return browser.Respond(w, d, f.pages, q.req.Failure(d.Issuer, denied))
+	}
+	s.Consented = q.req.Digest
+	if err := q.visit.Save(ctx, f.sessions); err != nil && !errors.Is(err, state.ErrUnknown) {
+		return err
+	}
+	return q.redirect("/oauth/authorize", q.query)
+}
+
+// answer is what the person decided.
+type answer struct {
+	approved []string
+	// incomplete tells that the person allowed access and left out a scope that the application cannot do without.
+	incomplete bool
+}
+
+// read reads the posted form. Refusing everything is an answer; leaving out a required scope is a mistake.
+func read(q *question) answer {
+	if q.form.Get("user_oauth_approval") != "true" {
+		return answer{}
+	}
+	var a answer
+	for _, scope := range q.scopes {
+		value := strings.ToLower(q.form.Get("scope." + scope))
+		switch {
+		case value == "true", strings.HasPrefix(value, "approve"), !q.c.OptInScopes:
+			a.approved = append(a.approved, scope)
+		case setting(q.c, scope).GetRequiredScope():
+			a.incomplete = true
+		}
+	}
+	return a
+}
+
+// decisions are what is recorded: one for each scope that was asked for.
+func (f *Flow) decisions(q *question, a answer) []*directoryv1.Consent {
+	now := f.now()
+	list := make([]*directoryv1.Consent, len(q.scopes))
+	for i, key := range q.scopes {
+		list[i] = &directoryv1.Consent{
+			Scope: key, Approved: slices.Contains(a.approved, key),
+			ExpiresAt: timestamppb.New(now.Add(life(q.d, q.c, key))), UpdatedAt: timestamppb.New(now),
+		}
+	}
+	return list
+}
+
+// life is how long a decision about a scope lasts.
+func life(d *domain.Domain, c *domain.Client, key string) time.Duration {
+	if n := setting(c, key).GetScopeApproval(); n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	if scope, _ := scopeOf(d, key); scope.GetExpiresIn() > 0 {
+		return time.Duration(scope.GetExpiresIn()) * time.Second
+	}
+	return approvalLife
+}
+
+// setting is how the client uses a scope, which may be `key:parameter`; nil if it says nothing about it.
+func setting(c *domain.Client, scope string) *configv1.ScopeSetting {
+	if s := c.Scopes[scope]; s != nil {
+		return s
+	}
+	key, _, _ := strings.Cut(scope, ":")
+	return c.Scopes[key]
+}
+
+// scopeOf is a scope of the domain and the parameter with which it is asked for. The scope may be nil.
+func scopeOf(d *domain.Domain, scope string) (*configv1.Scope, string) {
+	if s := d.Scopes[scope]; s != nil {
+		return s, ""
+	}
+	key, parameter, _ := strings.Cut(scope, ":")
+	return d.Scopes[key], parameter
+}

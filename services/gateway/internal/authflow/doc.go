@@ -1,0 +1,11 @@
+// Package authflow serves the pages that an authorization request passes through: sign-in, consent, and the page that
+// tells a person about an error.
+//
+//	/login/identifier   the name, where the application asks for it first ──▶ /login
+//	/login              name and password ──▶ /oauth/authorize
+//	/oauth/consent      approval of scopes ──▶ /oauth/authorize, or to the client with access_denied
+//	/oauth/error        an error that cannot go to a client
+//
+// The request travels in the query of these URLs. None of the pages decides what comes next: they go back to
+// /oauth/authorize, which asks authorization.Next.
+package authflow

@@ -1,0 +1,157 @@
+package authflow
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// The errors of a failed sign-in.
+var (
+	wrongCredentials = browser.Error{Code: string(oauth2.LoginFailed), Detail: string(oauth2.InvalidUser), Description: "Invalid or unknown user"}
+	blockedAccount   = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_disabled", Description: "The account is disabled"}
+)
+
+func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	p, err := f.open(w, r, d)
+	if err != nil {
+		return p.refuse(err)
+	}
+	out := pages.Login{
+		Action: browser.URL(d, "/login", p.query), Client: p.c, Username: p.params.Get("login_hint"),
+		Message: pages.Message(p.visit.Error(p.params).Description),
+	}
+	if p.c.IdentifierFirst && out.Username != "" {
+		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint"))
+	}
+	if prompt, _ := oauth2.ParsePrompt(p.params.Get("prompt")); prompt.Has(oauth2.PromptSelectAccount) {
+		if err := p.visit.Load(r.Context(), f.sessions); err != nil {
+			return err
+		}
+		if f.mayChoose(p) {
+			out.Current = p.visit.Session.Person.Username
+		}
+	}
+	out.Token = p.visit.FormToken(loginForm, f.now())
+	return f.pages.Login(w, d, out)
+}
+
+// mayChoose reports whether the person may go on as who they are.
+func (f *Flow) mayChoose(p *page) bool {
+	req, err := authorization.Read(p.r.Context(), p.d, p.params, p.visit.Session != nil)
+	return err == nil && req.MayChoose(p.visit.Session, f.now())
+}
+
+func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	p, err := f.open(w, r, d)
+	if err != nil {
+		return p.refuse(err)
+	}
+	if !p.visit.Sent(r, p.form, loginForm, f.now()) {
+		return p.retry("/login", expired)
+	}
+	if p.form.Get("account") == "current" {
+		return f.choose(p)
+	}
+	result, err := f.people.WithPassword(r.Context(), d, p.c, f.input(p), p.form.Get("username"), p.form.Get("password"))
+	if err != nil {
+		return f.refuseLogin(p, err)
+	}
+	now := f.now()
+	s := state.Session{
+		ID: secret.NewID(), Domain: d.ID, Person: result.Person, Provider: result.Provider, AMR: result.AMR, ACR: result.ACR,
+		AuthTime: now.Unix(), Ends: now.Add(d.SessionMaxAge).Unix(), Client: p.c.ClientID,
+	}
+	if authorization.AsksAnew(p.params, p.c) {
+		s.Answered = authorization.Digest(p.params)
+	}
+	if err := p.visit.SignIn(r.Context(), f.sessions, s); err != nil {
+		return err
+	}
+	return p.redirect("/oauth/authorize", p.query)
+}
+
+// choose goes on as the person who is signed in. Where that is not possible the authorization endpoint says what is.
+func (f *Flow) choose(p *page) error {
+	ctx := p.r.Context()
+	if err := p.visit.Load(ctx, f.sessions); err != nil {
+		return err
+	}
+	if f.mayChoose(p) {
+		p.visit.Session.Answered = authorization.Digest(p.params)
+		if err := p.visit.Save(ctx, f.sessions); err != nil && !errors.Is(err, state.ErrUnknown) {
+			return err
+		}
+	}
+	return p.redirect("/oauth/authorize", p.query)
+}
+
+// refuseLogin signs the browser out and shows the form again.
+func (f *Flow) refuseLogin(p *page, err error) error {
+	shown := wrongCredentials
+	switch {
+	case errors.Is(err, signin.ErrBlocked):
+		shown = blockedAccount
+	case errors.Is(err, signin.ErrCredentials), errors.Is(err, signin.ErrNoProvider):
+	default:
+		return err
+	}
+	if err := p.visit.SignOut(p.r.Context(), f.sessions); err != nil {
+		return err
+	}
+	observe.RecordError(p.r.Context(), err)
+	return p.retry("/login", shown)
+}
+
+// input is what selection rules may read.
+func (f *Flow) input(p *page) rules.Input {
+	params := p.params.Values()
+	for name, v := range p.form.Values() {
+		params[name] = append(params[name], v...)
+	}
+	return rules.Input{Request: rules.Request{
+		Params: params, Headers: p.r.Header, IP: f.proxies.ClientIP(p.r).String(), Path: p.r.URL.Path,
+		Method: p.r.Method, Scheme: f.proxies.Scheme(p.r), ID: observe.RequestID(p.r.Context()),
+	}}
+}
+
+func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	p, err := f.open(w, r, d)
+	if err != nil {
+		return p.refuse(err)
+	}
+	return f.pages.Identifier(w, d, pages.Identifier{
+		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
+		Message: pages.Message(p.visit.Error(p.params).Description),
+		Token:   p.visit.FormToken(identifierForm, f.now()),
+	})
+}
+
+// identify takes the name. No provider of another type than those that check passwords exists, so the password is next.
+func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	p, err := f.open(w, r, d)
+	if err != nil {
+		return p.refuse(err)
+	}
+	if !p.visit.Sent(r, p.form, identifierForm, f.now()) {
+		return p.retry("/login/identifier", expired)
+	}
+	username := p.form.Get("username")
+	if username == "" || len(username) > maxUsername {
+		return p.retry("/login/identifier", wrongCredentials)
+	}
+	return p.redirect("/login", browser.With(browser.Without(p.query, "login_hint"), "login_hint", username))
+}
+
+// maxUsername bounds the name in bytes that goes into a URL.
+const maxUsername = 1024

@@ -1,0 +1,187 @@
+// Package authorize serves the authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2): it checks the request,
+// sends the person to the page that is due, and answers the client once nothing is due any more.
+package authorize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// CodeLife is how long a code can be redeemed (RFC 6749 §4.1.2).
+const CodeLife = 60 * time.Second
+
+// Store keeps sessions and codes; *state.Store does.
+type Store interface {
+	browser.Sessions
+	NewCode(ctx context.Context, a state.Authorization, ttl time.Duration) (string, error)
+}
+
+// Consents remembers what people approved; *upstream.Directory does.
+type Consents interface {
+	Consents(ctx context.Context, domain, user, clientID string) ([]*directoryv1.Consent, error)
+}
+
+// People knows who may still be signed in; *tokens.People does.
+type People interface {
+	Gone(ctx context.Context, domain, subject string) bool
+}
+
+// Endpoint is the authorization endpoint. It is safe for concurrent use.
+type Endpoint struct {
+	store    Store
+	consents Consents
+	people   People
+	pages    *pages.Pages
+	now      func() time.Time
+}
+
+// New returns the endpoint.
+func New(store Store, consents Consents, people People, p *pages.Pages, now func() time.Time) *Endpoint {
+	return &Endpoint{store: store, consents: consents, people: people, pages: p, now: now}
+}
+
+// Routes returns the endpoint's route.
+func (e *Endpoint) Routes() []endpoint.Route {
+	return []endpoint.Route{{
+		Name: "authorize", Path: "/oauth/authorize", Get: e.serve, Post: e.serve, NoHead: true, Errors: e.pages.Errors,
+	}}
+}
+
+// exchange is one request to the endpoint.
+type exchange struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	d     *domain.Domain
+	visit *browser.Visit
+	req   *authorization.Request
+	// query carries the request on to the pages.
+	query string
+}
+
+func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	x := &exchange{w: w, r: r, d: d, visit: browser.Open(w, r, d)}
+	params, query, err := browser.Params(w, r)
+	loadErr := e.load(x)
+	req, readErr := authorization.Read(r.Context(), d, params, x.visit.Session != nil)
+	x.req, x.query = req, query
+	observe.Annotate(r.Context(), slog.String("client_id", req.ClientID))
+	switch {
+	case err != nil:
+	case loadErr != nil:
+		err = loadErr
+	default:
+		err = readErr
+	}
+	if err != nil {
+		return e.fail(x, err)
+	}
+	return e.proceed(x)
+}
+
+// load finds who is signed in. Somebody who was deleted or disabled meanwhile is signed out.
+func (e *Endpoint) load(x *exchange) error {
+	ctx := x.r.Context()
+	if err := x.visit.Load(ctx, e.store); err != nil {
+		return err
+	}
+	if s := x.visit.Session; s == nil || !e.people.Gone(ctx, x.d.ID, s.Person.Subject) {
+		return nil
+	}
+	return x.visit.SignOut(ctx, e.store)
+}
+
+func (e *Endpoint) proceed(x *exchange) error {
+	decision := authorization.Next(x.d, x.req, x.visit.Session, nil, e.now())
+	if decision.Step == authorization.Recall {
+		s := x.visit.Session
+		list, err := e.consents.Consents(x.r.Context(), x.d.ID, s.Person.UserID, x.req.ClientID)
+		if err != nil {
+			return e.fail(x, fmt.Errorf("look up consents: %w", err))
+		}
+		decision = authorization.Next(x.d, x.req, s, authorization.Remembered(list, e.now()), e.now())
+	}
+	switch decision.Step {
+	case authorization.SignIn:
+		return x.page("/login")
+	case authorization.Identify:
+		return x.page("/login/identifier")
+	case authorization.Consent:
+		return x.page("/oauth/consent")
+	case authorization.Finish:
+		return e.finish(x, decision.Scopes)
+	}
+	if s := x.visit.Session; s != nil {
+		if err := x.visit.Settle(x.r.Context(), e.store, x.req.Digest, s.Client); err != nil {
+			return e.fail(x, err)
+		}
+	}
+	if decision.Shown {
+		return x.show(decision.Err)
+	}
+	return e.fail(x, decision.Err)
+}
+
+// finish answers the client with a code.
+func (e *Endpoint) finish(x *exchange, scopes []string) error {
+	s, req := x.visit.Session, x.req
+	if err := x.visit.Settle(x.r.Context(), e.store, req.Digest, req.Client.ClientID); err != nil {
+		return e.fail(x, err)
+	}
+	code, err := e.store.NewCode(x.r.Context(), state.Authorization{
+		Domain: x.d.ID, ApplicationID: req.Client.ID, ClientID: req.Client.ClientID, Scopes: scopes, Person: s.Person,
+		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Nonce: req.Nonce, SessionID: s.ID,
+		RedirectURI: req.RedirectURI, RedirectURISent: req.RedirectURISent,
+		Challenge: req.Challenge, ChallengeMethod: string(req.ChallengeMethod),
+		AuthTimeRequired: req.Client.RequireAuthTime || req.MaxAge >= 0,
+	}, CodeLife)
+	if err != nil {
+		return e.fail(x, fmt.Errorf("keep code: %w", err))
+	}
+	return browser.Respond(x.w, x.d, e.pages, req.Success(x.d.Issuer, code))
+}
+
+// page sends the browser on to one of our own pages, which gets the request in its query.
+func (x *exchange) page(path string) error {
+	endpoint.Redirect(x.w, browser.URL(x.d, path, x.query))
+	return nil
+}
+
+// fail answers an error: to the client where it can be trusted with it, else on the error page. That something is not
+// available is shown at once, unless the client asked not to show anything.
+func (e *Endpoint) fail(x *exchange, err error) error {
+	if errors.Is(err, state.ErrUnknown) {
+		return x.page("/oauth/authorize") // the session ended while we looked at it: begin again
+	}
+	problem := endpoint.Protocol(err)
+	silent := x.req.Prompt.Has(oauth2.PromptNone)
+	ours := problem.Code == oauth2.ServerError || problem.Code == oauth2.TemporarilyUnavailable
+	switch {
+	case ours && !(silent && x.req.Trusted()):
+		return err
+	case !x.req.Trusted(), x.req.Anonymous(x.d) && x.visit.Session == nil && !silent:
+		return x.show(problem)
+	}
+	browser.Refused(x.r, problem)
+	return browser.Respond(x.w, x.d, e.pages, x.req.Failure(x.d.Issuer, problem))
+}
+
+// show sends the browser to the error page.
+func (x *exchange) show(problem *oauth2.Error) error {
+	browser.Refused(x.r, problem)
+	endpoint.Redirect(x.w, browser.ErrorPage(x.d, x.req.ClientID, x.req.State, problem))
+	return nil
+}

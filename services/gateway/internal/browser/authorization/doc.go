@@ -1,0 +1,17 @@
+// Package authorization reads an authorization request, decides what must happen before it can be answered, and forms
+// the answer.
+//
+// The request travels in the URL from page to page; what a page has settled is in the session. So every step begins with
+// the same two calls, on whatever gateway it arrives:
+//
+//	Read   the request and everything that is wrong with it, in the order of the documented checks
+//	Next   from request, session, remembered approvals and time to the next step; a pure function
+//
+//	/oauth/authorize ──▶ Identify ──▶ /login/identifier ──▶ /login ──┐
+//	      ▲        └───▶ SignIn ───▶ /login ─────────────────────────┤
+//	      ├──────────────────────────────────────────────────────────┘
+//	      ├────────────▶ Consent ──▶ /oauth/consent ──┐
+//	      ├───────────────────────────────────────────┘
+//	      ├────────────▶ Finish ───▶ the client, with a code
+//	      └────────────▶ Refuse ───▶ the client, with an error
+package authorization

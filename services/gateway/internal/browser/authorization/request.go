@@ -1,0 +1,296 @@
+package authorization
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+)
+
+// Request is an authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). After a failed Read it holds what
+// could be understood, which decides where the error goes.
+type Request struct {
+	Client *domain.Client
+	Type   oauth2.ResponseType
+	// Mode is how the answer travels, be it a success or an error.
+	Mode oauth2.ResponseMode
+	// RedirectURI is where the answer goes; empty if no trusted one is known. RedirectURISent tells that the request
+	// named it, rather than leaving it to the only registered one.
+	RedirectURI     string
+	RedirectURISent bool
+
+	ClientID, State, Nonce string
+	// Scopes are as requested.
+	Scopes []string
+	Prompt oauth2.Prompt
+	// MaxAge is negative if neither request nor client limit the session's age.
+	MaxAge time.Duration
+	// Hint is the subject that id_token_hint names.
+	Hint            string
+	Username        string
+	Challenge       string
+	ChallengeMethod oauth2.ChallengeMethod
+	// Digest names the request; it is the same on every page the request passes through.
+	Digest string
+
+	clientErr, redirectErr, modeErr error
+}
+
+// ageless is the largest max_age in seconds that is told from no limit: ten years, beyond every session.
+const ageless = 10 * 365 * 24 * 3600
+
+// Read checks an authorization request in the order that existing clients expect and returns the first thing that is wrong with it.
+// It returns a Request in any case. Errors for the client are *oauth2.Error; any other error means that the client could
+// not be looked up.
+func Read(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) (*Request, error) {
+	r := &Request{
+		ClientID: p.Get("client_id"), State: p.Get("state"), Nonce: p.Get("nonce"), Username: p.Get("username"),
+		Scopes: oauth2.SplitScope(p.Get("scope")), Digest: Digest(p), MaxAge: -1,
+	}
+	r.locate(ctx, d, p)
+	return r, r.check(d, p, signedIn)
+}
+
+// locate finds out who asks and where the answer may go.
+func (r *Request) locate(ctx context.Context, d *domain.Domain, p oauth2.Params) {
+	r.Prompt, _ = oauth2.ParsePrompt(p.Get("prompt"))
+	r.Type, _ = oauth2.ParseResponseType(p.Get("response_type"))
+	r.Mode, r.modeErr = mode(p.Get("response_mode"), r.Type)
+	if r.ClientID == "" {
+		return
+	}
+	c, err := d.Client(ctx, r.ClientID)
+	switch {
+	case errors.Is(err, domain.ErrNoClient):
+		r.clientErr = oauth2.InvalidRequest.Errorf("No client found for client_id %s", r.ClientID)
+		return
+	case err != nil:
+		r.clientErr = err
+		return
+	}
+	r.Client = c
+	r.redirectErr = r.locateRedirect(d, p.Get("redirect_uri"))
+}
+
+func (r *Request) locateRedirect(d *domain.Domain, uri string) error {
+	registered := r.Client.RedirectURIs
+	switch {
+	case uri != "":
+		if !MatchingOf(d, r.Client).Match(uri, registered) {
+			return oauth2.RedirectURIMismatch.Errorf(
+				"The redirect_uri [ %s ] MUST match the registered callback URL for this application", uri)
+		}
+		r.RedirectURI, r.RedirectURISent = uri, true
+	case len(registered) == 0:
+		return oauth2.InvalidRequest.Errorf("A redirect_uri must be supplied")
+	case len(registered) > 1 || strings.Contains(registered[0], "*"):
+		return oauth2.InvalidRequest.Errorf("Unable to find suitable redirect_uri, a redirect_uri must be supplied")
+	default:
+		if _, ok := parseRedirect(registered[0]); !ok {
+			return oauth2.InvalidRequest.Errorf("A redirect_uri must be supplied")
+		}
+		r.RedirectURI = registered[0]
+	}
+	return nil
+}
+
+// served are the response modes in which this gateway answers.
+var served = []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost}
+
+// mode returns how the answer travels, also if the request asks for what cannot be had: an error needs a way too.
+func mode(requested string, t oauth2.ResponseType) (oauth2.ResponseMode, error) {
+	m, err := oauth2.ParseResponseMode(requested, t)
+	if err == nil && !slices.Contains(served, m) {
+		err = oauth2.UnsupportedResponseMode.Errorf("Unsupported response mode: %s", requested)
+	}
+	if err != nil {
+		return t.DefaultMode(), err
+	}
+	return m, nil
+}
+
+func (r *Request) check(d *domain.Domain, p oauth2.Params, signedIn bool) error {
+	switch kind := p.Get("response_type"); {
+	case kind == "":
+		return oauth2.InvalidRequest.Errorf("Missing parameter: response_type")
+	case r.Type == "":
+		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", kind)
+	case r.ClientID == "":
+		return oauth2.InvalidRequest.Errorf("Missing parameter: client_id")
+	case r.clientErr != nil:
+		return r.clientErr
+	case p.Has("request"):
+		return oauth2.RequestNotSupported.Errorf("The parameter request is not supported")
+	case p.Has("request_uri"):
+		return oauth2.RequestURINotSupported.Errorf("The parameter request_uri is not supported")
+	}
+	if err := r.checkPerson(d, p, signedIn); err != nil {
+		return err
+	}
+	if r.Type.HasCode() {
+		if err := r.checkPKCE(p); err != nil {
+			return err
+		}
+	}
+	if err := r.checkAnswer(p); err != nil {
+		return err
+	}
+	if err := r.checkRegistered(p); err != nil {
+		return err
+	}
+	return r.redirectErr
+}
+
+func (r *Request) checkPerson(d *domain.Domain, p oauth2.Params, signedIn bool) error {
+	if hint := p.Get("id_token_hint"); hint != "" {
+		claims, err := IDTokenHint(d, hint)
+		if err != nil {
+			return oauth2.InvalidRequest.Errorf("Invalid parameter: id_token_hint").WithCause(err)
+		}
+		r.Hint = claims.Subject
+	}
+	prompt, err := oauth2.ParsePrompt(p.Get("prompt"))
+	if err != nil {
+		return err
+	}
+	if prompt.Has(oauth2.PromptNone) && !signedIn {
+		return loginRequired()
+	}
+	return nil
+}
+
+// checkPKCE checks what RFC 7636 §4.3 asks for.
+func (r *Request) checkPKCE(p oauth2.Params) error {
+	challenge, method := p.Get("code_challenge"), p.Get("code_challenge_method")
+	if challenge == "" {
+		if method != "" || r.Client.RequiresPKCE {
+			return oauth2.InvalidRequest.Errorf("Missing parameter: code_challenge")
+		}
+		return nil
+	}
+	m, ok := oauth2.ParseChallengeMethod(method)
+	if !ok || (r.Client.RequiresS256 && m != oauth2.ChallengeS256) {
+		return oauth2.InvalidRequest.Errorf("Invalid parameter: code_challenge_method")
+	}
+	if !oauth2.ValidChallenge(challenge) {
+		return oauth2.InvalidRequest.Errorf("Invalid parameter: code_challenge")
+	}
+	r.Challenge, r.ChallengeMethod = challenge, m
+	return nil
+}
+
+// checkAnswer checks what the answer depends on. Discovery says that the parameter claims is not supported, so it is
+// ignored where it is well-formed (OpenID Connect Core §5.5).
+func (r *Request) checkAnswer(p oauth2.Params) error {
+	if err := r.readMaxAge(p.Get("max_age")); err != nil {
+		return err
+	}
+	if claims := p.Get("claims"); claims != "" {
+		var members map[string]json.RawMessage
+		if json.Unmarshal([]byte(claims), &members) != nil || members == nil {
+			return oauth2.InvalidRequest.Errorf("Invalid parameter: claims")
+		}
+	}
+	if r.modeErr != nil {
+		return r.modeErr
+	}
+	if r.Type.HasIDToken() && r.Nonce == "" {
+		return oauth2.InvalidRequest.Errorf("Missing parameter: nonce is required for Implicit and Hybrid Flow")
+	}
+	return nil
+}
+
+func (r *Request) readMaxAge(s string) error {
+	if s == "" {
+		r.MaxAge = r.Client.DefaultMaxAge
+		return nil
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && n > ageless:
+		r.MaxAge = ageless * time.Second
+	case err != nil:
+		return oauth2.InvalidRequest.Errorf("Invalid parameter: max_age")
+	default:
+		r.MaxAge = time.Duration(n) * time.Second
+	}
+	return nil
+}
+
+func (r *Request) checkRegistered(p oauth2.Params) error {
+	c := r.Client
+	if !c.HasGrant(oauth2.GrantAuthorizationCode) && !c.HasGrant(oauth2.GrantImplicit) {
+		return oauth2.UnauthorizedClient.Errorf("Client should at least have one authorization grant type configured")
+	}
+	if !c.HasResponseType(r.Type) || slices.ContainsFunc(r.Type.GrantTypes(), func(g oauth2.GrantType) bool { return !c.HasGrant(g) }) {
+		return oauth2.UnauthorizedClient.Errorf("Client should have all requested response_type")
+	}
+	if r.Type != oauth2.ResponseCode {
+		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", p.Get("response_type"))
+	}
+	return nil
+}
+
+// IDTokenHint returns the claims of an ID token of this domain. It may have expired (OpenID Connect Core §3.1.2.1,
+// RP-Initiated Logout §2); it must be correctly signed, and an ID token rather than an access token.
+func IDTokenHint(d *domain.Domain, token string) (*jose.Claims, error) {
+	checked, err := d.Keys.Verify(token, jose.Check{Types: []string{jose.TypeJWT}})
+	if err != nil {
+		return nil, err
+	}
+	claims, err := checked.Claims()
+	if err != nil {
+		return nil, err
+	}
+	if claims.Issuer != d.Issuer || claims.Subject == "" || len(claims.Audience) == 0 {
+		return nil, errors.New("the hint is not an ID token of this domain")
+	}
+	if claims.ClientID != "" || claims.ID != "" {
+		return nil, errors.New("the hint is an access token")
+	}
+	return claims, nil
+}
+
+// passing are the parameters that pages add, change and take away: they are no part of the request itself.
+var passing = []string{"login_hint", "username", "error", "error_code", "error_description", "error_hash"}
+
+// Digest names an authorization request by its parameters, whatever their order and encoding.
+func Digest(p oauth2.Params) string {
+	values := p.Values()
+	for _, name := range passing {
+		delete(values, name)
+	}
+	return secret.HashToken(values.Encode())
+}
+
+// Single returns the parameters that stand once in what may hold repeated ones, so that a refused request's error finds
+// its way.
+func Single(values url.Values) oauth2.Params {
+	once := url.Values{}
+	for name, v := range values {
+		if len(v) == 1 {
+			once[name] = v
+		}
+	}
+	p, _ := oauth2.ParamsOf(once) // nothing is repeated
+	return p
+}
+
+// Trusted reports whether an error may go to the client: the client exists, and the request names a redirect URI of its.
+func (r *Request) Trusted() bool { return r.Client != nil && r.RedirectURISent }
+
+// Anonymous reports whether anybody may have registered the client, so that its redirect URI gets no error before the
+// person has signed in (RFC 9700 §4.11.2).
+func (r *Request) Anonymous(d *domain.Domain) bool {
+	return r.Client != nil && r.Client.RegistrationTokenHash != "" &&
+		d.Registration.GetDynamicClientRegistrationEnabled() && d.Registration.GetOpenDynamicClientRegistrationEnabled()
+}

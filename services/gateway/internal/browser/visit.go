@@ -1,0 +1,228 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// The cookies' names.
+const (
+	SessionCookie = "GATEHOUSE_SESSION"
+	FormCookie    = "XSRF-TOKEN"
+)
+
+// maxValues is how many cookies of one name are looked at. A browser sends several where another site under the same
+// host has set one as well.
+const maxValues = 3
+
+// Sessions keeps signed-in browsers; *state.Store does.
+type Sessions interface {
+	// Session returns state.ErrUnknown if there is none.
+	Session(ctx context.Context, cookie, domain string, idle time.Duration) (state.Session, error)
+	SaveSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
+	// UpdateSession returns state.ErrUnknown if the session has ended since it was read.
+	UpdateSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
+	EndSession(ctx context.Context, cookie, domain string) error
+}
+
+// Visit is one request of one browser. It is used by one goroutine.
+type Visit struct {
+	// Session is who is signed in, nil if nobody is or nobody has looked.
+	Session *state.Session
+
+	w      http.ResponseWriter
+	d      *domain.Domain
+	cookie string
+	// sent are the well-formed values of the session cookie in the order of the request, at most maxValues.
+	sent []string
+	form string
+}
+
+// Open begins a visit. The answer will set the session cookie again, whatever it is: simple clients return only the last
+// cookie they saw.
+func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
+	v := &Visit{w: w, d: d, sent: values(r)}
+	if i := slices.IndexFunc(v.sent, isSession); i >= 0 {
+		v.cookie = v.sent[i]
+	} else if len(v.sent) > 0 {
+		v.cookie = v.sent[0]
+	} else {
+		v.cookie = newVisitor()
+	}
+	v.set()
+	return v
+}
+
+// Load looks for the session. A browser that is not signed in is no error.
+func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
+	for _, value := range v.sent {
+		if !isSession(value) {
+			continue
+		}
+		s, err := sessions.Session(ctx, value, v.d.ID, v.d.SessionIdle)
+		switch {
+		case errors.Is(err, state.ErrUnknown):
+			continue
+		case err != nil:
+			return fmt.Errorf("load session: %w", err)
+		}
+		v.Session, v.cookie = &s, value
+		v.set()
+		return nil
+	}
+	if isSession(v.cookie) {
+		v.become(newVisitor())
+	}
+	return nil
+}
+
+// SignIn stores a new session under a new cookie and ends the one that was there.
+func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) error {
+	value := secret.NewToken()
+	if err := sessions.SaveSession(ctx, value, s, v.d.SessionIdle); err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	old := v.cookie
+	v.Session = &s
+	v.become(value)
+	if !isSession(old) {
+		return nil
+	}
+	if err := sessions.EndSession(ctx, old, v.d.ID); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// Save stores what was changed in the session. It returns state.ErrUnknown if the person has signed out meanwhile; the
+// next step is then the authorization endpoint's to find.
+func (v *Visit) Save(ctx context.Context, sessions Sessions) error {
+	if err := sessions.UpdateSession(ctx, v.cookie, *v.Session, v.d.SessionIdle); err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	return nil
+}
+
+// Settle forgets what the session remembers of a request that is being answered, so that the same request, sent again,
+// asks again; and notes the client that the session was last used for. It writes only if that changes anything.
+func (v *Visit) Settle(ctx context.Context, sessions Sessions, digest, clientID string) error {
+	s := v.Session
+	if s.Answered != digest && s.Consented != digest && s.Client == clientID {
+		return nil
+	}
+	if s.Answered == digest {
+		s.Answered = ""
+	}
+	if s.Consented == digest {
+		s.Consented = ""
+	}
+	s.Client = clientID
+	return v.Save(ctx, sessions)
+}
+
+// SignOut ends the session that the browser's cookie names, if there is one.
+func (v *Visit) SignOut(ctx context.Context, sessions Sessions) error {
+	if !isSession(v.cookie) {
+		return nil
+	}
+	if err := sessions.EndSession(ctx, v.cookie, v.d.ID); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	v.Session = nil
+	v.become(newVisitor())
+	return nil
+}
+
+// Forget makes the browser drop its cookie.
+func (v *Visit) Forget() {
+	v.w.Header()["Set-Cookie"] = []string{v.header(SessionCookie, "", "; Max-Age=0")}
+}
+
+func (v *Visit) become(value string) {
+	v.cookie = value
+	v.set()
+}
+
+// set writes the cookies of the answer, the session's last.
+func (v *Visit) set() {
+	session := v.header(SessionCookie, v.cookie, "")
+	if v.form == "" {
+		v.w.Header()["Set-Cookie"] = []string{session}
+		return
+	}
+	v.w.Header()["Set-Cookie"] = []string{v.header(FormCookie, v.form, ""), session}
+}
+
+// header is the value of a Set-Cookie field. The path is the domain's; over https the cookie goes along with requests
+// that other sites cause, which form_post and hidden frames need.
+func (v *Visit) header(name, value, more string) string {
+	attributes := "; HttpOnly; SameSite=Lax"
+	if v.d.SecureCookies {
+		attributes = "; HttpOnly; Secure; SameSite=None"
+	}
+	return name + "=" + value + "; Path=" + Path(v.d) + more + attributes
+}
+
+// Path is the path of the domain's public URL.
+func Path(d *domain.Domain) string {
+	_, rest, _ := strings.Cut(d.Base, "://")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return "/"
+}
+
+// Origin is the origin of the domain's public URL.
+func Origin(d *domain.Domain) string {
+	scheme, rest, _ := strings.Cut(d.Base, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+// A session's cookie is a token, a visitor's is a token after a v.
+const tokenLength = 43
+
+func newVisitor() string { return "v" + secret.NewToken() }
+
+func isSession(value string) bool { return len(value) == tokenLength }
+
+// values reads the session cookie from a request. Whatever else stands there, such as the attributes of a cookie handed
+// back as if they were cookies, is skipped.
+func values(r *http.Request) []string {
+	var found []string
+	for _, field := range r.Header["Cookie"] {
+		for pair := range strings.FieldsFuncSeq(field, func(c rune) bool { return c == ';' || c == ',' }) {
+			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			value = strings.Trim(value, `"`)
+			if name != SessionCookie || !wellFormed(value) || slices.Contains(found, value) {
+				continue
+			}
+			if found = append(found, value); len(found) == maxValues {
+				return found
+			}
+		}
+	}
+	return found
+}
+
+func wellFormed(value string) bool {
+	if len(value) != tokenLength && (len(value) != tokenLength+1 || value[0] != 'v') {
+		return false
+	}
+	for i := range len(value) {
+		c := value[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}

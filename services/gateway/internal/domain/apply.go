@@ -1,0 +1,306 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+)
+
+// change is one series of changes to a set. The set is locked while it is under way.
+type change struct {
+	*Set
+	// dirty are the domains that are to be made anew.
+	dirty map[string]*source
+}
+
+// Apply takes a complete batch from the stream and returns what of the present state cannot be used. It implements
+// configsync.Sink.
+func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := change{s, map[string]*source{}}
+	if b.Installation != s.installation {
+		clear(s.ahead) // revisions of another database mean nothing here
+		s.installation = b.Installation
+	}
+	if b.Reset {
+		c.reset(b)
+	}
+	// Deletions come first: a client identifier may have moved from a deleted application to a new one.
+	for _, k := range b.Deletes {
+		if key := resource.KeyFromProto(k); b.Revision >= s.ahead[key] {
+			c.remove(key)
+		}
+	}
+	for _, w := range b.Upserts {
+		r := resource.Unwrap(w)
+		if r == nil {
+			continue // of a kind that only later gateways know
+		}
+		if key := resource.KeyOf(r); r.GetRevision() >= s.ahead[key] {
+			c.upsert(key, r)
+		}
+	}
+	s.revision = b.Revision
+	maps.DeleteFunc(s.ahead, func(_ resource.Key, revision int64) bool { return revision <= b.Revision })
+	c.publish()
+	s.status.reached(b.Revision)
+	return s.rejected.list()
+}
+
+// Learn takes an application that management has just written or found, before the stream brings it. What the stream has
+// passed already is left alone: the stream knows better.
+func (s *Set) Learn(app *configv1.Application) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := resource.KeyOf(app)
+	if s.sources[key.Domain] == nil || app.GetRevision() <= s.revision || app.GetRevision() < s.ahead[key] {
+		return
+	}
+	s.ahead[key] = app.GetRevision()
+	c := change{s, map[string]*source{}}
+	c.upsert(key, app)
+	c.publish()
+}
+
+// Forget takes away an application that management has just deleted, before the stream says so.
+func (s *Set) Forget(domain, id string, revision int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := resource.Key{Kind: "application", Domain: domain, ID: id}
+	if s.sources[domain] == nil || revision <= s.revision || revision < s.ahead[key] {
+		return
+	}
+	s.ahead[key] = revision
+	c := change{s, map[string]*source{}}
+	c.remove(key)
+	c.publish()
+}
+
+// reset forgets everything that the batch does not bring, except what this gateway learned at a later revision.
+func (c *change) reset(b configsync.Batch) {
+	keep := make(map[resource.Key]struct{}, len(b.Upserts))
+	for _, w := range b.Upserts {
+		if r := resource.Unwrap(w); r != nil {
+			keep[resource.KeyOf(r)] = struct{}{}
+		}
+	}
+	gone := func(kind, domain, id string) bool {
+		key := resource.Key{Kind: kind, Domain: domain, ID: id}
+		_, kept := keep[key]
+		return !kept && c.ahead[key] <= b.Revision
+	}
+	for id, src := range c.sources {
+		if gone("domain", id, id) {
+			c.remove(resource.Key{Kind: "domain", Domain: id, ID: id})
+			continue
+		}
+		for _, key := range src.keys() {
+			if gone(key.Kind, id, key.ID) {
+				c.remove(key)
+			}
+		}
+	}
+}
+
+// keys names everything that belongs to a domain.
+func (src *source) keys() []resource.Key {
+	keys := make([]resource.Key, 0, len(src.scopes)+len(src.certificates)+len(src.providers)+len(src.apps))
+	add := func(kind, id string) { keys = append(keys, resource.Key{Kind: kind, Domain: src.id, ID: id}) }
+	for id := range src.scopes {
+		add("scope", id)
+	}
+	for id := range src.certificates {
+		add("certificate", id)
+	}
+	for id := range src.providers {
+		add("identity_provider", id)
+	}
+	for id := range src.apps {
+		add("application", id)
+	}
+	return keys
+}
+
+func (c *change) upsert(key resource.Key, r resource.Resource) {
+	src := c.sources[key.Domain]
+	if src == nil {
+		src = newSource(key.Domain)
+		c.sources[key.Domain] = src
+	}
+	c.dirty[key.Domain] = src
+	var err error
+	switch r := r.(type) {
+	case *configv1.Domain:
+		if !proto.Equal(src.domain, r) {
+			src.domain, src.changed = r, true
+		}
+		return // judged when it is compiled
+	case *configv1.Scope:
+		if !proto.Equal(src.scopes[key.ID], r) {
+			src.scopes[key.ID], src.changed = r, true
+		}
+	case *configv1.Certificate:
+		part := src.certificates[key.ID]
+		if part == nil || !proto.Equal(part.message, r) {
+			part = &certificatePart{message: r}
+			part.key, part.err = jose.ParsePrivateKey(r.GetPrivateKey(), r.GetKid(), jose.Algorithm(r.GetAlgorithm()))
+			src.certificates[key.ID], src.changed = part, true
+		}
+		err = part.err
+	case *configv1.IdentityProvider:
+		part := src.providers[key.ID]
+		if part == nil || !proto.Equal(part.message, r) {
+			part = &providerPart{message: r}
+			part.provider, part.err = c.options.Open(r)
+			src.providers[key.ID], src.changed = part, true
+		}
+		err = part.err
+	case *configv1.Application:
+		err = src.upsertApplication(r)
+	default:
+		err = errors.New("this gateway does not know what to do with a resource of this kind")
+	}
+	c.rejected.set(key, err)
+}
+
+func (src *source) upsertApplication(app *configv1.Application) error {
+	fresh, err := newEntry(app)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	edit := src.edit()
+	old := src.apps[fresh.id]
+	if old != nil && old.same(fresh) {
+		return nil // what was compiled from it stays
+	}
+	if held := edit.next.get(fresh.clientID); held != nil && held.id != fresh.id {
+		return fmt.Errorf("the client_id belongs to application %q", held.id)
+	}
+	if old != nil && old.clientID != fresh.clientID {
+		edit.remove(old.clientID, old.id)
+	}
+	src.apps[fresh.id] = fresh
+	if fresh.clientID != "" {
+		edit.put(fresh)
+	}
+	return nil
+}
+
+func (c *change) remove(key resource.Key) {
+	src := c.sources[key.Domain]
+	if src == nil {
+		return
+	}
+	c.rejected.set(key, nil)
+	c.dirty[key.Domain] = src
+	switch key.Kind {
+	case "domain":
+		delete(c.sources, key.Domain)
+		c.rejected.drop(key.Domain)
+		c.status.forget(key.Domain)
+		c.asked.forget(key.Domain)
+	case "scope":
+		src.changed = src.changed || src.scopes[key.ID] != nil
+		delete(src.scopes, key.ID)
+	case "certificate":
+		src.changed = src.changed || src.certificates[key.ID] != nil
+		delete(src.certificates, key.ID)
+	case "identity_provider":
+		src.changed = src.changed || src.providers[key.ID] != nil
+		delete(src.providers, key.ID)
+	case "application":
+		if old := src.apps[key.ID]; old != nil {
+			src.edit().remove(old.clientID, old.id)
+			delete(src.apps, key.ID)
+		}
+	}
+}
+
+// publish makes the domains that were touched, and the index if one appeared, disappeared or moved.
+func (c *change) publish() {
+	reindex := false
+	for id, src := range c.dirty {
+		if c.sources[id] != src {
+			reindex = true
+			continue
+		}
+		if src.editing != nil {
+			src.clients, src.editing = src.editing.next, nil
+		}
+		if src.domain == nil {
+			continue // its domain has not come yet; nothing can be served
+		}
+		old := src.slot.current.Load()
+		next := &Domain{Revision: c.revision, clients: src.clients, set: c.Set}
+		if old != nil {
+			next.Core = old.Core
+		}
+		if src.changed || old == nil {
+			var core *Core
+			if core, src.err = c.compileCore(src, next.Core); src.err == nil {
+				next.Core, src.changed, reindex = core, false, true
+			}
+			c.rejected.set(src.key(), src.problem())
+		}
+		// A domain that cannot be used as configured stays as it was; its clients follow all the same.
+		if next.Core != nil {
+			src.slot.current.Store(next)
+		}
+		reindex = reindex || src.enabled != src.domain.GetEnabled()
+		src.enabled = src.domain.GetEnabled()
+		c.status.applied(id)
+	}
+	if reindex {
+		c.reindex()
+	}
+}
+
+// reindex makes the index of the present domains. Of two domains with one path the older one is served.
+func (c *change) reindex() {
+	old := c.index.Load()
+	next := &index{byPath: make(map[string]*slotOf, len(c.sources)), byID: make(map[string]*slotOf, len(c.sources))}
+	served := make([]*source, 0, len(c.sources))
+	for id, src := range c.sources {
+		if src.slot.current.Load() == nil {
+			continue
+		}
+		next.byID[id] = src.slot
+		served = append(served, src)
+	}
+	slices.SortFunc(served, func(a, b *source) int {
+		if n := a.domain.GetCreatedAt().AsTime().Compare(b.domain.GetCreatedAt().AsTime()); n != 0 {
+			return n
+		}
+		return strings.Compare(a.id, b.id)
+	})
+	owners := make(map[string]string, len(served))
+	for _, src := range served {
+		path, clash := src.slot.current.Load().Path, error(nil)
+		if owner, taken := owners[path]; taken && src.enabled {
+			clash = fmt.Errorf("the path %q is served by domain %q", path, owner)
+		} else if src.enabled {
+			owners[path] = src.id
+			next.byPath[path] = src.slot
+			next.segments = max(next.segments, strings.Count(path, "/"))
+		}
+		if clash != nil || src.clash != nil {
+			src.clash = clash
+			c.rejected.set(src.key(), src.problem())
+		}
+	}
+	if !maps.Equal(old.byPath, next.byPath) || !maps.Equal(old.byID, next.byID) {
+		c.index.Store(next)
+	}
+}

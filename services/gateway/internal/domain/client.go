@@ -1,0 +1,254 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+)
+
+// Client is an application as the protocol sees it. It is safe for concurrent use because nothing in it changes.
+type Client struct {
+	// ID is the application's identifier, ClientID the protocol's.
+	ID, ClientID, Name string
+	Type               configv1.Application_Type
+	Revision           int64
+
+	// AuthMethod is the registered method of client authentication; empty accepts Basic and post.
+	AuthMethod oauth2.AuthMethod
+	Secrets    []Secret
+
+	GrantTypes    []oauth2.GrantType
+	ResponseTypes []oauth2.ResponseType
+	// RedirectURIs and PostLogoutRedirectURIs are as registered.
+	RedirectURIs, PostLogoutRedirectURIs []string
+
+	// Scopes are what the client may ask for, by scope; DefaultScopes what it gets when it asks for nothing.
+	Scopes        map[string]*configv1.ScopeSetting
+	DefaultScopes []string
+	// StandardScopes lets a client that registered no scope ask for the standard OpenID scopes.
+	StandardScopes bool
+
+	AccessTTL, RefreshTTL, IDTTL time.Duration
+	// AccessKey and IDKey sign this client's tokens.
+	AccessKey, IDKey *jose.Key
+
+	RequiresPKCE, RequiresS256 bool
+	RotatesRefresh             bool
+	SkipConsent                bool
+	OptInScopes                bool
+	IdentifierFirst            bool
+	RequireAuthTime            bool
+	// DefaultMaxAge is negative if none is registered.
+	DefaultMaxAge time.Duration
+
+	// Providers are the client's identity providers in the order in which they are tried.
+	Providers []ClientProvider
+
+	AccessClaims, IDClaims []Claim
+
+	// TokensValidFrom is a whole second; access tokens issued before it are worth nothing. Zero = all may be used.
+	TokensValidFrom time.Time
+
+	// RegistrationTokenHash is the hash of the current registration access token; empty for clients that were not
+	// registered dynamically.
+	RegistrationTokenHash string
+
+	// Rules is the client as expressions see it.
+	Rules *rules.Client
+	// Application is the configuration this client was compiled from. It must not be changed.
+	Application *configv1.Application
+}
+
+// Secret is one client secret.
+type Secret struct {
+	ID, Hash string
+	// Expires is zero if it never does.
+	Expires time.Time
+}
+
+// ClientProvider is an identity provider in its place at a client.
+type ClientProvider struct {
+	*idp.Provider
+	// Rule is nil if there is none.
+	Rule *rules.Rule
+}
+
+// Claim is a custom claim.
+type Claim struct {
+	Name  string
+	Value *rules.Template
+}
+
+// HasGrant reports whether the client registered a grant type.
+func (c *Client) HasGrant(g oauth2.GrantType) bool { return slices.Contains(c.GrantTypes, g) }
+
+// HasResponseType reports whether the client registered a response type.
+func (c *Client) HasResponseType(t oauth2.ResponseType) bool {
+	return slices.Contains(c.ResponseTypes, t)
+}
+
+// Public reports whether the client cannot keep a secret.
+func (c *Client) Public() bool { return c.AuthMethod == oauth2.AuthNone }
+
+// usable reports whether the client may be used at all. A template serves registrations and nothing else.
+func (c *Client) usable() bool {
+	return !c.Application.GetTemplate() && (c.Application.Enabled == nil || c.Application.GetEnabled())
+}
+
+// compileClient is where an application becomes a client. What of it cannot be used is left out, so that one bad claim
+// does not close an application, and is told by the error; without a client it is the application as a whole.
+func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
+	o := app.GetSettings().GetOauth()
+	var problems []error
+	c := &Client{
+		ID: app.GetId(), ClientID: o.GetClientId(), Name: app.GetName(), Type: app.GetType(), Revision: app.GetRevision(),
+		AuthMethod:             oauth2.AuthMethod(o.GetTokenEndpointAuthMethod()),
+		RedirectURIs:           o.GetRedirectUris(),
+		PostLogoutRedirectURIs: o.GetPostLogoutRedirectUris(),
+		StandardScopes:         o.GetStandardScopes(),
+		AccessTTL:              seconds(o.GetAccessTokenValiditySeconds(), 7200),
+		RefreshTTL:             seconds(o.GetRefreshTokenValiditySeconds(), 14400),
+		IDTTL:                  seconds(o.GetIdTokenValiditySeconds(), 14400),
+		RequiresPKCE:           o.GetForcePkce() || o.GetTokenEndpointAuthMethod() == string(oauth2.AuthNone),
+		RequiresS256:           o.GetForceS256CodeChallengeMethod(),
+		RotatesRefresh:         !o.GetDisableRefreshTokenRotation(),
+		SkipConsent:            app.GetSettings().GetAdvanced().GetSkipConsent(),
+		OptInScopes:            o.OptInScopeSelection == nil || o.GetOptInScopeSelection(),
+		IdentifierFirst:        core.Login.GetIdentifierFirstEnabled(),
+		RequireAuthTime:        o.GetRequireAuthTime(),
+		DefaultMaxAge:          -1,
+		RegistrationTokenHash:  o.GetRegistrationAccessTokenHash(),
+		Application:            app,
+	}
+	if own := app.GetSettings().GetLogin(); own != nil && own.Inherited != nil && !own.GetInherited() {
+		c.IdentifierFirst = own.GetIdentifierFirstEnabled()
+	}
+	from := app.GetTokensValidFrom()
+	if from == nil {
+		from = app.GetCreatedAt()
+	}
+	if from != nil {
+		c.TokensValidFrom = from.AsTime().Truncate(time.Second) // tokens say when they were issued in whole seconds
+	}
+	if o.DefaultMaxAge != nil {
+		c.DefaultMaxAge = time.Duration(o.GetDefaultMaxAge()) * time.Second
+	}
+	for _, s := range app.GetSecrets() {
+		if !secret.Known(s.GetHash()) {
+			problems = append(problems, fmt.Errorf("secret %q: the hash has no known form", s.GetId()))
+			continue
+		}
+		made := Secret{ID: s.GetId(), Hash: s.GetHash()}
+		if s.GetExpiresAt() != nil {
+			made.Expires = s.GetExpiresAt().AsTime()
+		}
+		c.Secrets = append(c.Secrets, made)
+	}
+	for _, g := range o.GetGrantTypes() {
+		c.GrantTypes = append(c.GrantTypes, oauth2.GrantType(g))
+	}
+	for _, t := range o.GetResponseTypes() {
+		parsed, ok := oauth2.ParseResponseType(t)
+		if !ok {
+			problems = append(problems, fmt.Errorf("the response type %q is not known", t))
+			continue
+		}
+		c.ResponseTypes = append(c.ResponseTypes, parsed)
+	}
+	c.Scopes = make(map[string]*configv1.ScopeSetting, len(o.GetScopeSettings()))
+	names := make([]string, 0, len(o.GetScopeSettings()))
+	for _, s := range o.GetScopeSettings() {
+		c.Scopes[s.GetScope()] = s
+		names = append(names, s.GetScope())
+		if s.GetDefaultScope() {
+			c.DefaultScopes = append(c.DefaultScopes, s.GetScope())
+		}
+	}
+	c.AccessKey = core.signingKey(app.GetCertificate(), o.GetAccessTokenSigningAlg(), core.Settings.GetOidc().GetAccessTokenSigningAlg())
+	c.IDKey = core.signingKey(app.GetCertificate(), o.GetIdTokenSignedResponseAlg())
+	if c.AccessKey == nil || c.IDKey == nil {
+		return nil, errors.New("the domain has no usable signing key")
+	}
+	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)
+	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)
+	metadata := make(map[string]any, len(app.GetMetadata()))
+	for k, v := range app.GetMetadata() {
+		metadata[k] = v
+	}
+	c.Rules = rules.NewClient(rules.ClientFields{
+		ID: c.ID, ClientID: c.ClientID, Name: c.Name, Type: strings.ToLower(app.GetType().String()),
+		GrantTypes: o.GetGrantTypes(), Scopes: names, Metadata: metadata,
+	})
+	return c, errors.Join(problems...)
+}
+
+// compileProviders puts the client's providers in order. A rule that cannot be compiled never holds.
+func (c *Client) compileProviders(core *Core, list []*configv1.ApplicationIdentityProvider) (problems []error) {
+	ordered := slices.Clone(list)
+	// Negative means unset: such entries come after all others, in the given order.
+	rank := func(p *configv1.ApplicationIdentityProvider) int64 {
+		if p.GetPriority() < 0 {
+			return 1 << 40
+		}
+		return int64(p.GetPriority())
+	}
+	sort.SliceStable(ordered, func(i, j int) bool { return rank(ordered[i]) < rank(ordered[j]) })
+	for _, p := range ordered {
+		provider, ok := core.Providers[p.GetIdentity()]
+		if !ok {
+			continue // deleted, or reported as unusable when its own configuration was read
+		}
+		rule, err := rules.CompileRule(rules.SelectionRule, p.GetSelectionRule())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("selection rule of identity provider %q: %w", p.GetIdentity(), err))
+			rule = never()
+		}
+		c.Providers = append(c.Providers, ClientProvider{Provider: provider, Rule: rule})
+	}
+	return problems
+}
+
+// never takes the place of a rule that cannot be compiled: a rule that fails is false.
+var never = sync.OnceValue(func() *rules.Rule {
+	r, err := rules.CompileRule(rules.SelectionRule, "false")
+	if err != nil {
+		panic(err) // the expression is constant
+	}
+	return r
+})
+
+func (c *Client) compileClaims(list []*configv1.CustomClaim) (problems []error) {
+	for _, claim := range list {
+		value, err := rules.CompileTemplate(rules.Claim, claim.GetClaimValue())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("claim %q: %w", claim.GetClaimName(), err))
+			continue
+		}
+		made := Claim{Name: claim.GetClaimName(), Value: value}
+		switch claim.GetTokenType() {
+		case configv1.CustomClaim_ACCESS_TOKEN:
+			c.AccessClaims = append(c.AccessClaims, made)
+		case configv1.CustomClaim_ID_TOKEN:
+			c.IDClaims = append(c.IDClaims, made)
+		}
+	}
+	return problems
+}
+
+func seconds(n, standard int32) time.Duration {
+	if n <= 0 {
+		n = standard
+	}
+	return time.Duration(n) * time.Second
+}

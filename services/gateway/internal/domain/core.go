@@ -1,0 +1,257 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+)
+
+// Domain is one security domain at one revision. It is safe for concurrent use because nothing in it changes.
+type Domain struct {
+	*Core
+	// Revision is that of the batch that made this domain.
+	Revision int64
+
+	clients *clients
+	set     *Set
+}
+
+// Core is a domain without its clients.
+type Core struct {
+	ID, Name string
+	// Path is where the domain lies below the gateway, with a slash at the beginning and none at the end.
+	Path string
+	// Settings is the configuration this domain was compiled from. It must not be changed.
+	Settings *configv1.Domain
+	// Base is the public URL of the domain without a trailing slash, Issuer the `iss` of its tokens.
+	Base, Issuer string
+	// SecureCookies is set where the public URL is https.
+	SecureCookies bool
+	// Keys verify what the domain signed.
+	Keys *jose.KeySet
+	// Scopes by key; DiscoveryScopes are those that discovery lists, sorted.
+	Scopes          map[string]*configv1.Scope
+	DiscoveryScopes []string
+	// Providers by id; those that could not be opened are missing.
+	Providers map[string]*idp.Provider
+	// Registration and Login are never nil.
+	Registration *configv1.ClientRegistrationSettings
+	Login        *configv1.LoginSettings
+	// SessionIdle and SessionMaxAge limit sessions.
+	SessionIdle, SessionMaxAge time.Duration
+	// Secret makes values that only the gateways of this domain recognise.
+	Secret []byte
+	// Rules is the domain as expressions see it.
+	Rules *rules.Domain
+	// Tokens remembers verified access tokens. It is shared by all domains.
+	Tokens *jose.TokenCache[*VerifiedToken]
+	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
+	Metadata, JWKS Document
+
+	// signing are the certificates with a usable key, oldest first, and parts what they were made from.
+	signing []signingCertificate
+	parts   []*certificatePart
+	// mark is the identity of this core, by which what was compiled with it is known.
+	mark *mark
+}
+
+// VerifiedToken is an access token whose signature was checked.
+type VerifiedToken struct {
+	// Keys are those that verified the signature; the token is nothing to a domain that has others now.
+	Keys *jose.KeySet
+	// Claims are the named claims alone; the others are in Payload.
+	Claims *jose.Claims
+	// IssuedAt is when the token was made, in milliseconds since the epoch.
+	IssuedAt int64
+	// Payload is the token's claims as a JSON object without space around it.
+	Payload []byte
+}
+
+// Document is an answer that was rendered when the domain was compiled.
+type Document struct {
+	Body []byte
+	ETag string
+	// Header and Length are the values of the headers ETag and Content-Length. They must not be changed.
+	Header, Length []string
+}
+
+type signingCertificate struct {
+	id, name string
+	system   bool
+	key      *jose.Key
+}
+
+// compileCore makes a domain from its parts. What old has in common with it is shared; old may be nil.
+func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
+	d := src.domain
+	path, err := cleanPath(d.GetPath())
+	if err != nil {
+		return nil, err
+	}
+	core := &Core{
+		ID: d.GetId(), Name: d.GetName(), Path: path, Settings: d,
+		Base:          s.options.PublicURL + path,
+		SecureCookies: strings.HasPrefix(s.options.PublicURL, "https:"),
+		Registration:  d.GetOidc().GetClientRegistrationSettings(),
+		Login:         d.GetLoginSettings(),
+		SessionIdle:   seconds(d.GetSessionSettings().GetIdleSeconds(), 1800),
+		SessionMaxAge: seconds(d.GetSessionSettings().GetMaxAgeSeconds(), 43200),
+		Secret:        d.GetSecret(),
+		Scopes:        make(map[string]*configv1.Scope, len(src.scopes)),
+		Providers:     make(map[string]*idp.Provider, len(src.providers)),
+		Rules:         rules.NewDomain(rules.DomainFields{ID: d.GetId(), Name: d.GetName(), Path: path}),
+		Tokens:        s.tokens,
+		mark:          new(mark),
+	}
+	if len(core.Secret) < 32 {
+		return nil, errors.New("the domain has no secret")
+	}
+	core.Issuer = core.Base + "/oidc"
+	if core.Registration == nil {
+		core.Registration = &configv1.ClientRegistrationSettings{}
+	}
+	if core.Login == nil {
+		core.Login = &configv1.LoginSettings{}
+	}
+	for _, scope := range src.scopes {
+		core.Scopes[scope.GetKey()] = scope
+		if scope.GetDiscovery() {
+			core.DiscoveryScopes = append(core.DiscoveryScopes, scope.GetKey())
+		}
+	}
+	sort.Strings(core.DiscoveryScopes)
+	for id, p := range src.providers {
+		if p.provider != nil {
+			core.Providers[id] = p.provider
+		}
+	}
+	if err := core.compileKeys(src, old); err != nil {
+		return nil, err
+	}
+	if s.options.Metadata != nil {
+		core.Metadata = document(s.options.Metadata(core))
+	}
+	return core, nil
+}
+
+// cleanPath returns the path of a domain without a slash at its end. A path has at least one segment: the gateway's
+// root belongs to no domain.
+func cleanPath(path string) (string, error) {
+	clean := strings.TrimSuffix(path, "/")
+	segments := strings.Split(clean, "/")
+	bad := len(segments) < 2 || segments[0] != ""
+	for _, s := range segments[1:] {
+		bad = bad || s == "" || s == "." || s == ".." || strings.ContainsFunc(s, func(r rune) bool {
+			return r <= ' ' || r == 0x7f || strings.ContainsRune(`"<>\^{|}%?#`+"`", r)
+		})
+	}
+	if bad {
+		return "", fmt.Errorf("the path %q is not / and one or more segments", path)
+	}
+	return clean, nil
+}
+
+// compileKeys collects the signing keys, oldest first, so that identifiers that clash are told apart the same way on
+// every gateway. The key set stays the same one while the certificates do, and what it verified stays verified.
+func (core *Core) compileKeys(src *source, old *Core) error {
+	for _, part := range src.certificates {
+		if part.key != nil {
+			core.parts = append(core.parts, part)
+		}
+	}
+	slices.SortFunc(core.parts, func(a, b *certificatePart) int {
+		if c := a.message.GetCreatedAt().AsTime().Compare(b.message.GetCreatedAt().AsTime()); c != 0 {
+			return c
+		}
+		return strings.Compare(a.message.GetId(), b.message.GetId())
+	})
+	if old != nil && slices.Equal(old.parts, core.parts) {
+		core.Keys, core.JWKS, core.signing = old.Keys, old.JWKS, old.signing
+		return nil
+	}
+	keys := make([]*jose.Key, len(core.parts))
+	for i, part := range core.parts {
+		keys[i] = part.key
+	}
+	keys = jose.Distinct(keys...)
+	for i, part := range core.parts {
+		core.signing = append(core.signing, signingCertificate{
+			id: part.message.GetId(), system: part.message.GetSystem(), name: part.message.GetName(), key: keys[i],
+		})
+	}
+	set, err := jose.NewKeySet(keys...)
+	if err != nil {
+		return fmt.Errorf("signing keys: %w", err)
+	}
+	core.Keys = set
+	core.JWKS = document(set.JWKS())
+	return nil
+}
+
+func document(body []byte) Document {
+	sum := sha256.Sum256(body)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return Document{Body: body, ETag: tag, Header: []string{tag}, Length: []string{strconv.Itoa(len(body))}}
+}
+
+// signingKey chooses the key for one kind of token: the first algorithm that is named and that a certificate has,
+// preferring the application's own certificate; else the application's certificate; else the domain's default.
+func (core *Core) signingKey(certificate string, algorithms ...string) *jose.Key {
+	for _, alg := range algorithms {
+		if alg == "" {
+			continue
+		}
+		var found *jose.Key
+		for _, c := range core.signing {
+			if string(c.key.Algorithm()) == alg && (found == nil || c.id == certificate) {
+				found = c.key
+			}
+		}
+		if found != nil {
+			return found
+		}
+	}
+	for _, c := range core.signing {
+		if c.id == certificate {
+			return c.key
+		}
+	}
+	if fallback := core.Settings.GetCertificateSettings().GetFallbackCertificate(); fallback != "" {
+		for _, c := range core.signing {
+			if c.id == fallback {
+				return c.key
+			}
+		}
+	}
+	return core.defaultKey()
+}
+
+// defaultKey is the key of the domain's default system certificate: the oldest system one, else one called Default,
+// else the first, else none.
+func (core *Core) defaultKey() *jose.Key {
+	for _, c := range core.signing {
+		if c.system {
+			return c.key
+		}
+	}
+	for _, c := range core.signing {
+		if c.name == "Default" {
+			return c.key
+		}
+	}
+	if len(core.signing) > 0 {
+		return core.signing[0].key
+	}
+	return nil
+}

@@ -1,0 +1,710 @@
+package domain_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
+)
+
+// rig is a set with the domain acme.
+type rig struct {
+	*domain.Set
+	t        testing.TB
+	id       string
+	config   *gatewaytest.Config
+	revision int64
+}
+
+func newSet(o domain.Options) *domain.Set {
+	if o.PublicURL == "" {
+		o.PublicURL = gatewaytest.PublicURL
+	}
+	o.Open = builtin.Tools{Hasher: secret.NewHasher()}.Open
+	if o.Metadata == nil {
+		o.Metadata = func(c *domain.Core) []byte { return []byte(c.Issuer + strings.Join(c.DiscoveryScopes, " ")) }
+	}
+	o.Logger = slog.New(slog.DiscardHandler)
+	return domain.NewSet(o)
+}
+
+func newRig(t testing.TB, o domain.Options, apps ...string) *rig {
+	t.Helper()
+	r := &rig{Set: newSet(o), t: t, config: gatewaytest.NewAcme(t)}
+	r.id = r.config.Domain.GetId()
+	for _, app := range apps {
+		r.config.App(app)
+	}
+	r.accept(r.config.Batch(10))
+	return r
+}
+
+// apply applies a batch and returns the rejections as texts.
+func (r *rig) apply(b configsync.Batch) []string {
+	r.t.Helper()
+	r.revision = b.Revision
+	var texts []string
+	for _, rejection := range r.Apply(context.Background(), b) {
+		texts = append(texts, rejection.GetKey().GetKind()+" "+rejection.GetKey().GetId()+": "+rejection.GetReason())
+	}
+	return texts
+}
+
+// accept applies a batch of which nothing may be rejected.
+func (r *rig) accept(b configsync.Batch) {
+	r.t.Helper()
+	if rejected := r.apply(b); len(rejected) > 0 {
+		r.t.Fatalf("rejected: %v", rejected)
+	}
+}
+
+// upsert brings resources at the next revision.
+func (r *rig) upsert(parts ...resource.Resource) []string {
+	r.t.Helper()
+	return r.apply(gatewaytest.Upserts(r.revision+1, parts...))
+}
+
+func (r *rig) remove(parts ...resource.Resource) {
+	r.t.Helper()
+	r.accept(gatewaytest.Deletes(r.revision+1, parts...))
+}
+
+func (r *rig) app(clientID string, change ...func(*configv1.Application)) *configv1.Application {
+	return gatewaytest.NewApp(r.id, clientID, change...)
+}
+
+// client returns the application id behind a client identifier, "" if there is none that may be used.
+func (r *rig) client(clientID string) string {
+	r.t.Helper()
+	c, err := r.Domain(r.id).Client(r.t.Context(), clientID)
+	switch {
+	case errors.Is(err, domain.ErrNoClient):
+		return ""
+	case err != nil:
+		r.t.Fatalf("client %s: %v", clientID, err)
+	}
+	return c.ID
+}
+
+func (r *rig) wantClient(clientID, id string) {
+	r.t.Helper()
+	if got := r.client(clientID); got != id {
+		r.t.Errorf("client %s is application %q, want %q", clientID, got, id)
+	}
+}
+
+func named(id string) func(*configv1.Application) {
+	return func(a *configv1.Application) { a.Id = id }
+}
+
+func TestLookup(t *testing.T) {
+	set := newSet(domain.Options{})
+	all := configsync.Batch{Installation: "test", Revision: 1, Reset: true}
+	for id, path := range map[string]string{
+		"short": "/acme", "long": "/acme/eu", "deep": "/a/b/c", "slash": "/slashed/", "off": "/off", "dotted": "/x.y_z-1~",
+	} {
+		c := gatewaytest.NewConfig(t, id, path)
+		c.Domain.Enabled = id != "off"
+		c.Certificate("es", jose.ES256)
+		all.Upserts = append(all.Upserts, c.Batch(1).Upserts...)
+	}
+	if rejected := set.Apply(t.Context(), all); len(rejected) > 0 {
+		t.Fatalf("rejected: %v", rejected)
+	}
+	tests := []struct{ path, domain, rest string }{
+		{"/acme/oauth/token", "short", "/oauth/token"},
+		{"/acme", "short", ""},
+		{"/acme/", "short", "/"},
+		{"/acme/eu/oauth/token", "long", "/oauth/token"},
+		{"/acme/europe/oauth/token", "short", "/europe/oauth/token"},
+		{"/acmeeu/oauth/token", "", ""},
+		{"/ACME/oauth/token", "", ""},
+		{"/a/b/c/login", "deep", "/login"},
+		{"/a/b/login", "", ""},
+		{"/slashed/login", "slash", "/login"},
+		{"/x.y_z-1~/login", "dotted", "/login"},
+		{"/off/login", "", ""},
+		{"//acme/login", "", ""},
+		{"acme/login", "", ""},
+		{"/", "", ""},
+		{"", "", ""},
+		{"*", "", ""},
+	}
+	for _, tt := range tests {
+		d, rest := set.Lookup(tt.path)
+		id := ""
+		if d != nil {
+			id = d.ID
+		}
+		if id != tt.domain || rest != tt.rest {
+			t.Errorf("%q leads to domain %q with rest %q, want %q with %q", tt.path, id, rest, tt.domain, tt.rest)
+		}
+	}
+	if d := set.Domain("slash"); d.Path != "/slashed" || d.Base != "https://gw.example/slashed" || d.Issuer != "https://gw.example/slashed/oidc" {
+		t.Errorf("path %q, base %q, issuer %q", d.Path, d.Base, d.Issuer)
+	}
+	if d := set.Domain("off"); d == nil || d.Enabled() {
+		t.Error("a disabled domain is not known as such")
+	}
+}
+
+func FuzzLookup(f *testing.F) {
+	set := newSet(domain.Options{})
+	c := gatewaytest.NewConfig(f, "d", "/a/b")
+	c.Certificate("es", jose.ES256)
+	set.Apply(context.Background(), c.Batch(1))
+	for _, path := range []string{"", "/", "/a/b", "/a/b/", "//", "/a//b", "a/b", "/a/b/c"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		d, rest := set.Lookup(path)
+		inside := path == "/a/b" || strings.HasPrefix(path, "/a/b/")
+		if (d != nil) != inside || inside && "/a/b"+rest != path {
+			t.Errorf("%q leads to %v with %q", path, d, rest)
+		}
+	})
+}
+
+func TestDomainsComeAndGo(t *testing.T) {
+	r := newRig(t, domain.Options{}, "web")
+	serves := func(path string) bool { d, _ := r.Lookup(path + "/login"); return d != nil }
+	change := func(f func(*configv1.Domain)) []string {
+		d := proto.CloneOf(r.config.Domain)
+		f(d)
+		r.config.Domain = d
+		return r.upsert(d)
+	}
+	if !serves("/acme") {
+		t.Fatal("the domain is not served")
+	}
+	before := r.Domain(r.id)
+	if rejected := change(func(d *configv1.Domain) { d.Path = "/moved" }); rejected != nil {
+		t.Fatal(rejected)
+	}
+	if serves("/acme") || !serves("/moved") {
+		t.Error("the domain did not move")
+	}
+	if d := r.Domain(r.id); d.Issuer != "https://gw.example/moved/oidc" || before.Issuer != "https://gw.example/acme/oidc" {
+		t.Errorf("issuers %q and before %q", d.Issuer, before.Issuer)
+	}
+	change(func(d *configv1.Domain) { d.Enabled = false })
+	if serves("/moved") {
+		t.Error("a disabled domain is served")
+	}
+	change(func(d *configv1.Domain) { d.Enabled = true })
+	r.wantClient("web", "app-web")
+	r.remove(r.config.Domain)
+	if serves("/moved") || r.Domain(r.id) != nil || len(r.Statuses()) != 0 {
+		t.Error("a deleted domain is still there")
+	}
+	if _, err := before.Client(t.Context(), "nobody"); !errors.Is(err, domain.ErrNoClient) {
+		t.Errorf("a request that outlives its domain gets %v", err)
+	}
+}
+
+func TestApplicationsComeAndGo(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(r *rig)
+	}{
+		{"a new one is a client", func(r *rig) {
+			r.upsert(r.app("new"))
+			r.wantClient("new", "app-new")
+		}},
+		{"a deleted one is none", func(r *rig) {
+			r.remove(r.app("web"))
+			r.wantClient("web", "")
+			r.wantClient("other", "app-other")
+		}},
+		{"a disabled one and a template are none", func(r *rig) {
+			r.upsert(r.app("web", func(a *configv1.Application) { a.Enabled = proto.Bool(false) }),
+				r.app("other", func(a *configv1.Application) { a.Template = true }))
+			r.wantClient("web", "")
+			r.wantClient("other", "")
+			r.upsert(r.app("web", func(a *configv1.Application) { a.Enabled = proto.Bool(true) }))
+			r.wantClient("web", "app-web")
+		}},
+		{"a changed one is compiled anew", func(r *rig) {
+			r.wantClient("web", "app-web")
+			r.upsert(r.app("web", func(a *configv1.Application) { a.Settings.Oauth.AccessTokenValiditySeconds = 60 }))
+			c, err := r.Domain(r.id).Client(r.t.Context(), "web")
+			if err != nil || c.AccessTTL.Seconds() != 60 {
+				r.t.Errorf("client %+v, error %v", c, err)
+			}
+		}},
+		{"one that is brought again unchanged is not", func(r *rig) {
+			before, _ := r.Domain(r.id).Client(r.t.Context(), "web")
+			r.accept(r.config.Batch(10))
+			if after, _ := r.Domain(r.id).Client(r.t.Context(), "web"); after != before {
+				r.t.Error("it was compiled again")
+			}
+		}},
+		{"a client identifier moves to another application in one batch, whatever the order", func(r *rig) {
+			b := gatewaytest.Upserts(r.revision+1, r.app("web", named("second")))
+			b.Deletes = gatewaytest.Deletes(0, r.app("web")).Deletes
+			r.accept(b)
+			r.wantClient("web", "second")
+			r.remove(r.app("web")) // the first one, once more
+			r.wantClient("web", "second")
+		}},
+		{"an application changes its client identifier", func(r *rig) {
+			r.upsert(r.app("renamed", named("app-web")))
+			r.wantClient("renamed", "app-web")
+			r.wantClient("web", "")
+		}},
+		{"a correction with an earlier revision counts", func(r *rig) {
+			r.upsert(r.app("web", func(a *configv1.Application) { a.Name = "late" }))
+			r.accept(gatewaytest.Upserts(3, r.app("web", func(a *configv1.Application) { a.Name = "early" })))
+			if c, _ := r.Domain(r.id).Client(r.t.Context(), "web"); c.Name != "early" {
+				r.t.Errorf("the name is %q", c.Name)
+			}
+		}},
+		{"a reset takes away what it does not bring", func(r *rig) {
+			fresh := gatewaytest.NewAcme(r.t)
+			fresh.Domain.Id, fresh.Domain.Domain = r.id, r.id
+			b := gatewaytest.Upserts(20, r.config.Domain, r.app("third"))
+			b.Reset = true
+			b.Upserts = append(b.Upserts, r.config.Batch(20).Upserts[1]) // a certificate
+			r.accept(b)
+			r.wantClient("third", "app-third")
+			r.wantClient("web", "")
+			if len(r.Domain(r.id).Scopes) != 0 || len(r.Domain(r.id).Providers) != 0 {
+				r.t.Error("scopes or providers are left")
+			}
+		}},
+		{"a reset to another database starts over", func(r *rig) {
+			r.Learn(stamped(r.app("learned"), 500))
+			b := r.config.Batch(3)
+			b.Installation = "restored"
+			r.accept(b)
+			r.wantClient("learned", "")
+			r.wantClient("web", "app-web")
+		}},
+		{"what belongs to a deleted domain goes with it", func(r *rig) {
+			r.remove(r.config.Domain)
+			r.accept(gatewaytest.Upserts(r.revision+1, r.config.Domain))
+			if len(r.Domain(r.id).Scopes) != 0 {
+				r.t.Error("the scopes are back")
+			}
+		}},
+		{"an application before its domain waits for it", func(r *rig) {
+			late := gatewaytest.NewConfig(r.t, "late", "/late")
+			r.accept(gatewaytest.Upserts(r.revision+1, gatewaytest.NewApp("late", "web")))
+			if r.Domain("late") != nil {
+				r.t.Fatal("a domain without itself is there")
+			}
+			late.Certificate("es", jose.ES256)
+			b := late.Batch(r.revision + 1)
+			b.Reset = false
+			r.accept(b)
+			if _, err := r.Domain("late").Client(r.t.Context(), "web"); err != nil {
+				r.t.Error(err)
+			}
+		}},
+		{"a kind that only later gateways know is passed over", func(r *rig) {
+			for _, reset := range []bool{false, true} {
+				b := r.config.Batch(r.revision + 1)
+				b.Reset, b.Upserts = reset, append(b.Upserts, &configv1.Resource{})
+				b.Deletes = append(b.Deletes, &configv1.Key{Kind: "hologram", Domain: r.id, Id: "1"}, &configv1.Key{Kind: "hologram", Domain: "x", Id: "1"})
+				r.accept(b)
+				r.wantClient("web", "app-web")
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.do(newRig(t, domain.Options{}, "web", "other")) })
+	}
+}
+
+func stamped(app *configv1.Application, revision int64) *configv1.Application {
+	resource.Stamp(app, resource.Stamps{Revision: revision})
+	return app
+}
+
+func TestAheadOfTheStream(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(r *rig)
+	}{
+		{"a registration made here is a client at once", func(r *rig) {
+			held := r.Domain(r.id) // a request that began before
+			r.Learn(stamped(r.app("new"), 15))
+			r.wantClient("new", "app-new")
+			if _, err := held.Client(r.t.Context(), "new"); err != nil {
+				r.t.Errorf("a request that began before: %v", err)
+			}
+		}},
+		{"older news from the stream does not undo it", func(r *rig) {
+			r.Learn(stamped(r.app("web", func(a *configv1.Application) { a.Name = "learned" }), 15))
+			r.accept(gatewaytest.Upserts(12, r.app("web", func(a *configv1.Application) { a.Name = "older" })))
+			if c, _ := r.Domain(r.id).Client(r.t.Context(), "web"); c.Name != "learned" {
+				r.t.Errorf("the name is %q", c.Name)
+			}
+			r.accept(gatewaytest.Deletes(13, r.app("web")))
+			r.wantClient("web", "app-web")
+			b := r.config.Batch(14)
+			r.accept(b)
+			if c, _ := r.Domain(r.id).Client(r.t.Context(), "web"); c.Name != "learned" {
+				r.t.Errorf("the name is %q after a reset", c.Name)
+			}
+		}},
+		{"a reset before it leaves it alone, one after it counts", func(r *rig) {
+			r.Learn(stamped(r.app("new"), 15))
+			r.accept(r.config.Batch(14))
+			r.wantClient("new", "app-new")
+			r.accept(r.config.Batch(15))
+			r.wantClient("new", "")
+		}},
+		{"newer news from the stream counts", func(r *rig) {
+			r.Learn(stamped(r.app("new"), 15))
+			r.accept(gatewaytest.Deletes(16, r.app("new")))
+			r.wantClient("new", "")
+		}},
+		{"a deletion made here counts at once", func(r *rig) {
+			r.Forget(r.id, "app-web", 15)
+			r.wantClient("web", "")
+			r.accept(gatewaytest.Upserts(14, r.app("web")))
+			r.wantClient("web", "")
+		}},
+		{"what was found before a deletion here does not bring it back", func(r *rig) {
+			r.Forget(r.id, "app-web", 15)
+			r.Learn(stamped(r.app("web"), 14))
+			r.wantClient("web", "")
+			r.accept(gatewaytest.Upserts(14, r.app("web")))
+			r.wantClient("web", "")
+		}},
+		{"what was found before a deletion in the stream does not bring it back", func(r *rig) {
+			r.accept(gatewaytest.Deletes(20, r.app("web")))
+			r.Learn(stamped(r.app("web"), 10))
+			r.wantClient("web", "")
+		}},
+		{"a late answer about a deletion does not take away what came after", func(r *rig) {
+			r.accept(gatewaytest.Upserts(20, r.app("web")))
+			r.Forget(r.id, "app-web", 15)
+			r.wantClient("web", "app-web")
+		}},
+		{"news of a domain that is not here is passed over", func(r *rig) {
+			r.Learn(stamped(gatewaytest.NewApp("elsewhere", "x"), 99))
+			r.Forget("elsewhere", "x", 99)
+			if r.Domain("elsewhere") != nil {
+				r.t.Error("a domain came out of nothing")
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.do(newRig(t, domain.Options{}, "web")) })
+	}
+}
+
+func TestRejections(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(t *testing.T, r *rig)
+	}{
+		{"a domain that cannot be used stays as it was, with its clients following", func(t *testing.T, r *rig) {
+			bad := proto.CloneOf(r.config.Domain)
+			bad.Secret, bad.Name = nil, "bad"
+			b := gatewaytest.Upserts(11, bad)
+			b.Deletes = gatewaytest.Deletes(0, r.app("web")).Deletes
+			wantTexts(t, []string{"domain " + r.id + ": the domain has no secret"}, r.apply(b))
+			if d := r.Domain(r.id); d.Name == "bad" {
+				t.Error("the domain took the bad state")
+			}
+			r.wantClient("web", "")
+			wantTexts(t, []string{"domain " + r.id + ": the domain has no secret"}, r.upsert(r.app("x")))
+			wantTexts(t, nil, r.upsert(r.config.Domain))
+		}},
+		{"a domain that cannot be used is switched off all the same", func(t *testing.T, r *rig) {
+			bad := proto.CloneOf(r.config.Domain)
+			bad.Secret, bad.Enabled = nil, false
+			r.upsert(bad)
+			if d, _ := r.Lookup("/acme/login"); d != nil {
+				t.Error("it is served")
+			}
+		}},
+		{"a certificate that cannot be read is left out and stays reported", func(t *testing.T, r *rig) {
+			bad := r.config.Certificate("bad", jose.ES256, func(c *configv1.Certificate) { c.PrivateKey = []byte("no key") })
+			want := []string{"certificate bad: unusable key: neither PEM nor PKCS #8"}
+			wantTexts(t, want, r.upsert(bad))
+			wantTexts(t, want, r.apply(gatewaytest.Upserts(r.revision+1)))
+			wantTexts(t, want, r.apply(r.config.Batch(r.revision))) // unchanged and brought again
+			r.wantClient("web", "app-web")
+			r.remove(bad)
+		}},
+		{"a provider that cannot be opened is left out", func(t *testing.T, r *rig) {
+			bad := r.config.Inline("staff", "ann", "ANN")
+			wantTexts(t, []string{"identity_provider staff: users[1]: the username is empty or occurs twice"}, r.upsert(bad))
+			if c, err := r.Domain(r.id).Client(t.Context(), "web"); err != nil || len(c.Providers) != 0 {
+				t.Errorf("client %+v, error %v", c, err)
+			}
+			wantTexts(t, []string{"identity_provider odd: identity provider type <nil> is not known to this gateway"},
+				r.upsert(&configv1.IdentityProvider{Id: "odd", Domain: r.id}, r.config.Inline("staff", "ann")))
+		}},
+		{"a path that is none", func(t *testing.T, r *rig) {
+			for _, path := range []string{"/", "", "acme", "//", "/a//b", "/a/../b", "/a b", "/a%2fb", "/a?b"} {
+				c := gatewaytest.NewConfig(t, "odd", path)
+				wantTexts(t, []string{fmt.Sprintf("domain odd: the path %q is not / and one or more segments", path)}, r.upsert(c.Domain))
+			}
+			if r.Domain("odd") != nil {
+				t.Error("the domain is there")
+			}
+		}},
+		{"of two domains with one path the older is served, until it moves", func(t *testing.T, r *rig) {
+			second := gatewaytest.NewConfig(t, "zz", "/acme/")
+			second.Certificate("es", jose.ES256)
+			b := second.Batch(11)
+			b.Reset = false
+			wantTexts(t, []string{`domain zz: the path "/acme" is served by domain "` + r.id + `"`}, r.apply(b))
+			if d, _ := r.Lookup("/acme/login"); d.ID != r.id {
+				t.Errorf("domain %s is served", d.ID)
+			}
+			moved := proto.CloneOf(r.config.Domain)
+			moved.Path = "/elsewhere"
+			wantTexts(t, nil, r.upsert(moved))
+			if d, _ := r.Lookup("/acme/login"); d == nil || d.ID != "zz" {
+				t.Errorf("domain %v is served", d)
+			}
+		}},
+		{"an application whose client identifier is taken", func(t *testing.T, r *rig) {
+			wantTexts(t, []string{`application second: the client_id belongs to application "app-web"`}, r.upsert(r.app("web", named("second"))))
+			r.wantClient("web", "app-web")
+		}},
+		{"parts of an application are left out when it is first used, and reported then", func(t *testing.T, r *rig) {
+			wantTexts(t, nil, r.upsert(r.app("web", func(a *configv1.Application) {
+				a.Settings.Oauth.ResponseTypes = []string{"code", "brain"}
+				a.Settings.Oauth.TokenCustomClaims = []*configv1.CustomClaim{
+					{TokenType: configv1.CustomClaim_ACCESS_TOKEN, ClaimName: "bad", ClaimValue: "{#nobody.knows}"},
+					{TokenType: configv1.CustomClaim_ACCESS_TOKEN, ClaimName: "good", ClaimValue: "x"},
+				}
+				a.Secrets = append(a.Secrets, &configv1.ClientSecret{Id: "s2", Hash: "plain"})
+				a.IdentityProviders[0].SelectionRule = "1 + 1"
+			})))
+			c, err := r.Domain(r.id).Client(t.Context(), "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.ResponseTypes) != 1 || len(c.AccessClaims) != 1 || len(c.Secrets) != 1 || len(c.Providers) != 1 || c.Providers[0].Rule.Text() != "false" {
+				t.Errorf("client %+v", c)
+			}
+			got := r.apply(gatewaytest.Upserts(r.revision + 1))
+			if len(got) != 1 {
+				t.Fatalf("rejections %q", got)
+			}
+			for _, part := range []string{"application app-web: ", `secret "s2"`, `response type "brain"`, `claim "bad"`, `selection rule of identity provider "staff"`} {
+				if !strings.Contains(got[0], part) {
+					t.Errorf("the rejection %q does not name %s", got[0], part)
+				}
+			}
+			wantTexts(t, nil, r.upsert(r.app("web")))
+		}},
+		{"an application without a key that could sign for it cannot be used", func(t *testing.T, r *rig) {
+			r.remove(&configv1.Certificate{Id: "es", Domain: r.id}, &configv1.Certificate{Id: "rs", Domain: r.id})
+			_, err := r.Domain(r.id).Client(t.Context(), "web")
+			if err == nil || errors.Is(err, domain.ErrNoClient) {
+				t.Errorf("error %v", err)
+			}
+			wantTexts(t, []string{"application app-web: the domain has no usable signing key"}, r.apply(gatewaytest.Upserts(r.revision+1)))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { tt.do(t, newRig(t, domain.Options{}, "web")) })
+	}
+}
+
+func wantTexts(t *testing.T, want, got []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rejections (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsSharedBetweenRevisions(t *testing.T) {
+	r := newRig(t, domain.Options{}, "web", "other")
+	before := r.Domain(r.id)
+	c, _ := before.Client(t.Context(), "web")
+	r.upsert(r.app("other", func(a *configv1.Application) { a.Name = "changed" }))
+	after := r.Domain(r.id)
+	if after == before || after.Core != before.Core {
+		t.Error("a change of one application made the domain's core anew, or no new domain")
+	}
+	if same, _ := after.Client(t.Context(), "web"); same != c {
+		t.Error("another application was compiled again")
+	}
+	r.upsert(r.config.Scope("fresh", func(s *configv1.Scope) { s.Discovery = true }))
+	third := r.Domain(r.id)
+	if third.Core == before.Core || third.Scopes["fresh"] == nil || before.Scopes["fresh"] != nil {
+		t.Error("a new scope did not make a new core")
+	}
+	if third.Keys != before.Keys || &third.JWKS.Body[0] != &before.JWKS.Body[0] {
+		t.Error("the keys were made anew although no certificate changed")
+	}
+	if string(third.Metadata.Body) == string(before.Metadata.Body) || third.Metadata.ETag == before.Metadata.ETag {
+		t.Error("the metadata did not follow")
+	}
+	r.upsert(r.config.Certificate("young", jose.ES256))
+	if fourth := r.Domain(r.id); fourth.Keys == before.Keys || !fourth.Keys.Has("young") {
+		t.Error("a new certificate did not make new keys")
+	}
+}
+
+func TestSigningKeys(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	r.upsert(
+		r.config.Certificate("own-es", jose.ES256, func(c *configv1.Certificate) { c.System = false }),
+		r.config.Certificate("own-rs", jose.RS256, func(c *configv1.Certificate) { c.System = false }),
+	)
+	tests := []struct {
+		name        string
+		domainAlg   string
+		fallback    string
+		change      func(*configv1.Application)
+		access, idt string
+	}{
+		{"the domain's default is the oldest system certificate", "", "", nil, "es", "es"},
+		{"the application's own certificate signs", "", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
+		{"a certificate that is gone gives way to the fallback", "", "rs", func(a *configv1.Application) { a.Certificate = "gone" }, "rs", "rs"},
+		{"a fallback that is gone gives way to the default", "", "gone", nil, "es", "es"},
+		{"the domain chooses the algorithm of access tokens", "RS256", "", nil, "rs", "es"},
+		{"the application's choice goes before the domain's", "RS256", "", func(a *configv1.Application) { a.Settings.Oauth.AccessTokenSigningAlg = "ES256" }, "es", "es"},
+		{"of several fitting certificates the application's own signs", "RS256", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
+		{"an algorithm nobody has is passed over", "PS512", "", nil, "es", "es"},
+		{"the registered algorithm of ID tokens counts for them alone", "", "", func(a *configv1.Application) { a.Settings.Oauth.IdTokenSignedResponseAlg = "RS256" }, "es", "rs"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := proto.CloneOf(r.config.Domain)
+			d.Oidc.AccessTokenSigningAlg = tt.domainAlg
+			d.CertificateSettings = &configv1.CertificateSettings{FallbackCertificate: tt.fallback}
+			app := r.app("web")
+			if tt.change != nil {
+				tt.change(app)
+			}
+			wantTexts(t, nil, r.upsert(d, app))
+			c, err := r.Domain(r.id).Client(t.Context(), "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.AccessKey.ID() != tt.access || c.IDKey.ID() != tt.idt {
+				t.Errorf("access tokens by %s, ID tokens by %s; want %s and %s", c.AccessKey.ID(), c.IDKey.ID(), tt.access, tt.idt)
+			}
+		})
+	}
+	t.Run("clashing kids are told apart, and signing uses the published one", func(t *testing.T) {
+		twin := r.config.Certificate("twin", jose.ES256, func(c *configv1.Certificate) { c.Kid = "es"; c.System = false })
+		wantTexts(t, nil, r.upsert(twin, r.app("web", func(a *configv1.Application) { a.Certificate = "twin" })))
+		c, err := r.Domain(r.id).Client(t.Context(), "web")
+		if err != nil || c.AccessKey.ID() == "es" || !r.Domain(r.id).Keys.Has(c.AccessKey.ID()) || !r.Domain(r.id).Keys.Has("es") {
+			t.Errorf("key %v, error %v", c.AccessKey, err)
+		}
+	})
+}
+
+func TestProvidersInOrder(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	var list []*configv1.ApplicationIdentityProvider
+	for _, p := range []struct {
+		id       string
+		priority int32
+	}{{"unset1", -1}, {"b", 2}, {"gone", 0}, {"a1", 1}, {"unset2", -5}, {"a2", 1}, {"first", 0}} {
+		if p.id != "gone" {
+			r.upsert(r.config.Inline(p.id, "ann"))
+		}
+		list = append(list, &configv1.ApplicationIdentityProvider{Identity: p.id, Priority: p.priority})
+	}
+	r.upsert(r.app("web", func(a *configv1.Application) { a.IdentityProviders = list }))
+	c, err := r.Domain(r.id).Client(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range c.Providers {
+		got = append(got, p.ID)
+	}
+	if diff := cmp.Diff([]string{"first", "a1", "a2", "b", "unset1", "unset2"}, got); diff != "" {
+		t.Errorf("providers (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientMembers(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	r.upsert(r.app("plain", func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "" }),
+		r.app("rich", func(a *configv1.Application) {
+			o := a.Settings.Oauth
+			o.TokenEndpointAuthMethod, o.DefaultMaxAge, o.DisableRefreshTokenRotation = "none", proto.Int64(0), true
+			o.OptInScopeSelection, o.AccessTokenValiditySeconds = proto.Bool(false), -1
+			o.ScopeSettings[0].DefaultScope = true
+			a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
+		}))
+	plain, _ := r.Domain(r.id).Client(t.Context(), "plain")
+	if plain.AccessTTL.Seconds() != 7200 || plain.RefreshTTL.Seconds() != 14400 || plain.IDTTL.Seconds() != 14400 ||
+		!plain.RotatesRefresh || !plain.OptInScopes || plain.RequiresPKCE || plain.DefaultMaxAge >= 0 || plain.Public() ||
+		plain.IdentifierFirst || len(plain.DefaultScopes) != 0 || len(plain.Scopes) != 6 {
+		t.Errorf("defaults %+v", plain)
+	}
+	rich, _ := r.Domain(r.id).Client(t.Context(), "rich")
+	if !rich.Public() || !rich.RequiresPKCE || rich.RotatesRefresh || rich.OptInScopes || rich.DefaultMaxAge != 0 ||
+		!rich.IdentifierFirst || rich.AccessTTL.Seconds() != 7200 || !rich.HasGrant(oauth2.GrantPassword) || !rich.HasResponseType(oauth2.ResponseCode) ||
+		cmp.Diff([]string{"openid"}, rich.DefaultScopes) != "" {
+		t.Errorf("chosen %+v", rich)
+	}
+}
+
+// TestReadersDuringChanges is for the race detector: requests use domains while batches replace them.
+func TestReadersDuringChanges(t *testing.T) {
+	r := newRig(t, domain.Options{}, "web", "other")
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				d, rest := r.Lookup("/acme/oauth/token")
+				if d == nil || rest != "/oauth/token" {
+					t.Error("the domain is gone")
+					return
+				}
+				if c, err := d.Client(t.Context(), "web"); err != nil || c.AccessKey == nil || !d.Keys.Has(c.AccessKey.ID()) {
+					t.Errorf("client %v, error %v", c, err)
+					return
+				}
+				r.Statuses()
+				r.Revision()
+			}
+		})
+	}
+	for i := range 60 {
+		name := func(a *configv1.Application) { a.Name = fmt.Sprint(i) }
+		switch i % 4 {
+		case 0:
+			r.upsert(r.app("web", name))
+		case 1:
+			r.upsert(r.config.Scope(fmt.Sprintf("s%d", i)))
+		case 2:
+			r.Learn(stamped(r.app("learned", name), r.revision+5))
+		case 3:
+			r.apply(r.config.Batch(r.revision + 1))
+		}
+	}
+	close(done)
+	readers.Wait()
+}

@@ -1,0 +1,66 @@
+package domain
+
+import (
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+)
+
+// source is what the set knows of a domain: its messages and the parts made from them.
+type source struct {
+	id           string
+	domain       *configv1.Domain
+	scopes       map[string]*configv1.Scope
+	certificates map[string]*certificatePart
+	providers    map[string]*providerPart
+	// apps are the applications by their own identifiers.
+	apps map[string]*entry
+	// clients are the present ones, editing the changes to them of the batch being applied.
+	clients *clients
+	editing *clientsEdit
+	// changed tells that the core must be made anew.
+	changed bool
+	// enabled is what the index was made for.
+	enabled bool
+	slot    *slotOf
+	// err says why the domain cannot be used as configured, clash why it is not served under its path.
+	err, clash error
+}
+
+type certificatePart struct {
+	message *configv1.Certificate
+	key     *jose.Key
+	err     error
+}
+
+type providerPart struct {
+	message  *configv1.IdentityProvider
+	provider *idp.Provider
+	err      error
+}
+
+func newSource(id string) *source {
+	return &source{
+		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
+		providers: map[string]*providerPart{}, apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
+	}
+}
+
+func (src *source) key() resource.Key {
+	return resource.Key{Kind: "domain", Domain: src.id, ID: src.id}
+}
+
+func (src *source) problem() error {
+	if src.err != nil {
+		return src.err
+	}
+	return src.clash
+}
+
+func (src *source) edit() *clientsEdit {
+	if src.editing == nil {
+		src.editing = src.clients.edit()
+	}
+	return src.editing
+}

@@ -1,0 +1,124 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// Realm is the realm of every challenge.
+const Realm = "gatehouse"
+
+// Header values that are set on most answers, shared so that setting them allocates nothing. Nothing appends to them.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noCache  = []string{"no-cache"}
+	zero     = []string{"0"}
+
+	noStorePrivate = []string{"no-store, private"}
+)
+
+// NoStore forbids every cache to keep the answer (RFC 6749 §5.1). A stricter word that is there already stays.
+func NoStore(h http.Header) {
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = noStore
+	}
+	h["Pragma"] = noCache
+}
+
+// JSON answers a body that is JSON already, never to be stored.
+func JSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h["Content-Type"] = typeJSON
+	NoStore(h)
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// Redirect sends a browser on with 302 and an empty body.
+func Redirect(w http.ResponseWriter, location string) {
+	h := w.Header()
+	h["Location"] = []string{location}
+	h["Content-Length"] = zero
+	NoStore(h)
+	w.WriteHeader(http.StatusFound)
+}
+
+// Protocol returns an error in the words of OAuth 2.0: the *oauth2.Error in err's chain; temporarily_unavailable if a
+// part that is needed is away; server_error without a description otherwise.
+func Protocol(err error) *oauth2.Error {
+	if e, ok := errors.AsType[*oauth2.Error](err); ok {
+		return e
+	}
+	made := &oauth2.Error{Code: oauth2.ServerError}
+	switch {
+	case errors.Is(err, context.Canceled):
+		// Nobody reads the answer. It is not our failure either, so it must not look like one in logs and metrics.
+		made = oauth2.InvalidRequest.Errorf("the request was given up")
+	case errors.Is(err, state.ErrUnavailable), errors.Is(err, idp.ErrUnavailable),
+		fault.Is(err, fault.Unavailable), fault.Is(err, fault.Limited):
+		made = oauth2.TemporarilyUnavailable.Errorf("a part that is needed to answer is not available, try again shortly")
+	}
+	return made.WithCause(err)
+}
+
+// ErrorJSON answers in the form of RFC 6749 §5.2. A failed attempt at Basic authentication is challenged.
+func ErrorJSON(w http.ResponseWriter, r *http.Request, _ *domain.Domain, err error) {
+	e := Protocol(err)
+	if e.Code == oauth2.InvalidClient && hasScheme(r.Header.Get("Authorization"), "basic") {
+		w.Header().Set("WWW-Authenticate", `Basic realm="`+Realm+`"`)
+	}
+	writeError(w, e)
+}
+
+// ErrorChallenge answers in the form of RFC 6750 §3: the JSON of ErrorJSON, with a Bearer challenge for what concerns
+// the token. A request without a token, in the header or among the parameters that AccessToken reads, gets a challenge
+// without an error.
+func ErrorChallenge(w http.ResponseWriter, r *http.Request, _ *domain.Domain, err error) {
+	e := Protocol(err)
+	switch e.Code {
+	case oauth2.InvalidToken, oauth2.InsufficientScope, oauth2.InvalidRequest:
+		challenge := `Bearer realm="` + Realm + `"`
+		if e.Code != oauth2.InvalidToken || r.Header.Get("Authorization") != "" || r.Form.Has("access_token") {
+			challenge += `, error="` + string(e.Code) + `"`
+			if e.Description != "" {
+				challenge += `, error_description="` + oauth2.Describe(e.Description) + `"`
+			}
+			if scope, ok := errors.AsType[neededScope](err); ok {
+				challenge += `, scope="` + string(scope) + `"`
+			}
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	writeError(w, e)
+}
+
+// Failed answers a request whose handler panicked.
+func Failed(w http.ResponseWriter, _ *http.Request) {
+	writeError(w, &oauth2.Error{Code: oauth2.ServerError})
+}
+
+func writeError(w http.ResponseWriter, e *oauth2.Error) {
+	body, _ := json.Marshal(struct {
+		Error       oauth2.Code `json:"error"`
+		Description string      `json:"error_description,omitempty"`
+	}{e.Code, oauth2.Describe(e.Description)})
+	JSON(w, e.Status(), body)
+}
+
+// hasScheme reports whether an Authorization header uses a scheme, in any case (RFC 9110 §11.1).
+func hasScheme(header, scheme string) bool {
+	got, _, _ := strings.Cut(header, " ")
+	return strings.EqualFold(got, scheme)
+}

@@ -1,0 +1,117 @@
+package gatewaytest
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+)
+
+// Directory keeps the people of all domains in memory, as management does in its database.
+type Directory struct {
+	mu    sync.Mutex
+	users map[string]*directoryv1.User // by domain and subject
+	away  error
+	calls int
+}
+
+// NewDirectory returns an empty directory.
+func NewDirectory() *Directory { return &Directory{users: map[string]*directoryv1.User{}} }
+
+// Subject is the subject of a person of a provider.
+func Subject(source, externalID string) string {
+	return secret.HashToken(source + ":" + externalID)
+}
+
+// Away makes every call fail with an error, until it is nil.
+func (d *Directory) Away(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = err
+}
+
+// Calls returns how often the directory was asked.
+func (d *Directory) Calls() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls
+}
+
+// Put stores a user.
+func (d *Directory) Put(domain string, u *directoryv1.User) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users[domain+"/"+u.GetSubject()] = u
+}
+
+// Remove forgets a user.
+func (d *Directory) Remove(domain, subject string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.users, domain+"/"+subject)
+}
+
+// SignIn links an identity to a user, who is made on first sight.
+func (d *Directory) SignIn(_ context.Context, domain, _ string, identity *directoryv1.Identity) (*directoryv1.User, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.away != nil {
+		return nil, d.away
+	}
+	subject := Subject(identity.GetSource(), identity.GetExternalId())
+	u := d.users[domain+"/"+subject]
+	if u == nil {
+		u = &directoryv1.User{
+			Id: "user-" + identity.GetExternalId(), Domain: domain, Username: identity.GetUsername(), Source: identity.GetSource(),
+			ExternalId: identity.GetExternalId(), Email: identity.GetEmail(), FirstName: identity.GetFirstName(),
+			LastName: identity.GetLastName(), Subject: subject,
+		}
+		d.users[domain+"/"+subject] = u
+	}
+	if u.Enabled != nil && !u.GetEnabled() {
+		return nil, fault.Deniedf("the account is disabled")
+	}
+	return proto.CloneOf(u), nil
+}
+
+// User returns a user by subject.
+func (d *Directory) User(ctx context.Context, domain, subject string) (*directoryv1.User, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.away != nil {
+		return nil, d.away
+	}
+	u := d.users[domain+"/"+subject]
+	if u == nil {
+		return nil, fault.NotFoundf("user %q", subject)
+	}
+	return proto.CloneOf(u), ctx.Err()
+}
+
+// Authenticate knows the people whose password is Password and whose name begins with the name of the provider.
+func (d *Directory) Authenticate(_ context.Context, _, source, username, password string) (*directoryv1.Identity, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	switch {
+	case d.away != nil:
+		return nil, d.away
+	case !strings.HasPrefix(username, source) || password != Password:
+		return nil, fault.Unauthenticatedf("wrong credentials")
+	}
+	return &directoryv1.Identity{Source: source, ExternalId: username, Username: username}, nil
+}
+
+// Identity is what the provider `staff` asserts about a person.
+func Identity(name string) *directoryv1.Identity {
+	return &directoryv1.Identity{
+		Source: "staff", ExternalId: name, Username: name, Email: name + "@acme.example", FirstName: name, LastName: "Doe",
+	}
+}

@@ -1,0 +1,263 @@
+package gatewaytest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
+)
+
+// Harness is a gateway with the endpoints that clients call directly.
+type Harness struct {
+	Domains   *domain.Set
+	Store     *state.Store
+	Directory *Directory
+	Clock     *Clock
+	Minter    *tokens.Minter
+	Verifier  *tokens.Verifier
+	// Handler is the public port, without and URL with a server around it.
+	Handler http.Handler
+	URL     string
+
+	t testing.TB
+}
+
+// Options adjust a Harness.
+type Options struct {
+	// RedisURL is that of Redis; "" = the shared one.
+	RedisURL string
+	// Resolve is as in domain.Options.
+	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Routes are served as well.
+	Routes []endpoint.Route
+	Log    *slog.Logger
+}
+
+// New serves domains through the router.
+func New(t testing.TB, o Options, configs ...*Config) *Harness {
+	t.Helper()
+	if o.RedisURL == "" {
+		o.RedisURL = Redis(t)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &Harness{t: t, Clock: NewClock(), Directory: NewDirectory()}
+	store, err := state.Open(o.RedisURL, state.Options{Now: h.Clock.Now, Logger: o.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	h.Store = store
+	h.Minter = tokens.NewMinter(h.Clock.Now, o.Log, nil)
+	h.Verifier = tokens.NewVerifier(h.Clock.Now, store)
+	hasher := secret.NewHasher()
+	people := tokens.NewPeople(h.Directory, h.Clock.Now)
+	served := grants.Builtin(store, signin.New(h.Directory, o.Log, nil), people, nil, h.Clock.Now)
+	can := discovery.Capabilities{
+		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
+		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
+		AuthMethods:   clientauth.Methods(), Prompts: []string{"none", "login", "consent", "select_account"},
+		ACRValues: []string{signin.ACRPassword}, Claims: tokens.SupportedClaims(),
+	}
+	for _, g := range served {
+		can.GrantTypes = append(can.GrantTypes, g.Type())
+	}
+	h.Domains = domain.NewSet(domain.Options{
+		PublicURL: PublicURL, Open: builtin.Tools{Hasher: hasher, Directory: h.Directory}.Open,
+		Metadata: discovery.Metadata(can), Resolve: o.Resolve, Logger: o.Log, Now: h.Clock.Now,
+	})
+	clients := clientauth.New(hasher, h.Clock.Now)
+	routes := append([]endpoint.Route{}, o.Routes...)
+	routes = append(routes, grants.New(clients, h.Minter, served...).Routes()...)
+	routes = append(routes, introspection.New(clients, h.Verifier, store, people).Routes()...)
+	routes = append(routes, revocation.New(clients, h.Verifier, store, h.Clock.Now).Routes()...)
+	routes = append(routes, userinfo.New(h.Verifier, people).Routes()...)
+	routes = append(routes, discovery.Routes()...)
+	metrics := observe.NewMetrics("gateway")
+	h.Handler = observe.Requests(router.New(router.Options{
+		Domains: h.Domains, Routes: routes, Root: discovery.Root(h.Domains, http.NotFoundHandler()), Metrics: metrics, Log: o.Log,
+	}), observe.RequestsOptions{Log: o.Log, Metrics: metrics, Panicked: http.HandlerFunc(endpoint.Failed)})
+	if len(configs) > 0 {
+		all := configsync.Batch{Installation: "test", Revision: 1, Reset: true}
+		for _, c := range configs {
+			all.Upserts = append(all.Upserts, c.Batch(1).Upserts...)
+		}
+		h.Apply(all)
+	}
+	server := httptest.NewServer(h.Handler)
+	t.Cleanup(server.Close)
+	h.URL = server.URL
+	return h
+}
+
+// Apply brings configuration and fails the test if any of it is rejected.
+func (h *Harness) Apply(b configsync.Batch) {
+	h.t.Helper()
+	if rejected := h.Domains.Apply(context.Background(), b); len(rejected) > 0 {
+		h.t.Fatalf("configuration was rejected: %v", rejected)
+	}
+}
+
+// Follow keeps the revocations of the harness current, and waits until they have been read.
+func (h *Harness) Follow() {
+	h.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Store.Run(ctx) }()
+	h.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			h.t.Log(err)
+		}
+	})
+	<-h.Store.Loaded()
+}
+
+// Answer is what the gateway answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// JSON returns the members of the body.
+func (a Answer) JSON(t testing.TB) map[string]any {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal([]byte(a.Body), &members); err != nil {
+		t.Fatalf("status %d with a body that is no JSON object: %q", a.Status, a.Body)
+	}
+	return members
+}
+
+// Error returns status, error and error_description of a refusal as one text.
+func (a Answer) Error(t testing.TB) string {
+	t.Helper()
+	var body struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if err := json.Unmarshal([]byte(a.Body), &body); err != nil {
+		t.Fatalf("status %d with a body that is no JSON object: %q", a.Status, a.Body)
+	}
+	return strings.TrimSpace(strings.Join([]string{http.StatusText(a.Status), body.Error, body.Description}, " | "))
+}
+
+// Change adjusts a request.
+type Change func(*http.Request)
+
+// Basic authenticates a client with Secret.
+func Basic(clientID string) Change { return BasicWith(clientID, Secret) }
+
+// BasicWith authenticates a client by Basic, form-encoded as RFC 6749 §2.3.1 has it.
+func BasicWith(clientID, secret string) Change {
+	return func(r *http.Request) { r.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(secret)) }
+}
+
+// Header sets a header.
+func Header(name, value string) Change {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// Post sends a form.
+func (h *Harness) Post(path string, form url.Values, changes ...Change) Answer {
+	h.t.Helper()
+	r, err := http.NewRequest(http.MethodPost, h.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return h.Do(r, changes...)
+}
+
+// Get reads a path.
+func (h *Harness) Get(path string, changes ...Change) Answer {
+	h.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, h.URL+path, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.Do(r, changes...)
+}
+
+// Do sends a request and follows no redirect.
+func (h *Harness) Do(r *http.Request, changes ...Change) Answer {
+	h.t.Helper()
+	apply(r, convert(changes))
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return Answer{answer.StatusCode, answer.Header, string(body)}
+}
+
+func convert(changes []Change) []func(*http.Request) {
+	list := make([]func(*http.Request), len(changes))
+	for i, c := range changes {
+		list[i] = c
+	}
+	return list
+}
+
+// Form makes a form of names and values in turn.
+func Form(pairs ...string) url.Values {
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return form
+}
+
+// Code keeps an authorization of a person for a client and returns its code, as the authorization endpoint does.
+func (h *Harness) Code(domainID, clientID, person string, change ...func(*state.Authorization)) string {
+	h.t.Helper()
+	user, err := h.Directory.SignIn(context.Background(), domainID, "", Identity(person))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a := state.Authorization{
+		Domain: domainID, ClientID: clientID, Scopes: []string{"openid", "profile", "read"}, Person: tokens.PersonOf(user),
+		AuthTime: h.Clock.Now().Unix() - 5, ACR: signin.ACRPassword, AMR: []string{signin.AMRPassword}, SessionID: "sid-" + person,
+		Nonce: "n-0S6_WzA2Mj", RedirectURI: "https://" + clientID + ".example/cb",
+	}
+	apply(&a, change)
+	if a.ApplicationID == "" {
+		a.ApplicationID = "app-" + a.ClientID
+	}
+	code, err := h.Store.NewCode(context.Background(), a, time.Minute)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return code
+}

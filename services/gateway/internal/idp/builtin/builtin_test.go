@@ -1,0 +1,38 @@
+package builtin_test
+
+import (
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	optionsv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
+)
+
+// TestEveryTypeCanBeOpened walks the arms of the configuration: a type that has none here is missing in builtin.go.
+func TestEveryTypeCanBeOpened(t *testing.T) {
+	tools := builtin.Tools{Hasher: secret.NewHasher(), Directory: gatewaytest.NewDirectory()}
+	arms := (&configv1.IdentityProvider{}).ProtoReflect().Descriptor().Oneofs().ByName("config").Fields()
+	for i := range arms.Len() {
+		arm := arms.Get(i)
+		t.Run(string(arm.Name()), func(t *testing.T) {
+			m := &configv1.IdentityProvider{Id: "p", Name: "People", Domain: "d"}
+			m.ProtoReflect().Mutable(arm)
+			p, err := tools.Open(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mark, _ := proto.GetExtension(arm.Options().(*descriptorpb.FieldOptions), optionsv1.E_Variant).(*optionsv1.VariantMarks)
+			if p.ID != "p" || p.Name != "People" || p.Type != mark.GetType() || p.Rules == nil || (p.Password == nil) != p.External {
+				t.Errorf("provider %+v, its type is %q on the wire", p, mark.GetType())
+			}
+		})
+	}
+	if _, err := tools.Open(&configv1.IdentityProvider{}); err == nil {
+		t.Error("a provider without a type was opened")
+	}
+}

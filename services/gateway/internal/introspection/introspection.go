@@ -1,0 +1,172 @@
+// Package introspection tells resource servers what a token is worth (RFC 7662).
+package introspection
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+)
+
+// Grants looks at refresh tokens without using them.
+type Grants interface {
+	Inspect(ctx context.Context, token string) (state.Inspection, error)
+}
+
+// Handler serves the introspection endpoint.
+type Handler struct {
+	clients  *clientauth.Authenticator
+	verifier *tokens.Verifier
+	grants   Grants
+	people   *tokens.People
+}
+
+// New returns the endpoint.
+func New(clients *clientauth.Authenticator, verifier *tokens.Verifier, grants Grants, people *tokens.People) *Handler {
+	return &Handler{clients: clients, verifier: verifier, grants: grants, people: people}
+}
+
+// Routes returns the endpoint's route.
+func (h *Handler) Routes() []endpoint.Route {
+	return []endpoint.Route{{Name: "introspect", Path: "/oauth/introspect", Post: h.introspect, Errors: endpoint.ErrorJSON}}
+}
+
+// inactive is the answer for anything that is not a live token, whatever the reason (RFC 7662 §2.2).
+var inactive = []byte(`{"active":false}`)
+
+// Access tokens carry no name of the person; the directory is asked for it. It may be this old, and a directory that is
+// slower than this is not waited for: the name is optional (RFC 7662 §2.2), the answer is not.
+const (
+	nameAge     = 30 * time.Second
+	namePatient = 250 * time.Millisecond
+)
+
+// introspect answers every confidential client of the domain. The hint is only a hint: a token says itself what it is.
+func (h *Handler) introspect(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	p, err := endpoint.Params(w, r)
+	if err != nil {
+		return err
+	}
+	caller, err := h.clients.Authenticate(r, d, p)
+	if err != nil {
+		return err
+	}
+	token := p.Get("token")
+	switch {
+	case caller.Public():
+		err = clientauth.ErrMissing
+	case token == "":
+		err = oauth2.InvalidRequest.Errorf("Missing parameter: token")
+	}
+	if err == nil {
+		err = h.answer(r.Context(), w, d, token)
+	}
+	if err != nil {
+		observe.Annotate(r.Context(), slog.String("client_id", caller.ClientID))
+	}
+	return err
+}
+
+func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, d *domain.Domain, token string) error {
+	describe := h.access
+	if state.IsRefreshToken(token) {
+		describe = h.refresh
+	}
+	body, err := describe(ctx, d, token)
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		body = inactive
+	}
+	endpoint.JSON(w, http.StatusOK, body)
+	return nil
+}
+
+// access describes an access token by its own claims and what introspection adds; nil if it is not in force.
+func (h *Handler) access(ctx context.Context, d *domain.Domain, token string) ([]byte, error) {
+	found, err := h.verifier.Verify(d, token)
+	if err != nil {
+		return nil, nil //nolint:nilerr // every reason is the same answer
+	}
+	c := found.Claims
+	if _, err := tokens.Alive(ctx, d, c); errors.Is(err, tokens.ErrInvalid) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	body := make([]byte, 0, len(found.Payload)+128)
+	body = append(body, `{"active":true,"token_type":"bearer"`...)
+	if c.Subject != c.ClientID {
+		known, err := h.person(ctx, d, c.Subject)
+		switch {
+		case err != nil || known != nil && !known.Enabled:
+			return nil, nil //nolint:nilerr // the person is gone, and so is the token
+		case known != nil && known.Person.Username != "":
+			name, err := json.Marshal(known.Person.Username)
+			if err != nil {
+				return nil, err
+			}
+			body = append(body, `,"username":`...)
+			body = append(body, name...)
+		}
+	}
+	body = append(body, ',')
+	return append(body, found.Payload[1:]...), nil
+}
+
+// person asks the directory. Nobody means that it cannot tell just now, an error that it does not know the person.
+func (h *Handler) person(ctx context.Context, d *domain.Domain, subject string) (*tokens.Known, error) {
+	ctx, cancel := context.WithTimeout(ctx, namePatient)
+	defer cancel()
+	known, err := h.people.Find(ctx, d.ID, subject, nameAge)
+	if fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	return known, nil
+}
+
+// refresh describes a refresh token; nil if it cannot be used.
+func (h *Handler) refresh(ctx context.Context, d *domain.Domain, token string) ([]byte, error) {
+	in, err := h.grants.Inspect(ctx, token)
+	a := &in.Authorization
+	switch {
+	case errors.Is(err, state.ErrUnknown), err == nil && (a.Domain != d.ID || !in.Usable):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	c, err := d.Client(ctx, a.ClientID)
+	switch {
+	case errors.Is(err, domain.ErrNoClient), err == nil && c.ID != a.ApplicationID:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Active   bool   `json:"active"`
+		Type     string `json:"token_type"`
+		Iss      string `json:"iss"`
+		Sub      string `json:"sub"`
+		Domain   string `json:"domain"`
+		Iat      int64  `json:"iat"`
+		Exp      int64  `json:"exp"`
+		Scope    string `json:"scope,omitempty"`
+		ClientID string `json:"client_id"`
+		Username string `json:"username,omitempty"`
+	}{
+		true, oauth2.HintRefreshToken, d.Issuer, a.Person.Subject, d.ID, a.Created / 1000, in.Expires.Unix(),
+		oauth2.JoinScope(a.Scopes), a.ClientID, a.Person.Username,
+	})
+}

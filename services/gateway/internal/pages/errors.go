@@ -1,0 +1,87 @@
+package pages
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+)
+
+// Status is the HTTP status of an error as a page: 403 for what is refused, 500 and 503 for what is our own fault, 404
+// and 405 for what is not there, 400 for everything else.
+func Status(c oauth2.Code) int {
+	switch c {
+	case oauth2.AccessDenied, oauth2.InsufficientScope:
+		return http.StatusForbidden
+	case oauth2.NotFound:
+		return http.StatusNotFound
+	case oauth2.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case oauth2.ServerError:
+		return http.StatusInternalServerError
+	case oauth2.TemporarilyUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// headlines are what a status means to a person.
+var headlines = map[int][2]string{
+	http.StatusBadRequest:          {"This request cannot be completed", "The application sent you here with a request that is not valid. Go back to it and try again, or tell the people who run it."},
+	http.StatusForbidden:           {"Access denied", "You cannot use this application with this account."},
+	http.StatusNotFound:            {"Page not found", "There is nothing at this address."},
+	http.StatusMethodNotAllowed:    {"This request cannot be completed", "This page is not opened in that way."},
+	http.StatusInternalServerError: {"Something went wrong", "This is our fault, not yours. Try again in a moment."},
+	http.StatusServiceUnavailable:  {"Try again shortly", "A part of this service is not available right now. Wait a moment and try again."},
+}
+
+// Error answers the error page. The domain and the client identifier may be absent.
+func (p *Pages) Error(w http.ResponseWriter, r *http.Request, d *domain.Domain, clientID string, e *oauth2.Error) error {
+	status := Status(e.Code)
+	name := ""
+	if d != nil {
+		name = d.Name
+	}
+	text := headlines[status]
+	return p.write(w, status, "error", p.policy, view{Title: text[0], Domain: name, Page: struct {
+		Advice, Code, Description, ClientID, RequestID string
+	}{text[1], known(e.Code), oauth2.Describe(e.Description), clientID, observe.RequestID(r.Context())}})
+}
+
+// Errors answers an error that a handler returned, as a page. It is the endpoint.ErrorWriter of pages.
+func (p *Pages) Errors(w http.ResponseWriter, r *http.Request, d *domain.Domain, err error) {
+	if p.Error(w, r, d, "", endpoint.Protocol(err)) != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// known lets through what looks like an error code, so that a made-up query writes no sentences onto the page.
+func known(c oauth2.Code) string {
+	if len(c) > 40 || strings.Trim(string(c), "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ""
+	}
+	return string(c)
+}
+
+// Root serves what is outside of every domain: a plain page at `/` where people arrive after they have signed out, and
+// 404 elsewhere, as a page for browsers and as JSON for everybody else.
+func (p *Pages) Root() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/" && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			p.Errors(w, r, nil, oauth2.NotFound.Errorf(""))
+		case r.URL.Path != "/":
+			endpoint.ErrorJSON(w, r, nil, oauth2.NotFound.Errorf("There is no such domain or endpoint"))
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			endpoint.ErrorJSON(w, r, nil, oauth2.MethodNotAllowed.Errorf("The endpoint answers GET, HEAD"))
+		default:
+			if err := p.write(w, http.StatusOK, "signed-out", p.policy, view{Title: "You are signed out"}); err != nil {
+				p.Errors(w, r, nil, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,208 @@
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+)
+
+//go:embed templates
+var files embed.FS
+
+// submit is the one line of script: it sends the form of FormPost.
+const submit = "document.forms[0].submit()"
+
+// Pages renders pages. It is safe for concurrent use.
+type Pages struct {
+	style     template.CSS
+	policy    string
+	templates map[string]*template.Template
+}
+
+// New reads the templates. That they are sound is a matter of the program's own files.
+func New() *Pages {
+	style, err := files.ReadFile("templates/style.css")
+	if err != nil {
+		panic(err)
+	}
+	p := &Pages{style: template.CSS(style), templates: map[string]*template.Template{}} //nolint:gosec // our own file
+	// form-action is left out on purpose: browsers apply it to the redirects after a post as well, and those lead to
+	// the client.
+	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
+	for _, name := range []string{"login", "identifier", "consent", "error", "logout", "signed-out", "form-post"} {
+		p.templates[name] = template.Must(template.New(name).Funcs(template.FuncMap{"initial": initial}).
+			ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+	}
+	return p
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// Message is an error that a page shows above its form.
+type Message string
+
+// Login is the sign-in page.
+type Login struct {
+	// Action is the absolute URL the form goes to.
+	Action string
+	Client *domain.Client
+	Token  string
+	// Username fills the field in.
+	Username string
+	Message  Message
+	// Current is who is signed in already, where the person may go on as them.
+	Current string
+	// Back is the URL where another name can be given; empty where the name was not asked for before.
+	Back string
+}
+
+// Login answers the sign-in page.
+func (p *Pages) Login(w http.ResponseWriter, d *domain.Domain, page Login) error {
+	return p.write(w, http.StatusOK, "login", p.policy, view{Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+}
+
+// Identifier is the page that asks for the name alone.
+type Identifier struct {
+	Action string
+	Client *domain.Client
+	Token  string
+	// Username fills the field in.
+	Username string
+	Message  Message
+}
+
+// Identifier answers the page that asks for the name alone.
+func (p *Pages) Identifier(w http.ResponseWriter, d *domain.Domain, page Identifier) error {
+	return p.write(w, http.StatusOK, "identifier", p.policy, view{Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+}
+
+// Consent is the page that asks for approval of scopes.
+type Consent struct {
+	Action   string
+	Client   *domain.Client
+	Token    string
+	Username string
+	Message  Message
+	Scopes   []Scope
+	// Choice lets the person approve scopes one by one.
+	Choice bool
+}
+
+// Scope is one line of the consent page.
+type Scope struct {
+	Key, Name, Description string
+	// Required scopes cannot be left out.
+	Required bool
+}
+
+// Consent answers the consent page.
+func (p *Pages) Consent(w http.ResponseWriter, d *domain.Domain, page Consent) error {
+	return p.write(w, http.StatusOK, "consent", p.policy, view{Title: "Allow access", Domain: d.Name, Page: page, app: page.Client})
+}
+
+// Logout is the page that asks before somebody is signed out or sent on.
+type Logout struct {
+	Action string
+	Token  string
+	// Application is who asks, Host where the person goes afterwards; both may be empty.
+	Application, Host string
+	Username          string
+	// Fields are repeated by the form.
+	Fields []Field
+}
+
+// Field is a hidden input.
+type Field struct{ Name, Value string }
+
+// Logout answers the logout question.
+func (p *Pages) Logout(w http.ResponseWriter, d *domain.Domain, page Logout) error {
+	return p.write(w, http.StatusOK, "logout", p.policy, view{Title: "Sign out", Domain: d.Name, Page: page})
+}
+
+// FormPost answers a form that carries fields to a target: by the script, or by its button where there is none (OAuth
+// 2.0 Form Post Response Mode §2). The target must have been checked: its scheme is not looked at here.
+func (p *Pages) FormPost(w http.ResponseWriter, d *domain.Domain, target string, fields []Field) error {
+	policy := p.policy + "; script-src " + hash(submit)
+	return p.write(w, http.StatusOK, "form-post", policy, view{Title: "Continue", Domain: d.Name, Page: struct {
+		Target template.URL
+		Fields []Field
+		Script template.JS
+	}{template.URL(target), fields, submit}}) //nolint:gosec // a redirect URI that was matched
+}
+
+// view is what every template sees.
+type view struct {
+	Title  string
+	Domain string
+	Style  template.CSS
+	Page   any
+
+	app *domain.Client
+}
+
+// App is the name of the application, or its identifier where it has none.
+func (v view) App() string {
+	switch {
+	case v.app == nil:
+		return ""
+	case v.app.Name != "":
+		return v.app.Name
+	}
+	return v.app.ClientID
+}
+
+// initial is the first letter of a name.
+func initial(name string) string {
+	for _, r := range name {
+		return string(r)
+	}
+	return ""
+}
+
+// Policy and Terms are the application's links, where they are links to the web.
+func (v view) Policy() string { return web(v.app.Application.GetSettings().GetOauth().GetPolicyUri()) }
+
+// Terms is like Policy.
+func (v view) Terms() string { return web(v.app.Application.GetSettings().GetOauth().GetTosUri()) }
+
+func web(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return link
+}
+
+var (
+	typeHTML = []string{"text/html; charset=utf-8"}
+	deny     = []string{"DENY"}
+)
+
+func (p *Pages) write(w http.ResponseWriter, status int, name, policy string, v view) error {
+	v.Style = p.style
+	var body bytes.Buffer
+	if err := p.templates[name].ExecuteTemplate(&body, "layout", v); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	h := w.Header()
+	h["Content-Type"] = typeHTML
+	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	h["Content-Security-Policy"] = []string{policy}
+	h["X-Frame-Options"] = deny
+	endpoint.NoStore(h)
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+	return nil
+}

@@ -1,0 +1,184 @@
+package registration
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+)
+
+var (
+	errForbidden  = oauth2.RegistrationForbidden.Errorf("Not allowed to access to this resource.")
+	errMissing    = oauth2.InvalidToken.Errorf("Missing access token. It must be sent in the Authorization header, with the scheme Bearer")
+	errTwice      = oauth2.InvalidRequest.Errorf("The access token was sent twice")
+	errInvalid    = oauth2.InvalidToken.Errorf("The access token is invalid")
+	errNotAClient = oauth2.InvalidToken.Errorf("The access token was not issued for a Client")
+	errScope      = oauth2.InsufficientScope.Errorf("Invalid access token scopes. The access token should have at least 'dcr_admin' scope")
+	errSuperseded = oauth2.RegistrationForbidden.Errorf("Non matching registration_access_token")
+	errNoClient   = oauth2.NotFound.Errorf("client not found")
+)
+
+// skew is how far the clock of management, which signs registration access tokens, may be ahead of this gateway's.
+const skew = time.Minute
+
+// caller is who makes a request.
+type caller struct {
+	// client is whom the token was issued to.
+	client *domain.Client
+	// person says that the token stands for a person rather than for the client itself.
+	person bool
+	// scopes are those of the token.
+	scopes []string
+	// tokenHash is the hash of a registration access token, empty for an access token.
+	tokenHash string
+}
+
+func (c *caller) administrator() bool {
+	return c.tokenHash == "" && slices.Contains(c.scopes, oauth2.ScopeDCRAdmin)
+}
+
+// mayRegister reports whether the caller holds dcr_admin, where registration is not open to everybody. A token that is
+// not needed is not looked at.
+func (h *Handler) mayRegister(r *http.Request, d *domain.Domain) (administrator bool, err error) {
+	switch {
+	case !d.Registration.GetDynamicClientRegistrationEnabled():
+		return false, errForbidden
+	case d.Registration.GetOpenDynamicClientRegistrationEnabled():
+		return false, nil
+	}
+	c, err := h.caller(r, d)
+	switch {
+	case err != nil:
+		return false, err
+	case c.person:
+		return false, errNotAClient
+	case !c.administrator():
+		return false, errScope
+	}
+	return true, nil
+}
+
+// manager is a caller who may read and change one client.
+type manager struct {
+	target *domain.Client
+	// tokenHash is the hash of the client's own registration access token, empty for an administrator.
+	tokenHash string
+}
+
+// mayManage lets in the client itself, by its current registration access token, and administrators.
+func (h *Handler) mayManage(r *http.Request, d *domain.Domain, clientID string) (*manager, error) {
+	if !d.Registration.GetDynamicClientRegistrationEnabled() {
+		return nil, errForbidden
+	}
+	c, err := h.caller(r, d)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.administrator() && c.person:
+		// A person who signs in at an application does not make it an administrator.
+		return nil, errNotAClient
+	case c.administrator():
+		target, err := d.Client(r.Context(), clientID)
+		if errors.Is(err, domain.ErrNoClient) {
+			return nil, errNoClient
+		}
+		return &manager{target: target}, err
+	case c.tokenHash == "" || c.client.ClientID != clientID:
+		return nil, errScope
+	case !secret.Equal(c.tokenHash, c.client.RegistrationTokenHash):
+		return nil, errSuperseded
+	}
+	return &manager{target: c.client, tokenHash: c.tokenHash}, nil
+}
+
+// translate says what a refusal by management means to this caller: it knows the client better than this gateway.
+func (m *manager) translate(err error) error {
+	switch {
+	case fault.Is(err, fault.NotFound) && m.tokenHash == "":
+		return errNoClient.WithCause(err)
+	case fault.Is(err, fault.NotFound):
+		return errInvalid.WithCause(err)
+	case fault.Is(err, fault.Denied):
+		return errSuperseded.WithCause(err)
+	}
+	return translate(err)
+}
+
+// caller finds out whose token a request carries. A token whose client is gone is no token.
+func (h *Handler) caller(r *http.Request, d *domain.Domain) (*caller, error) {
+	token, err := presented(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case token == "":
+		return nil, errMissing
+	}
+	c := &caller{}
+	if found, verifyErr := h.Verifier.Verify(d, token); verifyErr == nil {
+		c.person = found.Claims.Subject != found.Claims.ClientID
+		c.scopes = oauth2.SplitScope(found.Claims.Scope)
+		c.client, err = tokens.Alive(r.Context(), d, found.Claims)
+	} else {
+		claims := h.registrationToken(d, token)
+		if claims == nil {
+			return nil, errInvalid.WithCause(verifyErr)
+		}
+		c.tokenHash = secret.HashToken(token)
+		c.client, err = d.Client(r.Context(), claims.Subject)
+	}
+	if errors.Is(err, tokens.ErrInvalid) || errors.Is(err, domain.ErrNoClient) {
+		return nil, errInvalid.WithCause(err)
+	}
+	return c, err
+}
+
+// registrationToken returns the claims of a registration access token: signed by the domain for itself, not expired, with
+// the scope dcr and one client as subject and audience. Anything else is nil. Whether it is the client's current one says
+// its hash. The issuer is not compared: the token outlives a change of the domain's address, and its `domain` does not
+// change.
+func (h *Handler) registrationToken(d *domain.Domain, token string) *jose.Claims {
+	checked, err := d.Keys.Verify(token, jose.Check{Types: []string{jose.TypeJWT}})
+	if err != nil {
+		return nil
+	}
+	c, err := checked.Claims()
+	if err != nil || c.Validate(h.Now(), skew) != nil {
+		return nil
+	}
+	if c.Domain != d.ID || c.Has("client_id") || c.ID == "" || c.Subject == "" ||
+		len(c.Audience) != 1 || c.Audience[0] != c.Subject || !oauth2.HasScope(c.Scope, oauth2.ScopeDCR) {
+		return nil
+	}
+	return c
+}
+
+// presented returns the token of a request: that of the header, or the query parameter access_token (RFC 6750 §2.1, §2.3).
+// Both at once are invalid_request.
+func presented(r *http.Request) (string, error) {
+	header, err := endpoint.BearerToken(r)
+	if err != nil || r.URL.RawQuery == "" {
+		return header, err
+	}
+	p, err := oauth2.ParseParams(r.URL.RawQuery, "")
+	if err != nil {
+		return "", err
+	}
+	parameter := p.Get("access_token")
+	switch {
+	case parameter == "":
+		return header, nil
+	case header != "":
+		return "", errTwice
+	}
+	// What answers errors looks here for a token that is not in the header.
+	r.Form = p.Values()
+	return parameter, nil
+}

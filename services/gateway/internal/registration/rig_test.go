@@ -1,0 +1,367 @@
+package registration_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/upstream"
+)
+
+const (
+	acme     = "d1"
+	endpoint = "https://gate.example/acme/oidc/register"
+)
+
+// rig is a gateway with the registration endpoint, and a management behind a real connection that only keeps books.
+type rig struct {
+	testing.TB
+	set        *domain.Set
+	handler    http.Handler
+	management *management
+	revoked    *revoked
+	now        time.Time
+	key        *jose.Key
+	revision   int64
+}
+
+// newRig serves the domain /acme with dynamic registration under the given settings.
+func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
+	t.Helper()
+	rg := &rig{TB: t, now: time.Unix(1_800_000_000, 0), revoked: &revoked{jtis: map[string]bool{}}}
+	key, err := jose.GenerateKey(jose.ES256, "k1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rg.key = key
+	clock := func() time.Time { return rg.now }
+	rg.management = &management{key: key, clients: map[string]*configv1.Application{}, revision: 1000, now: clock}
+	ours := upstream.NewRegistration(serve(t, rg.management), nil)
+	rg.set = domain.NewSet(domain.Options{
+		PublicURL: "https://gate.example",
+		Open:      func(*configv1.IdentityProvider) (*idp.Provider, error) { return &idp.Provider{}, nil },
+		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
+			app, err := ours.Resolve(ctx, domainID, clientID)
+			if fault.Is(err, fault.NotFound) {
+				return nil, domain.ErrNoClient
+			}
+			return app, err
+		},
+		Logger: slog.New(slog.DiscardHandler),
+		Now:    clock,
+	})
+	der, err := key.MarshalPKCS8()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rg.push(
+		&configv1.Domain{
+			Id: acme, Domain: acme, Name: "Acme", Path: "/acme", Enabled: true, Secret: secret.NewKey(),
+			Oidc: &configv1.OpenIDSettings{ClientRegistrationSettings: settings},
+		},
+		&configv1.Certificate{Id: "cert", Domain: acme, Name: "Default", System: true, Kid: "k1", Algorithm: "ES256", PrivateKey: der},
+	)
+	h := registration.New(registration.Options{
+		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Now: clock,
+	})
+	rg.handler = router.New(router.Options{
+		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),
+		Metrics: observe.NewMetrics("gateway"), Log: slog.New(slog.DiscardHandler),
+	})
+	return rg
+}
+
+// serve runs the service on a connection in memory.
+func serve(t testing.TB, service registrationv1.RegistrationServiceServer) *grpc.ClientConn {
+	t.Helper()
+	listener := bufconn.Listen(1 << 20)
+	server := grpc.NewServer()
+	registrationv1.RegisterRegistrationServiceServer(server, service)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener)
+	}()
+	conn, err := grpc.NewClient("passthrough:management",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		server.Stop()
+		<-done
+	})
+	return conn
+}
+
+// push brings resources by the stream.
+func (rg *rig) push(resources ...resource.Resource) {
+	rg.Helper()
+	rg.revision++
+	batch := configsync.Batch{Installation: "i", Revision: rg.revision}
+	for _, r := range resources {
+		resource.Stamp(r, resource.Stamps{Revision: rg.revision})
+		batch.Upserts = append(batch.Upserts, resource.Wrap(r))
+	}
+	if rejected := rg.set.Apply(context.Background(), batch); len(rejected) > 0 {
+		rg.Fatalf("rejected: %v", rejected)
+	}
+}
+
+// client brings an application that administrators made, with the scopes it may ask for.
+func (rg *rig) client(id string, scopes ...string) {
+	rg.Helper()
+	oauth := &configv1.OAuthSettings{ClientId: id, GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "client_secret_basic"}
+	for _, s := range scopes {
+		oauth.ScopeSettings = append(oauth.ScopeSettings, &configv1.ScopeSetting{Scope: s})
+	}
+	app := &configv1.Application{
+		Id: "app-" + id, Domain: acme, Name: id, Type: configv1.Application_SERVICE,
+		Settings: &configv1.ApplicationSettings{Oauth: oauth},
+	}
+	rg.push(app)
+	rg.management.put(app)
+}
+
+// token mints an access token as the token endpoint does; person is empty where the client acts for itself.
+func (rg *rig) token(clientID, person string, scopes ...string) string {
+	rg.Helper()
+	d := rg.set.Domain(acme)
+	c, err := d.Client(context.Background(), clientID)
+	if err != nil {
+		rg.Fatal(err)
+	}
+	a := tokens.Authorization{Client: c, Scopes: scopes}
+	if person != "" {
+		a.Person = &state.Person{Subject: person}
+	}
+	made, err := tokens.NewMinter(func() time.Time { return rg.now }, slog.New(slog.DiscardHandler), nil).Mint(context.Background(), d, a)
+	if err != nil {
+		rg.Fatal(err)
+	}
+	return made.AccessToken
+}
+
+// admin is the token of a client that may administer registrations.
+func (rg *rig) admin() string {
+	rg.Helper()
+	rg.client("admin", "dcr_admin")
+	return rg.token("admin", "", "dcr_admin")
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+	body   map[string]any
+}
+
+func (a answer) code() string        { s, _ := a.body["error"].(string); return s }
+func (a answer) description() string { s, _ := a.body["error_description"].(string); return s }
+func (a answer) field(name string) string {
+	s, _ := a.body[name].(string)
+	return s
+}
+
+// do sends a request; header is pairs of name and value.
+func (rg *rig) do(method, path, body string, header ...string) answer {
+	rg.Helper()
+	r := httptest.NewRequest(method, "https://gate.example"+path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	rg.handler.ServeHTTP(w, r)
+	got := w.Result()
+	text, err := io.ReadAll(got.Body)
+	if err != nil {
+		rg.Fatal(err)
+	}
+	a := answer{status: got.StatusCode, header: got.Header, text: string(text)}
+	if len(text) > 0 {
+		decoder := json.NewDecoder(strings.NewReader(a.text))
+		decoder.UseNumber()
+		if err := decoder.Decode(&a.body); err != nil {
+			rg.Fatalf("%s %s answers no JSON: %q", method, path, text)
+		}
+	}
+	return a
+}
+
+func (rg *rig) register(body string, header ...string) answer {
+	rg.Helper()
+	return rg.do("POST", "/acme/oidc/register", body, header...)
+}
+
+// refused checks an error answer.
+func (rg *rig) refused(got answer, status int, code oauth2.Code, description string) {
+	rg.Helper()
+	if got.status != status || got.code() != string(code) || got.description() != description {
+		rg.Errorf("answered %d %s %q, want %d %s %q", got.status, got.code(), got.description(), status, code, description)
+	}
+	if got.header.Get("Cache-Control") != "no-store" || got.header.Get("Pragma") != "no-cache" || got.header.Get("Content-Type") != "application/json" {
+		rg.Errorf("headers of the refusal: %v", got.header)
+	}
+}
+
+func bearer(token string) []string { return []string{"Authorization", "Bearer " + token} }
+
+// revoked is what was ended before its time.
+type revoked struct{ jtis map[string]bool }
+
+func (r *revoked) Revoked(t state.Token) bool { return r.jtis[t.JTI] }
+
+// management keeps clients in a map, as the real one keeps them in its database.
+type management struct {
+	registrationv1.UnimplementedRegistrationServiceServer
+
+	key *jose.Key
+	now func() time.Time
+
+	mu       sync.Mutex
+	clients  map[string]*configv1.Application
+	revision int64
+	// asked is the last request to create, refusal what is answered instead.
+	asked   *registrationv1.CreateRequest
+	refusal error
+}
+
+func (m *management) put(app *configv1.Application) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.clients[app.GetSettings().GetOauth().GetClientId()] = app
+}
+
+// sign makes a registration access token; change may alter its claims.
+func (m *management) sign(issuer, domainID, clientID string, change func(map[string]any)) string {
+	claims := map[string]any{
+		"iss": issuer, "sub": clientID, "aud": clientID, "domain": domainID, "iat": m.now().Unix(),
+		"exp": m.now().AddDate(2, 0, 0).Unix(), "scope": "dcr", "jti": secret.NewID(),
+	}
+	if change != nil {
+		change(claims)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	token, err := m.key.Sign(jose.TypeJWT, payload)
+	if err != nil {
+		panic(err)
+	}
+	return token
+}
+
+func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = proto.CloneOf(r)
+	if m.refusal != nil {
+		return nil, fault.ToGRPC(m.refusal)
+	}
+	app := r.GetApplication()
+	oauth := app.GetSettings().GetOauth()
+	m.revision++
+	enabled := true
+	app.Id, app.Domain, app.Revision, app.Enabled = secret.NewID(), r.GetDomain(), m.revision, &enabled
+	app.CreatedAt, app.UpdatedAt = timestamppb.New(m.now()), timestamppb.New(m.now())
+	oauth.ClientId = secret.NewID()
+	oauth.ClientIdIssuedAt = timestamppb.New(m.now())
+	oauth.RegistrationClientUri = r.GetRegistrationEndpoint() + "/" + oauth.ClientId
+	plain := secret.NewToken()
+	app.Secrets = []*configv1.ClientSecret{{Id: "s", Name: "Default", Hash: secret.Generated(plain)}}
+	token := m.sign(r.GetIssuer(), r.GetDomain(), oauth.ClientId, nil)
+	oauth.RegistrationAccessTokenHash = secret.HashToken(token)
+	m.clients[oauth.ClientId] = app
+	return &registrationv1.CreateResponse{
+		Application: proto.CloneOf(app), ClientSecret: plain, RegistrationAccessToken: token,
+	}, nil
+}
+
+func (m *management) Delete(_ context.Context, r *registrationv1.DeleteRequest) (*registrationv1.DeleteResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refusal != nil {
+		return nil, fault.ToGRPC(m.refusal)
+	}
+	app := m.clients[r.GetClientId()]
+	if app == nil || app.GetDomain() != r.GetDomain() {
+		return nil, fault.ToGRPC(fault.NotFoundf("client %q", r.GetClientId()))
+	}
+	if h := r.GetRegistrationAccessTokenHash(); h != "" && h != app.GetSettings().GetOauth().GetRegistrationAccessTokenHash() {
+		return nil, fault.ToGRPC(fault.Deniedf("superseded"))
+	}
+	delete(m.clients, r.GetClientId())
+	m.revision++
+	return &registrationv1.DeleteResponse{Revision: m.revision}, nil
+}
+
+func (m *management) Resolve(_ context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	app := m.clients[r.GetClientId()]
+	if app == nil || app.GetDomain() != r.GetDomain() {
+		return nil, fault.ToGRPC(fault.NotFoundf("client %q", r.GetClientId()))
+	}
+	return &registrationv1.ResolveResponse{Application: proto.CloneOf(app)}, nil
+}
+
+// refuse makes management refuse what comes.
+func (m *management) refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refusal = err
+}
+
+// last returns the application that the gateway last asked management to create.
+func (m *management) last() *registrationv1.CreateRequest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
+func open() *configv1.ClientRegistrationSettings {
+	return &configv1.ClientRegistrationSettings{DynamicClientRegistrationEnabled: true, OpenDynamicClientRegistrationEnabled: true}
+}
+
+func closed() *configv1.ClientRegistrationSettings {
+	return &configv1.ClientRegistrationSettings{DynamicClientRegistrationEnabled: true}
+}
+
+// minimal is the smallest body that registers a client.
+const minimal = `{"redirect_uris":["https://client.example/callback"]}`

@@ -1,0 +1,123 @@
+package signin_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+)
+
+// gate is a provider that always says the same and notes that it was asked.
+type gate struct {
+	id    string
+	err   error
+	asked *[]string
+}
+
+func (g gate) Authenticate(_ context.Context, username, _ string) (*idp.Identity, error) {
+	*g.asked = append(*g.asked, g.id)
+	if g.err != nil {
+		return nil, g.err
+	}
+	return &idp.Identity{Source: g.id, ExternalId: username, Username: username}, nil
+}
+
+func TestWithPassword(t *testing.T) {
+	refused, blocked, away := idp.ErrRefused, idp.ErrBlocked, idp.ErrUnavailable
+	broken := errors.New("broken")
+	type candidate struct {
+		err  error
+		rule string
+	}
+	const noProvider = "invalid_grant: No identity provider found for client : web: no identity provider takes part"
+	tests := []struct {
+		name       string
+		candidates []candidate
+		directory  error
+		provider   string
+		asked      []string
+		is         error
+		text       string
+	}{
+		{"the first that accepts", []candidate{{}, {}}, nil, "p0", []string{"p0"}, nil, ""},
+		{"a wrong password at one falls through to the next", []candidate{{err: refused}, {}}, nil, "p1", []string{"p0", "p1"}, nil, ""},
+		{"all refuse", []candidate{{err: refused}, {err: refused}}, nil, "", []string{"p0", "p1"}, signin.ErrCredentials, "invalid_grant: The credentials entered are invalid: wrong credentials"},
+		{"a blocked account stops the search", []candidate{{err: blocked}, {}}, nil, "", []string{"p0"}, signin.ErrBlocked, "invalid_grant: The account is disabled: the account is disabled"},
+		{"a provider that cannot be asked stops the search", []candidate{{err: away}, {}}, nil, "", []string{"p0"}, idp.ErrUnavailable, ""},
+		{"so does one that is broken", []candidate{{err: broken}, {}}, nil, "", []string{"p0"}, broken, ""},
+		{"there is none", nil, nil, "", nil, signin.ErrNoProvider, noProvider},
+		{"no rule holds", []candidate{{rule: "false"}}, nil, "", nil, signin.ErrNoProvider, noProvider},
+		{"a rule sees the name, the client and the domain", []candidate{{rule: `login == "bob"`}, {rule: `login == "ann" && client.clientId == "web" && context.domain.path == "/acme"`}}, nil, "p1", []string{"p1"}, nil, ""},
+		{"the directory does not let them in", []candidate{{}}, fault.Deniedf("disabled"), "", []string{"p0"}, signin.ErrBlocked, "invalid_grant: The account is disabled: the account is disabled"},
+		{"the directory is away", []candidate{{}}, fault.Unavailablef("away"), "", []string{"p0"}, nil, "sign in: away"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := gatewaytest.NewAcme(t)
+			c.App("web")
+			h := gatewaytest.New(t, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
+			d := h.Domains.Domain(c.Domain.GetId())
+			client := &domain.Client{ID: "app-web", ClientID: "web", Rules: rules.NewClient(rules.ClientFields{ClientID: "web"})}
+			var asked []string
+			for i, p := range tt.candidates {
+				rule, err := rules.CompileRule(rules.SelectionRule, p.rule)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id := "p" + string(rune('0'+i))
+				client.Providers = append(client.Providers, domain.ClientProvider{Rule: rule, Provider: &idp.Provider{
+					ID: id, Password: gate{id, p.err, &asked}, Rules: rules.NewIdentityProvider(rules.IdentityProviderFields{ID: id}),
+				}})
+			}
+			h.Directory.Away(tt.directory)
+			got, err := signin.New(h.Directory, slog.New(slog.DiscardHandler), nil).WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x")
+			if diff := cmp.Diff(tt.asked, asked); diff != "" {
+				t.Errorf("asked (-want +got):\n%s", diff)
+			}
+			if tt.provider != "" {
+				if err != nil || got.Provider != tt.provider || got.Person.Source != tt.provider || got.Person.Username != "ann" || got.Person.Subject == "" ||
+					got.ACR != signin.ACRPassword || cmp.Diff([]string{"pwd"}, got.AMR) != "" {
+					t.Errorf("result %+v, error %v", got, err)
+				}
+				return
+			}
+			if err == nil || tt.is != nil && !errors.Is(err, tt.is) || tt.text != "" && err.Error() != tt.text {
+				t.Errorf("error %v", err)
+			}
+			if errors.Is(tt.is, signin.ErrNoProvider) || errors.Is(tt.is, signin.ErrCredentials) || errors.Is(tt.is, signin.ErrBlocked) {
+				if oauth2.CodeOf(err) != oauth2.InvalidGrant {
+					t.Errorf("code %s", oauth2.CodeOf(err))
+				}
+			}
+		})
+	}
+}
+
+func TestFailedRulesAreReported(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	h := gatewaytest.New(t, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
+	d := h.Domains.Domain(c.Domain.GetId())
+	rule, err := rules.CompileRule(rules.SelectionRule, `request.params["x"][0] == "1"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &domain.Client{ClientID: "web", Providers: []domain.ClientProvider{{Rule: rule, Provider: &idp.Provider{ID: "p"}}}}
+	var failed []string
+	s := signin.New(h.Directory, slog.New(slog.DiscardHandler), func(domain string) { failed = append(failed, domain) })
+	if _, err := s.WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x"); !errors.Is(err, signin.ErrNoProvider) {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff([]string{d.ID}, failed); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,16 @@
+// Package state keeps in Redis everything that changes per request: authorization codes, sessions, grants with their
+// refresh tokens, and revocations.
+//
+// What a client or a browser presents (codes, session identifiers, refresh tokens) is stored as its SHA-256 only, so that
+// a copy of the database signs nobody in. Each state change is one round trip, and no command is repeated after an
+// error: a repeated redemption would look like a second use.
+//
+//	code:{hash}     record; after redemption a marker for SpentFor. The hash covers domain and client.
+//	session:{hash}  record; the domain's idle time
+//	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
+//	                After its end a tombstone, so that no grant begins after it was revoked.
+//	revoked         sorted set of what is revoked, scored by the time until which it matters
+//
+// Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the
+// caller's own context was canceled before, the error is context.Canceled.
+package state

@@ -1,0 +1,18 @@
+package state
+
+import (
+	"context"
+	"time"
+)
+
+// Keys of the store, for tests of how long things are kept.
+var (
+	CodeKey    = codeKey
+	SessionKey = sessionKey
+	GrantKey   = grantKey
+)
+
+// Left returns how long Redis keeps a key; negative if there is none, or none that ends.
+func (s *Store) Left(ctx context.Context, key string) (time.Duration, error) {
+	return s.client.PTTL(ctx, key).Result()
+}

@@ -1,0 +1,222 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+)
+
+const (
+	// keepExpired is how much longer than its tokens a grant is kept, so that an expired token is told from an unknown one.
+	keepExpired = 10 * time.Minute
+	// tombstoneFor is how long an ended grant cannot begin: much longer than any request takes.
+	tombstoneFor = 10 * time.Minute
+)
+
+// Errors of refresh tokens.
+var (
+	// ErrExpired means that the refresh token was valid once and its time is over.
+	ErrExpired = errors.New("expired")
+	// ErrReused means that a refresh token was presented after its successor had been used, or too late for a lost
+	// answer. The grant is gone.
+	ErrReused = errors.New("used before")
+	// ErrForeign means that the token belongs to another application or domain. Nothing was changed.
+	ErrForeign = errors.New("issued to another client")
+	// ErrEnded means that a grant was ended before it began: its code was redeemed twice at the same time.
+	ErrEnded = errors.New("ended already")
+)
+
+// begin keeps a grant unless it was ended before.
+//
+// KEYS[1] grant. ARGV: record, owner, family, current (hashes), expires, lifetime of the key (ms).
+var begin = redis.NewScript(`
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'record', ARGV[1], 'client', ARGV[2], 'family', ARGV[3], 'current', ARGV[4], 'expires', ARGV[5])
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+return 1
+`)
+
+// NewGrant keeps an authorization for ttl and returns its first refresh token. It returns ErrEnded if the grant was
+// revoked meanwhile.
+func (s *Store) NewGrant(ctx context.Context, a Authorization, ttl time.Duration) (string, error) {
+	if len(a.Grant) != partLength {
+		return "", errors.New("new grant: the authorization names no grant")
+	}
+	now := s.now()
+	if a.Created == 0 {
+		a.Created = now.UnixMilli()
+	}
+	record, err := json.Marshal(a)
+	if err != nil {
+		return "", fmt.Errorf("encode authorization: %w", err)
+	}
+	t := refreshToken{grant: a.Grant, family: secret.NewToken()[:partLength], token: secret.NewToken()}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	begun, err := begin.Run(ctx, s.client, []string{grantKey(t.grant)}, record, owner(a.Domain, a.ApplicationID),
+		secret.HashToken(t.family), secret.HashToken(t.token), now.Add(ttl).UnixMilli(), (ttl + keepExpired).Milliseconds()).Int()
+	switch {
+	case err != nil:
+		return "", s.unavailable(err)
+	case begun == 0:
+		return "", ErrEnded
+	}
+	return t.String(), nil
+}
+
+// rotate checks a presented token and puts its successor in its place, in one step. A repeated presentation within the
+// grace counts as a lost answer as long as the successor was not used: using it would have moved the presented one out
+// of `previous`.
+//
+// KEYS[1] grant. ARGV: family, presented, successor (hashes; successor empty = keep the presented one), now, grace, ttl,
+// keep (ms), owner.
+var rotate = redis.NewScript(`
+local g = redis.call('HMGET', KEYS[1], 'record', 'family', 'current', 'previous', 'rotated', 'expires', 'client')
+if not g[1] or g[2] ~= ARGV[1] then return {'unknown'} end
+if g[7] ~= ARGV[8] then return {'foreign'} end
+local now = tonumber(ARGV[4])
+if g[3] ~= ARGV[2] then
+  local lost = ARGV[3] ~= '' and g[4] == ARGV[2] and now - tonumber(g[5] or '0') <= tonumber(ARGV[5])
+  if not lost then
+    redis.call('DEL', KEYS[1])
+    return {'reused', g[1]}
+  end
+  if now >= tonumber(g[6]) then return {'expired'} end
+  redis.call('HSET', KEYS[1], 'current', ARGV[3])
+  return {'ok', g[1]}
+end
+if now >= tonumber(g[6]) then return {'expired'} end
+if ARGV[3] == '' then return {'ok', g[1]} end
+redis.call('HSET', KEYS[1], 'current', ARGV[3], 'previous', ARGV[2], 'rotated', ARGV[4], 'expires', now + tonumber(ARGV[6]))
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[6]) + tonumber(ARGV[7]))
+return {'ok', g[1]}
+`)
+
+// Rotation says how Refresh treats the presented token.
+type Rotation struct {
+	// Keep leaves the presented token valid and makes no successor.
+	Keep bool
+	// Grace is how long a rotated token may be presented again while its successor is unused (a lost answer); 0 = never.
+	Grace time.Duration
+	// TTL is the lifetime of the successor.
+	TTL time.Duration
+}
+
+// Refresh exchanges an application's refresh token for the authorization behind it and its successor, which is empty with
+// Keep. It returns ErrUnknown, ErrForeign, ErrExpired, or ErrReused; the latter together with the authorization whose
+// grant it has ended.
+func (s *Store) Refresh(ctx context.Context, domain, application, token string, r Rotation) (Authorization, string, error) {
+	t, ok := parseRefreshToken(token)
+	if !ok {
+		return Authorization{}, "", ErrUnknown
+	}
+	next := refreshToken{grant: t.grant, family: t.family}
+	successor := ""
+	if !r.Keep {
+		next.token = secret.NewToken()
+		successor = secret.HashToken(next.token)
+	}
+	grace := r.Grace.Milliseconds()
+	if r.Grace <= 0 {
+		grace = -1 // not even within one millisecond
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	answer, err := rotate.Run(ctx, s.client, []string{grantKey(t.grant)},
+		secret.HashToken(t.family), secret.HashToken(t.token), successor,
+		s.now().UnixMilli(), grace, r.TTL.Milliseconds(), keepExpired.Milliseconds(), owner(domain, application)).StringSlice()
+	if err != nil {
+		return Authorization{}, "", s.unavailable(err)
+	}
+	switch answer[0] {
+	case "unknown":
+		return Authorization{}, "", ErrUnknown
+	case "foreign":
+		return Authorization{}, "", ErrForeign
+	case "expired":
+		return Authorization{}, "", ErrExpired
+	}
+	var a Authorization
+	if err := json.Unmarshal([]byte(answer[1]), &a); err != nil {
+		return Authorization{}, "", fmt.Errorf("decode authorization: %w", err)
+	}
+	switch {
+	case answer[0] == "reused":
+		return a, "", ErrReused
+	case s.ended(&a):
+		return Authorization{}, "", ErrUnknown
+	case r.Keep:
+		return a, "", nil
+	}
+	return a, next.String(), nil
+}
+
+// Inspection is what is known of a refresh token.
+type Inspection struct {
+	Authorization Authorization
+	Expires       time.Time
+	// Usable reports whether the token is the newest of its grant and has not expired. An older one still names the grant.
+	Usable bool
+}
+
+// Inspect looks at a refresh token without using it. What is no refresh token of a living grant is ErrUnknown.
+func (s *Store) Inspect(ctx context.Context, token string) (Inspection, error) {
+	t, ok := parseRefreshToken(token)
+	if !ok {
+		return Inspection{}, ErrUnknown
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	g, err := s.client.HMGet(ctx, grantKey(t.grant), "record", "family", "current", "expires").Result()
+	if err != nil {
+		return Inspection{}, s.unavailable(err)
+	}
+	record, ok := g[0].(string)
+	if !ok || !equal(g[1], secret.HashToken(t.family)) {
+		return Inspection{}, ErrUnknown
+	}
+	var in Inspection
+	if err := json.Unmarshal([]byte(record), &in.Authorization); err != nil {
+		return Inspection{}, fmt.Errorf("decode authorization: %w", err)
+	}
+	millis, err := strconv.ParseInt(fmt.Sprint(g[3]), 10, 64)
+	if err != nil {
+		return Inspection{}, fmt.Errorf("decode expiry of grant: %w", err)
+	}
+	if s.ended(&in.Authorization) {
+		return Inspection{}, ErrUnknown
+	}
+	in.Expires = time.UnixMilli(millis)
+	in.Usable = equal(g[2], secret.HashToken(t.token)) && s.now().Before(in.Expires)
+	return in, nil
+}
+
+// EndGrant removes a grant with its refresh tokens. Access tokens made from it end by RevokeGrant.
+func (s *Store) EndGrant(ctx context.Context, grant string) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error { return bury(ctx, p, grant) })
+	return s.unavailable(err)
+}
+
+// bury puts a tombstone in the place of a grant.
+func bury(ctx context.Context, p redis.Pipeliner, grant string) error {
+	p.Del(ctx, grantKey(grant))
+	p.HSet(ctx, grantKey(grant), "ended", 1)
+	p.PExpire(ctx, grantKey(grant), tombstoneFor)
+	return nil
+}
+
+func equal(v any, want string) bool {
+	s, ok := v.(string)
+	return ok && secret.Equal(s, want)
+}
+
+func grantKey(id string) string { return "grant:" + id }

@@ -1,0 +1,104 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+)
+
+// Session is one signed-in browser in one domain.
+type Session struct {
+	// ID names the session for clients (`sid`); the cookie holds a different, secret value.
+	ID     string `json:"sid"`
+	Domain string `json:"domain"`
+	Person Person `json:"person"`
+	// Provider is the identity provider that authenticated the person.
+	Provider string   `json:"provider"`
+	AMR      []string `json:"amr,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	// AuthTime is when the person signed in, Ends when the session ends at the latest; seconds since the epoch.
+	AuthTime int64 `json:"auth_time"`
+	Ends     int64 `json:"ends"`
+	// Answered is the authorization request that the last sign-in answered (its digest), so that prompt=login and
+	// max_age=0 ask once per request and not for ever. Consented is the same for prompt=consent.
+	Answered  string `json:"answered,omitempty"`
+	Consented string `json:"consented,omitempty"`
+	// Client is the last client that this session signed in to.
+	Client string `json:"client,omitempty"`
+}
+
+// SaveSession stores a session under the cookie's value in the session's domain for the idle time, but never beyond its end. A session that has
+// ended is removed.
+func (s *Store) SaveSession(ctx context.Context, cookie string, v Session, idle time.Duration) error {
+	_, err := s.setSession(ctx, cookie, v, idle, "")
+	return err
+}
+
+// UpdateSession is SaveSession for a session that was read before. It returns ErrUnknown, and stores nothing, if the
+// session has ended meanwhile: a request that was under way when the person signed out must not sign them in again.
+func (s *Store) UpdateSession(ctx context.Context, cookie string, v Session, idle time.Duration) error {
+	there, err := s.setSession(ctx, cookie, v, idle, "XX")
+	if err == nil && !there {
+		return ErrUnknown
+	}
+	return err
+}
+
+func (s *Store) setSession(ctx context.Context, cookie string, v Session, idle time.Duration, mode string) (bool, error) {
+	record, err := json.Marshal(v)
+	if err != nil {
+		return false, fmt.Errorf("encode session: %w", err)
+	}
+	left := time.Unix(v.Ends, 0).Sub(s.now())
+	if left <= 0 {
+		return false, s.EndSession(ctx, cookie, v.Domain)
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	err = s.client.SetArgs(ctx, sessionKey(cookie, v.Domain), record, redis.SetArgs{Mode: mode, TTL: min(idle, left)}).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	return true, s.unavailable(err)
+}
+
+// Session returns the session behind a cookie's value in a domain and restarts its idle time. It returns ErrUnknown if
+// there is none in this domain or if it has ended. Sessions of other domains are not touched.
+func (s *Store) Session(ctx context.Context, cookie, domain string, idle time.Duration) (Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	record, err := s.client.GetEx(ctx, sessionKey(cookie, domain), idle).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return Session{}, ErrUnknown
+	case err != nil:
+		return Session{}, s.unavailable(err)
+	}
+	var v Session
+	if err := json.Unmarshal([]byte(record), &v); err != nil {
+		return Session{}, fmt.Errorf("decode session: %w", err)
+	}
+	if v.Domain != domain || s.now().Unix() >= v.Ends {
+		return Session{}, ErrUnknown
+	}
+	return v, nil
+}
+
+// EndSession forgets a session of a domain.
+func (s *Store) EndSession(ctx context.Context, cookie, domain string) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	return s.unavailable(s.client.Del(ctx, sessionKey(cookie, domain)).Err())
+}
+
+// sessionKey names a session in its domain, so that a cookie does nothing to the session of another domain: the browser
+// sends the cookie of /a to the domain /a/b as well. The identifiers of domains have no slash.
+func sessionKey(cookie, domain string) string {
+	return "session:" + secret.HashToken(domain+"/"+cookie)
+}

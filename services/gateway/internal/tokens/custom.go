@@ -1,0 +1,145 @@
+package tokens
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// customClaim is a custom claim with its value in JSON. The audiences of a claim aud are listed instead.
+type customClaim struct {
+	name      string
+	value     json.RawMessage
+	audiences []string
+}
+
+// custom computes custom claims in their order; of several with one name the last counts. What cannot be computed is
+// left out and reported; null is left out.
+func (m *Minter) custom(ctx context.Context, d *domain.Domain, a *Authorization, list []domain.Claim) []customClaim {
+	if len(list) == 0 {
+		return nil
+	}
+	in := input(d, a)
+	out := make([]customClaim, 0, len(list))
+	for _, claim := range list {
+		if oauth2.ReservedClaim(claim.Name) {
+			continue
+		}
+		made, err := compute(ctx, claim, &in)
+		if err != nil {
+			m.ruleFailed(d.ID)
+			m.log.WarnContext(ctx, "custom claim cannot be computed", "domain", d.ID, "client_id", a.Client.ClientID, "claim", claim.Name, "err", err)
+			continue
+		}
+		out = slices.DeleteFunc(out, func(c customClaim) bool { return c.name == claim.Name })
+		if made.value != nil {
+			out = append(out, made)
+		}
+	}
+	return out
+}
+
+var errAudience = errors.New("the value is neither a string nor a list of strings")
+
+func compute(ctx context.Context, claim domain.Claim, in *rules.Input) (customClaim, error) {
+	made := customClaim{name: claim.Name}
+	v, err := claim.Value.Value(ctx, in)
+	if err != nil || v == nil {
+		return made, err
+	}
+	if claim.Name == "aud" {
+		switch v := v.(type) {
+		case string:
+			made.audiences = []string{v}
+		case []any:
+			for _, one := range v {
+				s, ok := one.(string)
+				if !ok {
+					return made, errAudience
+				}
+				made.audiences = append(made.audiences, s)
+			}
+		default:
+			return made, errAudience
+		}
+	}
+	made.value, err = json.Marshal(v)
+	return made, err
+}
+
+// input is what the expressions of claims see.
+func input(d *domain.Domain, a *Authorization) rules.Input {
+	c := a.Client
+	attributes := map[string]any{"client": map[string]any{"id": c.ID, "clientId": c.ClientID, "name": c.Name}}
+	in := rules.Input{Client: c.Rules, Domain: d.Rules, Attributes: attributes}
+	if a.Person != nil {
+		in.User = UserValue(a.Person)
+		attributes["user"] = in.User
+	}
+	return in
+}
+
+// appendAudience appends the claim aud: the client, followed by what a custom claim adds. One audience is a string.
+func appendAudience(b []byte, clientID string, custom []customClaim) []byte {
+	i := slices.IndexFunc(custom, func(c customClaim) bool { return c.name == "aud" })
+	var more []string
+	if i >= 0 {
+		more = slices.DeleteFunc(slices.Clone(custom[i].audiences), func(s string) bool { return s == clientID || s == "" })
+	}
+	if len(more) == 0 {
+		return appendString(b, clientID)
+	}
+	b = append(b, '[')
+	b = appendString(b, clientID)
+	for j, s := range more {
+		if !slices.Contains(more[:j], s) {
+			b = append(b, ',')
+			b = appendString(b, s)
+		}
+	}
+	return append(b, ']')
+}
+
+func appendCustom(b []byte, custom []customClaim) []byte {
+	for _, claim := range custom {
+		if claim.name == "aud" {
+			continue
+		}
+		b = append(b, ',')
+		b = appendString(b, claim.name)
+		b = append(b, ':')
+		b = append(b, claim.value...)
+	}
+	return b
+}
+
+// UserValue is a person as expressions see them (the variable user).
+func UserValue(p *state.Person) map[string]any {
+	claim := func(name string) any {
+		if v, ok := p.Profile[name]; ok {
+			return v
+		}
+		return ""
+	}
+	list := func(name string) any {
+		if v, ok := p.Profile[name].([]any); ok {
+			return v
+		}
+		return []any{}
+	}
+	additional, _ := p.Profile[state.AdditionalInformation].(map[string]any)
+	if additional == nil {
+		additional = map[string]any{}
+	}
+	return map[string]any{
+		"id": p.UserID, "username": p.Username, "source": p.Source, "email": claim("email"),
+		"firstName": claim("given_name"), "lastName": claim("family_name"),
+		"groups": list("groups"), "roles": list("roles"), "additionalInformation": additional,
+	}
+}

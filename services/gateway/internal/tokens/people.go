@@ -1,0 +1,155 @@
+package tokens
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// Directory knows the people of a domain. Somebody it does not know is fault.NotFound.
+type Directory interface {
+	User(ctx context.Context, domain, subject string) (*directoryv1.User, error)
+}
+
+// Known is what the directory says of a person.
+type Known struct {
+	Person state.Person
+	// Enabled is false for people who may not sign in.
+	Enabled bool
+
+	at time.Time
+	// repeat is until when this is said again without asking, because the directory did not answer; in nanoseconds since
+	// the epoch.
+	repeat atomic.Int64
+}
+
+const (
+	// stale is how long what the directory said is repeated while it does not answer.
+	stale = 10 * time.Minute
+	// lookupTimeout bounds one question. It does not depend on the request that happened to ask first.
+	lookupTimeout = time.Second
+	// silence is how long a directory that did not answer is left alone.
+	silence = time.Second
+	// repeatFor is how long an old answer is repeated after the directory was asked in vain: a directory that does not
+	// answer costs its timeout seldom.
+	repeatFor = 5 * time.Second
+	// present is how old an answer may be that decides whether somebody is still there.
+	present = 30 * time.Second
+	// keptPeople bounds the number of people remembered.
+	keptPeople = 50_000
+)
+
+// People remembers for a moment what the directory says of the people whom tokens name, so that a client that asks often
+// costs the directory little and a short absence of management goes unnoticed. It is safe for concurrent use.
+type People struct {
+	directory Directory
+	now       func() time.Time
+	joined    singleflight.Group
+	// silentUntil is when the directory may be asked again, in nanoseconds since the epoch.
+	silentUntil atomic.Int64
+
+	mu sync.RWMutex
+	// young and old are two generations: when the young one is half of what is kept, it becomes the old one.
+	young, old map[personKey]*Known
+}
+
+type personKey struct{ domain, subject string }
+
+// NewPeople returns an empty memory before a directory.
+func NewPeople(directory Directory, now func() time.Time) *People {
+	return &People{directory: directory, now: now, young: map[personKey]*Known{}, old: map[personKey]*Known{}}
+}
+
+// Find returns what the directory says, or said at most maxAge ago. While the directory does not answer it may have said
+// so up to ten minutes ago; beyond that the error is fault.Unavailable. Somebody unknown is fault.NotFound.
+func (p *People) Find(ctx context.Context, domain, subject string, maxAge time.Duration) (*Known, error) {
+	key := personKey{domain, subject}
+	held, now := p.get(key), p.now()
+	usable := held != nil && now.Sub(held.at) < stale
+	if held != nil && now.Sub(held.at) < maxAge || usable && now.UnixNano() < held.repeat.Load() {
+		return held, nil
+	}
+	known, err := p.ask(ctx, key)
+	if fault.Is(err, fault.Unavailable) && usable {
+		held.repeat.Store(p.now().Add(repeatFor).UnixNano())
+		return held, nil
+	}
+	return known, err
+}
+
+// Gone reports whether the directory says that somebody may not be signed in any more: it does not know them, or they are
+// disabled. It notices so within half a minute. A directory that does not answer says nothing, and nobody is gone:
+// gateways serve on without it.
+func (p *People) Gone(ctx context.Context, domain, subject string) bool {
+	known, err := p.Find(ctx, domain, subject, present)
+	return fault.Is(err, fault.NotFound) || err == nil && !known.Enabled
+}
+
+// ask joins concurrent questions about one person.
+func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
+	if p.now().UnixNano() < p.silentUntil.Load() {
+		return nil, fault.Unavailablef("the directory did not answer a moment ago")
+	}
+	answers := p.joined.DoChan(key.domain+"/"+key.subject, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+		defer cancel()
+		user, err := p.directory.User(ctx, key.domain, key.subject)
+		switch {
+		case fault.Is(err, fault.Unavailable):
+			p.silentUntil.Store(p.now().Add(silence).UnixNano())
+			return nil, err
+		case fault.Is(err, fault.NotFound):
+			p.forget(key)
+			return nil, err
+		case err != nil:
+			return nil, err
+		}
+		known := &Known{Person: PersonOf(user), Enabled: user.Enabled == nil || user.GetEnabled(), at: p.now()}
+		p.put(key, known)
+		return known, nil
+	})
+	select {
+	case <-ctx.Done():
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, fault.Unavailablef("the directory did not answer in time").Because(ctx.Err())
+		}
+		return nil, ctx.Err()
+	case answer := <-answers:
+		if answer.Err != nil {
+			return nil, answer.Err
+		}
+		return answer.Val.(*Known), nil
+	}
+}
+
+func (p *People) get(key personKey) *Known {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if held := p.young[key]; held != nil {
+		return held
+	}
+	return p.old[key]
+}
+
+func (p *People) put(key personKey, known *Known) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.young) >= keptPeople/2 {
+		p.old, p.young = p.young, map[personKey]*Known{}
+	}
+	p.young[key] = known
+}
+
+func (p *People) forget(key personKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.young, key)
+	delete(p.old, key)
+}

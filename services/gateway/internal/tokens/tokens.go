@@ -1,0 +1,227 @@
+// Package tokens mints access and ID tokens, and reads access tokens back.
+//
+// Access tokens are self-contained: issuing one writes nothing anywhere. A token that belongs to a grant names it in its
+// jti, as <grant>.<unique>, so that revoking the grant ends the token without a record of each.
+package tokens
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// Authorization is what a token request is worth.
+type Authorization struct {
+	Client *domain.Client
+	Scopes []string
+	// Person is nil where the client acts for itself.
+	Person *state.Person
+	// Grant is the grant the tokens belong to; empty for clients that act for themselves.
+	Grant string
+	// AuthTime is in seconds since the epoch; 0 = unknown.
+	AuthTime int64
+	Nonce    string
+	// SessionID, ACR and AMR describe the sign-in, where known.
+	SessionID, ACR string
+	AMR            []string
+	// RefreshToken is sent along if not empty.
+	RefreshToken string
+	// Code, where it is set, is hashed into the ID token (c_hash).
+	Code string
+}
+
+// Response is the successful answer of the token endpoint (RFC 6749 §5.1).
+type Response struct {
+	AccessToken  string
+	ExpiresIn    time.Duration
+	Scopes       []string
+	RefreshToken string
+	IDToken      string
+}
+
+// Minter makes tokens. It is safe for concurrent use.
+type Minter struct {
+	now func() time.Time
+	log *slog.Logger
+	// ruleFailed is told of a custom claim that could not be computed.
+	ruleFailed func(domain string)
+}
+
+// NewMinter returns a Minter. ruleFailed may be nil.
+func NewMinter(now func() time.Time, log *slog.Logger, ruleFailed func(domain string)) *Minter {
+	if ruleFailed == nil {
+		ruleFailed = func(string) {}
+	}
+	return &Minter{now: now, log: log, ruleFailed: ruleFailed}
+}
+
+// Mint makes the tokens of an authorization: an access token always, an ID token if the scope openid was granted to a
+// person.
+func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (Response, error) {
+	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken}
+	var err error
+	if r.AccessToken, err = m.access(ctx, d, &a); err != nil {
+		return Response{}, fmt.Errorf("access token: %w", err)
+	}
+	if a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID) {
+		if r.IDToken, err = m.id(ctx, d, &a, r.AccessToken); err != nil {
+			return Response{}, fmt.Errorf("ID token: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// access mints an access token with the claims of the compatible profile, custom ones last.
+func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization) (string, error) {
+	c, now := a.Client, m.now()
+	sub := c.ClientID
+	if a.Person != nil {
+		sub = a.Person.Subject
+	}
+	custom := m.custom(ctx, d, a, c.AccessClaims)
+	var buf [1024]byte
+	b := append(buf[:0], `{"iss":`...)
+	b = appendString(b, d.Issuer)
+	b = append(b, `,"sub":`...)
+	b = appendString(b, sub)
+	b = append(b, `,"aud":`...)
+	b = appendAudience(b, c.ClientID, custom)
+	b = append(b, `,"domain":`...)
+	b = appendString(b, d.ID)
+	b = append(b, `,"iat":`...)
+	b = strconv.AppendInt(b, now.Unix(), 10)
+	b = append(b, `,"exp":`...)
+	b = strconv.AppendInt(b, now.Add(c.AccessTTL).Unix(), 10)
+	b = append(b, `,"jti":"`...)
+	b = appendID(b, a.Grant, now)
+	b = append(b, '"')
+	if len(a.Scopes) > 0 {
+		b = append(b, `,"scope":`...)
+		b = appendScopes(b, a.Scopes)
+	}
+	b = append(b, `,"client_id":`...)
+	b = appendString(b, c.ClientID)
+	if a.Person != nil {
+		b = append(b, `,"gis":`...)
+		b = appendString(b, a.Person.Source+":"+a.Person.ExternalID)
+	}
+	b = appendCustom(b, custom)
+	return c.AccessKey.Sign(jose.TypeJWT, append(b, '}'))
+}
+
+// id mints an ID token (OpenID Connect Core §2).
+func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, accessToken string) (string, error) {
+	c, now := a.Client, m.now()
+	alg := c.IDKey.Algorithm()
+	custom := m.custom(ctx, d, a, c.IDClaims)
+	claims := make(map[string]any, 24)
+	for name, v := range ProfileClaims(a.Person, a.Scopes) {
+		claims[name] = v
+	}
+	for _, claim := range custom {
+		claims[claim.name] = claim.value
+	}
+	claims["iss"], claims["sub"] = d.Issuer, a.Person.Subject
+	claims["aud"] = json.RawMessage(appendAudience(nil, c.ClientID, custom))
+	claims["iat"], claims["exp"] = now.Unix(), now.Add(c.IDTTL).Unix()
+	if a.AuthTime > 0 {
+		claims["auth_time"] = a.AuthTime
+	}
+	set := func(name, v string) {
+		if v != "" {
+			claims[name] = v
+		}
+	}
+	set("nonce", a.Nonce)
+	set("sid", a.SessionID)
+	set("acr", a.ACR)
+	if len(a.AMR) > 0 {
+		claims["amr"] = a.AMR
+	}
+	if accessToken != "" {
+		claims["at_hash"] = alg.HalfHash(accessToken)
+	}
+	if a.Code != "" {
+		claims["c_hash"] = alg.HalfHash(a.Code)
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	return c.IDKey.Sign(jose.TypeJWT, body)
+}
+
+// A token's identifier ends in 8 characters of time and 22 of randomness: 48 bits of milliseconds, 128 random bits. The
+// time makes "everything issued up to now" exact within a second.
+const idTime, idRandom = 6, 16
+
+func appendID(b []byte, grant string, now time.Time) []byte {
+	if grant != "" {
+		b = append(b, grant...)
+		b = append(b, '.')
+	}
+	var raw [8 + idRandom]byte
+	binary.BigEndian.PutUint64(raw[:8], uint64(now.UnixMilli()))
+	_, _ = rand.Read(raw[8:]) // never fails: crypto/rand aborts the program instead
+	return base64.RawURLEncoding.AppendEncode(b, raw[8-idTime:])
+}
+
+// issuedAt returns the time in a token's identifier, and the end of the second iat if there is none.
+func issuedAt(id string, iat time.Time) int64 {
+	raw, err := base64.RawURLEncoding.DecodeString(id[strings.LastIndexByte(id, '.')+1:])
+	if err != nil || len(raw) != idTime+idRandom {
+		return iat.UnixMilli() + 999
+	}
+	var wide [8]byte
+	copy(wide[8-idTime:], raw[:idTime])
+	return int64(binary.BigEndian.Uint64(wide[:]))
+}
+
+// appendScopes appends the scopes as one JSON string.
+func appendScopes(b []byte, list []string) []byte {
+	if !slices.ContainsFunc(list, func(s string) bool { return !plain(s) }) {
+		b = append(b, '"')
+		for i, s := range list {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, s...)
+		}
+		return append(b, '"')
+	}
+	return appendString(b, oauth2.JoinScope(list))
+}
+
+// appendString appends s as a JSON string.
+func appendString(b []byte, s string) []byte {
+	if !plain(s) {
+		encoded, _ := json.Marshal(s) // strings always have a JSON form
+		return append(b, encoded...)
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// plain reports whether a string is its own JSON form.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

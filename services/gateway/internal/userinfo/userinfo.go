@@ -1,0 +1,82 @@
+// Package userinfo answers who a person is to a client that was allowed to know (OpenID Connect Core §5.3).
+package userinfo
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+)
+
+// fresh is how old an answer of the directory may be.
+const fresh = time.Second
+
+// Handler serves the UserInfo endpoint.
+type Handler struct {
+	verifier *tokens.Verifier
+	people   *tokens.People
+}
+
+// New returns the endpoint.
+func New(verifier *tokens.Verifier, people *tokens.People) *Handler {
+	return &Handler{verifier: verifier, people: people}
+}
+
+// Routes returns the endpoint's route.
+func (h *Handler) Routes() []endpoint.Route {
+	return []endpoint.Route{{
+		Name: "userinfo", Path: "/oidc/userinfo", Get: h.userinfo, Post: h.userinfo, Errors: endpoint.ErrorChallenge, CORS: true,
+	}}
+}
+
+var (
+	errInvalid    = oauth2.InvalidToken.Errorf("The access token is invalid")
+	errNotAPerson = oauth2.InvalidToken.Errorf("The access token was not issued for an End-User.")
+	errScope      = endpoint.Needs(oauth2.ScopeOpenID)
+)
+
+func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	token, err := endpoint.AccessToken(w, r)
+	if err != nil {
+		return err
+	}
+	found, err := h.verifier.Verify(d, token)
+	if err != nil {
+		return errInvalid.WithCause(err)
+	}
+	c := found.Claims
+	switch {
+	case c.Subject == c.ClientID:
+		return errNotAPerson
+	case !oauth2.HasScope(c.Scope, oauth2.ScopeOpenID):
+		return errScope
+	}
+	if _, err := tokens.Alive(r.Context(), d, c); errors.Is(err, tokens.ErrInvalid) {
+		return errInvalid.WithCause(err)
+	} else if err != nil {
+		return err
+	}
+	known, err := h.people.Find(r.Context(), d.ID, c.Subject, fresh)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return errInvalid.WithCause(err)
+	case err != nil:
+		return err
+	case !known.Enabled:
+		return errInvalid
+	}
+	claims := tokens.ProfileClaims(&known.Person, oauth2.SplitScope(c.Scope))
+	claims["sub"] = c.Subject
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return err
+	}
+	endpoint.JSON(w, http.StatusOK, body)
+	return nil
+}
