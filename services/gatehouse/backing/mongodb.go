@@ -1,0 +1,85 @@
+package backing
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"github.com/FerretDB/FerretDB/ferretdb"
+
+	"github.com/gatehouse-am/gatehouse/services/gatehouse/backing/internal/serialiser"
+)
+
+// mongoDB is an embedded database server and the proxy before it.
+type mongoDB struct {
+	directory *directory
+	ferret    *ferretdb.FerretDB
+	proxy     *serialiser.Proxy
+	listener  net.Listener
+}
+
+// openMongoDB takes the data directory and returns a server that accepts connections and is to be run.
+func openMongoDB(dataDir, address string, log *slog.Logger) (m *mongoDB, err error) {
+	dir, err := openDirectory(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, dir.close())
+		}
+	}()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = listener.Close()
+		}
+	}()
+
+	socket, err := dir.socket()
+	if err != nil {
+		return nil, err
+	}
+	ferret, err := ferretdb.New(&ferretdb.Config{
+		Listener:  ferretdb.ListenerConfig{Unix: socket},
+		Handler:   "sqlite",
+		SQLiteURL: dir.sqliteURL(),
+		Logger:    slog.New(severe{log.Handler()}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &mongoDB{directory: dir, ferret: ferret, proxy: serialiser.New(socket, log), listener: listener}, nil
+}
+
+func (m *mongoDB) uri() string {
+	u := url.URL{Scheme: "mongodb", Host: m.listener.Addr().String(), Path: "/"}
+	return u.String()
+}
+
+// run serves until ctx ends. The proxy goes first, so that FerretDB has no connections left when it stops.
+func (m *mongoDB) run(ctx context.Context) error {
+	ferretContext, stop := context.WithCancel(context.WithoutCancel(ctx))
+	over := make(chan error, 1)
+	go func() { over <- m.ferret.Run(ferretContext) }()
+
+	err := m.proxy.Serve(ctx, m.listener)
+	stop()
+	return errors.Join(err, <-over, m.directory.close())
+}
+
+// severe passes on errors only: below that level FerretDB logs whole requests and answers, and with them secrets.
+type severe struct{ slog.Handler }
+
+func (h severe) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
+}
+
+func (h severe) WithAttrs(attrs []slog.Attr) slog.Handler { return severe{h.Handler.WithAttrs(attrs)} }
+
+func (h severe) WithGroup(name string) slog.Handler { return severe{h.Handler.WithGroup(name)} }

@@ -1,0 +1,148 @@
+package gatehouse
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	"github.com/gatehouse-am/gatehouse/services/gateway"
+	"github.com/gatehouse-am/gatehouse/services/management"
+)
+
+// The operator of development, and the password that opens everything on one developer's machine and nothing that others
+// can reach.
+const (
+	developmentOperator = "admin"
+	developmentPassword = "adminadmin"
+)
+
+// Config is everything the development binary is told at its start.
+type Config struct {
+	DataDir string `flag:"data-dir" help:"databases, keys and the demonstration's credentials are kept here"`
+
+	ManagementAddress          string `flag:"management-address" help:"management REST and console, host:port"`
+	GatewayAddress             string `flag:"gateway-address" help:"where people and clients reach the gateway, host:port"`
+	TechnicalAddress           string `flag:"technical-address" help:"the gateway's health, metrics and /_node, host:port"`
+	ManagementTechnicalAddress string `flag:"management-technical-address" help:"management's health and metrics, host:port"`
+	ManagementGRPCAddress      string `flag:"management-grpc-address" help:"where the gateway connects to management, host:port; port 0 is a free one"`
+	DemoAddress                string `flag:"demo-address" help:"the demonstration's web application, host:port"`
+	PublicURL                  string `flag:"public-url" help:"the gateway's URL as people and clients see it; default: http:// and the gateway's address"`
+
+	MongoDBURI config.URL `flag:"mongodb-uri" help:"a MongoDB server; default: the embedded one"`
+	RedisURL   config.URL `flag:"redis-url" help:"a Redis server; default: one inside this process"`
+
+	OperatorName      string        `flag:"operator-name" help:"the first operator's name; used only while there is no operator"`
+	OperatorPassword  config.Secret `flag:"operator-password" help:"their password; default: adminadmin, only while nothing listens beyond this machine"`
+	TechnicalUser     string        `flag:"technical-user" help:"who may read /_node"`
+	TechnicalPassword config.Secret `flag:"technical-password" help:"their password; default: adminadmin, only while nothing listens beyond this machine"`
+
+	Demo bool `flag:"demo" help:"make a demonstration domain on the first start and run its web application; --demo=false: do not"`
+
+	Management management.Config `omit:"mongodb-uri management-address management-grpc-address technical-address gateway-url sealing-key-file operator-name operator-password drain-delay tls-cert-file tls-key-file tls-ca-file"`
+	Gateway    gateway.Config    `omit:"management-grpc-address redis-url gateway-address technical-address public-url technical-user technical-password node-name domains drain-delay tls-cert-file tls-key-file tls-ca-file"`
+
+	// Version is the program's, for operators.
+	Version string `flag:"-"`
+}
+
+// Defaults are the values of what is not configured.
+func Defaults() Config {
+	c := Config{
+		DataDir:                    "gatehouse-data",
+		ManagementAddress:          "localhost:8093",
+		GatewayAddress:             "localhost:8092",
+		TechnicalAddress:           "localhost:18092",
+		ManagementTechnicalAddress: "localhost:18093",
+		ManagementGRPCAddress:      "localhost:0",
+		DemoAddress:                "localhost:8094",
+		OperatorName:               developmentOperator,
+		TechnicalUser:              developmentOperator,
+		Demo:                       true,
+		Management:                 management.Defaults(),
+		Gateway:                    gateway.Defaults(),
+	}
+	c.Management.Logs.Level, c.Management.Logs.Format = slog.LevelInfo, observe.Text
+	c.Gateway.Logs.Level, c.Gateway.Logs.Format = slog.LevelInfo, observe.Text
+	return c
+}
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	if c.DataDir == "" {
+		return errors.New("--data-dir is needed")
+	}
+	var faults []error
+	for _, l := range c.listens() {
+		if _, _, err := net.SplitHostPort(l.address); err != nil {
+			faults = append(faults, fmt.Errorf("--%s: %q is not host:port", l.flag, l.address))
+		}
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			faults = append(faults, fmt.Errorf("--public-url %q is not an http(s) URL with a host", c.PublicURL))
+		}
+	}
+	if len(faults) == 0 {
+		faults = append(faults, c.checkPasswords())
+	}
+	return errors.Join(faults...)
+}
+
+// checkPasswords refuses to show the world something that a password from the manual opens.
+func (c *Config) checkPasswords() error {
+	exposed := c.exposed()
+	if exposed == nil {
+		return nil
+	}
+	for _, p := range []struct {
+		flag     string
+		password config.Secret
+	}{{"operator-password", c.OperatorPassword}, {"technical-password", c.TechnicalPassword}} {
+		if p.password == "" || p.password.Reveal() == developmentPassword {
+			return fmt.Errorf("--%s %s can be reached from other machines, and --%s-file does not say another password than the one everybody knows",
+				exposed.flag, exposed.address, p.flag)
+		}
+	}
+	return nil
+}
+
+// listen is one address and the flag that says it.
+type listen struct{ flag, address string }
+
+func (c *Config) listens() []listen {
+	all := []listen{
+		{"management-address", c.ManagementAddress},
+		{"gateway-address", c.GatewayAddress},
+		{"technical-address", c.TechnicalAddress},
+		{"management-technical-address", c.ManagementTechnicalAddress},
+		{"management-grpc-address", c.ManagementGRPCAddress},
+	}
+	if c.Demo {
+		all = append(all, listen{"demo-address", c.DemoAddress})
+	}
+	return all
+}
+
+// exposed returns an address that is not on the loopback interface, or nil.
+func (c *Config) exposed() *listen {
+	for _, l := range c.listens() {
+		if !loopback(l.address) {
+			return &l
+		}
+	}
+	return nil
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
