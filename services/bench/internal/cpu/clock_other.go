@@ -1,0 +1,7 @@
+//go:build !linux
+
+package cpu
+
+import "time"
+
+func clock(int) (time.Duration, error) { return 0, ErrUnsupported }
