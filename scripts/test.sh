@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Runs the tests of every module, each as it builds alone, and says at the end how each fared.
+#
+#   MODULES="./pkg ./proto"  only these modules; default: all of go.work
+#   RACE=1                   with the race detector, where it is affordable
+#   CI=true                  answers from the test cache do not count
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export GOWORK=off
+
+# The shared packages and the two services are ours to the last line. The other modules carry an embedded database,
+# which takes minutes under the detector, or start the services as separate processes, where it sees nothing.
+raced=" ./pkg ./services/management ./services/gateway "
+
+read -ra modules <<<"$(echo ${MODULES:-$(scripts/modules.sh)})"
+flags=(-timeout 10m)
+[ "${CI:-}" != true ] || flags+=(-count=1)
+
+# The tests on real processes share one build of the programs, and run one package after the other: each of them keeps
+# both cores busy and measures how long answers take.
+programs=$(mktemp -d)
+trap 'rm -rf "$programs"' EXIT
+if [[ " ${modules[*]} " == *" ./services/gatehouse "* ]]; then
+  for program in management gateway gatehouse; do
+    CGO_ENABLED=0 go build -C services/$program -o "$programs/" ./cmd/$program
+  done
+  CGO_ENABLED=0 go build -C services/gatehouse -o "$programs/" ./cmd/backing
+  export GATEHOUSE_TEST_PROGRAMS=$programs
+fi
+
+summary=""
+failed=0
+for module in "${modules[@]}"; do
+  if packages=$(go list -C "$module" ./... 2>/dev/null) && [ -z "$packages" ]; then
+    summary+=$(printf '  %-24s no packages' "$module")$'\n'
+    continue
+  fi
+  race=""
+  cgo=${CGO_ENABLED:-0}
+  if [ "${RACE:-}" = 1 ] && [[ $raced == *" $module "* ]]; then
+    race=-race
+    cgo=1
+  fi
+  echo "== test $module $race"
+  start=$SECONDS
+  outcome=passed
+  serial=""
+  [ "$module" != ./services/gatehouse ] || serial="-p 1"
+  CGO_ENABLED=$cgo go test -C "$module" "${flags[@]}" $serial $race ./... || outcome=FAILED
+  [ $outcome = passed ] || failed=1
+  summary+=$(printf '  %-24s %s in %d s %s' "$module" "$outcome" $((SECONDS - start)) "$race")$'\n'
+done
+
+echo "== tests"
+printf '%s' "$summary"
+exit $failed
