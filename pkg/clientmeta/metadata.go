@@ -41,12 +41,12 @@ const scopeMember = "scope"
 // firstOwn is the first field number of OAuthSettings that is no registered metadata.
 const firstOwn = 100
 
-// registered are the names of the members that the message has.
+// registered are the names of the members that the message has and that something acts on.
 var registered = func() []string {
 	var names []string
 	fields := (&configv1.OAuthSettings{}).ProtoReflect().Descriptor().Fields()
 	for i := range fields.Len() {
-		if f := fields.Get(i); f.Number() < firstOwn {
+		if f := fields.Get(i); f.Number() < firstOwn && !prototree.MarksOf(f).Waiting {
 			names = append(names, f.TextName())
 		}
 	}

@@ -66,7 +66,7 @@ func unknownMember(p *plan, tree Object, root bool) *Error {
 }
 
 func (p *plan) has(name string, root bool) bool {
-	if p.config != nil && (name == configType || name == configValue) {
+	if p.config != nil && (name == p.config.name || name == configValue) {
 		return true
 	}
 	if root && p.id != nil && p.id.name != p.id.rootName {

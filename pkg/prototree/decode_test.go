@@ -20,7 +20,8 @@ import (
 )
 
 func TestDecodeRefuses(t *testing.T) {
-	const types = "inline-am-idp, mongo-am-idp"
+	const types = "inline-am-idp, mongo-am-idp, http-am-idp, ldap-am-idp, oauth2-generic-am-idp, google-am-idp, github-am-idp, " +
+		"azure-ad-am-idp, facebook-am-idp, linkedin-am-idp, franceconnect-am-idp, jdbc-am-idp, saml2-generic-am-idp"
 	domain, app, idp, user := &configv1.Domain{}, &configv1.Application{}, &configv1.IdentityProvider{}, &directoryv1.User{}
 	tests := []struct {
 		name    string

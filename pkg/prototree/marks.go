@@ -20,6 +20,8 @@ type Marks struct {
 	Hashed     bool // a secret that is kept as a one-way hash and therefore not sealed
 	// Key is, on a list of messages, the field name of the member by which elements are recognised.
 	Key string
+	// Waiting says that nothing acts on the member, or on the variant, yet.
+	Waiting bool
 	// Variant is, on an arm of a variant oneof, the value of `type`.
 	Variant string
 }
@@ -49,11 +51,23 @@ func readMarks(fd protoreflect.FieldDescriptor) Marks {
 		m.Always = f.GetAlways()
 		m.Hashed = f.GetHashed()
 		m.Key = f.GetKey()
+		m.Waiting = f.GetWaiting()
 	}
 	if v, ok := proto.GetExtension(options, optionsv1.E_Variant).(*optionsv1.VariantMarks); ok {
 		m.Variant = v.GetType()
+		m.Waiting = m.Waiting || v.GetWaiting()
 	}
 	return m
+}
+
+// typeMember is the member of a body that names the variant of a oneof.
+func typeMember(od protoreflect.OneofDescriptor) string {
+	if options, ok := od.Options().(*descriptorpb.OneofOptions); ok && options != nil {
+		if m, ok := proto.GetExtension(options, optionsv1.E_Oneof).(*optionsv1.OneofMarks); ok && m.GetTypeMember() != "" {
+			return m.GetTypeMember()
+		}
+	}
+	return configType
 }
 
 // isList reports whether a message is spelled as a plain list.

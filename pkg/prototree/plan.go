@@ -48,6 +48,7 @@ type field struct {
 
 type config struct {
 	oneof protoreflect.OneofDescriptor
+	name  string // the member that names the arm
 	arms  []*field
 	types string // all of them, for the error text
 }
@@ -85,7 +86,7 @@ func (s *shape) newPlan(md protoreflect.MessageDescriptor) *plan {
 		case s.hides(f):
 		case f.marks.Variant != "" && s.variants != asArms:
 			if p.config == nil {
-				p.config = &config{oneof: fd.ContainingOneof()}
+				p.config = &config{oneof: fd.ContainingOneof(), name: typeMember(fd.ContainingOneof())}
 			}
 			p.config.arms = append(p.config.arms, f)
 		default:
@@ -114,7 +115,7 @@ func (s *shape) completeVariant(p *plan, md protoreflect.MessageDescriptor) erro
 		p.config = nil
 		return nil
 	}
-	if p.known[configType] != nil || p.known[configValue] != nil {
+	if p.known[p.config.name] != nil || p.known[configValue] != nil {
 		return fmt.Errorf("message %s has a variant and members of the same names", md.FullName())
 	}
 	types := make([]string, len(p.config.arms))
@@ -130,7 +131,7 @@ func (s *shape) completeVariant(p *plan, md protoreflect.MessageDescriptor) erro
 
 // hides reports whether a field does not exist in the dialect.
 func (s *shape) hides(f *field) bool {
-	return f.marks.Internal && !s.internal || f.marks.Secret && s.secrets == absent
+	return f.marks.Internal && !s.internal || f.marks.Secret && s.secrets == absent || f.marks.Waiting && s.skipping
 }
 
 func (s *shape) newField(fd protoreflect.FieldDescriptor) (*field, error) {

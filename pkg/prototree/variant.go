@@ -20,7 +20,7 @@ func (e *encoder) variant(c *config, m protoreflect.Message, tree Object) *Error
 	if err != nil {
 		return err.under(configValue)
 	}
-	tree[configType] = arm.marks.Variant
+	tree[c.name] = arm.marks.Variant
 	if e.variants == asObject {
 		tree[configValue] = inner
 		return nil
@@ -36,17 +36,17 @@ func (e *encoder) variant(c *config, m protoreflect.Message, tree Object) *Error
 // variant reads `type` and `configuration`. The latter may be an object or its JSON text, and may be missing, which
 // leaves everything in it at its default.
 func (d *decoder) variant(c *config, tree Object, m protoreflect.Message) *Error {
-	name, value := tree[configType], tree[configValue]
+	name, value := tree[c.name], tree[configValue]
 	if name == nil && value == nil {
 		return nil
 	}
 	word, ok := name.(string)
 	if !ok {
-		return wrong(Enum, "must be one of "+c.types).under(configType)
+		return wrong(Enum, "must be one of "+c.types).under(c.name)
 	}
 	arm := c.byType(word)
 	if arm == nil {
-		return unknownWord(word, c.types).under(configType)
+		return unknownWord(word, c.types).under(c.name)
 	}
 	inner := m.Mutable(arm.desc).Message()
 	p := d.planOf(inner.Descriptor())

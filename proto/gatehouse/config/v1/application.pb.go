@@ -10,6 +10,7 @@ import (
 	_ "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -127,7 +128,7 @@ func (x CustomClaim_TokenType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomClaim_TokenType.Descriptor instead.
 func (CustomClaim_TokenType) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8, 0}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // An Application is registered in a domain and asks it for tokens.
@@ -158,8 +159,10 @@ type Application struct {
 	SecretSettings []*SecretSettings `protobuf:"bytes,20,rep,name=secret_settings,json=secretSettings,proto3" json:"secret_settings,omitempty"`
 	// Tokens issued before this moment are worth nothing: set when the application is made and whenever it is disabled.
 	TokensValidFrom *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=tokens_valid_from,json=tokensValidFrom,proto3" json:"tokens_valid_from,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Second factors.
+	Factors       []string `protobuf:"bytes,22,rep,name=factors,proto3" json:"factors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Application) Reset() {
@@ -311,6 +314,13 @@ func (x *Application) GetTokensValidFrom() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Application) GetFactors() []string {
+	if x != nil {
+		return x.Factors
+	}
+	return nil
+}
+
 type ApplicationSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Client metadata (RFC 7591) and our additions to it.
@@ -318,6 +328,12 @@ type ApplicationSettings struct {
 	Login                    *LoginSettings            `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
 	Advanced                 *AdvancedSettings         `protobuf:"bytes,3,opt,name=advanced,proto3" json:"advanced,omitempty"`
 	SecretExpirationSettings *SecretExpirationSettings `protobuf:"bytes,4,opt,name=secret_expiration_settings,json=secretExpirationSettings,proto3" json:"secret_expiration_settings,omitempty"`
+	Account                  *AccountSettings          `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
+	PasswordSettings         *PasswordSettings         `protobuf:"bytes,6,opt,name=password_settings,json=passwordSettings,proto3" json:"password_settings,omitempty"`
+	Mfa                      *structpb.Struct          `protobuf:"bytes,7,opt,name=mfa,proto3" json:"mfa,omitempty"`
+	Saml                     *structpb.Struct          `protobuf:"bytes,8,opt,name=saml,proto3" json:"saml,omitempty"`
+	CookieSettings           *structpb.Struct          `protobuf:"bytes,9,opt,name=cookie_settings,json=cookieSettings,proto3" json:"cookie_settings,omitempty"`
+	RiskAssessment           *structpb.Struct          `protobuf:"bytes,10,opt,name=risk_assessment,json=riskAssessment,proto3" json:"risk_assessment,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -380,12 +396,56 @@ func (x *ApplicationSettings) GetSecretExpirationSettings() *SecretExpirationSet
 	return nil
 }
 
+func (x *ApplicationSettings) GetAccount() *AccountSettings {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetPasswordSettings() *PasswordSettings {
+	if x != nil {
+		return x.PasswordSettings
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetMfa() *structpb.Struct {
+	if x != nil {
+		return x.Mfa
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetSaml() *structpb.Struct {
+	if x != nil {
+		return x.Saml
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetCookieSettings() *structpb.Struct {
+	if x != nil {
+		return x.CookieSettings
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetRiskAssessment() *structpb.Struct {
+	if x != nil {
+		return x.RiskAssessment
+	}
+	return nil
+}
+
 type AdvancedSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Do not ask the person for consent.
-	SkipConsent   bool `protobuf:"varint,1,opt,name=skip_consent,json=skipConsent,proto3" json:"skip_consent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SkipConsent bool `protobuf:"varint,1,opt,name=skip_consent,json=skipConsent,proto3" json:"skip_consent,omitempty"`
+	// The domain's flows run before the application's own (default true).
+	FlowsInherited *bool `protobuf:"varint,2,opt,name=flows_inherited,json=flowsInherited,proto3,oneof" json:"flows_inherited,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AdvancedSettings) Reset() {
@@ -421,6 +481,13 @@ func (*AdvancedSettings) Descriptor() ([]byte, []int) {
 func (x *AdvancedSettings) GetSkipConsent() bool {
 	if x != nil {
 		return x.SkipConsent
+	}
+	return false
+}
+
+func (x *AdvancedSettings) GetFlowsInherited() bool {
+	if x != nil && x.FlowsInherited != nil {
+		return *x.FlowsInherited
 	}
 	return false
 }
@@ -500,7 +567,10 @@ type ClientSecret struct {
 	// Absent: never.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// `$sha256$…` of a generated secret, an argon2id PHC string of a chosen one.
-	Hash          string `protobuf:"bytes,6,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash string `protobuf:"bytes,6,opt,name=hash,proto3" json:"hash,omitempty"`
+	// The value itself, for clients that need it as a key (`client_secret_jwt`, HS256, HS384, HS512) and for a short time
+	// after it was made. Sealed at rest.
+	Key           []byte `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -577,6 +647,13 @@ func (x *ClientSecret) GetHash() string {
 	return ""
 }
 
+func (x *ClientSecret) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 // SecretSettings say how a secret is kept.
 type SecretSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -650,13 +727,48 @@ type OAuthSettings struct {
 	// Absent: the algorithm of the certificate that signs.
 	IdTokenSignedResponseAlg string `protobuf:"bytes,12,opt,name=id_token_signed_response_alg,json=idTokenSignedResponseAlg,proto3" json:"id_token_signed_response_alg,omitempty"`
 	// Seconds since sign-in after which a person must sign in again.
-	DefaultMaxAge          *int64          `protobuf:"varint,13,opt,name=default_max_age,json=defaultMaxAge,proto3,oneof" json:"default_max_age,omitempty"`
-	RequireAuthTime        bool            `protobuf:"varint,14,opt,name=require_auth_time,json=requireAuthTime,proto3" json:"require_auth_time,omitempty"`
-	SoftwareId             string          `protobuf:"bytes,15,opt,name=software_id,json=softwareId,proto3" json:"software_id,omitempty"`
-	SoftwareVersion        string          `protobuf:"bytes,16,opt,name=software_version,json=softwareVersion,proto3" json:"software_version,omitempty"`
-	PostLogoutRedirectUris []string        `protobuf:"bytes,17,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
-	ClientId               string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ScopeSettings          []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
+	DefaultMaxAge          *int64   `protobuf:"varint,13,opt,name=default_max_age,json=defaultMaxAge,proto3,oneof" json:"default_max_age,omitempty"`
+	RequireAuthTime        bool     `protobuf:"varint,14,opt,name=require_auth_time,json=requireAuthTime,proto3" json:"require_auth_time,omitempty"`
+	SoftwareId             string   `protobuf:"bytes,15,opt,name=software_id,json=softwareId,proto3" json:"software_id,omitempty"`
+	SoftwareVersion        string   `protobuf:"bytes,16,opt,name=software_version,json=softwareVersion,proto3" json:"software_version,omitempty"`
+	PostLogoutRedirectUris []string `protobuf:"bytes,17,rep,name=post_logout_redirect_uris,json=postLogoutRedirectUris,proto3" json:"post_logout_redirect_uris,omitempty"`
+	// Where the client publishes its keys.
+	JwksUri string `protobuf:"bytes,18,opt,name=jwks_uri,json=jwksUri,proto3" json:"jwks_uri,omitempty"`
+	// The client's keys by value (RFC 7517).
+	Jwks                *structpb.Struct `protobuf:"bytes,19,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	SectorIdentifierUri string           `protobuf:"bytes,20,opt,name=sector_identifier_uri,json=sectorIdentifierUri,proto3" json:"sector_identifier_uri,omitempty"`
+	// `public` or `pairwise`.
+	SubjectType                           string          `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	IdTokenEncryptedResponseAlg           string          `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
+	IdTokenEncryptedResponseEnc           string          `protobuf:"bytes,23,opt,name=id_token_encrypted_response_enc,json=idTokenEncryptedResponseEnc,proto3" json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoSignedResponseAlg             string          `protobuf:"bytes,24,opt,name=userinfo_signed_response_alg,json=userinfoSignedResponseAlg,proto3" json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptedResponseAlg          string          `protobuf:"bytes,25,opt,name=userinfo_encrypted_response_alg,json=userinfoEncryptedResponseAlg,proto3" json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptedResponseEnc          string          `protobuf:"bytes,26,opt,name=userinfo_encrypted_response_enc,json=userinfoEncryptedResponseEnc,proto3" json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectSigningAlg               string          `protobuf:"bytes,27,opt,name=request_object_signing_alg,json=requestObjectSigningAlg,proto3" json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg            string          `protobuf:"bytes,28,opt,name=request_object_encryption_alg,json=requestObjectEncryptionAlg,proto3" json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc            string          `protobuf:"bytes,29,opt,name=request_object_encryption_enc,json=requestObjectEncryptionEnc,proto3" json:"request_object_encryption_enc,omitempty"`
+	RequirePushedAuthorizationRequests    bool            `protobuf:"varint,30,opt,name=require_pushed_authorization_requests,json=requirePushedAuthorizationRequests,proto3" json:"require_pushed_authorization_requests,omitempty"`
+	TokenEndpointAuthSigningAlg           string          `protobuf:"bytes,31,opt,name=token_endpoint_auth_signing_alg,json=tokenEndpointAuthSigningAlg,proto3" json:"token_endpoint_auth_signing_alg,omitempty"`
+	DefaultAcrValues                      []string        `protobuf:"bytes,32,rep,name=default_acr_values,json=defaultACRvalues,proto3" json:"default_acr_values,omitempty"`
+	InitiateLoginUri                      string          `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
+	RequestUris                           []string        `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	SoftwareStatement                     string          `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
+	TlsClientAuthSubjectDn                string          `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
+	TlsClientAuthSanDns                   string          `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`
+	TlsClientAuthSanUri                   string          `protobuf:"bytes,38,opt,name=tls_client_auth_san_uri,json=tlsClientAuthSanUri,proto3" json:"tls_client_auth_san_uri,omitempty"`
+	TlsClientAuthSanIp                    string          `protobuf:"bytes,39,opt,name=tls_client_auth_san_ip,json=tlsClientAuthSanIp,proto3" json:"tls_client_auth_san_ip,omitempty"`
+	TlsClientAuthSanEmail                 string          `protobuf:"bytes,40,opt,name=tls_client_auth_san_email,json=tlsClientAuthSanEmail,proto3" json:"tls_client_auth_san_email,omitempty"`
+	TlsClientCertificateBoundAccessTokens bool            `protobuf:"varint,41,opt,name=tls_client_certificate_bound_access_tokens,json=tlsClientCertificateBoundAccessTokens,proto3" json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DpopBoundAccessTokens                 bool            `protobuf:"varint,42,opt,name=dpop_bound_access_tokens,json=dpopBoundAccessTokens,proto3" json:"dpop_bound_access_tokens,omitempty"`
+	AuthorizationSignedResponseAlg        string          `protobuf:"bytes,43,opt,name=authorization_signed_response_alg,json=authorizationSignedResponseAlg,proto3" json:"authorization_signed_response_alg,omitempty"`
+	AuthorizationEncryptedResponseAlg     string          `protobuf:"bytes,44,opt,name=authorization_encrypted_response_alg,json=authorizationEncryptedResponseAlg,proto3" json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc     string          `protobuf:"bytes,45,opt,name=authorization_encrypted_response_enc,json=authorizationEncryptedResponseEnc,proto3" json:"authorization_encrypted_response_enc,omitempty"`
+	FrontchannelLogoutUri                 string          `protobuf:"bytes,46,opt,name=frontchannel_logout_uri,json=frontchannelLogoutUri,proto3" json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelLogoutSessionRequired     bool            `protobuf:"varint,47,opt,name=frontchannel_logout_session_required,json=frontchannelLogoutSessionRequired,proto3" json:"frontchannel_logout_session_required,omitempty"`
+	BackchannelLogoutUri                  string          `protobuf:"bytes,48,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired      bool            `protobuf:"varint,49,opt,name=backchannel_logout_session_required,json=backchannelLogoutSessionRequired,proto3" json:"backchannel_logout_session_required,omitempty"`
+	ClientId                              string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ScopeSettings                         []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
 	// Seconds. Defaults 7200, 14400, 14400.
 	AccessTokenValiditySeconds  int32 `protobuf:"varint,102,opt,name=access_token_validity_seconds,json=accessTokenValiditySeconds,proto3" json:"access_token_validity_seconds,omitempty"`
 	RefreshTokenValiditySeconds int32 `protobuf:"varint,103,opt,name=refresh_token_validity_seconds,json=refreshTokenValiditySeconds,proto3" json:"refresh_token_validity_seconds,omitempty"`
@@ -676,8 +788,17 @@ type OAuthSettings struct {
 	RegistrationAccessTokenHash string                 `protobuf:"bytes,112,opt,name=registration_access_token_hash,json=registrationAccessTokenHash,proto3" json:"registration_access_token_hash,omitempty"`
 	RegistrationClientUri       string                 `protobuf:"bytes,113,opt,name=registration_client_uri,json=registrationClientUri,proto3" json:"registration_client_uri,omitempty"`
 	ClientIdIssuedAt            *timestamppb.Timestamp `protobuf:"bytes,114,opt,name=client_id_issued_at,json=clientIdIssuedAt,proto3" json:"client_id_issued_at,omitempty"`
-	unknownFields               protoimpl.UnknownFields
-	sizeCache                   protoimpl.SizeCache
+	// When the newest secret ends; absent: never.
+	ClientSecretExpiresAt *timestamppb.Timestamp `protobuf:"bytes,115,opt,name=client_secret_expires_at,json=clientSecretExpiresAt,proto3" json:"client_secret_expires_at,omitempty"`
+	// The scopes of a person's roles may be asked for as well, and are all added if nothing or only openid was asked for.
+	EnhanceScopesWithUserPermissions bool `protobuf:"varint,116,opt,name=enhance_scopes_with_user_permissions,json=enhanceScopesWithUserPermissions,proto3" json:"enhance_scopes_with_user_permissions,omitempty"`
+	// Claims added to userinfo.
+	UserinfoCustomClaims       []*CustomClaim              `protobuf:"bytes,117,rep,name=userinfo_custom_claims,json=userinfoCustomClaims,proto3" json:"userinfo_custom_claims,omitempty"`
+	SingleSignOut              bool                        `protobuf:"varint,118,opt,name=single_sign_out,json=singleSignOut,proto3" json:"single_sign_out,omitempty"`
+	SilentReAuthentication     bool                        `protobuf:"varint,119,opt,name=silent_re_authentication,json=silentReAuthentication,proto3" json:"silent_re_authentication,omitempty"`
+	TokenExchangeOauthSettings *TokenExchangeOAuthSettings `protobuf:"bytes,120,opt,name=token_exchange_oauth_settings,json=tokenExchangeOAuthSettings,proto3" json:"token_exchange_oauth_settings,omitempty"`
+	unknownFields              protoimpl.UnknownFields
+	sizeCache                  protoimpl.SizeCache
 }
 
 func (x *OAuthSettings) Reset() {
@@ -829,6 +950,230 @@ func (x *OAuthSettings) GetPostLogoutRedirectUris() []string {
 	return nil
 }
 
+func (x *OAuthSettings) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetJwks() *structpb.Struct {
+	if x != nil {
+		return x.Jwks
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetSectorIdentifierUri() string {
+	if x != nil {
+		return x.SectorIdentifierUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetSubjectType() string {
+	if x != nil {
+		return x.SubjectType
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetIdTokenEncryptedResponseAlg() string {
+	if x != nil {
+		return x.IdTokenEncryptedResponseAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetIdTokenEncryptedResponseEnc() string {
+	if x != nil {
+		return x.IdTokenEncryptedResponseEnc
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetUserinfoSignedResponseAlg() string {
+	if x != nil {
+		return x.UserinfoSignedResponseAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetUserinfoEncryptedResponseAlg() string {
+	if x != nil {
+		return x.UserinfoEncryptedResponseAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetUserinfoEncryptedResponseEnc() string {
+	if x != nil {
+		return x.UserinfoEncryptedResponseEnc
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetRequestObjectSigningAlg() string {
+	if x != nil {
+		return x.RequestObjectSigningAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetRequestObjectEncryptionAlg() string {
+	if x != nil {
+		return x.RequestObjectEncryptionAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetRequestObjectEncryptionEnc() string {
+	if x != nil {
+		return x.RequestObjectEncryptionEnc
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetRequirePushedAuthorizationRequests() bool {
+	if x != nil {
+		return x.RequirePushedAuthorizationRequests
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetTokenEndpointAuthSigningAlg() string {
+	if x != nil {
+		return x.TokenEndpointAuthSigningAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetDefaultAcrValues() []string {
+	if x != nil {
+		return x.DefaultAcrValues
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetInitiateLoginUri() string {
+	if x != nil {
+		return x.InitiateLoginUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetRequestUris() []string {
+	if x != nil {
+		return x.RequestUris
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetSoftwareStatement() string {
+	if x != nil {
+		return x.SoftwareStatement
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientAuthSubjectDn() string {
+	if x != nil {
+		return x.TlsClientAuthSubjectDn
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientAuthSanDns() string {
+	if x != nil {
+		return x.TlsClientAuthSanDns
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientAuthSanUri() string {
+	if x != nil {
+		return x.TlsClientAuthSanUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientAuthSanIp() string {
+	if x != nil {
+		return x.TlsClientAuthSanIp
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientAuthSanEmail() string {
+	if x != nil {
+		return x.TlsClientAuthSanEmail
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetTlsClientCertificateBoundAccessTokens() bool {
+	if x != nil {
+		return x.TlsClientCertificateBoundAccessTokens
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetDpopBoundAccessTokens() bool {
+	if x != nil {
+		return x.DpopBoundAccessTokens
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetAuthorizationSignedResponseAlg() string {
+	if x != nil {
+		return x.AuthorizationSignedResponseAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetAuthorizationEncryptedResponseAlg() string {
+	if x != nil {
+		return x.AuthorizationEncryptedResponseAlg
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetAuthorizationEncryptedResponseEnc() string {
+	if x != nil {
+		return x.AuthorizationEncryptedResponseEnc
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetFrontchannelLogoutUri() string {
+	if x != nil {
+		return x.FrontchannelLogoutUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetFrontchannelLogoutSessionRequired() bool {
+	if x != nil {
+		return x.FrontchannelLogoutSessionRequired
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetBackchannelLogoutUri() string {
+	if x != nil {
+		return x.BackchannelLogoutUri
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetBackchannelLogoutSessionRequired() bool {
+	if x != nil {
+		return x.BackchannelLogoutSessionRequired
+	}
+	return false
+}
+
 func (x *OAuthSettings) GetClientId() string {
 	if x != nil {
 		return x.ClientId
@@ -934,6 +1279,103 @@ func (x *OAuthSettings) GetClientIdIssuedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *OAuthSettings) GetClientSecretExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClientSecretExpiresAt
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetEnhanceScopesWithUserPermissions() bool {
+	if x != nil {
+		return x.EnhanceScopesWithUserPermissions
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetUserinfoCustomClaims() []*CustomClaim {
+	if x != nil {
+		return x.UserinfoCustomClaims
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetSingleSignOut() bool {
+	if x != nil {
+		return x.SingleSignOut
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetSilentReAuthentication() bool {
+	if x != nil {
+		return x.SilentReAuthentication
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetTokenExchangeOauthSettings() *TokenExchangeOAuthSettings {
+	if x != nil {
+		return x.TokenExchangeOauthSettings
+	}
+	return nil
+}
+
+// TokenExchangeOAuthSettings govern token exchange (RFC 8693) by one application.
+type TokenExchangeOAuthSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Use the domain's settings instead of these.
+	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
+	// How the scopes of the new token follow from those of the old one: `downscoping` or `permissive`.
+	ScopeHandling string `protobuf:"bytes,2,opt,name=scope_handling,json=scopeHandling,proto3" json:"scope_handling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenExchangeOAuthSettings) Reset() {
+	*x = TokenExchangeOAuthSettings{}
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenExchangeOAuthSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenExchangeOAuthSettings) ProtoMessage() {}
+
+func (x *TokenExchangeOAuthSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenExchangeOAuthSettings.ProtoReflect.Descriptor instead.
+func (*TokenExchangeOAuthSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TokenExchangeOAuthSettings) GetInherited() bool {
+	if x != nil && x.Inherited != nil {
+		return *x.Inherited
+	}
+	return false
+}
+
+func (x *TokenExchangeOAuthSettings) GetScopeHandling() string {
+	if x != nil {
+		return x.ScopeHandling
+	}
+	return ""
+}
+
 // ScopeSetting says how one scope is used by an application.
 type ScopeSetting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -950,7 +1392,7 @@ type ScopeSetting struct {
 
 func (x *ScopeSetting) Reset() {
 	*x = ScopeSetting{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1404,7 @@ func (x *ScopeSetting) String() string {
 func (*ScopeSetting) ProtoMessage() {}
 
 func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1417,7 @@ func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopeSetting.ProtoReflect.Descriptor instead.
 func (*ScopeSetting) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ScopeSetting) GetScope() string {
@@ -1019,7 +1461,7 @@ type CustomClaim struct {
 
 func (x *CustomClaim) Reset() {
 	*x = CustomClaim{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1473,7 @@ func (x *CustomClaim) String() string {
 func (*CustomClaim) ProtoMessage() {}
 
 func (x *CustomClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1486,7 @@ func (x *CustomClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomClaim.ProtoReflect.Descriptor instead.
 func (*CustomClaim) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CustomClaim) GetTokenType() CustomClaim_TokenType {
@@ -1086,7 +1528,7 @@ type NewApplication struct {
 
 func (x *NewApplication) Reset() {
 	*x = NewApplication{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1540,7 @@ func (x *NewApplication) String() string {
 func (*NewApplication) ProtoMessage() {}
 
 func (x *NewApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1553,7 @@ func (x *NewApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewApplication.ProtoReflect.Descriptor instead.
 func (*NewApplication) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *NewApplication) GetName() string {
@@ -1173,7 +1615,7 @@ type ApplicationType struct {
 
 func (x *ApplicationType) Reset() {
 	*x = ApplicationType{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1627,7 @@ func (x *ApplicationType) String() string {
 func (*ApplicationType) ProtoMessage() {}
 
 func (x *ApplicationType) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1640,7 @@ func (x *ApplicationType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationType.ProtoReflect.Descriptor instead.
 func (*ApplicationType) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApplicationType) GetType() Application_Type {
@@ -1219,7 +1661,7 @@ type NewClientSecret struct {
 
 func (x *NewClientSecret) Reset() {
 	*x = NewClientSecret{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1673,7 @@ func (x *NewClientSecret) String() string {
 func (*NewClientSecret) ProtoMessage() {}
 
 func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1686,7 @@ func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewClientSecret.ProtoReflect.Descriptor instead.
 func (*NewClientSecret) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NewClientSecret) GetName() string {
@@ -1258,7 +1700,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\b\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1279,7 +1721,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\bmetadata\x18\x12 \x03(\v2..gatehouse.config.v1.Application.MetadataEntryR\bmetadata\x12C\n" +
 	"\asecrets\x18\x13 \x03(\v2!.gatehouse.config.v1.ClientSecretB\x06\xa2\xbb\x18\x02\b\x01R\asecrets\x12T\n" +
 	"\x0fsecret_settings\x18\x14 \x03(\v2#.gatehouse.config.v1.SecretSettingsB\x06\xa2\xbb\x18\x02\b\x01R\x0esecretSettings\x12N\n" +
-	"\x11tokens_valid_from\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\x18\x01R\x0ftokensValidFrom\x1a;\n" +
+	"\x11tokens_valid_from\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\x18\x01R\x0ftokensValidFrom\x12 \n" +
+	"\afactors\x18\x16 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\afactors\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +
@@ -1292,18 +1735,27 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
 	"\x0fRESOURCE_SERVER\x10\x05B\n" +
 	"\n" +
-	"\b_enabled\"\xb9\x02\n" +
+	"\b_enabled\"\xc9\x05\n" +
 	"\x13ApplicationSettings\x128\n" +
 	"\x05oauth\x18\x01 \x01(\v2\".gatehouse.config.v1.OAuthSettingsR\x05oauth\x128\n" +
 	"\x05login\x18\x02 \x01(\v2\".gatehouse.config.v1.LoginSettingsR\x05login\x12A\n" +
 	"\badvanced\x18\x03 \x01(\v2%.gatehouse.config.v1.AdvancedSettingsR\badvanced\x12k\n" +
-	"\x1asecret_expiration_settings\x18\x04 \x01(\v2-.gatehouse.config.v1.SecretExpirationSettingsR\x18secretExpirationSettings\"5\n" +
+	"\x1asecret_expiration_settings\x18\x04 \x01(\v2-.gatehouse.config.v1.SecretExpirationSettingsR\x18secretExpirationSettings\x12>\n" +
+	"\aaccount\x18\x05 \x01(\v2$.gatehouse.config.v1.AccountSettingsR\aaccount\x12R\n" +
+	"\x11password_settings\x18\x06 \x01(\v2%.gatehouse.config.v1.PasswordSettingsR\x10passwordSettings\x121\n" +
+	"\x03mfa\x18\a \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03mfa\x123\n" +
+	"\x04saml\x18\b \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12H\n" +
+	"\x0fcookie_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x0ecookieSettings\x12H\n" +
+	"\x0frisk_assessment\x18\n" +
+	" \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x0eriskAssessment\"w\n" +
 	"\x10AdvancedSettings\x12!\n" +
-	"\fskip_consent\x18\x01 \x01(\bR\vskipConsent\"\x84\x01\n" +
+	"\fskip_consent\x18\x01 \x01(\bR\vskipConsent\x12,\n" +
+	"\x0fflows_inherited\x18\x02 \x01(\bH\x00R\x0eflowsInherited\x88\x01\x01B\x12\n" +
+	"\x10_flows_inherited\"\x84\x01\n" +
 	"\x1bApplicationIdentityProvider\x12\x1a\n" +
 	"\bidentity\x18\x01 \x01(\tR\bidentity\x12%\n" +
 	"\x0eselection_rule\x18\x02 \x01(\tR\rselectionRule\x12\"\n" +
-	"\bpriority\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x02 \x01R\bpriority\"\xea\x01\n" +
+	"\bpriority\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x02 \x01R\bpriority\"\x87\x02\n" +
 	"\fClientSecret\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
@@ -1313,10 +1765,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1f\n" +
-	"\x04hash\x18\x06 \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x04hash\">\n" +
+	"\x04hash\x18\x06 \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x04hash\x12\x1b\n" +
+	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xbb\r\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdf\"\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12'\n" +
@@ -1340,7 +1793,39 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\vsoftware_id\x18\x0f \x01(\tR\n" +
 	"softwareId\x12)\n" +
 	"\x10software_version\x18\x10 \x01(\tR\x0fsoftwareVersion\x129\n" +
-	"\x19post_logout_redirect_uris\x18\x11 \x03(\tR\x16postLogoutRedirectUris\x12#\n" +
+	"\x19post_logout_redirect_uris\x18\x11 \x03(\tR\x16postLogoutRedirectUris\x12!\n" +
+	"\bjwks_uri\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\ajwksUri\x123\n" +
+	"\x04jwks\x18\x13 \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04jwks\x12:\n" +
+	"\x15sector_identifier_uri\x18\x14 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13sectorIdentifierUri\x12)\n" +
+	"\fsubject_type\x18\x15 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\vsubjectType\x12L\n" +
+	"\x1fid_token_encrypted_response_alg\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseAlg\x12L\n" +
+	"\x1fid_token_encrypted_response_enc\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseEnc\x12G\n" +
+	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x19userinfoSignedResponseAlg\x12M\n" +
+	"\x1fuserinfo_encrypted_response_alg\x18\x19 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseAlg\x12M\n" +
+	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseEnc\x12C\n" +
+	"\x1arequest_object_signing_alg\x18\x1b \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x17requestObjectSigningAlg\x12I\n" +
+	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionAlg\x12I\n" +
+	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Y\n" +
+	"%require_pushed_authorization_requests\x18\x1e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"requirePushedAuthorizationRequests\x12L\n" +
+	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1btokenEndpointAuthSigningAlg\x124\n" +
+	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x124\n" +
+	"\x12initiate_login_uri\x18! \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x10initiateLoginUri\x12)\n" +
+	"\frequest_uris\x18\" \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x125\n" +
+	"\x12software_statement\x18# \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x11softwareStatement\x12B\n" +
+	"\x1atls_client_auth_subject_dn\x18$ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x16tlsClientAuthSubjectDn\x12<\n" +
+	"\x17tls_client_auth_san_dns\x18% \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanDns\x12<\n" +
+	"\x17tls_client_auth_san_uri\x18& \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanUri\x12:\n" +
+	"\x16tls_client_auth_san_ip\x18' \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12tlsClientAuthSanIp\x12@\n" +
+	"\x19tls_client_auth_san_email\x18( \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x15tlsClientAuthSanEmail\x12a\n" +
+	"*tls_client_certificate_bound_access_tokens\x18) \x01(\bB\x06\xa2\xbb\x18\x028\x01R%tlsClientCertificateBoundAccessTokens\x12?\n" +
+	"\x18dpop_bound_access_tokens\x18* \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x15dpopBoundAccessTokens\x12Q\n" +
+	"!authorization_signed_response_alg\x18+ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1eauthorizationSignedResponseAlg\x12W\n" +
+	"$authorization_encrypted_response_alg\x18, \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseAlg\x12W\n" +
+	"$authorization_encrypted_response_enc\x18- \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseEnc\x12>\n" +
+	"\x17frontchannel_logout_uri\x18. \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x15frontchannelLogoutUri\x12W\n" +
+	"$frontchannel_logout_session_required\x18/ \x01(\bB\x06\xa2\xbb\x18\x028\x01R!frontchannelLogoutSessionRequired\x12<\n" +
+	"\x16backchannel_logout_uri\x180 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x14backchannelLogoutUri\x12U\n" +
+	"#backchannel_logout_session_required\x181 \x01(\bB\x06\xa2\xbb\x18\x028\x01R backchannelLogoutSessionRequired\x12#\n" +
 	"\tclient_id\x18d \x01(\tB\x06\xa2\xbb\x18\x02\x10\x01R\bclientId\x12P\n" +
 	"\x0escope_settings\x18e \x03(\v2!.gatehouse.config.v1.ScopeSettingB\x06\xa2\xbb\x18\x02 \x01R\rscopeSettings\x12A\n" +
 	"\x1daccess_token_validity_seconds\x18f \x01(\x05R\x1aaccessTokenValiditySeconds\x12C\n" +
@@ -1356,9 +1841,20 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x0fstandard_scopes\x18o \x01(\bB\x06\xa2\xbb\x18\x02\x18\x01R\x0estandardScopes\x12P\n" +
 	"\x1eregistration_access_token_hash\x18p \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x1bregistrationAccessTokenHash\x12>\n" +
 	"\x17registration_client_uri\x18q \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x15registrationClientUri\x12Q\n" +
-	"\x13client_id_issued_at\x18r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x10clientIdIssuedAtB\x12\n" +
+	"\x13client_id_issued_at\x18r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x10clientIdIssuedAt\x12[\n" +
+	"\x18client_secret_expires_at\x18s \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x15clientSecretExpiresAt\x12V\n" +
+	"$enhance_scopes_with_user_permissions\x18t \x01(\bB\x06\xa2\xbb\x18\x028\x01R enhanceScopesWithUserPermissions\x12^\n" +
+	"\x16userinfo_custom_claims\x18u \x03(\v2 .gatehouse.config.v1.CustomClaimB\x06\xa2\xbb\x18\x028\x01R\x14userinfoCustomClaims\x12.\n" +
+	"\x0fsingle_sign_out\x18v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rsingleSignOut\x12@\n" +
+	"\x18silent_re_authentication\x18w \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x16silentReAuthentication\x12r\n" +
+	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettingsB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
-	"\x17_opt_in_scope_selection\"\x97\x01\n" +
+	"\x17_opt_in_scope_selection\"|\n" +
+	"\x1aTokenExchangeOAuthSettings\x12!\n" +
+	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12-\n" +
+	"\x0escope_handling\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\rscopeHandlingB\f\n" +
+	"\n" +
+	"_inherited\"\x97\x01\n" +
 	"\fScopeSetting\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12#\n" +
 	"\rdefault_scope\x18\x02 \x01(\bR\fdefaultScope\x12%\n" +
@@ -1404,7 +1900,7 @@ func file_gatehouse_config_v1_application_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(Application_Type)(0),               // 0: gatehouse.config.v1.Application.Type
 	(CustomClaim_TokenType)(0),          // 1: gatehouse.config.v1.CustomClaim.TokenType
@@ -1415,45 +1911,59 @@ var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(*ClientSecret)(nil),                // 6: gatehouse.config.v1.ClientSecret
 	(*SecretSettings)(nil),              // 7: gatehouse.config.v1.SecretSettings
 	(*OAuthSettings)(nil),               // 8: gatehouse.config.v1.OAuthSettings
-	(*ScopeSetting)(nil),                // 9: gatehouse.config.v1.ScopeSetting
-	(*CustomClaim)(nil),                 // 10: gatehouse.config.v1.CustomClaim
-	(*NewApplication)(nil),              // 11: gatehouse.config.v1.NewApplication
-	(*ApplicationType)(nil),             // 12: gatehouse.config.v1.ApplicationType
-	(*NewClientSecret)(nil),             // 13: gatehouse.config.v1.NewClientSecret
-	nil,                                 // 14: gatehouse.config.v1.Application.MetadataEntry
-	nil,                                 // 15: gatehouse.config.v1.NewApplication.MetadataEntry
-	(*timestamppb.Timestamp)(nil),       // 16: google.protobuf.Timestamp
-	(*LoginSettings)(nil),               // 17: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),    // 18: gatehouse.config.v1.SecretExpirationSettings
+	(*TokenExchangeOAuthSettings)(nil),  // 9: gatehouse.config.v1.TokenExchangeOAuthSettings
+	(*ScopeSetting)(nil),                // 10: gatehouse.config.v1.ScopeSetting
+	(*CustomClaim)(nil),                 // 11: gatehouse.config.v1.CustomClaim
+	(*NewApplication)(nil),              // 12: gatehouse.config.v1.NewApplication
+	(*ApplicationType)(nil),             // 13: gatehouse.config.v1.ApplicationType
+	(*NewClientSecret)(nil),             // 14: gatehouse.config.v1.NewClientSecret
+	nil,                                 // 15: gatehouse.config.v1.Application.MetadataEntry
+	nil,                                 // 16: gatehouse.config.v1.NewApplication.MetadataEntry
+	(*timestamppb.Timestamp)(nil),       // 17: google.protobuf.Timestamp
+	(*LoginSettings)(nil),               // 18: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),    // 19: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),             // 20: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),            // 21: gatehouse.config.v1.PasswordSettings
+	(*structpb.Struct)(nil),             // 22: google.protobuf.Struct
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
-	16, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
-	16, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
+	17, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: gatehouse.config.v1.Application.type:type_name -> gatehouse.config.v1.Application.Type
 	3,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
 	5,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
-	14, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
+	15, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
 	6,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
 	7,  // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
-	16, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
+	17, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
 	8,  // 9: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
-	17, // 10: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
+	18, // 10: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
 	4,  // 11: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
-	18, // 12: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	16, // 13: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	16, // 14: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	9,  // 15: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	10, // 16: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	16, // 17: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	1,  // 18: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 19: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	15, // 20: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 21: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	19, // 12: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	20, // 13: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
+	21, // 14: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	22, // 15: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	22, // 16: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	22, // 17: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	22, // 18: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	17, // 19: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	17, // 20: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 21: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	10, // 22: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	11, // 23: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	17, // 24: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	17, // 25: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	11, // 26: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	9,  // 27: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	1,  // 28: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 29: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	16, // 30: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 31: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -1463,14 +1973,16 @@ func file_gatehouse_config_v1_application_proto_init() {
 	}
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_application_proto_msgTypes[0].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[2].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[6].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_application_proto_rawDesc), len(file_gatehouse_config_v1_application_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,6 +23,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Certificate_Status int32
+
+const (
+	Certificate_STATUS_UNSPECIFIED Certificate_Status = 0
+	// Published and not signing yet: a successor made by a rotation.
+	Certificate_NEXT Certificate_Status = 1
+	// Signs.
+	Certificate_ACTIVE Certificate_Status = 2
+	// Published and not signing any more.
+	Certificate_RETIRED Certificate_Status = 3
+)
+
+// Enum value maps for Certificate_Status.
+var (
+	Certificate_Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "NEXT",
+		2: "ACTIVE",
+		3: "RETIRED",
+	}
+	Certificate_Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"NEXT":               1,
+		"ACTIVE":             2,
+		"RETIRED":            3,
+	}
+)
+
+func (x Certificate_Status) Enum() *Certificate_Status {
+	p := new(Certificate_Status)
+	*p = x
+	return p
+}
+
+func (x Certificate_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Certificate_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_certificate_proto_enumTypes[0].Descriptor()
+}
+
+func (Certificate_Status) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_certificate_proto_enumTypes[0]
+}
+
+func (x Certificate_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Certificate_Status.Descriptor instead.
+func (Certificate_Status) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_certificate_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // A Certificate is a domain's signing key with its public part.
 type Certificate struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -44,12 +99,20 @@ type Certificate struct {
 	PrivateKey []byte `protobuf:"bytes,15,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`
 	// The X.509 certificate, PEM.
 	CertificatePem string `protobuf:"bytes,16,opt,name=certificate_pem,json=certificatePem,proto3" json:"certificate_pem,omitempty"`
+	// What the key is used for now. Keys that were uploaded are always active.
+	Status Certificate_Status `protobuf:"varint,17,opt,name=status,proto3,enum=gatehouse.config.v1.Certificate_Status" json:"status,omitempty"`
+	// When the next step of its rotation is due: a key that is next becomes active, one that is retired is removed.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// When the key began to sign.
+	ActiveSince *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=active_since,json=activeSince,proto3" json:"active_since,omitempty"`
 	// The variant; in REST bodies `type` and `configuration`.
 	//
 	// Types that are valid to be assigned to Config:
 	//
 	//	*Certificate_Generated
 	//	*Certificate_Pem
+	//	*Certificate_JavaKeystore
+	//	*Certificate_Pkcs12
 	Config        isCertificate_Config `protobuf_oneof:"config"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -169,6 +232,27 @@ func (x *Certificate) GetCertificatePem() string {
 	return ""
 }
 
+func (x *Certificate) GetStatus() Certificate_Status {
+	if x != nil {
+		return x.Status
+	}
+	return Certificate_STATUS_UNSPECIFIED
+}
+
+func (x *Certificate) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *Certificate) GetActiveSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ActiveSince
+	}
+	return nil
+}
+
 func (x *Certificate) GetConfig() isCertificate_Config {
 	if x != nil {
 		return x.Config
@@ -194,6 +278,24 @@ func (x *Certificate) GetPem() *PEMCertificate {
 	return nil
 }
 
+func (x *Certificate) GetJavaKeystore() *KeystoreCertificate {
+	if x != nil {
+		if x, ok := x.Config.(*Certificate_JavaKeystore); ok {
+			return x.JavaKeystore
+		}
+	}
+	return nil
+}
+
+func (x *Certificate) GetPkcs12() *PKCS12Certificate {
+	if x != nil {
+		if x, ok := x.Config.(*Certificate_Pkcs12); ok {
+			return x.Pkcs12
+		}
+	}
+	return nil
+}
+
 type isCertificate_Config interface {
 	isCertificate_Config()
 }
@@ -206,9 +308,21 @@ type Certificate_Pem struct {
 	Pem *PEMCertificate `protobuf:"bytes,21,opt,name=pem,proto3,oneof"`
 }
 
+type Certificate_JavaKeystore struct {
+	JavaKeystore *KeystoreCertificate `protobuf:"bytes,22,opt,name=java_keystore,json=javaKeystore,proto3,oneof"`
+}
+
+type Certificate_Pkcs12 struct {
+	Pkcs12 *PKCS12Certificate `protobuf:"bytes,23,opt,name=pkcs12,proto3,oneof"`
+}
+
 func (*Certificate_Generated) isCertificate_Config() {}
 
 func (*Certificate_Pem) isCertificate_Config() {}
+
+func (*Certificate_JavaKeystore) isCertificate_Config() {}
+
+func (*Certificate_Pkcs12) isCertificate_Config() {}
 
 // GeneratedCertificate asks the server to make the key.
 type GeneratedCertificate struct {
@@ -336,11 +450,162 @@ func (x *PEMCertificate) GetAlgorithm() string {
 	return ""
 }
 
+// KeystoreCertificate brings a key in a Java key store along.
+type KeystoreCertificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// JSON text of an uploaded file: `{"name": "…", "type": "…", "size": 2000, "content": "<base64>"}`. The content moves
+	// into the sealed key when saved.
+	Jks       string `protobuf:"bytes,1,opt,name=jks,proto3" json:"jks,omitempty"`
+	Storepass string `protobuf:"bytes,2,opt,name=storepass,proto3" json:"storepass,omitempty"`
+	Alias     string `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
+	// The password of the key; the store's where absent.
+	Keypass       string `protobuf:"bytes,4,opt,name=keypass,proto3" json:"keypass,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeystoreCertificate) Reset() {
+	*x = KeystoreCertificate{}
+	mi := &file_gatehouse_config_v1_certificate_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeystoreCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeystoreCertificate) ProtoMessage() {}
+
+func (x *KeystoreCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_certificate_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeystoreCertificate.ProtoReflect.Descriptor instead.
+func (*KeystoreCertificate) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_certificate_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *KeystoreCertificate) GetJks() string {
+	if x != nil {
+		return x.Jks
+	}
+	return ""
+}
+
+func (x *KeystoreCertificate) GetStorepass() string {
+	if x != nil {
+		return x.Storepass
+	}
+	return ""
+}
+
+func (x *KeystoreCertificate) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *KeystoreCertificate) GetKeypass() string {
+	if x != nil {
+		return x.Keypass
+	}
+	return ""
+}
+
+// PKCS12Certificate brings a key in a PKCS #12 file along.
+type PKCS12Certificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// JSON text of an uploaded file, as of a key store. Also read as `jks`.
+	Pkcs12    string `protobuf:"bytes,1,opt,name=pkcs12,proto3" json:"pkcs12,omitempty"`
+	Storepass string `protobuf:"bytes,2,opt,name=storepass,proto3" json:"storepass,omitempty"`
+	Alias     string `protobuf:"bytes,3,opt,name=alias,proto3" json:"alias,omitempty"`
+	Keypass   string `protobuf:"bytes,4,opt,name=keypass,proto3" json:"keypass,omitempty"`
+	// Another name of `pkcs12`.
+	Jks           string `protobuf:"bytes,5,opt,name=jks,proto3" json:"jks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PKCS12Certificate) Reset() {
+	*x = PKCS12Certificate{}
+	mi := &file_gatehouse_config_v1_certificate_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PKCS12Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PKCS12Certificate) ProtoMessage() {}
+
+func (x *PKCS12Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_certificate_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PKCS12Certificate.ProtoReflect.Descriptor instead.
+func (*PKCS12Certificate) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_certificate_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PKCS12Certificate) GetPkcs12() string {
+	if x != nil {
+		return x.Pkcs12
+	}
+	return ""
+}
+
+func (x *PKCS12Certificate) GetStorepass() string {
+	if x != nil {
+		return x.Storepass
+	}
+	return ""
+}
+
+func (x *PKCS12Certificate) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *PKCS12Certificate) GetKeypass() string {
+	if x != nil {
+		return x.Keypass
+	}
+	return ""
+}
+
+func (x *PKCS12Certificate) GetJks() string {
+	if x != nil {
+		return x.Jks
+	}
+	return ""
+}
+
 var File_gatehouse_config_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/certificate.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x05\n" +
+	"%gatehouse/config/v1/certificate.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\t\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -358,11 +623,24 @@ const file_gatehouse_config_v1_certificate_proto_rawDesc = "" +
 	"expires_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\texpiresAt\x12*\n" +
 	"\vprivate_key\x18\x0f \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\n" +
 	"privateKey\x12/\n" +
-	"\x0fcertificate_pem\x18\x10 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x0ecertificatePem\x12i\n" +
+	"\x0fcertificate_pem\x18\x10 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x0ecertificatePem\x12G\n" +
+	"\x06status\x18\x11 \x01(\x0e2'.gatehouse.config.v1.Certificate.StatusB\x06\xa2\xbb\x18\x02\b\x01R\x06status\x129\n" +
+	"\x06due_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x05dueAt\x12E\n" +
+	"\factive_since\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\vactiveSince\x12i\n" +
 	"\tgenerated\x18\x14 \x01(\v2).gatehouse.config.v1.GeneratedCertificateB\x1e\xaa\xbb\x18\x1a\n" +
 	"\x18generated-am-certificateH\x00R\tgenerated\x12Q\n" +
 	"\x03pem\x18\x15 \x01(\v2#.gatehouse.config.v1.PEMCertificateB\x18\xaa\xbb\x18\x14\n" +
-	"\x12pem-am-certificateH\x00R\x03pemB\b\n" +
+	"\x12pem-am-certificateH\x00R\x03pem\x12r\n" +
+	"\rjava_keystore\x18\x16 \x01(\v2(.gatehouse.config.v1.KeystoreCertificateB!\xaa\xbb\x18\x1d\n" +
+	"\x1bjavakeystore-am-certificateH\x00R\fjavaKeystore\x12]\n" +
+	"\x06pkcs12\x18\x17 \x01(\v2&.gatehouse.config.v1.PKCS12CertificateB\x1b\xaa\xbb\x18\x17\n" +
+	"\x15pkcs12-am-certificateH\x00R\x06pkcs12\"C\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04NEXT\x10\x01\x12\n" +
+	"\n" +
+	"\x06ACTIVE\x10\x02\x12\v\n" +
+	"\aRETIRED\x10\x03B\b\n" +
 	"\x06config\"J\n" +
 	"\x14GeneratedCertificate\x12\x1c\n" +
 	"\talgorithm\x18\x01 \x01(\tR\talgorithm\x12\x14\n" +
@@ -372,7 +650,18 @@ const file_gatehouse_config_v1_certificate_proto_rawDesc = "" +
 	"privateKey\x12 \n" +
 	"\vcertificate\x18\x02 \x01(\tR\vcertificate\x12\x14\n" +
 	"\x05alias\x18\x03 \x01(\tR\x05alias\x12\x1c\n" +
-	"\talgorithm\x18\x04 \x01(\tR\talgorithmBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\talgorithm\x18\x04 \x01(\tR\talgorithm\"\x84\x01\n" +
+	"\x13KeystoreCertificate\x12\x15\n" +
+	"\x03jks\x18\x01 \x01(\tB\x03\x80\x01\x01R\x03jks\x12!\n" +
+	"\tstorepass\x18\x02 \x01(\tB\x03\x80\x01\x01R\tstorepass\x12\x14\n" +
+	"\x05alias\x18\x03 \x01(\tR\x05alias\x12\x1d\n" +
+	"\akeypass\x18\x04 \x01(\tB\x03\x80\x01\x01R\akeypass\"\x9f\x01\n" +
+	"\x11PKCS12Certificate\x12\x1b\n" +
+	"\x06pkcs12\x18\x01 \x01(\tB\x03\x80\x01\x01R\x06pkcs12\x12!\n" +
+	"\tstorepass\x18\x02 \x01(\tB\x03\x80\x01\x01R\tstorepass\x12\x14\n" +
+	"\x05alias\x18\x03 \x01(\tR\x05alias\x12\x1d\n" +
+	"\akeypass\x18\x04 \x01(\tB\x03\x80\x01\x01R\akeypass\x12\x15\n" +
+	"\x03jks\x18\x05 \x01(\tB\x03\x80\x01\x01R\x03jksBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_certificate_proto_rawDescOnce sync.Once
@@ -386,24 +675,33 @@ func file_gatehouse_config_v1_certificate_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_certificate_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_certificate_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_gatehouse_config_v1_certificate_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_gatehouse_config_v1_certificate_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_gatehouse_config_v1_certificate_proto_goTypes = []any{
-	(*Certificate)(nil),           // 0: gatehouse.config.v1.Certificate
-	(*GeneratedCertificate)(nil),  // 1: gatehouse.config.v1.GeneratedCertificate
-	(*PEMCertificate)(nil),        // 2: gatehouse.config.v1.PEMCertificate
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(Certificate_Status)(0),       // 0: gatehouse.config.v1.Certificate.Status
+	(*Certificate)(nil),           // 1: gatehouse.config.v1.Certificate
+	(*GeneratedCertificate)(nil),  // 2: gatehouse.config.v1.GeneratedCertificate
+	(*PEMCertificate)(nil),        // 3: gatehouse.config.v1.PEMCertificate
+	(*KeystoreCertificate)(nil),   // 4: gatehouse.config.v1.KeystoreCertificate
+	(*PKCS12Certificate)(nil),     // 5: gatehouse.config.v1.PKCS12Certificate
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_gatehouse_config_v1_certificate_proto_depIdxs = []int32{
-	3, // 0: gatehouse.config.v1.Certificate.created_at:type_name -> google.protobuf.Timestamp
-	3, // 1: gatehouse.config.v1.Certificate.updated_at:type_name -> google.protobuf.Timestamp
-	3, // 2: gatehouse.config.v1.Certificate.expires_at:type_name -> google.protobuf.Timestamp
-	1, // 3: gatehouse.config.v1.Certificate.generated:type_name -> gatehouse.config.v1.GeneratedCertificate
-	2, // 4: gatehouse.config.v1.Certificate.pem:type_name -> gatehouse.config.v1.PEMCertificate
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: gatehouse.config.v1.Certificate.created_at:type_name -> google.protobuf.Timestamp
+	6,  // 1: gatehouse.config.v1.Certificate.updated_at:type_name -> google.protobuf.Timestamp
+	6,  // 2: gatehouse.config.v1.Certificate.expires_at:type_name -> google.protobuf.Timestamp
+	0,  // 3: gatehouse.config.v1.Certificate.status:type_name -> gatehouse.config.v1.Certificate.Status
+	6,  // 4: gatehouse.config.v1.Certificate.due_at:type_name -> google.protobuf.Timestamp
+	6,  // 5: gatehouse.config.v1.Certificate.active_since:type_name -> google.protobuf.Timestamp
+	2,  // 6: gatehouse.config.v1.Certificate.generated:type_name -> gatehouse.config.v1.GeneratedCertificate
+	3,  // 7: gatehouse.config.v1.Certificate.pem:type_name -> gatehouse.config.v1.PEMCertificate
+	4,  // 8: gatehouse.config.v1.Certificate.java_keystore:type_name -> gatehouse.config.v1.KeystoreCertificate
+	5,  // 9: gatehouse.config.v1.Certificate.pkcs12:type_name -> gatehouse.config.v1.PKCS12Certificate
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_certificate_proto_init() }
@@ -414,19 +712,22 @@ func file_gatehouse_config_v1_certificate_proto_init() {
 	file_gatehouse_config_v1_certificate_proto_msgTypes[0].OneofWrappers = []any{
 		(*Certificate_Generated)(nil),
 		(*Certificate_Pem)(nil),
+		(*Certificate_JavaKeystore)(nil),
+		(*Certificate_Pkcs12)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_certificate_proto_rawDesc), len(file_gatehouse_config_v1_certificate_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   3,
+			NumEnums:      1,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_gatehouse_config_v1_certificate_proto_goTypes,
 		DependencyIndexes: file_gatehouse_config_v1_certificate_proto_depIdxs,
+		EnumInfos:         file_gatehouse_config_v1_certificate_proto_enumTypes,
 		MessageInfos:      file_gatehouse_config_v1_certificate_proto_msgTypes,
 	}.Build()
 	File_gatehouse_config_v1_certificate_proto = out.File

@@ -77,9 +77,24 @@ type LoginSettings struct {
 	// Evaluate the selection rules of external providers on the login page as well, not only at the identifier step.
 	SelectionRulesOnLoginPage bool `protobuf:"varint,3,opt,name=selection_rules_on_login_page,json=selectionRulesOnLoginPage,proto3" json:"selection_rules_on_login_page,omitempty"`
 	// Show no form when exactly one external provider can be used.
-	HideForm      bool `protobuf:"varint,4,opt,name=hide_form,json=hideForm,proto3" json:"hide_form,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HideForm bool `protobuf:"varint,4,opt,name=hide_form,json=hideForm,proto3" json:"hide_form,omitempty"`
+	// Offer a link to choose a new password.
+	ForgotPasswordEnabled bool `protobuf:"varint,5,opt,name=forgot_password_enabled,json=forgotPasswordEnabled,proto3" json:"forgot_password_enabled,omitempty"`
+	// Offer a link to create an account.
+	RegisterEnabled                    bool `protobuf:"varint,6,opt,name=register_enabled,json=registerEnabled,proto3" json:"register_enabled,omitempty"`
+	RememberMeEnabled                  bool `protobuf:"varint,7,opt,name=remember_me_enabled,json=rememberMeEnabled,proto3" json:"remember_me_enabled,omitempty"`
+	PasswordlessEnabled                bool `protobuf:"varint,8,opt,name=passwordless_enabled,json=passwordlessEnabled,proto3" json:"passwordless_enabled,omitempty"`
+	PasswordlessRememberDeviceEnabled  bool `protobuf:"varint,9,opt,name=passwordless_remember_device_enabled,json=passwordlessRememberDeviceEnabled,proto3" json:"passwordless_remember_device_enabled,omitempty"`
+	PasswordlessEnforcePasswordEnabled bool `protobuf:"varint,10,opt,name=passwordless_enforce_password_enabled,json=passwordlessEnforcePasswordEnabled,proto3" json:"passwordless_enforce_password_enabled,omitempty"`
+	// Seconds after which a passwordless sign-in asks for the password again.
+	PasswordlessEnforcePasswordMaxAge int32 `protobuf:"varint,11,opt,name=passwordless_enforce_password_max_age,json=passwordlessEnforcePasswordMaxAge,proto3" json:"passwordless_enforce_password_max_age,omitempty"`
+	PasswordlessDeviceNamingEnabled   bool  `protobuf:"varint,12,opt,name=passwordless_device_naming_enabled,json=passwordlessDeviceNamingEnabled,proto3" json:"passwordless_device_naming_enabled,omitempty"`
+	// Send a person whose password has expired to choose a new one.
+	ResetPasswordOnExpiration   bool `protobuf:"varint,13,opt,name=reset_password_on_expiration,json=resetPasswordOnExpiration,proto3" json:"reset_password_on_expiration,omitempty"`
+	CertificateBasedAuthEnabled bool `protobuf:"varint,14,opt,name=certificate_based_auth_enabled,json=certificateBasedAuthEnabled,proto3" json:"certificate_based_auth_enabled,omitempty"`
+	MagicLinkAuthEnabled        bool `protobuf:"varint,15,opt,name=magic_link_auth_enabled,json=magicLinkAuthEnabled,proto3" json:"magic_link_auth_enabled,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *LoginSettings) Reset() {
@@ -140,6 +155,451 @@ func (x *LoginSettings) GetHideForm() bool {
 	return false
 }
 
+func (x *LoginSettings) GetForgotPasswordEnabled() bool {
+	if x != nil {
+		return x.ForgotPasswordEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetRegisterEnabled() bool {
+	if x != nil {
+		return x.RegisterEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetRememberMeEnabled() bool {
+	if x != nil {
+		return x.RememberMeEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetPasswordlessEnabled() bool {
+	if x != nil {
+		return x.PasswordlessEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetPasswordlessRememberDeviceEnabled() bool {
+	if x != nil {
+		return x.PasswordlessRememberDeviceEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetPasswordlessEnforcePasswordEnabled() bool {
+	if x != nil {
+		return x.PasswordlessEnforcePasswordEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetPasswordlessEnforcePasswordMaxAge() int32 {
+	if x != nil {
+		return x.PasswordlessEnforcePasswordMaxAge
+	}
+	return 0
+}
+
+func (x *LoginSettings) GetPasswordlessDeviceNamingEnabled() bool {
+	if x != nil {
+		return x.PasswordlessDeviceNamingEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetResetPasswordOnExpiration() bool {
+	if x != nil {
+		return x.ResetPasswordOnExpiration
+	}
+	return false
+}
+
+func (x *LoginSettings) GetCertificateBasedAuthEnabled() bool {
+	if x != nil {
+		return x.CertificateBasedAuthEnabled
+	}
+	return false
+}
+
+func (x *LoginSettings) GetMagicLinkAuthEnabled() bool {
+	if x != nil {
+		return x.MagicLinkAuthEnabled
+	}
+	return false
+}
+
+// AccountSettings protect accounts. In an application they count only with `inherited` false.
+type AccountSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Use the domain's settings instead of these.
+	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
+	// Lock an account after too many failed attempts to sign in.
+	LoginAttemptsDetectionEnabled bool `protobuf:"varint,2,opt,name=login_attempts_detection_enabled,json=loginAttemptsDetectionEnabled,proto3" json:"login_attempts_detection_enabled,omitempty"`
+	// Failed attempts before the account is locked.
+	MaxLoginAttempts int32 `protobuf:"varint,3,opt,name=max_login_attempts,json=maxLoginAttempts,proto3" json:"max_login_attempts,omitempty"`
+	// Seconds after which failed attempts are forgotten.
+	LoginAttemptsResetTime int32 `protobuf:"varint,4,opt,name=login_attempts_reset_time,json=loginAttemptsResetTime,proto3" json:"login_attempts_reset_time,omitempty"`
+	// Seconds an account stays locked.
+	AccountBlockedDuration                      int32  `protobuf:"varint,5,opt,name=account_blocked_duration,json=accountBlockedDuration,proto3" json:"account_blocked_duration,omitempty"`
+	SendRecoverAccountEmail                     bool   `protobuf:"varint,6,opt,name=send_recover_account_email,json=sendRecoverAccountEmail,proto3" json:"send_recover_account_email,omitempty"`
+	CompleteRegistrationWhenResetPassword       bool   `protobuf:"varint,7,opt,name=complete_registration_when_reset_password,json=completeRegistrationWhenResetPassword,proto3" json:"complete_registration_when_reset_password,omitempty"`
+	AutoLoginAfterRegistration                  bool   `protobuf:"varint,8,opt,name=auto_login_after_registration,json=autoLoginAfterRegistration,proto3" json:"auto_login_after_registration,omitempty"`
+	RedirectUriAfterRegistration                string `protobuf:"bytes,9,opt,name=redirect_uri_after_registration,json=redirectUriAfterRegistration,proto3" json:"redirect_uri_after_registration,omitempty"`
+	DynamicUserRegistration                     bool   `protobuf:"varint,10,opt,name=dynamic_user_registration,json=dynamicUserRegistration,proto3" json:"dynamic_user_registration,omitempty"`
+	AutoLoginAfterResetPassword                 bool   `protobuf:"varint,11,opt,name=auto_login_after_reset_password,json=autoLoginAfterResetPassword,proto3" json:"auto_login_after_reset_password,omitempty"`
+	RedirectUriAfterResetPassword               string `protobuf:"bytes,12,opt,name=redirect_uri_after_reset_password,json=redirectUriAfterResetPassword,proto3" json:"redirect_uri_after_reset_password,omitempty"`
+	DeletePasswordlessDevicesAfterResetPassword bool   `protobuf:"varint,13,opt,name=delete_passwordless_devices_after_reset_password,json=deletePasswordlessDevicesAfterResetPassword,proto3" json:"delete_passwordless_devices_after_reset_password,omitempty"`
+	ResetPasswordInvalidateTokens               bool   `protobuf:"varint,14,opt,name=reset_password_invalidate_tokens,json=resetPasswordInvalidateTokens,proto3" json:"reset_password_invalidate_tokens,omitempty"`
+	RememberMe                                  bool   `protobuf:"varint,15,opt,name=remember_me,json=rememberMe,proto3" json:"remember_me,omitempty"`
+	// Seconds.
+	RememberMeDuration int32 `protobuf:"varint,16,opt,name=remember_me_duration,json=rememberMeDuration,proto3" json:"remember_me_duration,omitempty"`
+	// The default identity provider of self-registration.
+	DefaultIdentityProviderForRegistration string `protobuf:"bytes,17,opt,name=default_identity_provider_for_registration,json=defaultIdentityProviderForRegistration,proto3" json:"default_identity_provider_for_registration,omitempty"`
+	ResetPasswordCustomForm                bool   `protobuf:"varint,18,opt,name=reset_password_custom_form,json=resetPasswordCustomForm,proto3" json:"reset_password_custom_form,omitempty"`
+	ResetPasswordConfirmIdentity           bool   `protobuf:"varint,19,opt,name=reset_password_confirm_identity,json=resetPasswordConfirmIdentity,proto3" json:"reset_password_confirm_identity,omitempty"`
+	// Failed attempts at a second factor before the account is locked.
+	MfaChallengeAttemptsDetectionEnabled bool  `protobuf:"varint,20,opt,name=mfa_challenge_attempts_detection_enabled,json=mfaChallengeAttemptsDetectionEnabled,proto3" json:"mfa_challenge_attempts_detection_enabled,omitempty"`
+	MfaChallengeMaxAttempts              int32 `protobuf:"varint,21,opt,name=mfa_challenge_max_attempts,json=mfaChallengeMaxAttempts,proto3" json:"mfa_challenge_max_attempts,omitempty"`
+	MfaChallengeAttemptsResetTime        int32 `protobuf:"varint,22,opt,name=mfa_challenge_attempts_reset_time,json=mfaChallengeAttemptsResetTime,proto3" json:"mfa_challenge_attempts_reset_time,omitempty"`
+	MfaChallengeSendVerifyAlertEmail     bool  `protobuf:"varint,23,opt,name=mfa_challenge_send_verify_alert_email,json=mfaChallengeSendVerifyAlertEmail,proto3" json:"mfa_challenge_send_verify_alert_email,omitempty"`
+	unknownFields                        protoimpl.UnknownFields
+	sizeCache                            protoimpl.SizeCache
+}
+
+func (x *AccountSettings) Reset() {
+	*x = AccountSettings{}
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountSettings) ProtoMessage() {}
+
+func (x *AccountSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountSettings.ProtoReflect.Descriptor instead.
+func (*AccountSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_common_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AccountSettings) GetInherited() bool {
+	if x != nil && x.Inherited != nil {
+		return *x.Inherited
+	}
+	return false
+}
+
+func (x *AccountSettings) GetLoginAttemptsDetectionEnabled() bool {
+	if x != nil {
+		return x.LoginAttemptsDetectionEnabled
+	}
+	return false
+}
+
+func (x *AccountSettings) GetMaxLoginAttempts() int32 {
+	if x != nil {
+		return x.MaxLoginAttempts
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetLoginAttemptsResetTime() int32 {
+	if x != nil {
+		return x.LoginAttemptsResetTime
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetAccountBlockedDuration() int32 {
+	if x != nil {
+		return x.AccountBlockedDuration
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetSendRecoverAccountEmail() bool {
+	if x != nil {
+		return x.SendRecoverAccountEmail
+	}
+	return false
+}
+
+func (x *AccountSettings) GetCompleteRegistrationWhenResetPassword() bool {
+	if x != nil {
+		return x.CompleteRegistrationWhenResetPassword
+	}
+	return false
+}
+
+func (x *AccountSettings) GetAutoLoginAfterRegistration() bool {
+	if x != nil {
+		return x.AutoLoginAfterRegistration
+	}
+	return false
+}
+
+func (x *AccountSettings) GetRedirectUriAfterRegistration() string {
+	if x != nil {
+		return x.RedirectUriAfterRegistration
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetDynamicUserRegistration() bool {
+	if x != nil {
+		return x.DynamicUserRegistration
+	}
+	return false
+}
+
+func (x *AccountSettings) GetAutoLoginAfterResetPassword() bool {
+	if x != nil {
+		return x.AutoLoginAfterResetPassword
+	}
+	return false
+}
+
+func (x *AccountSettings) GetRedirectUriAfterResetPassword() string {
+	if x != nil {
+		return x.RedirectUriAfterResetPassword
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetDeletePasswordlessDevicesAfterResetPassword() bool {
+	if x != nil {
+		return x.DeletePasswordlessDevicesAfterResetPassword
+	}
+	return false
+}
+
+func (x *AccountSettings) GetResetPasswordInvalidateTokens() bool {
+	if x != nil {
+		return x.ResetPasswordInvalidateTokens
+	}
+	return false
+}
+
+func (x *AccountSettings) GetRememberMe() bool {
+	if x != nil {
+		return x.RememberMe
+	}
+	return false
+}
+
+func (x *AccountSettings) GetRememberMeDuration() int32 {
+	if x != nil {
+		return x.RememberMeDuration
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetDefaultIdentityProviderForRegistration() string {
+	if x != nil {
+		return x.DefaultIdentityProviderForRegistration
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetResetPasswordCustomForm() bool {
+	if x != nil {
+		return x.ResetPasswordCustomForm
+	}
+	return false
+}
+
+func (x *AccountSettings) GetResetPasswordConfirmIdentity() bool {
+	if x != nil {
+		return x.ResetPasswordConfirmIdentity
+	}
+	return false
+}
+
+func (x *AccountSettings) GetMfaChallengeAttemptsDetectionEnabled() bool {
+	if x != nil {
+		return x.MfaChallengeAttemptsDetectionEnabled
+	}
+	return false
+}
+
+func (x *AccountSettings) GetMfaChallengeMaxAttempts() int32 {
+	if x != nil {
+		return x.MfaChallengeMaxAttempts
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetMfaChallengeAttemptsResetTime() int32 {
+	if x != nil {
+		return x.MfaChallengeAttemptsResetTime
+	}
+	return 0
+}
+
+func (x *AccountSettings) GetMfaChallengeSendVerifyAlertEmail() bool {
+	if x != nil {
+		return x.MfaChallengeSendVerifyAlertEmail
+	}
+	return false
+}
+
+// PasswordSettings are what a new password must be like. In an application they count only with `inherited` false.
+type PasswordSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Use the domain's settings instead of these.
+	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
+	// Characters. 0 = the product's own limits: 8 and 64.
+	MinLength                int32 `protobuf:"varint,2,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
+	MaxLength                int32 `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
+	IncludeNumbers           bool  `protobuf:"varint,4,opt,name=include_numbers,json=includeNumbers,proto3" json:"include_numbers,omitempty"`
+	IncludeSpecialCharacters bool  `protobuf:"varint,5,opt,name=include_special_characters,json=includeSpecialCharacters,proto3" json:"include_special_characters,omitempty"`
+	LettersInMixedCase       bool  `protobuf:"varint,6,opt,name=letters_in_mixed_case,json=lettersInMixedCase,proto3" json:"letters_in_mixed_case,omitempty"`
+	// The longest run of one character or of neighbours such as `abc`; 0 = any.
+	MaxConsecutiveLetters        int32 `protobuf:"varint,7,opt,name=max_consecutive_letters,json=maxConsecutiveLetters,proto3" json:"max_consecutive_letters,omitempty"`
+	ExcludePasswordsInDictionary bool  `protobuf:"varint,8,opt,name=exclude_passwords_in_dictionary,json=excludePasswordsInDictionary,proto3" json:"exclude_passwords_in_dictionary,omitempty"`
+	// Refuse passwords that contain the person's names or e-mail address.
+	ExcludeUserProfileInfoInPassword bool `protobuf:"varint,9,opt,name=exclude_user_profile_info_in_password,json=excludeUserProfileInfoInPassword,proto3" json:"exclude_user_profile_info_in_password,omitempty"`
+	// Days after which a password must be replaced; 0 = never.
+	ExpiryDuration         int32 `protobuf:"varint,10,opt,name=expiry_duration,json=expiryDuration,proto3" json:"expiry_duration,omitempty"`
+	PasswordHistoryEnabled bool  `protobuf:"varint,11,opt,name=password_history_enabled,json=passwordHistoryEnabled,proto3" json:"password_history_enabled,omitempty"`
+	// How many earlier passwords are refused.
+	OldPasswords  int32 `protobuf:"varint,12,opt,name=old_passwords,json=oldPasswords,proto3" json:"old_passwords,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PasswordSettings) Reset() {
+	*x = PasswordSettings{}
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PasswordSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PasswordSettings) ProtoMessage() {}
+
+func (x *PasswordSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PasswordSettings.ProtoReflect.Descriptor instead.
+func (*PasswordSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_common_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PasswordSettings) GetInherited() bool {
+	if x != nil && x.Inherited != nil {
+		return *x.Inherited
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetMinLength() int32 {
+	if x != nil {
+		return x.MinLength
+	}
+	return 0
+}
+
+func (x *PasswordSettings) GetMaxLength() int32 {
+	if x != nil {
+		return x.MaxLength
+	}
+	return 0
+}
+
+func (x *PasswordSettings) GetIncludeNumbers() bool {
+	if x != nil {
+		return x.IncludeNumbers
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetIncludeSpecialCharacters() bool {
+	if x != nil {
+		return x.IncludeSpecialCharacters
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetLettersInMixedCase() bool {
+	if x != nil {
+		return x.LettersInMixedCase
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetMaxConsecutiveLetters() int32 {
+	if x != nil {
+		return x.MaxConsecutiveLetters
+	}
+	return 0
+}
+
+func (x *PasswordSettings) GetExcludePasswordsInDictionary() bool {
+	if x != nil {
+		return x.ExcludePasswordsInDictionary
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetExcludeUserProfileInfoInPassword() bool {
+	if x != nil {
+		return x.ExcludeUserProfileInfoInPassword
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetExpiryDuration() int32 {
+	if x != nil {
+		return x.ExpiryDuration
+	}
+	return 0
+}
+
+func (x *PasswordSettings) GetPasswordHistoryEnabled() bool {
+	if x != nil {
+		return x.PasswordHistoryEnabled
+	}
+	return false
+}
+
+func (x *PasswordSettings) GetOldPasswords() int32 {
+	if x != nil {
+		return x.OldPasswords
+	}
+	return 0
+}
+
 // SecretExpirationSettings say when client secrets end.
 type SecretExpirationSettings struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -152,7 +612,7 @@ type SecretExpirationSettings struct {
 
 func (x *SecretExpirationSettings) Reset() {
 	*x = SecretExpirationSettings{}
-	mi := &file_gatehouse_config_v1_common_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -164,7 +624,7 @@ func (x *SecretExpirationSettings) String() string {
 func (*SecretExpirationSettings) ProtoMessage() {}
 
 func (x *SecretExpirationSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_common_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_common_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -177,7 +637,7 @@ func (x *SecretExpirationSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretExpirationSettings.ProtoReflect.Descriptor instead.
 func (*SecretExpirationSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_common_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_common_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SecretExpirationSettings) GetEnabled() bool {
@@ -200,12 +660,70 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\n" +
 	" gatehouse/config/v1/common.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\")\n" +
 	"\aStrings\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values:\x06\xa2\xbb\x18\x02\b\x01\"\xd9\x01\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values:\x06\xa2\xbb\x18\x02\b\x01\"\xf7\a\n" +
 	"\rLoginSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x128\n" +
 	"\x18identifier_first_enabled\x18\x02 \x01(\bR\x16identifierFirstEnabled\x12@\n" +
 	"\x1dselection_rules_on_login_page\x18\x03 \x01(\bR\x19selectionRulesOnLoginPage\x12\x1b\n" +
-	"\thide_form\x18\x04 \x01(\bR\bhideFormB\f\n" +
+	"\thide_form\x18\x04 \x01(\bR\bhideForm\x12>\n" +
+	"\x17forgot_password_enabled\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x15forgotPasswordEnabled\x121\n" +
+	"\x10register_enabled\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fregisterEnabled\x126\n" +
+	"\x13remember_me_enabled\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x11rememberMeEnabled\x129\n" +
+	"\x14passwordless_enabled\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13passwordlessEnabled\x12W\n" +
+	"$passwordless_remember_device_enabled\x18\t \x01(\bB\x06\xa2\xbb\x18\x028\x01R!passwordlessRememberDeviceEnabled\x12Y\n" +
+	"%passwordless_enforce_password_enabled\x18\n" +
+	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"passwordlessEnforcePasswordEnabled\x12X\n" +
+	"%passwordless_enforce_password_max_age\x18\v \x01(\x05B\x06\xa2\xbb\x18\x028\x01R!passwordlessEnforcePasswordMaxAge\x12S\n" +
+	"\"passwordless_device_naming_enabled\x18\f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1fpasswordlessDeviceNamingEnabled\x12G\n" +
+	"\x1creset_password_on_expiration\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x19resetPasswordOnExpiration\x12K\n" +
+	"\x1ecertificate_based_auth_enabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bcertificateBasedAuthEnabled\x12=\n" +
+	"\x17magic_link_auth_enabled\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x14magicLinkAuthEnabledB\f\n" +
+	"\n" +
+	"_inherited\"\xde\r\n" +
+	"\x0fAccountSettings\x12!\n" +
+	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12O\n" +
+	" login_attempts_detection_enabled\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1dloginAttemptsDetectionEnabled\x124\n" +
+	"\x12max_login_attempts\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x10maxLoginAttempts\x12A\n" +
+	"\x19login_attempts_reset_time\x18\x04 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x16loginAttemptsResetTime\x12@\n" +
+	"\x18account_blocked_duration\x18\x05 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x16accountBlockedDuration\x12C\n" +
+	"\x1asend_recover_account_email\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17sendRecoverAccountEmail\x12`\n" +
+	")complete_registration_when_reset_password\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R%completeRegistrationWhenResetPassword\x12I\n" +
+	"\x1dauto_login_after_registration\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1aautoLoginAfterRegistration\x12M\n" +
+	"\x1fredirect_uri_after_registration\x18\t \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1credirectUriAfterRegistration\x12B\n" +
+	"\x19dynamic_user_registration\x18\n" +
+	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17dynamicUserRegistration\x12L\n" +
+	"\x1fauto_login_after_reset_password\x18\v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bautoLoginAfterResetPassword\x12P\n" +
+	"!redirect_uri_after_reset_password\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1dredirectUriAfterResetPassword\x12m\n" +
+	"0delete_passwordless_devices_after_reset_password\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R+deletePasswordlessDevicesAfterResetPassword\x12O\n" +
+	" reset_password_invalidate_tokens\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1dresetPasswordInvalidateTokens\x12'\n" +
+	"\vremember_me\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\n" +
+	"rememberMe\x128\n" +
+	"\x14remember_me_duration\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12rememberMeDuration\x12b\n" +
+	"*default_identity_provider_for_registration\x18\x11 \x01(\tB\x06\xa2\xbb\x18\x028\x01R&defaultIdentityProviderForRegistration\x12C\n" +
+	"\x1areset_password_custom_form\x18\x12 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17resetPasswordCustomForm\x12M\n" +
+	"\x1freset_password_confirm_identity\x18\x13 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1cresetPasswordConfirmIdentity\x12^\n" +
+	"(mfa_challenge_attempts_detection_enabled\x18\x14 \x01(\bB\x06\xa2\xbb\x18\x028\x01R$mfaChallengeAttemptsDetectionEnabled\x12C\n" +
+	"\x1amfa_challenge_max_attempts\x18\x15 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x17mfaChallengeMaxAttempts\x12P\n" +
+	"!mfa_challenge_attempts_reset_time\x18\x16 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x1dmfaChallengeAttemptsResetTime\x12W\n" +
+	"%mfa_challenge_send_verify_alert_email\x18\x17 \x01(\bB\x06\xa2\xbb\x18\x028\x01R mfaChallengeSendVerifyAlertEmailB\f\n" +
+	"\n" +
+	"_inherited\"\xfb\x04\n" +
+	"\x10PasswordSettings\x12!\n" +
+	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"min_length\x18\x02 \x01(\x05R\tminLength\x12\x1d\n" +
+	"\n" +
+	"max_length\x18\x03 \x01(\x05R\tmaxLength\x12'\n" +
+	"\x0finclude_numbers\x18\x04 \x01(\bR\x0eincludeNumbers\x12<\n" +
+	"\x1ainclude_special_characters\x18\x05 \x01(\bR\x18includeSpecialCharacters\x121\n" +
+	"\x15letters_in_mixed_case\x18\x06 \x01(\bR\x12lettersInMixedCase\x126\n" +
+	"\x17max_consecutive_letters\x18\a \x01(\x05R\x15maxConsecutiveLetters\x12E\n" +
+	"\x1fexclude_passwords_in_dictionary\x18\b \x01(\bR\x1cexcludePasswordsInDictionary\x12O\n" +
+	"%exclude_user_profile_info_in_password\x18\t \x01(\bR excludeUserProfileInfoInPassword\x12/\n" +
+	"\x0fexpiry_duration\x18\n" +
+	" \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x0eexpiryDuration\x128\n" +
+	"\x18password_history_enabled\x18\v \x01(\bR\x16passwordHistoryEnabled\x12#\n" +
+	"\rold_passwords\x18\f \x01(\x05R\foldPasswordsB\f\n" +
 	"\n" +
 	"_inherited\"d\n" +
 	"\x18SecretExpirationSettings\x12\x18\n" +
@@ -224,11 +742,13 @@ func file_gatehouse_config_v1_common_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_common_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_gatehouse_config_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_gatehouse_config_v1_common_proto_goTypes = []any{
 	(*Strings)(nil),                  // 0: gatehouse.config.v1.Strings
 	(*LoginSettings)(nil),            // 1: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil), // 2: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),          // 2: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),         // 3: gatehouse.config.v1.PasswordSettings
+	(*SecretExpirationSettings)(nil), // 4: gatehouse.config.v1.SecretExpirationSettings
 }
 var file_gatehouse_config_v1_common_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -244,13 +764,15 @@ func file_gatehouse_config_v1_common_proto_init() {
 		return
 	}
 	file_gatehouse_config_v1_common_proto_msgTypes[1].OneofWrappers = []any{}
+	file_gatehouse_config_v1_common_proto_msgTypes[2].OneofWrappers = []any{}
+	file_gatehouse_config_v1_common_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_common_proto_rawDesc), len(file_gatehouse_config_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

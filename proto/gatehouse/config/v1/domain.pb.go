@@ -10,6 +10,7 @@ import (
 	_ "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -67,7 +68,7 @@ func (x SecurityProfileSettings_Profile) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SecurityProfileSettings_Profile.Descriptor instead.
 func (SecurityProfileSettings_Profile) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{2, 0}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // A Domain is a security domain: its own issuer, keys, applications, identity providers and users.
@@ -110,9 +111,25 @@ type Domain struct {
 	CertificateSettings *CertificateSettings      `protobuf:"bytes,25,opt,name=certificate_settings,json=certificateSettings,proto3" json:"certificate_settings,omitempty"`
 	// 256 random bits made with the domain, by which its gateways make values that only they can recognise (form tokens,
 	// page errors, pairwise subjects). Sealed at rest.
-	Secret        []byte `protobuf:"bytes,26,opt,name=secret,proto3" json:"secret,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Secret []byte `protobuf:"bytes,26,opt,name=secret,proto3" json:"secret,omitempty"`
+	// How accounts are protected.
+	AccountSettings *AccountSettings `protobuf:"bytes,27,opt,name=account_settings,json=accountSettings,proto3" json:"account_settings,omitempty"`
+	// What a new password must be like.
+	PasswordSettings *PasswordSettings `protobuf:"bytes,28,opt,name=password_settings,json=passwordSettings,proto3" json:"password_settings,omitempty"`
+	// What people may do with their accounts themselves.
+	SelfServiceAccountManagementSettings *SelfServiceAccountManagementSettings `protobuf:"bytes,29,opt,name=self_service_account_management_settings,json=selfServiceAccountManagementSettings,proto3" json:"self_service_account_management_settings,omitempty"`
+	// The domain is reached under host names of its own instead of a path.
+	VhostMode bool           `protobuf:"varint,30,opt,name=vhost_mode,json=vhostMode,proto3" json:"vhost_mode,omitempty"`
+	Vhosts    []*VirtualHost `protobuf:"bytes,31,rep,name=vhosts,proto3" json:"vhosts,omitempty"`
+	// Its applications may introspect tokens of other domains.
+	Master                bool                   `protobuf:"varint,32,opt,name=master,proto3" json:"master,omitempty"`
+	Scim                  *ScimSettings          `protobuf:"bytes,33,opt,name=scim,proto3" json:"scim,omitempty"`
+	TokenExchangeSettings *TokenExchangeSettings `protobuf:"bytes,34,opt,name=token_exchange_settings,json=tokenExchangeSettings,proto3" json:"token_exchange_settings,omitempty"`
+	Uma                   *structpb.Struct       `protobuf:"bytes,35,opt,name=uma,proto3" json:"uma,omitempty"`
+	Saml                  *structpb.Struct       `protobuf:"bytes,36,opt,name=saml,proto3" json:"saml,omitempty"`
+	WebAuthnSettings      *structpb.Struct       `protobuf:"bytes,37,opt,name=web_authn_settings,json=webAuthnSettings,proto3" json:"web_authn_settings,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *Domain) Reset() {
@@ -299,6 +316,354 @@ func (x *Domain) GetSecret() []byte {
 	return nil
 }
 
+func (x *Domain) GetAccountSettings() *AccountSettings {
+	if x != nil {
+		return x.AccountSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetPasswordSettings() *PasswordSettings {
+	if x != nil {
+		return x.PasswordSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetSelfServiceAccountManagementSettings() *SelfServiceAccountManagementSettings {
+	if x != nil {
+		return x.SelfServiceAccountManagementSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetVhostMode() bool {
+	if x != nil {
+		return x.VhostMode
+	}
+	return false
+}
+
+func (x *Domain) GetVhosts() []*VirtualHost {
+	if x != nil {
+		return x.Vhosts
+	}
+	return nil
+}
+
+func (x *Domain) GetMaster() bool {
+	if x != nil {
+		return x.Master
+	}
+	return false
+}
+
+func (x *Domain) GetScim() *ScimSettings {
+	if x != nil {
+		return x.Scim
+	}
+	return nil
+}
+
+func (x *Domain) GetTokenExchangeSettings() *TokenExchangeSettings {
+	if x != nil {
+		return x.TokenExchangeSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetUma() *structpb.Struct {
+	if x != nil {
+		return x.Uma
+	}
+	return nil
+}
+
+func (x *Domain) GetSaml() *structpb.Struct {
+	if x != nil {
+		return x.Saml
+	}
+	return nil
+}
+
+func (x *Domain) GetWebAuthnSettings() *structpb.Struct {
+	if x != nil {
+		return x.WebAuthnSettings
+	}
+	return nil
+}
+
+// SelfServiceAccountManagementSettings say what people may do with their accounts themselves.
+type SelfServiceAccountManagementSettings struct {
+	state         protoimpl.MessageState                              `protogen:"open.v1"`
+	Enabled       bool                                                `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	ResetPassword *SelfServiceAccountManagementSettings_ResetPassword `protobuf:"bytes,2,opt,name=reset_password,json=resetPassword,proto3" json:"reset_password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelfServiceAccountManagementSettings) Reset() {
+	*x = SelfServiceAccountManagementSettings{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelfServiceAccountManagementSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelfServiceAccountManagementSettings) ProtoMessage() {}
+
+func (x *SelfServiceAccountManagementSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelfServiceAccountManagementSettings.ProtoReflect.Descriptor instead.
+func (*SelfServiceAccountManagementSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SelfServiceAccountManagementSettings) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *SelfServiceAccountManagementSettings) GetResetPassword() *SelfServiceAccountManagementSettings_ResetPassword {
+	if x != nil {
+		return x.ResetPassword
+	}
+	return nil
+}
+
+// VirtualHost is a name under which a domain is reached.
+type VirtualHost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name and optional port, such as `login.example.com`.
+	Host               string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Path               string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	OverrideEntrypoint bool   `protobuf:"varint,3,opt,name=override_entrypoint,json=overrideEntrypoint,proto3" json:"override_entrypoint,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *VirtualHost) Reset() {
+	*x = VirtualHost{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VirtualHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VirtualHost) ProtoMessage() {}
+
+func (x *VirtualHost) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VirtualHost.ProtoReflect.Descriptor instead.
+func (*VirtualHost) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *VirtualHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *VirtualHost) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *VirtualHost) GetOverrideEntrypoint() bool {
+	if x != nil {
+		return x.OverrideEntrypoint
+	}
+	return false
+}
+
+// ScimSettings govern provisioning of people over SCIM 2.0.
+type ScimSettings struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	Enabled             bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	IdpSelectionEnabled bool                   `protobuf:"varint,2,opt,name=idp_selection_enabled,json=idpSelectionEnabled,proto3" json:"idp_selection_enabled,omitempty"`
+	// A CEL expression that answers the identifier of the identity provider of a new person.
+	IdpSelectionRule string `protobuf:"bytes,3,opt,name=idp_selection_rule,json=idpSelectionRule,proto3" json:"idp_selection_rule,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ScimSettings) Reset() {
+	*x = ScimSettings{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScimSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScimSettings) ProtoMessage() {}
+
+func (x *ScimSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScimSettings.ProtoReflect.Descriptor instead.
+func (*ScimSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ScimSettings) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *ScimSettings) GetIdpSelectionEnabled() bool {
+	if x != nil {
+		return x.IdpSelectionEnabled
+	}
+	return false
+}
+
+func (x *ScimSettings) GetIdpSelectionRule() string {
+	if x != nil {
+		return x.IdpSelectionRule
+	}
+	return ""
+}
+
+// TokenExchangeSettings govern token exchange (RFC 8693).
+type TokenExchangeSettings struct {
+	state                      protoimpl.MessageState `protogen:"open.v1"`
+	Enabled                    bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	AllowedSubjectTokenTypes   []string               `protobuf:"bytes,2,rep,name=allowed_subject_token_types,json=allowedSubjectTokenTypes,proto3" json:"allowed_subject_token_types,omitempty"`
+	AllowedRequestedTokenTypes []string               `protobuf:"bytes,3,rep,name=allowed_requested_token_types,json=allowedRequestedTokenTypes,proto3" json:"allowed_requested_token_types,omitempty"`
+	AllowedActorTokenTypes     []string               `protobuf:"bytes,4,rep,name=allowed_actor_token_types,json=allowedActorTokenTypes,proto3" json:"allowed_actor_token_types,omitempty"`
+	AllowImpersonation         bool                   `protobuf:"varint,5,opt,name=allow_impersonation,json=allowImpersonation,proto3" json:"allow_impersonation,omitempty"`
+	AllowDelegation            bool                   `protobuf:"varint,6,opt,name=allow_delegation,json=allowDelegation,proto3" json:"allow_delegation,omitempty"`
+	// How many actors a chain may have.
+	MaxDelegationDepth int32 `protobuf:"varint,7,opt,name=max_delegation_depth,json=maxDelegationDepth,proto3" json:"max_delegation_depth,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *TokenExchangeSettings) Reset() {
+	*x = TokenExchangeSettings{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenExchangeSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenExchangeSettings) ProtoMessage() {}
+
+func (x *TokenExchangeSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenExchangeSettings.ProtoReflect.Descriptor instead.
+func (*TokenExchangeSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TokenExchangeSettings) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *TokenExchangeSettings) GetAllowedSubjectTokenTypes() []string {
+	if x != nil {
+		return x.AllowedSubjectTokenTypes
+	}
+	return nil
+}
+
+func (x *TokenExchangeSettings) GetAllowedRequestedTokenTypes() []string {
+	if x != nil {
+		return x.AllowedRequestedTokenTypes
+	}
+	return nil
+}
+
+func (x *TokenExchangeSettings) GetAllowedActorTokenTypes() []string {
+	if x != nil {
+		return x.AllowedActorTokenTypes
+	}
+	return nil
+}
+
+func (x *TokenExchangeSettings) GetAllowImpersonation() bool {
+	if x != nil {
+		return x.AllowImpersonation
+	}
+	return false
+}
+
+func (x *TokenExchangeSettings) GetAllowDelegation() bool {
+	if x != nil {
+		return x.AllowDelegation
+	}
+	return false
+}
+
+func (x *TokenExchangeSettings) GetMaxDelegationDepth() int32 {
+	if x != nil {
+		return x.MaxDelegationDepth
+	}
+	return 0
+}
+
 // OpenIDSettings are a domain's protocol settings.
 type OpenIDSettings struct {
 	state                      protoimpl.MessageState      `protogen:"open.v1"`
@@ -313,13 +678,17 @@ type OpenIDSettings struct {
 	// Algorithm of access tokens: one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. Absent:
 	// the algorithm of the certificate that signs.
 	AccessTokenSigningAlg string `protobuf:"bytes,6,opt,name=access_token_signing_alg,json=accessTokenSigningAlg,proto3" json:"access_token_signing_alg,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Where request objects may be fetched from.
+	RequestUris   []string         `protobuf:"bytes,7,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	DpopSettings  *DPoPSettings    `protobuf:"bytes,8,opt,name=dpop_settings,json=dpopSettings,proto3" json:"dpop_settings,omitempty"`
+	CibaSettings  *structpb.Struct `protobuf:"bytes,9,opt,name=ciba_settings,json=cibaSettings,proto3" json:"ciba_settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenIDSettings) Reset() {
 	*x = OpenIDSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +700,7 @@ func (x *OpenIDSettings) String() string {
 func (*OpenIDSettings) ProtoMessage() {}
 
 func (x *OpenIDSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +713,7 @@ func (x *OpenIDSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenIDSettings.ProtoReflect.Descriptor instead.
 func (*OpenIDSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OpenIDSettings) GetClientRegistrationSettings() *ClientRegistrationSettings {
@@ -389,6 +758,89 @@ func (x *OpenIDSettings) GetAccessTokenSigningAlg() string {
 	return ""
 }
 
+func (x *OpenIDSettings) GetRequestUris() []string {
+	if x != nil {
+		return x.RequestUris
+	}
+	return nil
+}
+
+func (x *OpenIDSettings) GetDpopSettings() *DPoPSettings {
+	if x != nil {
+		return x.DpopSettings
+	}
+	return nil
+}
+
+func (x *OpenIDSettings) GetCibaSettings() *structpb.Struct {
+	if x != nil {
+		return x.CibaSettings
+	}
+	return nil
+}
+
+// DPoPSettings govern proof of possession (RFC 9449).
+type DPoPSettings struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Enabled       bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	NonceRequired bool                   `protobuf:"varint,2,opt,name=nonce_required,json=nonceRequired,proto3" json:"nonce_required,omitempty"`
+	// Seconds a proof may be old.
+	MaxAgeSeconds int32 `protobuf:"varint,3,opt,name=max_age_seconds,json=maxAgeSeconds,proto3" json:"max_age_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DPoPSettings) Reset() {
+	*x = DPoPSettings{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DPoPSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DPoPSettings) ProtoMessage() {}
+
+func (x *DPoPSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DPoPSettings.ProtoReflect.Descriptor instead.
+func (*DPoPSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DPoPSettings) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *DPoPSettings) GetNonceRequired() bool {
+	if x != nil {
+		return x.NonceRequired
+	}
+	return false
+}
+
+func (x *DPoPSettings) GetMaxAgeSeconds() int32 {
+	if x != nil {
+		return x.MaxAgeSeconds
+	}
+	return 0
+}
+
 // SecurityProfileSettings choose how strict the protocol endpoints are.
 type SecurityProfileSettings struct {
 	state         protoimpl.MessageState          `protogen:"open.v1"`
@@ -399,7 +851,7 @@ type SecurityProfileSettings struct {
 
 func (x *SecurityProfileSettings) Reset() {
 	*x = SecurityProfileSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -411,7 +863,7 @@ func (x *SecurityProfileSettings) String() string {
 func (*SecurityProfileSettings) ProtoMessage() {}
 
 func (x *SecurityProfileSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -424,7 +876,7 @@ func (x *SecurityProfileSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecurityProfileSettings.ProtoReflect.Descriptor instead.
 func (*SecurityProfileSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SecurityProfileSettings) GetProfile() SecurityProfileSettings_Profile {
@@ -450,13 +902,15 @@ type ClientRegistrationSettings struct {
 	AllowLocalhostRedirectUri  bool     `protobuf:"varint,7,opt,name=allow_localhost_redirect_uri,json=allowLocalhostRedirectUri,proto3" json:"allow_localhost_redirect_uri,omitempty"`
 	AllowHttpSchemeRedirectUri bool     `protobuf:"varint,8,opt,name=allow_http_scheme_redirect_uri,json=allowHttpSchemeRedirectUri,proto3" json:"allow_http_scheme_redirect_uri,omitempty"`
 	AllowWildCardRedirectUri   bool     `protobuf:"varint,9,opt,name=allow_wild_card_redirect_uri,json=allowWildCardRedirectUri,proto3" json:"allow_wild_card_redirect_uri,omitempty"`
-	unknownFields              protoimpl.UnknownFields
-	sizeCache                  protoimpl.SizeCache
+	// Query values of redirect URIs may hold expressions.
+	AllowRedirectUriParamsExpressionLanguage bool `protobuf:"varint,10,opt,name=allow_redirect_uri_params_expression_language,json=allowRedirectUriParamsExpressionLanguage,proto3" json:"allow_redirect_uri_params_expression_language,omitempty"`
+	unknownFields                            protoimpl.UnknownFields
+	sizeCache                                protoimpl.SizeCache
 }
 
 func (x *ClientRegistrationSettings) Reset() {
 	*x = ClientRegistrationSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +922,7 @@ func (x *ClientRegistrationSettings) String() string {
 func (*ClientRegistrationSettings) ProtoMessage() {}
 
 func (x *ClientRegistrationSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +935,7 @@ func (x *ClientRegistrationSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRegistrationSettings.ProtoReflect.Descriptor instead.
 func (*ClientRegistrationSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClientRegistrationSettings) GetDynamicClientRegistrationEnabled() bool {
@@ -547,6 +1001,13 @@ func (x *ClientRegistrationSettings) GetAllowWildCardRedirectUri() bool {
 	return false
 }
 
+func (x *ClientRegistrationSettings) GetAllowRedirectUriParamsExpressionLanguage() bool {
+	if x != nil {
+		return x.AllowRedirectUriParamsExpressionLanguage
+	}
+	return false
+}
+
 // SessionSettings limit how long a signed-in browser is remembered.
 type SessionSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -560,7 +1021,7 @@ type SessionSettings struct {
 
 func (x *SessionSettings) Reset() {
 	*x = SessionSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +1033,7 @@ func (x *SessionSettings) String() string {
 func (*SessionSettings) ProtoMessage() {}
 
 func (x *SessionSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +1046,7 @@ func (x *SessionSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSettings.ProtoReflect.Descriptor instead.
 func (*SessionSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionSettings) GetIdleSeconds() int32 {
@@ -618,7 +1079,7 @@ type CorsSettings struct {
 
 func (x *CorsSettings) Reset() {
 	*x = CorsSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -630,7 +1091,7 @@ func (x *CorsSettings) String() string {
 func (*CorsSettings) ProtoMessage() {}
 
 func (x *CorsSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -643,7 +1104,7 @@ func (x *CorsSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsSettings.ProtoReflect.Descriptor instead.
 func (*CorsSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CorsSettings) GetEnabled() bool {
@@ -692,13 +1153,15 @@ type CertificateSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificate that signs when an application's own cannot be used.
 	FallbackCertificate string `protobuf:"bytes,1,opt,name=fallback_certificate,json=fallbackCertificate,proto3" json:"fallback_certificate,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// When the domain's own keys are replaced.
+	Rotation      *KeyRotation `protobuf:"bytes,2,opt,name=rotation,proto3" json:"rotation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CertificateSettings) Reset() {
 	*x = CertificateSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +1173,7 @@ func (x *CertificateSettings) String() string {
 func (*CertificateSettings) ProtoMessage() {}
 
 func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +1186,7 @@ func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateSettings.ProtoReflect.Descriptor instead.
 func (*CertificateSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CertificateSettings) GetFallbackCertificate() string {
@@ -731,6 +1194,86 @@ func (x *CertificateSettings) GetFallbackCertificate() string {
 		return x.FallbackCertificate
 	}
 	return ""
+}
+
+func (x *CertificateSettings) GetRotation() *KeyRotation {
+	if x != nil {
+		return x.Rotation
+	}
+	return nil
+}
+
+// KeyRotation replaces the keys that the server made, without a moment in which a token cannot be verified.
+type KeyRotation struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Days a key signs before its successor is made. Default 90.
+	EveryDays int32 `protobuf:"varint,2,opt,name=every_days,json=everyDays,proto3" json:"every_days,omitempty"`
+	// Seconds a new key is published before it signs, so that everybody has fetched it. Default 86400.
+	OverlapSeconds int64 `protobuf:"varint,3,opt,name=overlap_seconds,json=overlapSeconds,proto3" json:"overlap_seconds,omitempty"`
+	// Seconds a replaced key stays published, so that what it signed can be verified. Default 604800. A key is kept at least
+	// as long as the longest lifetime of a token that it signed.
+	RetentionSeconds int64 `protobuf:"varint,4,opt,name=retention_seconds,json=retentionSeconds,proto3" json:"retention_seconds,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *KeyRotation) Reset() {
+	*x = KeyRotation{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRotation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRotation) ProtoMessage() {}
+
+func (x *KeyRotation) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRotation.ProtoReflect.Descriptor instead.
+func (*KeyRotation) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *KeyRotation) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *KeyRotation) GetEveryDays() int32 {
+	if x != nil {
+		return x.EveryDays
+	}
+	return 0
+}
+
+func (x *KeyRotation) GetOverlapSeconds() int64 {
+	if x != nil {
+		return x.OverlapSeconds
+	}
+	return 0
+}
+
+func (x *KeyRotation) GetRetentionSeconds() int64 {
+	if x != nil {
+		return x.RetentionSeconds
+	}
+	return 0
 }
 
 // NewDomain is the body that creates a domain.
@@ -746,7 +1289,7 @@ type NewDomain struct {
 
 func (x *NewDomain) Reset() {
 	*x = NewDomain{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +1301,7 @@ func (x *NewDomain) String() string {
 func (*NewDomain) ProtoMessage() {}
 
 func (x *NewDomain) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +1314,7 @@ func (x *NewDomain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewDomain.ProtoReflect.Descriptor instead.
 func (*NewDomain) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NewDomain) GetName() string {
@@ -795,11 +1338,64 @@ func (x *NewDomain) GetDataPlaneId() string {
 	return ""
 }
 
+type SelfServiceAccountManagementSettings_ResetPassword struct {
+	state               protoimpl.MessageState `protogen:"open.v1"`
+	OldPasswordRequired bool                   `protobuf:"varint,1,opt,name=old_password_required,json=oldPasswordRequired,proto3" json:"old_password_required,omitempty"`
+	// Seconds a sign-in may be old.
+	TokenAge      int32 `protobuf:"varint,2,opt,name=token_age,json=tokenAge,proto3" json:"token_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelfServiceAccountManagementSettings_ResetPassword) Reset() {
+	*x = SelfServiceAccountManagementSettings_ResetPassword{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelfServiceAccountManagementSettings_ResetPassword) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelfServiceAccountManagementSettings_ResetPassword) ProtoMessage() {}
+
+func (x *SelfServiceAccountManagementSettings_ResetPassword) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelfServiceAccountManagementSettings_ResetPassword.ProtoReflect.Descriptor instead.
+func (*SelfServiceAccountManagementSettings_ResetPassword) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *SelfServiceAccountManagementSettings_ResetPassword) GetOldPasswordRequired() bool {
+	if x != nil {
+		return x.OldPasswordRequired
+	}
+	return false
+}
+
+func (x *SelfServiceAccountManagementSettings_ResetPassword) GetTokenAge() int32 {
+	if x != nil {
+		return x.TokenAge
+	}
+	return 0
+}
+
 var File_gatehouse_config_v1_domain_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\b\n" +
+	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x0e\n" +
 	"\x06Domain\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x06domain\x12\"\n" +
@@ -825,21 +1421,62 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\rcors_settings\x18\x17 \x01(\v2!.gatehouse.config.v1.CorsSettingsR\fcorsSettings\x12V\n" +
 	"\x0fsecret_settings\x18\x18 \x01(\v2-.gatehouse.config.v1.SecretExpirationSettingsR\x0esecretSettings\x12[\n" +
 	"\x14certificate_settings\x18\x19 \x01(\v2(.gatehouse.config.v1.CertificateSettingsR\x13certificateSettings\x12!\n" +
-	"\x06secret\x18\x1a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x06secret\"\x96\x04\n" +
+	"\x06secret\x18\x1a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x06secret\x12O\n" +
+	"\x10account_settings\x18\x1b \x01(\v2$.gatehouse.config.v1.AccountSettingsR\x0faccountSettings\x12R\n" +
+	"\x11password_settings\x18\x1c \x01(\v2%.gatehouse.config.v1.PasswordSettingsR\x10passwordSettings\x12\x91\x01\n" +
+	"(self_service_account_management_settings\x18\x1d \x01(\v29.gatehouse.config.v1.SelfServiceAccountManagementSettingsR$selfServiceAccountManagementSettings\x12%\n" +
+	"\n" +
+	"vhost_mode\x18\x1e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\tvhostMode\x12@\n" +
+	"\x06vhosts\x18\x1f \x03(\v2 .gatehouse.config.v1.VirtualHostB\x06\xa2\xbb\x18\x028\x01R\x06vhosts\x12\x1e\n" +
+	"\x06master\x18  \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x06master\x125\n" +
+	"\x04scim\x18! \x01(\v2!.gatehouse.config.v1.ScimSettingsR\x04scim\x12b\n" +
+	"\x17token_exchange_settings\x18\" \x01(\v2*.gatehouse.config.v1.TokenExchangeSettingsR\x15tokenExchangeSettings\x121\n" +
+	"\x03uma\x18# \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03uma\x123\n" +
+	"\x04saml\x18$ \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12M\n" +
+	"\x12web_authn_settings\x18% \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x10webAuthnSettings\"\xa2\x02\n" +
+	"$SelfServiceAccountManagementSettings\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12v\n" +
+	"\x0ereset_password\x18\x02 \x01(\v2G.gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPasswordB\x06\xa2\xbb\x18\x028\x01R\rresetPassword\x1a`\n" +
+	"\rResetPassword\x122\n" +
+	"\x15old_password_required\x18\x01 \x01(\bR\x13oldPasswordRequired\x12\x1b\n" +
+	"\ttoken_age\x18\x02 \x01(\x05R\btokenAge\"f\n" +
+	"\vVirtualHost\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12/\n" +
+	"\x13override_entrypoint\x18\x03 \x01(\bR\x12overrideEntrypoint\"\xa2\x01\n" +
+	"\fScimSettings\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12:\n" +
+	"\x15idp_selection_enabled\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13idpSelectionEnabled\x124\n" +
+	"\x12idp_selection_rule\x18\x03 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x10idpSelectionRule\"\xb4\x03\n" +
+	"\x15TokenExchangeSettings\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12E\n" +
+	"\x1ballowed_subject_token_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x18allowedSubjectTokenTypes\x12I\n" +
+	"\x1dallowed_requested_token_types\x18\x03 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x1aallowedRequestedTokenTypes\x12A\n" +
+	"\x19allowed_actor_token_types\x18\x04 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x16allowedActorTokenTypes\x127\n" +
+	"\x13allow_impersonation\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12allowImpersonation\x121\n" +
+	"\x10allow_delegation\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fallowDelegation\x128\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\xcf\x05\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
 	"\x19post_logout_redirect_uris\x18\x03 \x03(\tR\x16postLogoutRedirectUris\x12h\n" +
 	"\x19security_profile_settings\x18\x04 \x01(\v2,.gatehouse.config.v1.SecurityProfileSettingsR\x17securityProfileSettings\x124\n" +
 	"\x13logout_confirmation\x18\x05 \x01(\bH\x01R\x12logoutConfirmation\x88\x01\x01\x127\n" +
-	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlgB\x1f\n" +
+	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlg\x12)\n" +
+	"\frequest_uris\x18\a \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x12F\n" +
+	"\rdpop_settings\x18\b \x01(\v2!.gatehouse.config.v1.DPoPSettingsR\fdpopSettings\x12D\n" +
+	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettingsB\x1f\n" +
 	"\x1d_redirect_uri_strict_matchingB\x16\n" +
-	"\x14_logout_confirmation\"\x97\x01\n" +
+	"\x14_logout_confirmation\"\x8f\x01\n" +
+	"\fDPoPSettings\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12-\n" +
+	"\x0enonce_required\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rnonceRequired\x12.\n" +
+	"\x0fmax_age_seconds\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\rmaxAgeSeconds\"\x97\x01\n" +
 	"\x17SecurityProfileSettings\x12N\n" +
 	"\aprofile\x18\x01 \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\aprofile\",\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\b\n" +
-	"\x04NONE\x10\x01\"\xea\x04\n" +
+	"\x04NONE\x10\x01\"\xcb\x05\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -849,7 +1486,9 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x17client_template_enabled\x18\x06 \x01(\bR\x17isClientTemplateEnabled\x12?\n" +
 	"\x1callow_localhost_redirect_uri\x18\a \x01(\bR\x19allowLocalhostRedirectUri\x12B\n" +
 	"\x1eallow_http_scheme_redirect_uri\x18\b \x01(\bR\x1aallowHttpSchemeRedirectUri\x12>\n" +
-	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\"\\\n" +
+	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12_\n" +
+	"-allow_redirect_uri_params_expression_language\x18\n" +
+	" \x01(\bR(allowRedirectUriParamsExpressionLanguage\"\\\n" +
 	"\x0fSessionSettings\x12!\n" +
 	"\fidle_seconds\x18\x01 \x01(\x05R\vidleSeconds\x12&\n" +
 	"\x0fmax_age_seconds\x18\x02 \x01(\x05R\rmaxAgeSeconds\"\xe9\x01\n" +
@@ -859,9 +1498,16 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x0fallowed_headers\x18\x03 \x03(\tR\x0eallowedHeaders\x12'\n" +
 	"\x0fallowed_methods\x18\x04 \x03(\tR\x0eallowedMethods\x12\x17\n" +
 	"\amax_age\x18\x05 \x01(\x05R\x06maxAge\x12+\n" +
-	"\x11allow_credentials\x18\x06 \x01(\bR\x10allowCredentials\"H\n" +
+	"\x11allow_credentials\x18\x06 \x01(\bR\x10allowCredentials\"\x86\x01\n" +
 	"\x13CertificateSettings\x121\n" +
-	"\x14fallback_certificate\x18\x01 \x01(\tR\x13fallbackCertificate\"e\n" +
+	"\x14fallback_certificate\x18\x01 \x01(\tR\x13fallbackCertificate\x12<\n" +
+	"\brotation\x18\x02 \x01(\v2 .gatehouse.config.v1.KeyRotationR\brotation\"\x9c\x01\n" +
+	"\vKeyRotation\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1d\n" +
+	"\n" +
+	"every_days\x18\x02 \x01(\x05R\teveryDays\x12'\n" +
+	"\x0foverlap_seconds\x18\x03 \x01(\x03R\x0eoverlapSeconds\x12+\n" +
+	"\x11retention_seconds\x18\x04 \x01(\x03R\x10retentionSeconds\"e\n" +
 	"\tNewDomain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
@@ -880,40 +1526,63 @@ func file_gatehouse_config_v1_domain_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_domain_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_domain_proto_goTypes = []any{
-	(SecurityProfileSettings_Profile)(0), // 0: gatehouse.config.v1.SecurityProfileSettings.Profile
-	(*Domain)(nil),                       // 1: gatehouse.config.v1.Domain
-	(*OpenIDSettings)(nil),               // 2: gatehouse.config.v1.OpenIDSettings
-	(*SecurityProfileSettings)(nil),      // 3: gatehouse.config.v1.SecurityProfileSettings
-	(*ClientRegistrationSettings)(nil),   // 4: gatehouse.config.v1.ClientRegistrationSettings
-	(*SessionSettings)(nil),              // 5: gatehouse.config.v1.SessionSettings
-	(*CorsSettings)(nil),                 // 6: gatehouse.config.v1.CorsSettings
-	(*CertificateSettings)(nil),          // 7: gatehouse.config.v1.CertificateSettings
-	(*NewDomain)(nil),                    // 8: gatehouse.config.v1.NewDomain
-	(*timestamppb.Timestamp)(nil),        // 9: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                // 10: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),     // 11: gatehouse.config.v1.SecretExpirationSettings
-	(*Strings)(nil),                      // 12: gatehouse.config.v1.Strings
+	(SecurityProfileSettings_Profile)(0),                       // 0: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(*Domain)(nil),                                             // 1: gatehouse.config.v1.Domain
+	(*SelfServiceAccountManagementSettings)(nil),               // 2: gatehouse.config.v1.SelfServiceAccountManagementSettings
+	(*VirtualHost)(nil),                                        // 3: gatehouse.config.v1.VirtualHost
+	(*ScimSettings)(nil),                                       // 4: gatehouse.config.v1.ScimSettings
+	(*TokenExchangeSettings)(nil),                              // 5: gatehouse.config.v1.TokenExchangeSettings
+	(*OpenIDSettings)(nil),                                     // 6: gatehouse.config.v1.OpenIDSettings
+	(*DPoPSettings)(nil),                                       // 7: gatehouse.config.v1.DPoPSettings
+	(*SecurityProfileSettings)(nil),                            // 8: gatehouse.config.v1.SecurityProfileSettings
+	(*ClientRegistrationSettings)(nil),                         // 9: gatehouse.config.v1.ClientRegistrationSettings
+	(*SessionSettings)(nil),                                    // 10: gatehouse.config.v1.SessionSettings
+	(*CorsSettings)(nil),                                       // 11: gatehouse.config.v1.CorsSettings
+	(*CertificateSettings)(nil),                                // 12: gatehouse.config.v1.CertificateSettings
+	(*KeyRotation)(nil),                                        // 13: gatehouse.config.v1.KeyRotation
+	(*NewDomain)(nil),                                          // 14: gatehouse.config.v1.NewDomain
+	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 15: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	(*timestamppb.Timestamp)(nil),                              // 16: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                                      // 17: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),                           // 18: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),                                    // 19: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),                                   // 20: gatehouse.config.v1.PasswordSettings
+	(*structpb.Struct)(nil),                                    // 21: google.protobuf.Struct
+	(*Strings)(nil),                                            // 22: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
-	9,  // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
-	9,  // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
-	2,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
-	10, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
-	5,  // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
-	6,  // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
-	11, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	7,  // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
-	4,  // 8: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
-	3,  // 9: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
-	0,  // 10: gatehouse.config.v1.SecurityProfileSettings.profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	12, // 11: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	16, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
+	16, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
+	6,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
+	17, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
+	10, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
+	11, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
+	18, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	12, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
+	19, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
+	20, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	2,  // 10: gatehouse.config.v1.Domain.self_service_account_management_settings:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings
+	3,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
+	4,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
+	5,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
+	21, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
+	21, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
+	21, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
+	15, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	9,  // 18: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
+	8,  // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
+	7,  // 20: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
+	21, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
+	0,  // 22: gatehouse.config.v1.SecurityProfileSettings.profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	22, // 23: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
+	13, // 24: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_domain_proto_init() }
@@ -922,14 +1591,14 @@ func file_gatehouse_config_v1_domain_proto_init() {
 		return
 	}
 	file_gatehouse_config_v1_common_proto_init()
-	file_gatehouse_config_v1_domain_proto_msgTypes[1].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_domain_proto_rawDesc), len(file_gatehouse_config_v1_domain_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

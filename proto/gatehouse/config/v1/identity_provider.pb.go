@@ -45,9 +45,28 @@ type IdentityProvider struct {
 	//
 	//	*IdentityProvider_Inline
 	//	*IdentityProvider_Directory
-	Config        isIdentityProvider_Config `protobuf_oneof:"config"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	//	*IdentityProvider_Http
+	//	*IdentityProvider_Ldap
+	//	*IdentityProvider_Oauth2
+	//	*IdentityProvider_Google
+	//	*IdentityProvider_Github
+	//	*IdentityProvider_AzureAd
+	//	*IdentityProvider_Facebook
+	//	*IdentityProvider_Linkedin
+	//	*IdentityProvider_Franceconnect
+	//	*IdentityProvider_Jdbc
+	//	*IdentityProvider_Saml2
+	Config isIdentityProvider_Config `protobuf_oneof:"config"`
+	// What members of the person's profile are made of: a name, and a member of what the provider says, or CEL in `{#…}`.
+	Mappers map[string]string `protobuf:"bytes,14,rep,name=mappers,proto3" json:"mappers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The roles a person gets: the id of a role, and conditions `name=value` or CEL in `{#…}`, one of which must hold.
+	RoleMapper map[string]*Strings `protobuf:"bytes,15,rep,name=role_mapper,json=roleMapper,proto3" json:"role_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The same for groups.
+	GroupMapper map[string]*Strings `protobuf:"bytes,16,rep,name=group_mapper,json=groupMapper,proto3" json:"group_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The id of a password policy.
+	PasswordPolicy string `protobuf:"bytes,17,opt,name=password_policy,json=passwordPolicy,proto3" json:"password_policy,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *IdentityProvider) Reset() {
@@ -168,6 +187,133 @@ func (x *IdentityProvider) GetDirectory() *DirectoryProvider {
 	return nil
 }
 
+func (x *IdentityProvider) GetHttp() *HTTPProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Http); ok {
+			return x.Http
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetLdap() *LDAPProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Ldap); ok {
+			return x.Ldap
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetOauth2() *OAuth2Provider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Oauth2); ok {
+			return x.Oauth2
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetGoogle() *SocialProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Google); ok {
+			return x.Google
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetGithub() *SocialProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Github); ok {
+			return x.Github
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetAzureAd() *AzureADProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_AzureAd); ok {
+			return x.AzureAd
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetFacebook() *SocialProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Facebook); ok {
+			return x.Facebook
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetLinkedin() *SocialProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Linkedin); ok {
+			return x.Linkedin
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetFranceconnect() *SocialProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Franceconnect); ok {
+			return x.Franceconnect
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetJdbc() *JDBCProvider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Jdbc); ok {
+			return x.Jdbc
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetSaml2() *SAML2Provider {
+	if x != nil {
+		if x, ok := x.Config.(*IdentityProvider_Saml2); ok {
+			return x.Saml2
+		}
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetMappers() map[string]string {
+	if x != nil {
+		return x.Mappers
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetRoleMapper() map[string]*Strings {
+	if x != nil {
+		return x.RoleMapper
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetGroupMapper() map[string]*Strings {
+	if x != nil {
+		return x.GroupMapper
+	}
+	return nil
+}
+
+func (x *IdentityProvider) GetPasswordPolicy() string {
+	if x != nil {
+		return x.PasswordPolicy
+	}
+	return ""
+}
+
 type isIdentityProvider_Config interface {
 	isIdentityProvider_Config()
 }
@@ -180,9 +326,75 @@ type IdentityProvider_Directory struct {
 	Directory *DirectoryProvider `protobuf:"bytes,21,opt,name=directory,proto3,oneof"`
 }
 
+type IdentityProvider_Http struct {
+	Http *HTTPProvider `protobuf:"bytes,22,opt,name=http,proto3,oneof"`
+}
+
+type IdentityProvider_Ldap struct {
+	Ldap *LDAPProvider `protobuf:"bytes,23,opt,name=ldap,proto3,oneof"`
+}
+
+type IdentityProvider_Oauth2 struct {
+	Oauth2 *OAuth2Provider `protobuf:"bytes,24,opt,name=oauth2,proto3,oneof"`
+}
+
+type IdentityProvider_Google struct {
+	Google *SocialProvider `protobuf:"bytes,25,opt,name=google,proto3,oneof"`
+}
+
+type IdentityProvider_Github struct {
+	Github *SocialProvider `protobuf:"bytes,26,opt,name=github,proto3,oneof"`
+}
+
+type IdentityProvider_AzureAd struct {
+	AzureAd *AzureADProvider `protobuf:"bytes,27,opt,name=azure_ad,json=azureAd,proto3,oneof"`
+}
+
+type IdentityProvider_Facebook struct {
+	Facebook *SocialProvider `protobuf:"bytes,28,opt,name=facebook,proto3,oneof"`
+}
+
+type IdentityProvider_Linkedin struct {
+	Linkedin *SocialProvider `protobuf:"bytes,29,opt,name=linkedin,proto3,oneof"`
+}
+
+type IdentityProvider_Franceconnect struct {
+	Franceconnect *SocialProvider `protobuf:"bytes,30,opt,name=franceconnect,proto3,oneof"`
+}
+
+type IdentityProvider_Jdbc struct {
+	Jdbc *JDBCProvider `protobuf:"bytes,31,opt,name=jdbc,proto3,oneof"`
+}
+
+type IdentityProvider_Saml2 struct {
+	Saml2 *SAML2Provider `protobuf:"bytes,32,opt,name=saml2,proto3,oneof"`
+}
+
 func (*IdentityProvider_Inline) isIdentityProvider_Config() {}
 
 func (*IdentityProvider_Directory) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Http) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Ldap) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Oauth2) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Google) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Github) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_AzureAd) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Facebook) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Linkedin) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Franceconnect) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Jdbc) isIdentityProvider_Config() {}
+
+func (*IdentityProvider_Saml2) isIdentityProvider_Config() {}
 
 // InlineProvider keeps a short list of people in the configuration itself.
 type InlineProvider struct {
@@ -344,11 +556,1543 @@ func (*DirectoryProvider) Descriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{3}
 }
 
+// HTTPHeader is a header of a request.
+type HTTPHeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPHeader) Reset() {
+	*x = HTTPHeader{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPHeader) ProtoMessage() {}
+
+func (x *HTTPHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPHeader.ProtoReflect.Descriptor instead.
+func (*HTTPHeader) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HTTPHeader) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HTTPHeader) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// HTTPResource is a request to a site that knows people.
+type HTTPResource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An http or https URL. Expressions in `{#…}` see the person's name and password.
+	BaseUrl string `protobuf:"bytes,1,opt,name=base_url,json=baseURL,proto3" json:"base_url,omitempty"`
+	// GET, POST, PUT, PATCH or DELETE. Default POST.
+	HttpMethod                  string                `protobuf:"bytes,2,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
+	HttpHeaders                 []*HTTPHeader         `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
+	HttpBody                    string                `protobuf:"bytes,4,opt,name=http_body,json=httpBody,proto3" json:"http_body,omitempty"`
+	HttpResponseErrorConditions []*HTTPErrorCondition `protobuf:"bytes,5,rep,name=http_response_error_conditions,json=httpResponseErrorConditions,proto3" json:"http_response_error_conditions,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
+}
+
+func (x *HTTPResource) Reset() {
+	*x = HTTPResource{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPResource) ProtoMessage() {}
+
+func (x *HTTPResource) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPResource.ProtoReflect.Descriptor instead.
+func (*HTTPResource) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *HTTPResource) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *HTTPResource) GetHttpMethod() string {
+	if x != nil {
+		return x.HttpMethod
+	}
+	return ""
+}
+
+func (x *HTTPResource) GetHttpHeaders() []*HTTPHeader {
+	if x != nil {
+		return x.HttpHeaders
+	}
+	return nil
+}
+
+func (x *HTTPResource) GetHttpBody() string {
+	if x != nil {
+		return x.HttpBody
+	}
+	return ""
+}
+
+func (x *HTTPResource) GetHttpResponseErrorConditions() []*HTTPErrorCondition {
+	if x != nil {
+		return x.HttpResponseErrorConditions
+	}
+	return nil
+}
+
+// HTTPErrorCondition says which answers of a site mean that a person was refused.
+type HTTPErrorCondition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A CEL expression.
+	Value         string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	Exception     string `protobuf:"bytes,2,opt,name=exception,proto3" json:"exception,omitempty"`
+	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HTTPErrorCondition) Reset() {
+	*x = HTTPErrorCondition{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPErrorCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPErrorCondition) ProtoMessage() {}
+
+func (x *HTTPErrorCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPErrorCondition.ProtoReflect.Descriptor instead.
+func (*HTTPErrorCondition) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HTTPErrorCondition) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *HTTPErrorCondition) GetException() string {
+	if x != nil {
+		return x.Exception
+	}
+	return ""
+}
+
+func (x *HTTPErrorCondition) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// HTTPProvider asks a site that knows people.
+type HTTPProvider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request that checks a name and password.
+	AuthenticationResource *HTTPResource `protobuf:"bytes,1,opt,name=authentication_resource,json=authenticationResource,proto3" json:"authentication_resource,omitempty"`
+	// Requests that read and change people.
+	UserResource *HTTPProvider_UserResource `protobuf:"bytes,2,opt,name=user_resource,json=userResource,proto3" json:"user_resource,omitempty"`
+	// Milliseconds.
+	ConnectTimeout int32 `protobuf:"varint,3,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	IdleTimeout    int32 `protobuf:"varint,4,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
+	MaxPoolSize    int32 `protobuf:"varint,5,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	UseSystemProxy bool  `protobuf:"varint,6,opt,name=use_system_proxy,json=useSystemProxy,proto3" json:"use_system_proxy,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *HTTPProvider) Reset() {
+	*x = HTTPProvider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPProvider) ProtoMessage() {}
+
+func (x *HTTPProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPProvider.ProtoReflect.Descriptor instead.
+func (*HTTPProvider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HTTPProvider) GetAuthenticationResource() *HTTPResource {
+	if x != nil {
+		return x.AuthenticationResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider) GetUserResource() *HTTPProvider_UserResource {
+	if x != nil {
+		return x.UserResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider) GetConnectTimeout() int32 {
+	if x != nil {
+		return x.ConnectTimeout
+	}
+	return 0
+}
+
+func (x *HTTPProvider) GetIdleTimeout() int32 {
+	if x != nil {
+		return x.IdleTimeout
+	}
+	return 0
+}
+
+func (x *HTTPProvider) GetMaxPoolSize() int32 {
+	if x != nil {
+		return x.MaxPoolSize
+	}
+	return 0
+}
+
+func (x *HTTPProvider) GetUseSystemProxy() bool {
+	if x != nil {
+		return x.UseSystemProxy
+	}
+	return false
+}
+
+// LDAPProvider searches for people in an LDAP directory and binds as them (RFC 4511).
+type LDAPProvider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ldap://host:389 or ldaps://host:636.
+	ContextSourceUrl string `protobuf:"bytes,1,opt,name=context_source_url,json=contextSourceUrl,proto3" json:"context_source_url,omitempty"`
+	// The DN below which everything is searched.
+	ContextSourceBase string `protobuf:"bytes,2,opt,name=context_source_base,json=contextSourceBase,proto3" json:"context_source_base,omitempty"`
+	// The DN that searches.
+	ContextSourceUsername string `protobuf:"bytes,3,opt,name=context_source_username,json=contextSourceUsername,proto3" json:"context_source_username,omitempty"`
+	ContextSourcePassword string `protobuf:"bytes,4,opt,name=context_source_password,json=contextSourcePassword,proto3" json:"context_source_password,omitempty"`
+	UserSearchBase        string `protobuf:"bytes,5,opt,name=user_search_base,json=userSearchBase,proto3" json:"user_search_base,omitempty"`
+	// A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`.
+	UserSearchFilter string `protobuf:"bytes,6,opt,name=user_search_filter,json=userSearchFilter,proto3" json:"user_search_filter,omitempty"`
+	FetchGroups      bool   `protobuf:"varint,7,opt,name=fetch_groups,json=fetchGroups,proto3" json:"fetch_groups,omitempty"`
+	GroupSearchBase  string `protobuf:"bytes,8,opt,name=group_search_base,json=groupSearchBase,proto3" json:"group_search_base,omitempty"`
+	// A filter with `{0}` for the person's DN. Default `member={0}`.
+	GroupSearchFilter  string `protobuf:"bytes,9,opt,name=group_search_filter,json=groupSearchFilter,proto3" json:"group_search_filter,omitempty"`
+	GroupRoleAttribute string `protobuf:"bytes,10,opt,name=group_role_attribute,json=groupRoleAttribute,proto3" json:"group_role_attribute,omitempty"`
+	StartTls           bool   `protobuf:"varint,11,opt,name=start_tls,json=startTLS,proto3" json:"start_tls,omitempty"`
+	// PEM; empty means the system's authorities.
+	TrustedCertificates string `protobuf:"bytes,12,opt,name=trusted_certificates,json=trustedCertificates,proto3" json:"trusted_certificates,omitempty"`
+	// Milliseconds.
+	ConnectTimeout  int32 `protobuf:"varint,13,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	ResponseTimeout int32 `protobuf:"varint,14,opt,name=response_timeout,json=responseTimeout,proto3" json:"response_timeout,omitempty"`
+	MaxPoolSize     int32 `protobuf:"varint,15,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LDAPProvider) Reset() {
+	*x = LDAPProvider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LDAPProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LDAPProvider) ProtoMessage() {}
+
+func (x *LDAPProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LDAPProvider.ProtoReflect.Descriptor instead.
+func (*LDAPProvider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LDAPProvider) GetContextSourceUrl() string {
+	if x != nil {
+		return x.ContextSourceUrl
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetContextSourceBase() string {
+	if x != nil {
+		return x.ContextSourceBase
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetContextSourceUsername() string {
+	if x != nil {
+		return x.ContextSourceUsername
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetContextSourcePassword() string {
+	if x != nil {
+		return x.ContextSourcePassword
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetUserSearchBase() string {
+	if x != nil {
+		return x.UserSearchBase
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetUserSearchFilter() string {
+	if x != nil {
+		return x.UserSearchFilter
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetFetchGroups() bool {
+	if x != nil {
+		return x.FetchGroups
+	}
+	return false
+}
+
+func (x *LDAPProvider) GetGroupSearchBase() string {
+	if x != nil {
+		return x.GroupSearchBase
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetGroupSearchFilter() string {
+	if x != nil {
+		return x.GroupSearchFilter
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetGroupRoleAttribute() string {
+	if x != nil {
+		return x.GroupRoleAttribute
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetStartTls() bool {
+	if x != nil {
+		return x.StartTls
+	}
+	return false
+}
+
+func (x *LDAPProvider) GetTrustedCertificates() string {
+	if x != nil {
+		return x.TrustedCertificates
+	}
+	return ""
+}
+
+func (x *LDAPProvider) GetConnectTimeout() int32 {
+	if x != nil {
+		return x.ConnectTimeout
+	}
+	return 0
+}
+
+func (x *LDAPProvider) GetResponseTimeout() int32 {
+	if x != nil {
+		return x.ResponseTimeout
+	}
+	return 0
+}
+
+func (x *LDAPProvider) GetMaxPoolSize() int32 {
+	if x != nil {
+		return x.MaxPoolSize
+	}
+	return 0
+}
+
+// OAuth2Provider redirects to an OpenID Provider or an OAuth 2.0 server.
+type OAuth2Provider struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	ClientId     string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientSecret string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// `client_secret_basic` (default), `client_secret_post` or `none`.
+	ClientAuthenticationMethod string `protobuf:"bytes,3,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
+	// The metadata document; the URIs below win over it.
+	WellKnownUri         string   `protobuf:"bytes,4,opt,name=well_known_uri,json=wellKnownUri,proto3" json:"well_known_uri,omitempty"`
+	UserAuthorizationUri string   `protobuf:"bytes,5,opt,name=user_authorization_uri,json=userAuthorizationUri,proto3" json:"user_authorization_uri,omitempty"`
+	AccessTokenUri       string   `protobuf:"bytes,6,opt,name=access_token_uri,json=accessTokenUri,proto3" json:"access_token_uri,omitempty"`
+	UserProfileUri       string   `protobuf:"bytes,7,opt,name=user_profile_uri,json=userProfileUri,proto3" json:"user_profile_uri,omitempty"`
+	LogoutUri            string   `protobuf:"bytes,8,opt,name=logout_uri,json=logoutUri,proto3" json:"logout_uri,omitempty"`
+	Scopes               []string `protobuf:"bytes,9,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// `code` (default).
+	ResponseType string `protobuf:"bytes,10,opt,name=response_type,json=responseType,proto3" json:"response_type,omitempty"`
+	// `default`, `query` or `form_post`.
+	ResponseMode string `protobuf:"bytes,11,opt,name=response_mode,json=responseMode,proto3" json:"response_mode,omitempty"`
+	// `GIVEN_KEY` or `JWKS_URL`: where ID tokens' keys come from when there is no metadata document.
+	PublicKeyResolver string `protobuf:"bytes,12,opt,name=public_key_resolver,json=publicKeyResolver,proto3" json:"public_key_resolver,omitempty"`
+	// The key, or where the keys are.
+	ResolverParameter string `protobuf:"bytes,13,opt,name=resolver_parameter,json=resolverParameter,proto3" json:"resolver_parameter,omitempty"`
+	// The algorithm of ID tokens with a given key.
+	Signature string `protobuf:"bytes,14,opt,name=signature,proto3" json:"signature,omitempty"`
+	// `S256`, `plain` or empty for none. Default `S256`.
+	CodeChallengeMethod   string `protobuf:"bytes,15,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
+	UseIdTokenForUserInfo bool   `protobuf:"varint,16,opt,name=use_id_token_for_user_info,json=useIdTokenForUserInfo,proto3" json:"use_id_token_for_user_info,omitempty"`
+	StoreOriginalTokens   bool   `protobuf:"varint,17,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
+	ScopeDelimiter        string `protobuf:"bytes,18,opt,name=scope_delimiter,json=scopeDelimiter,proto3" json:"scope_delimiter,omitempty"`
+	EncodeRedirectUri     bool   `protobuf:"varint,19,opt,name=encode_redirect_uri,json=encodeRedirectUri,proto3" json:"encode_redirect_uri,omitempty"`
+	// Milliseconds.
+	ConnectTimeout int32 `protobuf:"varint,20,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	IdleTimeout    int32 `protobuf:"varint,21,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
+	MaxPoolSize    int32 `protobuf:"varint,22,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OAuth2Provider) Reset() {
+	*x = OAuth2Provider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OAuth2Provider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OAuth2Provider) ProtoMessage() {}
+
+func (x *OAuth2Provider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OAuth2Provider.ProtoReflect.Descriptor instead.
+func (*OAuth2Provider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OAuth2Provider) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetClientAuthenticationMethod() string {
+	if x != nil {
+		return x.ClientAuthenticationMethod
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetWellKnownUri() string {
+	if x != nil {
+		return x.WellKnownUri
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetUserAuthorizationUri() string {
+	if x != nil {
+		return x.UserAuthorizationUri
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetAccessTokenUri() string {
+	if x != nil {
+		return x.AccessTokenUri
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetUserProfileUri() string {
+	if x != nil {
+		return x.UserProfileUri
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetLogoutUri() string {
+	if x != nil {
+		return x.LogoutUri
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *OAuth2Provider) GetResponseType() string {
+	if x != nil {
+		return x.ResponseType
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetResponseMode() string {
+	if x != nil {
+		return x.ResponseMode
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetPublicKeyResolver() string {
+	if x != nil {
+		return x.PublicKeyResolver
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetResolverParameter() string {
+	if x != nil {
+		return x.ResolverParameter
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetCodeChallengeMethod() string {
+	if x != nil {
+		return x.CodeChallengeMethod
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetUseIdTokenForUserInfo() bool {
+	if x != nil {
+		return x.UseIdTokenForUserInfo
+	}
+	return false
+}
+
+func (x *OAuth2Provider) GetStoreOriginalTokens() bool {
+	if x != nil {
+		return x.StoreOriginalTokens
+	}
+	return false
+}
+
+func (x *OAuth2Provider) GetScopeDelimiter() string {
+	if x != nil {
+		return x.ScopeDelimiter
+	}
+	return ""
+}
+
+func (x *OAuth2Provider) GetEncodeRedirectUri() bool {
+	if x != nil {
+		return x.EncodeRedirectUri
+	}
+	return false
+}
+
+func (x *OAuth2Provider) GetConnectTimeout() int32 {
+	if x != nil {
+		return x.ConnectTimeout
+	}
+	return 0
+}
+
+func (x *OAuth2Provider) GetIdleTimeout() int32 {
+	if x != nil {
+		return x.IdleTimeout
+	}
+	return 0
+}
+
+func (x *OAuth2Provider) GetMaxPoolSize() int32 {
+	if x != nil {
+		return x.MaxPoolSize
+	}
+	return 0
+}
+
+// SocialProvider redirects to a well-known site.
+type SocialProvider struct {
+	state                      protoimpl.MessageState `protogen:"open.v1"`
+	ClientId                   string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientSecret               string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	Scopes                     []string               `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	ClientAuthenticationMethod string                 `protobuf:"bytes,4,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
+	CodeChallengeMethod        string                 `protobuf:"bytes,5,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
+	StoreOriginalTokens        bool                   `protobuf:"varint,6,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
+	// Milliseconds.
+	ConnectTimeout int32 `protobuf:"varint,7,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	IdleTimeout    int32 `protobuf:"varint,8,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
+	MaxPoolSize    int32 `protobuf:"varint,9,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	// Other addresses than the site's own, such as those of a GitHub Enterprise server.
+	UserAuthorizationUri string `protobuf:"bytes,10,opt,name=user_authorization_uri,json=userAuthorizationUri,proto3" json:"user_authorization_uri,omitempty"`
+	AccessTokenUri       string `protobuf:"bytes,11,opt,name=access_token_uri,json=accessTokenUri,proto3" json:"access_token_uri,omitempty"`
+	UserProfileUri       string `protobuf:"bytes,12,opt,name=user_profile_uri,json=userProfileUri,proto3" json:"user_profile_uri,omitempty"`
+	// Of FranceConnect: `DEVELOPMENT` or `PRODUCTION`.
+	Environment   string `protobuf:"bytes,13,opt,name=environment,proto3" json:"environment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SocialProvider) Reset() {
+	*x = SocialProvider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SocialProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SocialProvider) ProtoMessage() {}
+
+func (x *SocialProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SocialProvider.ProtoReflect.Descriptor instead.
+func (*SocialProvider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SocialProvider) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *SocialProvider) GetClientAuthenticationMethod() string {
+	if x != nil {
+		return x.ClientAuthenticationMethod
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetCodeChallengeMethod() string {
+	if x != nil {
+		return x.CodeChallengeMethod
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetStoreOriginalTokens() bool {
+	if x != nil {
+		return x.StoreOriginalTokens
+	}
+	return false
+}
+
+func (x *SocialProvider) GetConnectTimeout() int32 {
+	if x != nil {
+		return x.ConnectTimeout
+	}
+	return 0
+}
+
+func (x *SocialProvider) GetIdleTimeout() int32 {
+	if x != nil {
+		return x.IdleTimeout
+	}
+	return 0
+}
+
+func (x *SocialProvider) GetMaxPoolSize() int32 {
+	if x != nil {
+		return x.MaxPoolSize
+	}
+	return 0
+}
+
+func (x *SocialProvider) GetUserAuthorizationUri() string {
+	if x != nil {
+		return x.UserAuthorizationUri
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetAccessTokenUri() string {
+	if x != nil {
+		return x.AccessTokenUri
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetUserProfileUri() string {
+	if x != nil {
+		return x.UserProfileUri
+	}
+	return ""
+}
+
+func (x *SocialProvider) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+// AzureADProvider redirects to Microsoft Entra ID.
+type AzureADProvider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The directory's id, or `common`, `organizations`, `consumers`.
+	TenantId                   string   `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	ClientId                   string   `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientSecret               string   `protobuf:"bytes,3,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	Scopes                     []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	ClientAuthenticationMethod string   `protobuf:"bytes,5,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
+	CodeChallengeMethod        string   `protobuf:"bytes,6,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
+	StoreOriginalTokens        bool     `protobuf:"varint,7,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
+	// Milliseconds.
+	ConnectTimeout int32  `protobuf:"varint,8,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	IdleTimeout    int32  `protobuf:"varint,9,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
+	MaxPoolSize    int32  `protobuf:"varint,10,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	ResponseMode   string `protobuf:"bytes,11,opt,name=response_mode,json=responseMode,proto3" json:"response_mode,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AzureADProvider) Reset() {
+	*x = AzureADProvider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AzureADProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AzureADProvider) ProtoMessage() {}
+
+func (x *AzureADProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AzureADProvider.ProtoReflect.Descriptor instead.
+func (*AzureADProvider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AzureADProvider) GetTenantId() string {
+	if x != nil {
+		return x.TenantId
+	}
+	return ""
+}
+
+func (x *AzureADProvider) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *AzureADProvider) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *AzureADProvider) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *AzureADProvider) GetClientAuthenticationMethod() string {
+	if x != nil {
+		return x.ClientAuthenticationMethod
+	}
+	return ""
+}
+
+func (x *AzureADProvider) GetCodeChallengeMethod() string {
+	if x != nil {
+		return x.CodeChallengeMethod
+	}
+	return ""
+}
+
+func (x *AzureADProvider) GetStoreOriginalTokens() bool {
+	if x != nil {
+		return x.StoreOriginalTokens
+	}
+	return false
+}
+
+func (x *AzureADProvider) GetConnectTimeout() int32 {
+	if x != nil {
+		return x.ConnectTimeout
+	}
+	return 0
+}
+
+func (x *AzureADProvider) GetIdleTimeout() int32 {
+	if x != nil {
+		return x.IdleTimeout
+	}
+	return 0
+}
+
+func (x *AzureADProvider) GetMaxPoolSize() int32 {
+	if x != nil {
+		return x.MaxPoolSize
+	}
+	return 0
+}
+
+func (x *AzureADProvider) GetResponseMode() string {
+	if x != nil {
+		return x.ResponseMode
+	}
+	return ""
+}
+
+// JDBCProvider finds people in an SQL database.
+type JDBCProvider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	Port  int32                  `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
+	// `postgresql`, `mysql`, `mariadb` or `sqlserver`.
+	Protocol                        string                 `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Database                        string                 `protobuf:"bytes,4,opt,name=database,proto3" json:"database,omitempty"`
+	User                            string                 `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	Password                        string                 `protobuf:"bytes,6,opt,name=password,proto3" json:"password,omitempty"`
+	UsersTable                      string                 `protobuf:"bytes,7,opt,name=users_table,json=usersTable,proto3" json:"users_table,omitempty"`
+	SelectUserByUsernameQuery       string                 `protobuf:"bytes,8,opt,name=select_user_by_username_query,json=selectUserByUsernameQuery,proto3" json:"select_user_by_username_query,omitempty"`
+	SelectUserByMultipleFieldsQuery string                 `protobuf:"bytes,9,opt,name=select_user_by_multiple_fields_query,json=selectUserByMultipleFieldsQuery,proto3" json:"select_user_by_multiple_fields_query,omitempty"`
+	SelectUserByEmailQuery          string                 `protobuf:"bytes,10,opt,name=select_user_by_email_query,json=selectUserByEmailQuery,proto3" json:"select_user_by_email_query,omitempty"`
+	IdentifierAttribute             string                 `protobuf:"bytes,11,opt,name=identifier_attribute,json=identifierAttribute,proto3" json:"identifier_attribute,omitempty"`
+	UsernameAttribute               string                 `protobuf:"bytes,12,opt,name=username_attribute,json=usernameAttribute,proto3" json:"username_attribute,omitempty"`
+	EmailAttribute                  string                 `protobuf:"bytes,13,opt,name=email_attribute,json=emailAttribute,proto3" json:"email_attribute,omitempty"`
+	PasswordAttribute               string                 `protobuf:"bytes,14,opt,name=password_attribute,json=passwordAttribute,proto3" json:"password_attribute,omitempty"`
+	MetadataAttribute               string                 `protobuf:"bytes,15,opt,name=metadata_attribute,json=metadataAttribute,proto3" json:"metadata_attribute,omitempty"`
+	PasswordEncoder                 string                 `protobuf:"bytes,16,opt,name=password_encoder,json=passwordEncoder,proto3" json:"password_encoder,omitempty"`
+	PasswordEncoding                string                 `protobuf:"bytes,17,opt,name=password_encoding,json=passwordEncoding,proto3" json:"password_encoding,omitempty"`
+	UseDedicatedSalt                bool                   `protobuf:"varint,18,opt,name=use_dedicated_salt,json=useDedicatedSalt,proto3" json:"use_dedicated_salt,omitempty"`
+	PasswordSaltAttribute           string                 `protobuf:"bytes,19,opt,name=password_salt_attribute,json=passwordSaltAttribute,proto3" json:"password_salt_attribute,omitempty"`
+	AutoProvisioning                bool                   `protobuf:"varint,20,opt,name=auto_provisioning,json=autoProvisioning,proto3" json:"auto_provisioning,omitempty"`
+	Options                         []*JDBCProvider_Option `protobuf:"bytes,21,rep,name=options,proto3" json:"options,omitempty"`
+	unknownFields                   protoimpl.UnknownFields
+	sizeCache                       protoimpl.SizeCache
+}
+
+func (x *JDBCProvider) Reset() {
+	*x = JDBCProvider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JDBCProvider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JDBCProvider) ProtoMessage() {}
+
+func (x *JDBCProvider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JDBCProvider.ProtoReflect.Descriptor instead.
+func (*JDBCProvider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *JDBCProvider) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetPort() int32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *JDBCProvider) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetDatabase() string {
+	if x != nil {
+		return x.Database
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetUsersTable() string {
+	if x != nil {
+		return x.UsersTable
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetSelectUserByUsernameQuery() string {
+	if x != nil {
+		return x.SelectUserByUsernameQuery
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetSelectUserByMultipleFieldsQuery() string {
+	if x != nil {
+		return x.SelectUserByMultipleFieldsQuery
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetSelectUserByEmailQuery() string {
+	if x != nil {
+		return x.SelectUserByEmailQuery
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetIdentifierAttribute() string {
+	if x != nil {
+		return x.IdentifierAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetUsernameAttribute() string {
+	if x != nil {
+		return x.UsernameAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetEmailAttribute() string {
+	if x != nil {
+		return x.EmailAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetPasswordAttribute() string {
+	if x != nil {
+		return x.PasswordAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetMetadataAttribute() string {
+	if x != nil {
+		return x.MetadataAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetPasswordEncoder() string {
+	if x != nil {
+		return x.PasswordEncoder
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetPasswordEncoding() string {
+	if x != nil {
+		return x.PasswordEncoding
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetUseDedicatedSalt() bool {
+	if x != nil {
+		return x.UseDedicatedSalt
+	}
+	return false
+}
+
+func (x *JDBCProvider) GetPasswordSaltAttribute() string {
+	if x != nil {
+		return x.PasswordSaltAttribute
+	}
+	return ""
+}
+
+func (x *JDBCProvider) GetAutoProvisioning() bool {
+	if x != nil {
+		return x.AutoProvisioning
+	}
+	return false
+}
+
+func (x *JDBCProvider) GetOptions() []*JDBCProvider_Option {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+// SAML2Provider redirects to a SAML 2.0 identity provider.
+type SAML2Provider struct {
+	state                  protoimpl.MessageState `protogen:"open.v1"`
+	EntityId               string                 `protobuf:"bytes,1,opt,name=entity_id,json=entityId,proto3" json:"entity_id,omitempty"`
+	SignInUrl              string                 `protobuf:"bytes,2,opt,name=sign_in_url,json=signInUrl,proto3" json:"sign_in_url,omitempty"`
+	SignOutUrl             string                 `protobuf:"bytes,3,opt,name=sign_out_url,json=signOutUrl,proto3" json:"sign_out_url,omitempty"`
+	SingleLogoutServiceUrl string                 `protobuf:"bytes,4,opt,name=single_logout_service_url,json=singleLogoutServiceUrl,proto3" json:"single_logout_service_url,omitempty"`
+	// PEM.
+	SigningCertificate   string   `protobuf:"bytes,5,opt,name=signing_certificate,json=signingCertificate,proto3" json:"signing_certificate,omitempty"`
+	RequestBinding       string   `protobuf:"bytes,6,opt,name=request_binding,json=requestBinding,proto3" json:"request_binding,omitempty"`
+	NameIdFormat         string   `protobuf:"bytes,7,opt,name=name_id_format,json=nameIdFormat,proto3" json:"name_id_format,omitempty"`
+	SignatureAlgorithm   string   `protobuf:"bytes,8,opt,name=signature_algorithm,json=signatureAlgorithm,proto3" json:"signature_algorithm,omitempty"`
+	DigestAlgorithm      string   `protobuf:"bytes,9,opt,name=digest_algorithm,json=digestAlgorithm,proto3" json:"digest_algorithm,omitempty"`
+	WantResponseSigned   bool     `protobuf:"varint,10,opt,name=want_response_signed,json=wantResponseSigned,proto3" json:"want_response_signed,omitempty"`
+	WantAssertionsSigned bool     `protobuf:"varint,11,opt,name=want_assertions_signed,json=wantAssertionsSigned,proto3" json:"want_assertions_signed,omitempty"`
+	IdpMetadataProvider  string   `protobuf:"bytes,12,opt,name=idp_metadata_provider,json=idpMetadataProvider,proto3" json:"idp_metadata_provider,omitempty"`
+	IdpMetadataUrl       string   `protobuf:"bytes,13,opt,name=idp_metadata_url,json=idpMetadataUrl,proto3" json:"idp_metadata_url,omitempty"`
+	IdpMetadataFile      string   `protobuf:"bytes,14,opt,name=idp_metadata_file,json=idpMetadataFile,proto3" json:"idp_metadata_file,omitempty"`
+	AttributeMapping     []string `protobuf:"bytes,15,rep,name=attribute_mapping,json=attributeMapping,proto3" json:"attribute_mapping,omitempty"`
+	// The certificate that signs requests.
+	ServiceProviderCertificate string `protobuf:"bytes,16,opt,name=service_provider_certificate,json=graviteeCertificate,proto3" json:"service_provider_certificate,omitempty"`
+	unknownFields              protoimpl.UnknownFields
+	sizeCache                  protoimpl.SizeCache
+}
+
+func (x *SAML2Provider) Reset() {
+	*x = SAML2Provider{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SAML2Provider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SAML2Provider) ProtoMessage() {}
+
+func (x *SAML2Provider) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SAML2Provider.ProtoReflect.Descriptor instead.
+func (*SAML2Provider) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SAML2Provider) GetEntityId() string {
+	if x != nil {
+		return x.EntityId
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetSignInUrl() string {
+	if x != nil {
+		return x.SignInUrl
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetSignOutUrl() string {
+	if x != nil {
+		return x.SignOutUrl
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetSingleLogoutServiceUrl() string {
+	if x != nil {
+		return x.SingleLogoutServiceUrl
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetSigningCertificate() string {
+	if x != nil {
+		return x.SigningCertificate
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetRequestBinding() string {
+	if x != nil {
+		return x.RequestBinding
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetNameIdFormat() string {
+	if x != nil {
+		return x.NameIdFormat
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetSignatureAlgorithm() string {
+	if x != nil {
+		return x.SignatureAlgorithm
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetDigestAlgorithm() string {
+	if x != nil {
+		return x.DigestAlgorithm
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetWantResponseSigned() bool {
+	if x != nil {
+		return x.WantResponseSigned
+	}
+	return false
+}
+
+func (x *SAML2Provider) GetWantAssertionsSigned() bool {
+	if x != nil {
+		return x.WantAssertionsSigned
+	}
+	return false
+}
+
+func (x *SAML2Provider) GetIdpMetadataProvider() string {
+	if x != nil {
+		return x.IdpMetadataProvider
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetIdpMetadataUrl() string {
+	if x != nil {
+		return x.IdpMetadataUrl
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetIdpMetadataFile() string {
+	if x != nil {
+		return x.IdpMetadataFile
+	}
+	return ""
+}
+
+func (x *SAML2Provider) GetAttributeMapping() []string {
+	if x != nil {
+		return x.AttributeMapping
+	}
+	return nil
+}
+
+func (x *SAML2Provider) GetServiceProviderCertificate() string {
+	if x != nil {
+		return x.ServiceProviderCertificate
+	}
+	return ""
+}
+
+type HTTPProvider_UserResource struct {
+	state               protoimpl.MessageState           `protogen:"open.v1"`
+	Enabled             bool                             `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	BaseUrl             string                           `protobuf:"bytes,2,opt,name=base_url,json=baseURL,proto3" json:"base_url,omitempty"`
+	HttpHeaders         []*HTTPHeader                    `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
+	Paths               *HTTPProvider_UserResource_Paths `protobuf:"bytes,4,opt,name=paths,proto3" json:"paths,omitempty"`
+	IdentifierAttribute string                           `protobuf:"bytes,5,opt,name=identifier_attribute,json=identifierAttribute,proto3" json:"identifier_attribute,omitempty"`
+	UsernameAttribute   string                           `protobuf:"bytes,6,opt,name=username_attribute,json=usernameAttribute,proto3" json:"username_attribute,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *HTTPProvider_UserResource) Reset() {
+	*x = HTTPProvider_UserResource{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPProvider_UserResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPProvider_UserResource) ProtoMessage() {}
+
+func (x *HTTPProvider_UserResource) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPProvider_UserResource.ProtoReflect.Descriptor instead.
+func (*HTTPProvider_UserResource) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{7, 0}
+}
+
+func (x *HTTPProvider_UserResource) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *HTTPProvider_UserResource) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *HTTPProvider_UserResource) GetHttpHeaders() []*HTTPHeader {
+	if x != nil {
+		return x.HttpHeaders
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource) GetPaths() *HTTPProvider_UserResource_Paths {
+	if x != nil {
+		return x.Paths
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource) GetIdentifierAttribute() string {
+	if x != nil {
+		return x.IdentifierAttribute
+	}
+	return ""
+}
+
+func (x *HTTPProvider_UserResource) GetUsernameAttribute() string {
+	if x != nil {
+		return x.UsernameAttribute
+	}
+	return ""
+}
+
+type HTTPProvider_UserResource_Paths struct {
+	state                  protoimpl.MessageState `protogen:"open.v1"`
+	CreateResource         *HTTPResource          `protobuf:"bytes,1,opt,name=create_resource,json=createResource,proto3" json:"create_resource,omitempty"`
+	ReadResource           *HTTPResource          `protobuf:"bytes,2,opt,name=read_resource,json=readResource,proto3" json:"read_resource,omitempty"`
+	ReadResourceByEmail    *HTTPResource          `protobuf:"bytes,3,opt,name=read_resource_by_email,json=readResourceByEmail,proto3" json:"read_resource_by_email,omitempty"`
+	UpdateResource         *HTTPResource          `protobuf:"bytes,4,opt,name=update_resource,json=updateResource,proto3" json:"update_resource,omitempty"`
+	DeleteResource         *HTTPResource          `protobuf:"bytes,5,opt,name=delete_resource,json=deleteResource,proto3" json:"delete_resource,omitempty"`
+	UpdatePasswordResource *HTTPResource          `protobuf:"bytes,6,opt,name=update_password_resource,json=updatePasswordResource,proto3" json:"update_password_resource,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *HTTPProvider_UserResource_Paths) Reset() {
+	*x = HTTPProvider_UserResource_Paths{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HTTPProvider_UserResource_Paths) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HTTPProvider_UserResource_Paths) ProtoMessage() {}
+
+func (x *HTTPProvider_UserResource_Paths) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HTTPProvider_UserResource_Paths.ProtoReflect.Descriptor instead.
+func (*HTTPProvider_UserResource_Paths) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{7, 0, 0}
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetCreateResource() *HTTPResource {
+	if x != nil {
+		return x.CreateResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetReadResource() *HTTPResource {
+	if x != nil {
+		return x.ReadResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetReadResourceByEmail() *HTTPResource {
+	if x != nil {
+		return x.ReadResourceByEmail
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetUpdateResource() *HTTPResource {
+	if x != nil {
+		return x.UpdateResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetDeleteResource() *HTTPResource {
+	if x != nil {
+		return x.DeleteResource
+	}
+	return nil
+}
+
+func (x *HTTPProvider_UserResource_Paths) GetUpdatePasswordResource() *HTTPResource {
+	if x != nil {
+		return x.UpdatePasswordResource
+	}
+	return nil
+}
+
+type JDBCProvider_Option struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Option        string                 `protobuf:"bytes,1,opt,name=option,proto3" json:"option,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JDBCProvider_Option) Reset() {
+	*x = JDBCProvider_Option{}
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JDBCProvider_Option) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JDBCProvider_Option) ProtoMessage() {}
+
+func (x *JDBCProvider_Option) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_identity_provider_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JDBCProvider_Option.ProtoReflect.Descriptor instead.
+func (*JDBCProvider_Option) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{12, 0}
+}
+
+func (x *JDBCProvider_Option) GetOption() string {
+	if x != nil {
+		return x.Option
+	}
+	return ""
+}
+
+func (x *JDBCProvider_Option) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 var File_gatehouse_config_v1_identity_provider_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
-	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x04\n" +
+	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x10\n" +
 	"\x10IdentityProvider\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -365,7 +2109,43 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x06inline\x18\x14 \x01(\v2#.gatehouse.config.v1.InlineProviderB\x13\xaa\xbb\x18\x0f\n" +
 	"\rinline-am-idpH\x00R\x06inline\x12Z\n" +
 	"\tdirectory\x18\x15 \x01(\v2&.gatehouse.config.v1.DirectoryProviderB\x12\xaa\xbb\x18\x0e\n" +
-	"\fmongo-am-idpH\x00R\tdirectoryB\b\n" +
+	"\fmongo-am-idpH\x00R\tdirectory\x12L\n" +
+	"\x04http\x18\x16 \x01(\v2!.gatehouse.config.v1.HTTPProviderB\x13\xaa\xbb\x18\x0f\n" +
+	"\vhttp-am-idp\x10\x01H\x00R\x04http\x12L\n" +
+	"\x04ldap\x18\x17 \x01(\v2!.gatehouse.config.v1.LDAPProviderB\x13\xaa\xbb\x18\x0f\n" +
+	"\vldap-am-idp\x10\x01H\x00R\x04ldap\x12\\\n" +
+	"\x06oauth2\x18\x18 \x01(\v2#.gatehouse.config.v1.OAuth2ProviderB\x1d\xaa\xbb\x18\x19\n" +
+	"\x15oauth2-generic-am-idp\x10\x01H\x00R\x06oauth2\x12T\n" +
+	"\x06google\x18\x19 \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +
+	"\rgoogle-am-idp\x10\x01H\x00R\x06google\x12T\n" +
+	"\x06github\x18\x1a \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +
+	"\rgithub-am-idp\x10\x01H\x00R\x06github\x12Z\n" +
+	"\bazure_ad\x18\x1b \x01(\v2$.gatehouse.config.v1.AzureADProviderB\x17\xaa\xbb\x18\x13\n" +
+	"\x0fazure-ad-am-idp\x10\x01H\x00R\aazureAd\x12Z\n" +
+	"\bfacebook\x18\x1c \x01(\v2#.gatehouse.config.v1.SocialProviderB\x17\xaa\xbb\x18\x13\n" +
+	"\x0ffacebook-am-idp\x10\x01H\x00R\bfacebook\x12Z\n" +
+	"\blinkedin\x18\x1d \x01(\v2#.gatehouse.config.v1.SocialProviderB\x17\xaa\xbb\x18\x13\n" +
+	"\x0flinkedin-am-idp\x10\x01H\x00R\blinkedin\x12i\n" +
+	"\rfranceconnect\x18\x1e \x01(\v2#.gatehouse.config.v1.SocialProviderB\x1c\xaa\xbb\x18\x18\n" +
+	"\x14franceconnect-am-idp\x10\x01H\x00R\rfranceconnect\x12L\n" +
+	"\x04jdbc\x18\x1f \x01(\v2!.gatehouse.config.v1.JDBCProviderB\x13\xaa\xbb\x18\x0f\n" +
+	"\vjdbc-am-idp\x10\x01H\x00R\x04jdbc\x12X\n" +
+	"\x05saml2\x18  \x01(\v2\".gatehouse.config.v1.SAML2ProviderB\x1c\xaa\xbb\x18\x18\n" +
+	"\x14saml2-generic-am-idp\x10\x01H\x00R\x05saml2\x12L\n" +
+	"\amappers\x18\x0e \x03(\v22.gatehouse.config.v1.IdentityProvider.MappersEntryR\amappers\x12V\n" +
+	"\vrole_mapper\x18\x0f \x03(\v25.gatehouse.config.v1.IdentityProvider.RoleMapperEntryR\n" +
+	"roleMapper\x12Y\n" +
+	"\fgroup_mapper\x18\x10 \x03(\v26.gatehouse.config.v1.IdentityProvider.GroupMapperEntryR\vgroupMapper\x12/\n" +
+	"\x0fpassword_policy\x18\x11 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x0epasswordPolicy\x1a:\n" +
+	"\fMappersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a[\n" +
+	"\x0fRoleMapperEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.gatehouse.config.v1.StringsR\x05value:\x028\x01\x1a\\\n" +
+	"\x10GroupMapperEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.gatehouse.config.v1.StringsR\x05value:\x028\x01B\b\n" +
 	"\x06config\"W\n" +
 	"\x0eInlineProvider\x12E\n" +
 	"\x05users\x18\x01 \x03(\v2\x1f.gatehouse.config.v1.InlineUserB\x0e\xa2\xbb\x18\n" +
@@ -377,7 +2157,161 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\busername\x18\x03 \x01(\tR\busername\x12\x14\n" +
 	"\x05email\x18\x04 \x01(\tR\x05email\x12%\n" +
 	"\bpassword\x18\x05 \x01(\tB\t\xa2\xbb\x18\x020\x01\x80\x01\x01R\bpassword\"\x13\n" +
-	"\x11DirectoryProviderBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\x11DirectoryProvider\";\n" +
+	"\n" +
+	"HTTPHeader\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
+	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xa5\x02\n" +
+	"\fHTTPResource\x12\x19\n" +
+	"\bbase_url\x18\x01 \x01(\tR\abaseURL\x12\x1f\n" +
+	"\vhttp_method\x18\x02 \x01(\tR\n" +
+	"httpMethod\x12N\n" +
+	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\n" +
+	"\xa2\xbb\x18\x06*\x04nameR\vhttpHeaders\x12\x1b\n" +
+	"\thttp_body\x18\x04 \x01(\tR\bhttpBody\x12l\n" +
+	"\x1ehttp_response_error_conditions\x18\x05 \x03(\v2'.gatehouse.config.v1.HTTPErrorConditionR\x1bhttpResponseErrorConditions\"b\n" +
+	"\x12HTTPErrorCondition\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x1c\n" +
+	"\texception\x18\x02 \x01(\tR\texception\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x88\t\n" +
+	"\fHTTPProvider\x12Z\n" +
+	"\x17authentication_resource\x18\x01 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16authenticationResource\x12S\n" +
+	"\ruser_resource\x18\x02 \x01(\v2..gatehouse.config.v1.HTTPProvider.UserResourceR\fuserResource\x12'\n" +
+	"\x0fconnect_timeout\x18\x03 \x01(\x05R\x0econnectTimeout\x12!\n" +
+	"\fidle_timeout\x18\x04 \x01(\x05R\vidleTimeout\x12\"\n" +
+	"\rmax_pool_size\x18\x05 \x01(\x05R\vmaxPoolSize\x12(\n" +
+	"\x10use_system_proxy\x18\x06 \x01(\bR\x0euseSystemProxy\x1a\xac\x06\n" +
+	"\fUserResource\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x19\n" +
+	"\bbase_url\x18\x02 \x01(\tR\abaseURL\x12N\n" +
+	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\n" +
+	"\xa2\xbb\x18\x06*\x04nameR\vhttpHeaders\x12J\n" +
+	"\x05paths\x18\x04 \x01(\v24.gatehouse.config.v1.HTTPProvider.UserResource.PathsR\x05paths\x121\n" +
+	"\x14identifier_attribute\x18\x05 \x01(\tR\x13identifierAttribute\x12-\n" +
+	"\x12username_attribute\x18\x06 \x01(\tR\x11usernameAttribute\x1a\xe8\x03\n" +
+	"\x05Paths\x12J\n" +
+	"\x0fcreate_resource\x18\x01 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x0ecreateResource\x12F\n" +
+	"\rread_resource\x18\x02 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\freadResource\x12V\n" +
+	"\x16read_resource_by_email\x18\x03 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x13readResourceByEmail\x12J\n" +
+	"\x0fupdate_resource\x18\x04 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x0eupdateResource\x12J\n" +
+	"\x0fdelete_resource\x18\x05 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x0edeleteResource\x12[\n" +
+	"\x18update_password_resource\x18\x06 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16updatePasswordResource\"\xb2\x05\n" +
+	"\fLDAPProvider\x12,\n" +
+	"\x12context_source_url\x18\x01 \x01(\tR\x10contextSourceUrl\x12.\n" +
+	"\x13context_source_base\x18\x02 \x01(\tR\x11contextSourceBase\x126\n" +
+	"\x17context_source_username\x18\x03 \x01(\tR\x15contextSourceUsername\x12;\n" +
+	"\x17context_source_password\x18\x04 \x01(\tB\x03\x80\x01\x01R\x15contextSourcePassword\x12(\n" +
+	"\x10user_search_base\x18\x05 \x01(\tR\x0euserSearchBase\x12,\n" +
+	"\x12user_search_filter\x18\x06 \x01(\tR\x10userSearchFilter\x12!\n" +
+	"\ffetch_groups\x18\a \x01(\bR\vfetchGroups\x12*\n" +
+	"\x11group_search_base\x18\b \x01(\tR\x0fgroupSearchBase\x12.\n" +
+	"\x13group_search_filter\x18\t \x01(\tR\x11groupSearchFilter\x120\n" +
+	"\x14group_role_attribute\x18\n" +
+	" \x01(\tR\x12groupRoleAttribute\x12\x1b\n" +
+	"\tstart_tls\x18\v \x01(\bR\bstartTLS\x121\n" +
+	"\x14trusted_certificates\x18\f \x01(\tR\x13trustedCertificates\x12'\n" +
+	"\x0fconnect_timeout\x18\r \x01(\x05R\x0econnectTimeout\x12)\n" +
+	"\x10response_timeout\x18\x0e \x01(\x05R\x0fresponseTimeout\x12\"\n" +
+	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xb3\a\n" +
+	"\x0eOAuth2Provider\x12\x1b\n" +
+	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12@\n" +
+	"\x1cclient_authentication_method\x18\x03 \x01(\tR\x1aclientAuthenticationMethod\x12$\n" +
+	"\x0ewell_known_uri\x18\x04 \x01(\tR\fwellKnownUri\x124\n" +
+	"\x16user_authorization_uri\x18\x05 \x01(\tR\x14userAuthorizationUri\x12(\n" +
+	"\x10access_token_uri\x18\x06 \x01(\tR\x0eaccessTokenUri\x12(\n" +
+	"\x10user_profile_uri\x18\a \x01(\tR\x0euserProfileUri\x12\x1d\n" +
+	"\n" +
+	"logout_uri\x18\b \x01(\tR\tlogoutUri\x12\x16\n" +
+	"\x06scopes\x18\t \x03(\tR\x06scopes\x12#\n" +
+	"\rresponse_type\x18\n" +
+	" \x01(\tR\fresponseType\x12#\n" +
+	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\x12.\n" +
+	"\x13public_key_resolver\x18\f \x01(\tR\x11publicKeyResolver\x12-\n" +
+	"\x12resolver_parameter\x18\r \x01(\tR\x11resolverParameter\x12\x1c\n" +
+	"\tsignature\x18\x0e \x01(\tR\tsignature\x122\n" +
+	"\x15code_challenge_method\x18\x0f \x01(\tR\x13codeChallengeMethod\x129\n" +
+	"\x1ause_id_token_for_user_info\x18\x10 \x01(\bR\x15useIdTokenForUserInfo\x122\n" +
+	"\x15store_original_tokens\x18\x11 \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x0fscope_delimiter\x18\x12 \x01(\tR\x0escopeDelimiter\x12.\n" +
+	"\x13encode_redirect_uri\x18\x13 \x01(\bR\x11encodeRedirectUri\x12'\n" +
+	"\x0fconnect_timeout\x18\x14 \x01(\x05R\x0econnectTimeout\x12!\n" +
+	"\fidle_timeout\x18\x15 \x01(\x05R\vidleTimeout\x12\"\n" +
+	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xb5\x04\n" +
+	"\x0eSocialProvider\x12\x1b\n" +
+	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x12@\n" +
+	"\x1cclient_authentication_method\x18\x04 \x01(\tR\x1aclientAuthenticationMethod\x122\n" +
+	"\x15code_challenge_method\x18\x05 \x01(\tR\x13codeChallengeMethod\x122\n" +
+	"\x15store_original_tokens\x18\x06 \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x0fconnect_timeout\x18\a \x01(\x05R\x0econnectTimeout\x12!\n" +
+	"\fidle_timeout\x18\b \x01(\x05R\vidleTimeout\x12\"\n" +
+	"\rmax_pool_size\x18\t \x01(\x05R\vmaxPoolSize\x124\n" +
+	"\x16user_authorization_uri\x18\n" +
+	" \x01(\tR\x14userAuthorizationUri\x12(\n" +
+	"\x10access_token_uri\x18\v \x01(\tR\x0eaccessTokenUri\x12(\n" +
+	"\x10user_profile_uri\x18\f \x01(\tR\x0euserProfileUri\x12 \n" +
+	"\venvironment\x18\r \x01(\tR\venvironment\"\xcc\x03\n" +
+	"\x0fAzureADProvider\x12\x1b\n" +
+	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12(\n" +
+	"\rclient_secret\x18\x03 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12@\n" +
+	"\x1cclient_authentication_method\x18\x05 \x01(\tR\x1aclientAuthenticationMethod\x122\n" +
+	"\x15code_challenge_method\x18\x06 \x01(\tR\x13codeChallengeMethod\x122\n" +
+	"\x15store_original_tokens\x18\a \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x0fconnect_timeout\x18\b \x01(\x05R\x0econnectTimeout\x12!\n" +
+	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12\"\n" +
+	"\rmax_pool_size\x18\n" +
+	" \x01(\x05R\vmaxPoolSize\x12#\n" +
+	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\xe6\a\n" +
+	"\fJDBCProvider\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
+	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x1a\n" +
+	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12\x1a\n" +
+	"\bdatabase\x18\x04 \x01(\tR\bdatabase\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\x12\x1f\n" +
+	"\bpassword\x18\x06 \x01(\tB\x03\x80\x01\x01R\bpassword\x12\x1f\n" +
+	"\vusers_table\x18\a \x01(\tR\n" +
+	"usersTable\x12@\n" +
+	"\x1dselect_user_by_username_query\x18\b \x01(\tR\x19selectUserByUsernameQuery\x12M\n" +
+	"$select_user_by_multiple_fields_query\x18\t \x01(\tR\x1fselectUserByMultipleFieldsQuery\x12:\n" +
+	"\x1aselect_user_by_email_query\x18\n" +
+	" \x01(\tR\x16selectUserByEmailQuery\x121\n" +
+	"\x14identifier_attribute\x18\v \x01(\tR\x13identifierAttribute\x12-\n" +
+	"\x12username_attribute\x18\f \x01(\tR\x11usernameAttribute\x12'\n" +
+	"\x0femail_attribute\x18\r \x01(\tR\x0eemailAttribute\x12-\n" +
+	"\x12password_attribute\x18\x0e \x01(\tR\x11passwordAttribute\x12-\n" +
+	"\x12metadata_attribute\x18\x0f \x01(\tR\x11metadataAttribute\x12)\n" +
+	"\x10password_encoder\x18\x10 \x01(\tR\x0fpasswordEncoder\x12+\n" +
+	"\x11password_encoding\x18\x11 \x01(\tR\x10passwordEncoding\x12,\n" +
+	"\x12use_dedicated_salt\x18\x12 \x01(\bR\x10useDedicatedSalt\x126\n" +
+	"\x17password_salt_attribute\x18\x13 \x01(\tR\x15passwordSaltAttribute\x12+\n" +
+	"\x11auto_provisioning\x18\x14 \x01(\bR\x10autoProvisioning\x12B\n" +
+	"\aoptions\x18\x15 \x03(\v2(.gatehouse.config.v1.JDBCProvider.OptionR\aoptions\x1a;\n" +
+	"\x06Option\x12\x16\n" +
+	"\x06option\x18\x01 \x01(\tR\x06option\x12\x19\n" +
+	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xdf\x05\n" +
+	"\rSAML2Provider\x12\x1b\n" +
+	"\tentity_id\x18\x01 \x01(\tR\bentityId\x12\x1e\n" +
+	"\vsign_in_url\x18\x02 \x01(\tR\tsignInUrl\x12 \n" +
+	"\fsign_out_url\x18\x03 \x01(\tR\n" +
+	"signOutUrl\x129\n" +
+	"\x19single_logout_service_url\x18\x04 \x01(\tR\x16singleLogoutServiceUrl\x12/\n" +
+	"\x13signing_certificate\x18\x05 \x01(\tR\x12signingCertificate\x12'\n" +
+	"\x0frequest_binding\x18\x06 \x01(\tR\x0erequestBinding\x12$\n" +
+	"\x0ename_id_format\x18\a \x01(\tR\fnameIdFormat\x12/\n" +
+	"\x13signature_algorithm\x18\b \x01(\tR\x12signatureAlgorithm\x12)\n" +
+	"\x10digest_algorithm\x18\t \x01(\tR\x0fdigestAlgorithm\x120\n" +
+	"\x14want_response_signed\x18\n" +
+	" \x01(\bR\x12wantResponseSigned\x124\n" +
+	"\x16want_assertions_signed\x18\v \x01(\bR\x14wantAssertionsSigned\x122\n" +
+	"\x15idp_metadata_provider\x18\f \x01(\tR\x13idpMetadataProvider\x12(\n" +
+	"\x10idp_metadata_url\x18\r \x01(\tR\x0eidpMetadataUrl\x12*\n" +
+	"\x11idp_metadata_file\x18\x0e \x01(\tR\x0fidpMetadataFile\x12+\n" +
+	"\x11attribute_mapping\x18\x0f \x03(\tR\x10attributeMapping\x129\n" +
+	"\x1cservice_provider_certificate\x18\x10 \x01(\tR\x13graviteeCertificateBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_identity_provider_proto_rawDescOnce sync.Once
@@ -391,25 +2325,71 @@ func file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_identity_provider_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_identity_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gatehouse_config_v1_identity_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_gatehouse_config_v1_identity_provider_proto_goTypes = []any{
-	(*IdentityProvider)(nil),      // 0: gatehouse.config.v1.IdentityProvider
-	(*InlineProvider)(nil),        // 1: gatehouse.config.v1.InlineProvider
-	(*InlineUser)(nil),            // 2: gatehouse.config.v1.InlineUser
-	(*DirectoryProvider)(nil),     // 3: gatehouse.config.v1.DirectoryProvider
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*IdentityProvider)(nil),                // 0: gatehouse.config.v1.IdentityProvider
+	(*InlineProvider)(nil),                  // 1: gatehouse.config.v1.InlineProvider
+	(*InlineUser)(nil),                      // 2: gatehouse.config.v1.InlineUser
+	(*DirectoryProvider)(nil),               // 3: gatehouse.config.v1.DirectoryProvider
+	(*HTTPHeader)(nil),                      // 4: gatehouse.config.v1.HTTPHeader
+	(*HTTPResource)(nil),                    // 5: gatehouse.config.v1.HTTPResource
+	(*HTTPErrorCondition)(nil),              // 6: gatehouse.config.v1.HTTPErrorCondition
+	(*HTTPProvider)(nil),                    // 7: gatehouse.config.v1.HTTPProvider
+	(*LDAPProvider)(nil),                    // 8: gatehouse.config.v1.LDAPProvider
+	(*OAuth2Provider)(nil),                  // 9: gatehouse.config.v1.OAuth2Provider
+	(*SocialProvider)(nil),                  // 10: gatehouse.config.v1.SocialProvider
+	(*AzureADProvider)(nil),                 // 11: gatehouse.config.v1.AzureADProvider
+	(*JDBCProvider)(nil),                    // 12: gatehouse.config.v1.JDBCProvider
+	(*SAML2Provider)(nil),                   // 13: gatehouse.config.v1.SAML2Provider
+	nil,                                     // 14: gatehouse.config.v1.IdentityProvider.MappersEntry
+	nil,                                     // 15: gatehouse.config.v1.IdentityProvider.RoleMapperEntry
+	nil,                                     // 16: gatehouse.config.v1.IdentityProvider.GroupMapperEntry
+	(*HTTPProvider_UserResource)(nil),       // 17: gatehouse.config.v1.HTTPProvider.UserResource
+	(*HTTPProvider_UserResource_Paths)(nil), // 18: gatehouse.config.v1.HTTPProvider.UserResource.Paths
+	(*JDBCProvider_Option)(nil),             // 19: gatehouse.config.v1.JDBCProvider.Option
+	(*timestamppb.Timestamp)(nil),           // 20: google.protobuf.Timestamp
+	(*Strings)(nil),                         // 21: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_identity_provider_proto_depIdxs = []int32{
-	4, // 0: gatehouse.config.v1.IdentityProvider.created_at:type_name -> google.protobuf.Timestamp
-	4, // 1: gatehouse.config.v1.IdentityProvider.updated_at:type_name -> google.protobuf.Timestamp
-	1, // 2: gatehouse.config.v1.IdentityProvider.inline:type_name -> gatehouse.config.v1.InlineProvider
-	3, // 3: gatehouse.config.v1.IdentityProvider.directory:type_name -> gatehouse.config.v1.DirectoryProvider
-	2, // 4: gatehouse.config.v1.InlineProvider.users:type_name -> gatehouse.config.v1.InlineUser
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	20, // 0: gatehouse.config.v1.IdentityProvider.created_at:type_name -> google.protobuf.Timestamp
+	20, // 1: gatehouse.config.v1.IdentityProvider.updated_at:type_name -> google.protobuf.Timestamp
+	1,  // 2: gatehouse.config.v1.IdentityProvider.inline:type_name -> gatehouse.config.v1.InlineProvider
+	3,  // 3: gatehouse.config.v1.IdentityProvider.directory:type_name -> gatehouse.config.v1.DirectoryProvider
+	7,  // 4: gatehouse.config.v1.IdentityProvider.http:type_name -> gatehouse.config.v1.HTTPProvider
+	8,  // 5: gatehouse.config.v1.IdentityProvider.ldap:type_name -> gatehouse.config.v1.LDAPProvider
+	9,  // 6: gatehouse.config.v1.IdentityProvider.oauth2:type_name -> gatehouse.config.v1.OAuth2Provider
+	10, // 7: gatehouse.config.v1.IdentityProvider.google:type_name -> gatehouse.config.v1.SocialProvider
+	10, // 8: gatehouse.config.v1.IdentityProvider.github:type_name -> gatehouse.config.v1.SocialProvider
+	11, // 9: gatehouse.config.v1.IdentityProvider.azure_ad:type_name -> gatehouse.config.v1.AzureADProvider
+	10, // 10: gatehouse.config.v1.IdentityProvider.facebook:type_name -> gatehouse.config.v1.SocialProvider
+	10, // 11: gatehouse.config.v1.IdentityProvider.linkedin:type_name -> gatehouse.config.v1.SocialProvider
+	10, // 12: gatehouse.config.v1.IdentityProvider.franceconnect:type_name -> gatehouse.config.v1.SocialProvider
+	12, // 13: gatehouse.config.v1.IdentityProvider.jdbc:type_name -> gatehouse.config.v1.JDBCProvider
+	13, // 14: gatehouse.config.v1.IdentityProvider.saml2:type_name -> gatehouse.config.v1.SAML2Provider
+	14, // 15: gatehouse.config.v1.IdentityProvider.mappers:type_name -> gatehouse.config.v1.IdentityProvider.MappersEntry
+	15, // 16: gatehouse.config.v1.IdentityProvider.role_mapper:type_name -> gatehouse.config.v1.IdentityProvider.RoleMapperEntry
+	16, // 17: gatehouse.config.v1.IdentityProvider.group_mapper:type_name -> gatehouse.config.v1.IdentityProvider.GroupMapperEntry
+	2,  // 18: gatehouse.config.v1.InlineProvider.users:type_name -> gatehouse.config.v1.InlineUser
+	4,  // 19: gatehouse.config.v1.HTTPResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
+	6,  // 20: gatehouse.config.v1.HTTPResource.http_response_error_conditions:type_name -> gatehouse.config.v1.HTTPErrorCondition
+	5,  // 21: gatehouse.config.v1.HTTPProvider.authentication_resource:type_name -> gatehouse.config.v1.HTTPResource
+	17, // 22: gatehouse.config.v1.HTTPProvider.user_resource:type_name -> gatehouse.config.v1.HTTPProvider.UserResource
+	19, // 23: gatehouse.config.v1.JDBCProvider.options:type_name -> gatehouse.config.v1.JDBCProvider.Option
+	21, // 24: gatehouse.config.v1.IdentityProvider.RoleMapperEntry.value:type_name -> gatehouse.config.v1.Strings
+	21, // 25: gatehouse.config.v1.IdentityProvider.GroupMapperEntry.value:type_name -> gatehouse.config.v1.Strings
+	4,  // 26: gatehouse.config.v1.HTTPProvider.UserResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
+	18, // 27: gatehouse.config.v1.HTTPProvider.UserResource.paths:type_name -> gatehouse.config.v1.HTTPProvider.UserResource.Paths
+	5,  // 28: gatehouse.config.v1.HTTPProvider.UserResource.Paths.create_resource:type_name -> gatehouse.config.v1.HTTPResource
+	5,  // 29: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource:type_name -> gatehouse.config.v1.HTTPResource
+	5,  // 30: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource_by_email:type_name -> gatehouse.config.v1.HTTPResource
+	5,  // 31: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_resource:type_name -> gatehouse.config.v1.HTTPResource
+	5,  // 32: gatehouse.config.v1.HTTPProvider.UserResource.Paths.delete_resource:type_name -> gatehouse.config.v1.HTTPResource
+	5,  // 33: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_password_resource:type_name -> gatehouse.config.v1.HTTPResource
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_identity_provider_proto_init() }
@@ -417,9 +2397,21 @@ func file_gatehouse_config_v1_identity_provider_proto_init() {
 	if File_gatehouse_config_v1_identity_provider_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_identity_provider_proto_msgTypes[0].OneofWrappers = []any{
 		(*IdentityProvider_Inline)(nil),
 		(*IdentityProvider_Directory)(nil),
+		(*IdentityProvider_Http)(nil),
+		(*IdentityProvider_Ldap)(nil),
+		(*IdentityProvider_Oauth2)(nil),
+		(*IdentityProvider_Google)(nil),
+		(*IdentityProvider_Github)(nil),
+		(*IdentityProvider_AzureAd)(nil),
+		(*IdentityProvider_Facebook)(nil),
+		(*IdentityProvider_Linkedin)(nil),
+		(*IdentityProvider_Franceconnect)(nil),
+		(*IdentityProvider_Jdbc)(nil),
+		(*IdentityProvider_Saml2)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -427,7 +2419,7 @@ func file_gatehouse_config_v1_identity_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_identity_provider_proto_rawDesc), len(file_gatehouse_config_v1_identity_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

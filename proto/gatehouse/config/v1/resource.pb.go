@@ -31,6 +31,11 @@ type Resource struct {
 	//	*Resource_IdentityProvider
 	//	*Resource_Scope
 	//	*Resource_Certificate
+	//	*Resource_Role
+	//	*Resource_Group
+	//	*Resource_Form
+	//	*Resource_Email
+	//	*Resource_Flow
 	Kind          isResource_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -118,6 +123,51 @@ func (x *Resource) GetCertificate() *Certificate {
 	return nil
 }
 
+func (x *Resource) GetRole() *Role {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Role); ok {
+			return x.Role
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetGroup() *Group {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Group); ok {
+			return x.Group
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetForm() *Form {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetEmail() *Email {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Email); ok {
+			return x.Email
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetFlow() *Flow {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Flow); ok {
+			return x.Flow
+		}
+	}
+	return nil
+}
+
 type isResource_Kind interface {
 	isResource_Kind()
 }
@@ -142,6 +192,26 @@ type Resource_Certificate struct {
 	Certificate *Certificate `protobuf:"bytes,5,opt,name=certificate,proto3,oneof"`
 }
 
+type Resource_Role struct {
+	Role *Role `protobuf:"bytes,6,opt,name=role,proto3,oneof"`
+}
+
+type Resource_Group struct {
+	Group *Group `protobuf:"bytes,7,opt,name=group,proto3,oneof"`
+}
+
+type Resource_Form struct {
+	Form *Form `protobuf:"bytes,8,opt,name=form,proto3,oneof"`
+}
+
+type Resource_Email struct {
+	Email *Email `protobuf:"bytes,9,opt,name=email,proto3,oneof"`
+}
+
+type Resource_Flow struct {
+	Flow *Flow `protobuf:"bytes,10,opt,name=flow,proto3,oneof"`
+}
+
 func (*Resource_Domain) isResource_Kind() {}
 
 func (*Resource_Application) isResource_Kind() {}
@@ -151,6 +221,16 @@ func (*Resource_IdentityProvider) isResource_Kind() {}
 func (*Resource_Scope) isResource_Kind() {}
 
 func (*Resource_Certificate) isResource_Kind() {}
+
+func (*Resource_Role) isResource_Kind() {}
+
+func (*Resource_Group) isResource_Kind() {}
+
+func (*Resource_Form) isResource_Kind() {}
+
+func (*Resource_Email) isResource_Kind() {}
+
+func (*Resource_Flow) isResource_Kind() {}
 
 // Key names a resource.
 type Key struct {
@@ -219,13 +299,19 @@ var File_gatehouse_config_v1_resource_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_resource_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/config/v1/resource.proto\x12\x13gatehouse.config.v1\x1a%gatehouse/config/v1/application.proto\x1a%gatehouse/config/v1/certificate.proto\x1a gatehouse/config/v1/domain.proto\x1a+gatehouse/config/v1/identity_provider.proto\x1a\x1fgatehouse/config/v1/scope.proto\"\xdf\x02\n" +
+	"\"gatehouse/config/v1/resource.proto\x12\x13gatehouse.config.v1\x1a%gatehouse/config/v1/application.proto\x1a%gatehouse/config/v1/certificate.proto\x1a gatehouse/config/v1/domain.proto\x1a\x1fgatehouse/config/v1/email.proto\x1a\x1egatehouse/config/v1/flow.proto\x1a\x1egatehouse/config/v1/form.proto\x1a\x1fgatehouse/config/v1/group.proto\x1a+gatehouse/config/v1/identity_provider.proto\x1a\x1egatehouse/config/v1/role.proto\x1a\x1fgatehouse/config/v1/scope.proto\"\xda\x04\n" +
 	"\bResource\x125\n" +
 	"\x06domain\x18\x01 \x01(\v2\x1b.gatehouse.config.v1.DomainH\x00R\x06domain\x12D\n" +
 	"\vapplication\x18\x02 \x01(\v2 .gatehouse.config.v1.ApplicationH\x00R\vapplication\x12T\n" +
 	"\x11identity_provider\x18\x03 \x01(\v2%.gatehouse.config.v1.IdentityProviderH\x00R\x10identityProvider\x122\n" +
 	"\x05scope\x18\x04 \x01(\v2\x1a.gatehouse.config.v1.ScopeH\x00R\x05scope\x12D\n" +
-	"\vcertificate\x18\x05 \x01(\v2 .gatehouse.config.v1.CertificateH\x00R\vcertificateB\x06\n" +
+	"\vcertificate\x18\x05 \x01(\v2 .gatehouse.config.v1.CertificateH\x00R\vcertificate\x12/\n" +
+	"\x04role\x18\x06 \x01(\v2\x19.gatehouse.config.v1.RoleH\x00R\x04role\x122\n" +
+	"\x05group\x18\a \x01(\v2\x1a.gatehouse.config.v1.GroupH\x00R\x05group\x12/\n" +
+	"\x04form\x18\b \x01(\v2\x19.gatehouse.config.v1.FormH\x00R\x04form\x122\n" +
+	"\x05email\x18\t \x01(\v2\x1a.gatehouse.config.v1.EmailH\x00R\x05email\x12/\n" +
+	"\x04flow\x18\n" +
+	" \x01(\v2\x19.gatehouse.config.v1.FlowH\x00R\x04flowB\x06\n" +
 	"\x04kind\"A\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
@@ -253,18 +339,28 @@ var file_gatehouse_config_v1_resource_proto_goTypes = []any{
 	(*IdentityProvider)(nil), // 4: gatehouse.config.v1.IdentityProvider
 	(*Scope)(nil),            // 5: gatehouse.config.v1.Scope
 	(*Certificate)(nil),      // 6: gatehouse.config.v1.Certificate
+	(*Role)(nil),             // 7: gatehouse.config.v1.Role
+	(*Group)(nil),            // 8: gatehouse.config.v1.Group
+	(*Form)(nil),             // 9: gatehouse.config.v1.Form
+	(*Email)(nil),            // 10: gatehouse.config.v1.Email
+	(*Flow)(nil),             // 11: gatehouse.config.v1.Flow
 }
 var file_gatehouse_config_v1_resource_proto_depIdxs = []int32{
-	2, // 0: gatehouse.config.v1.Resource.domain:type_name -> gatehouse.config.v1.Domain
-	3, // 1: gatehouse.config.v1.Resource.application:type_name -> gatehouse.config.v1.Application
-	4, // 2: gatehouse.config.v1.Resource.identity_provider:type_name -> gatehouse.config.v1.IdentityProvider
-	5, // 3: gatehouse.config.v1.Resource.scope:type_name -> gatehouse.config.v1.Scope
-	6, // 4: gatehouse.config.v1.Resource.certificate:type_name -> gatehouse.config.v1.Certificate
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	2,  // 0: gatehouse.config.v1.Resource.domain:type_name -> gatehouse.config.v1.Domain
+	3,  // 1: gatehouse.config.v1.Resource.application:type_name -> gatehouse.config.v1.Application
+	4,  // 2: gatehouse.config.v1.Resource.identity_provider:type_name -> gatehouse.config.v1.IdentityProvider
+	5,  // 3: gatehouse.config.v1.Resource.scope:type_name -> gatehouse.config.v1.Scope
+	6,  // 4: gatehouse.config.v1.Resource.certificate:type_name -> gatehouse.config.v1.Certificate
+	7,  // 5: gatehouse.config.v1.Resource.role:type_name -> gatehouse.config.v1.Role
+	8,  // 6: gatehouse.config.v1.Resource.group:type_name -> gatehouse.config.v1.Group
+	9,  // 7: gatehouse.config.v1.Resource.form:type_name -> gatehouse.config.v1.Form
+	10, // 8: gatehouse.config.v1.Resource.email:type_name -> gatehouse.config.v1.Email
+	11, // 9: gatehouse.config.v1.Resource.flow:type_name -> gatehouse.config.v1.Flow
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_resource_proto_init() }
@@ -275,7 +371,12 @@ func file_gatehouse_config_v1_resource_proto_init() {
 	file_gatehouse_config_v1_application_proto_init()
 	file_gatehouse_config_v1_certificate_proto_init()
 	file_gatehouse_config_v1_domain_proto_init()
+	file_gatehouse_config_v1_email_proto_init()
+	file_gatehouse_config_v1_flow_proto_init()
+	file_gatehouse_config_v1_form_proto_init()
+	file_gatehouse_config_v1_group_proto_init()
 	file_gatehouse_config_v1_identity_provider_proto_init()
+	file_gatehouse_config_v1_role_proto_init()
 	file_gatehouse_config_v1_scope_proto_init()
 	file_gatehouse_config_v1_resource_proto_msgTypes[0].OneofWrappers = []any{
 		(*Resource_Domain)(nil),
@@ -283,6 +384,11 @@ func file_gatehouse_config_v1_resource_proto_init() {
 		(*Resource_IdentityProvider)(nil),
 		(*Resource_Scope)(nil),
 		(*Resource_Certificate)(nil),
+		(*Resource_Role)(nil),
+		(*Resource_Group)(nil),
+		(*Resource_Form)(nil),
+		(*Resource_Email)(nil),
+		(*Resource_Flow)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

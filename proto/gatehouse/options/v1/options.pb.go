@@ -40,7 +40,10 @@ type FieldMarks struct {
 	// On a list of messages: the member by which elements are recognised when a masked secret is sent back.
 	Key string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
 	// A secret that is kept as a one-way hash; it is not sealed, because nothing can be read from it.
-	Hashed        bool `protobuf:"varint,6,opt,name=hashed,proto3" json:"hashed,omitempty"`
+	Hashed bool `protobuf:"varint,6,opt,name=hashed,proto3" json:"hashed,omitempty"`
+	// Accepted, checked and kept, but nothing acts on it yet. Answers that carry a value for it say so, and dynamic
+	// registration treats it as a member that does not exist.
+	Waiting       bool `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -117,11 +120,20 @@ func (x *FieldMarks) GetHashed() bool {
 	return false
 }
 
+func (x *FieldMarks) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
 // VariantMarks name one arm of a resource's `config` oneof.
 type VariantMarks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The value of `type` in REST bodies.
-	Type          string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// The value of `type` in REST bodies, or of the member that the oneof names instead.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Accepted, checked and kept, but nothing acts on it yet. Answers say so.
+	Waiting       bool `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -163,6 +175,59 @@ func (x *VariantMarks) GetType() string {
 	return ""
 }
 
+func (x *VariantMarks) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
+// OneofMarks say how the variants of a oneof are told apart.
+type OneofMarks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member of REST bodies that names the variant; empty means `type`.
+	TypeMember    string `protobuf:"bytes,1,opt,name=type_member,json=typeMember,proto3" json:"type_member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OneofMarks) Reset() {
+	*x = OneofMarks{}
+	mi := &file_gatehouse_options_v1_options_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OneofMarks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OneofMarks) ProtoMessage() {}
+
+func (x *OneofMarks) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_options_v1_options_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OneofMarks.ProtoReflect.Descriptor instead.
+func (*OneofMarks) Descriptor() ([]byte, []int) {
+	return file_gatehouse_options_v1_options_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OneofMarks) GetTypeMember() string {
+	if x != nil {
+		return x.TypeMember
+	}
+	return ""
+}
+
 // MessageMarks say how a whole message is spelled.
 type MessageMarks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -174,7 +239,7 @@ type MessageMarks struct {
 
 func (x *MessageMarks) Reset() {
 	*x = MessageMarks{}
-	mi := &file_gatehouse_options_v1_options_proto_msgTypes[2]
+	mi := &file_gatehouse_options_v1_options_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -186,7 +251,7 @@ func (x *MessageMarks) String() string {
 func (*MessageMarks) ProtoMessage() {}
 
 func (x *MessageMarks) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_options_v1_options_proto_msgTypes[2]
+	mi := &file_gatehouse_options_v1_options_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -199,7 +264,7 @@ func (x *MessageMarks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageMarks.ProtoReflect.Descriptor instead.
 func (*MessageMarks) Descriptor() ([]byte, []int) {
-	return file_gatehouse_options_v1_options_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_options_v1_options_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MessageMarks) GetList() bool {
@@ -227,6 +292,14 @@ var file_gatehouse_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo
 		Filename:      "gatehouse/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.OneofOptions)(nil),
+		ExtensionType: (*OneofMarks)(nil),
+		Field:         50100,
+		Name:          "gatehouse.options.v1.oneof",
+		Tag:           "bytes,50100,opt,name=oneof",
+		Filename:      "gatehouse/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
 		ExtensionType: (*MessageMarks)(nil),
 		Field:         50100,
@@ -248,19 +321,27 @@ var (
 	E_Variant = &file_gatehouse_options_v1_options_proto_extTypes[1]
 )
 
+// Extension fields to descriptorpb.OneofOptions.
+var (
+	// Marks of a oneof whose arms are variants.
+	//
+	// optional gatehouse.options.v1.OneofMarks oneof = 50100;
+	E_Oneof = &file_gatehouse_options_v1_options_proto_extTypes[2]
+)
+
 // Extension fields to descriptorpb.MessageOptions.
 var (
 	// Marks of a message.
 	//
 	// optional gatehouse.options.v1.MessageMarks message = 50100;
-	E_Message = &file_gatehouse_options_v1_options_proto_extTypes[2]
+	E_Message = &file_gatehouse_options_v1_options_proto_extTypes[3]
 )
 
 var File_gatehouse_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xa9\x01\n" +
+	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xc3\x01\n" +
 	"\n" +
 	"FieldMarks\x12\x1f\n" +
 	"\voutput_only\x18\x01 \x01(\bR\n" +
@@ -269,13 +350,20 @@ const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\binternal\x18\x03 \x01(\bR\binternal\x12\x16\n" +
 	"\x06always\x18\x04 \x01(\bR\x06always\x12\x10\n" +
 	"\x03key\x18\x05 \x01(\tR\x03key\x12\x16\n" +
-	"\x06hashed\x18\x06 \x01(\bR\x06hashed\"\"\n" +
+	"\x06hashed\x18\x06 \x01(\bR\x06hashed\x12\x18\n" +
+	"\awaiting\x18\a \x01(\bR\awaiting\"<\n" +
 	"\fVariantMarks\x12\x12\n" +
-	"\x04type\x18\x01 \x01(\tR\x04type\"\"\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\bR\awaiting\"-\n" +
+	"\n" +
+	"OneofMarks\x12\x1f\n" +
+	"\vtype_member\x18\x01 \x01(\tR\n" +
+	"typeMember\"\"\n" +
 	"\fMessageMarks\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list:W\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\v2 .gatehouse.options.v1.FieldMarksR\x05field:]\n" +
-	"\avariant\x12\x1d.google.protobuf.FieldOptions\x18\xb5\x87\x03 \x01(\v2\".gatehouse.options.v1.VariantMarksR\avariant:_\n" +
+	"\avariant\x12\x1d.google.protobuf.FieldOptions\x18\xb5\x87\x03 \x01(\v2\".gatehouse.options.v1.VariantMarksR\avariant:W\n" +
+	"\x05oneof\x12\x1d.google.protobuf.OneofOptions\x18\xb4\x87\x03 \x01(\v2 .gatehouse.options.v1.OneofMarksR\x05oneof:_\n" +
 	"\amessage\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x87\x03 \x01(\v2\".gatehouse.options.v1.MessageMarksR\amessageBHZFgithub.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1;optionsv1b\x06proto3"
 
 var (
@@ -290,25 +378,29 @@ func file_gatehouse_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_gatehouse_options_v1_options_proto_rawDescData
 }
 
-var file_gatehouse_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_gatehouse_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_gatehouse_options_v1_options_proto_goTypes = []any{
 	(*FieldMarks)(nil),                  // 0: gatehouse.options.v1.FieldMarks
 	(*VariantMarks)(nil),                // 1: gatehouse.options.v1.VariantMarks
-	(*MessageMarks)(nil),                // 2: gatehouse.options.v1.MessageMarks
-	(*descriptorpb.FieldOptions)(nil),   // 3: google.protobuf.FieldOptions
-	(*descriptorpb.MessageOptions)(nil), // 4: google.protobuf.MessageOptions
+	(*OneofMarks)(nil),                  // 2: gatehouse.options.v1.OneofMarks
+	(*MessageMarks)(nil),                // 3: gatehouse.options.v1.MessageMarks
+	(*descriptorpb.FieldOptions)(nil),   // 4: google.protobuf.FieldOptions
+	(*descriptorpb.OneofOptions)(nil),   // 5: google.protobuf.OneofOptions
+	(*descriptorpb.MessageOptions)(nil), // 6: google.protobuf.MessageOptions
 }
 var file_gatehouse_options_v1_options_proto_depIdxs = []int32{
-	3, // 0: gatehouse.options.v1.field:extendee -> google.protobuf.FieldOptions
-	3, // 1: gatehouse.options.v1.variant:extendee -> google.protobuf.FieldOptions
-	4, // 2: gatehouse.options.v1.message:extendee -> google.protobuf.MessageOptions
-	0, // 3: gatehouse.options.v1.field:type_name -> gatehouse.options.v1.FieldMarks
-	1, // 4: gatehouse.options.v1.variant:type_name -> gatehouse.options.v1.VariantMarks
-	2, // 5: gatehouse.options.v1.message:type_name -> gatehouse.options.v1.MessageMarks
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	3, // [3:6] is the sub-list for extension type_name
-	0, // [0:3] is the sub-list for extension extendee
+	4, // 0: gatehouse.options.v1.field:extendee -> google.protobuf.FieldOptions
+	4, // 1: gatehouse.options.v1.variant:extendee -> google.protobuf.FieldOptions
+	5, // 2: gatehouse.options.v1.oneof:extendee -> google.protobuf.OneofOptions
+	6, // 3: gatehouse.options.v1.message:extendee -> google.protobuf.MessageOptions
+	0, // 4: gatehouse.options.v1.field:type_name -> gatehouse.options.v1.FieldMarks
+	1, // 5: gatehouse.options.v1.variant:type_name -> gatehouse.options.v1.VariantMarks
+	2, // 6: gatehouse.options.v1.oneof:type_name -> gatehouse.options.v1.OneofMarks
+	3, // 7: gatehouse.options.v1.message:type_name -> gatehouse.options.v1.MessageMarks
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	4, // [4:8] is the sub-list for extension type_name
+	0, // [0:4] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
 }
 
@@ -323,8 +415,8 @@ func file_gatehouse_options_v1_options_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_options_v1_options_proto_rawDesc), len(file_gatehouse_options_v1_options_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
-			NumExtensions: 3,
+			NumMessages:   4,
+			NumExtensions: 4,
 			NumServices:   0,
 		},
 		GoTypes:           file_gatehouse_options_v1_options_proto_goTypes,

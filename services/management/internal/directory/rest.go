@@ -7,13 +7,14 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // Mux is the management API as far as the directory needs it. Domain and permission have been checked when a handler
 // runs.
 type Mux interface {
-	Handle(pattern, permission string, handler func(w http.ResponseWriter, r *http.Request) error)
+	Handle(pattern, permission string, handler func(w http.ResponseWriter, r *http.Request) error, o operation.Operation)
 	Body(r *http.Request) (prototree.Object, error)
 	Page(r *http.Request, maxSize int) (page, size int, q string, err error)
 	JSON(w http.ResponseWriter, status int, v any) error
@@ -27,12 +28,24 @@ const maxPage = 100
 // Mount adds the users of a domain to the management API.
 func (s *Service) Mount(m Mux) {
 	h := &users{service: s, mux: m}
-	m.Handle("GET /domains/{domain}/users", "user:read", h.list)
-	m.Handle("POST /domains/{domain}/users", "user:create", h.create)
-	m.Handle("GET /domains/{domain}/users/{user}", "user:read", h.read)
-	m.Handle("PUT /domains/{domain}/users/{user}", "user:update", h.replace)
-	m.Handle("DELETE /domains/{domain}/users/{user}", "user:delete", h.remove)
-	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword)
+	m.Handle("GET /domains/{domain}/users", "user:read", h.list, operation.Operation{
+		Summary: "List the users of a domain.", Query: operation.Paging(), Answer: &directoryv1.User{}, Shape: operation.Page,
+	})
+	m.Handle("POST /domains/{domain}/users", "user:create", h.create, operation.Operation{
+		Summary: "Create a user.", Body: &directoryv1.NewUser{}, Status: http.StatusCreated, Answer: &directoryv1.User{},
+	})
+	m.Handle("GET /domains/{domain}/users/{user}", "user:read", h.read, operation.Operation{
+		Summary: "Read a user.", Answer: &directoryv1.User{},
+	})
+	m.Handle("PUT /domains/{domain}/users/{user}", "user:update", h.replace, operation.Operation{
+		Summary: "Replace a user.", Body: &directoryv1.User{}, Conditional: true, Answer: &directoryv1.User{},
+	})
+	m.Handle("DELETE /domains/{domain}/users/{user}", "user:delete", h.remove, operation.Operation{
+		Summary: "Delete a user.", Conditional: true,
+	})
+	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword, operation.Operation{
+		Summary: "Give a user another password.", Body: &directoryv1.PasswordReset{},
+	})
 }
 
 type users struct {

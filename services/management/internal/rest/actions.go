@@ -6,8 +6,10 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
 // mountActions adds what is not create, read, update and delete.
@@ -16,17 +18,37 @@ func mountActions(m *Mux) {
 	application := catalog.Applications.Item()
 	domain := catalog.Domains.Item()
 
-	m.Handle("GET /domains/_hrid/{hrid}", "domain:read", x.readDomainByHRID)
-	m.Handle("GET "+domain+"/entrypoints", "domain:read", x.listEntrypoints)
-	m.Handle("PUT "+domain+"/certificate-settings", "domain:update", x.setFallbackCertificate)
-	m.Handle("POST "+domain+"/certificates/rotate", "certificate:create", x.rotateCertificate)
-	m.Handle("GET "+domain+"/audits", "audit:read", x.listAudits)
+	m.Handle("GET /domains/_hrid/{hrid}", "domain:read", x.readDomainByHRID, operation.Operation{
+		Summary: "Read a domain by its human-readable identifier.", Answer: &configv1.Domain{},
+	})
+	m.Handle("GET "+domain+"/entrypoints", "domain:read", x.listEntrypoints, operation.Operation{
+		Summary: "List the addresses under which gateways serve a domain.", Answer: &managementv1.Entrypoint{}, Shape: operation.Array,
+	})
+	m.Handle("PUT "+domain+"/certificate-settings", "domain:update", x.setFallbackCertificate, operation.Operation{
+		Summary: "Choose the certificate that signs where an application's own cannot.", Body: &configv1.CertificateSettings{}, Answer: &configv1.Domain{},
+	})
+	m.Handle("POST "+domain+"/certificates/rotate", "certificate:create", x.rotateCertificate, operation.Operation{
+		Summary: "Make a new signing key.", Status: http.StatusCreated, Answer: &configv1.Certificate{},
+	})
+	m.Handle("GET "+domain+"/audits", "audit:read", x.listAudits, operation.Operation{
+		Summary: "List the audit records of a domain, the newest first.", Query: operation.Paging(), Answer: &managementv1.Audit{}, Shape: operation.Page,
+	})
 
-	m.Handle("PUT "+application+"/type", "application:update", x.setType)
-	m.Handle("GET "+application+"/secrets", "application_secret:read", x.listSecrets)
-	m.Handle("POST "+application+"/secrets", "application_secret:create", x.addSecret)
-	m.Handle("POST "+application+"/secrets/{secret}/_renew", "application_secret:update", x.renewSecret)
-	m.Handle("DELETE "+application+"/secrets/{secret}", "application_secret:delete", x.deleteSecret)
+	m.Handle("PUT "+application+"/type", "application:update", x.setType, operation.Operation{
+		Summary: "Change the type of an application, and force the defaults of the new type.", Body: &configv1.ApplicationType{}, Conditional: true, Answer: &configv1.Application{},
+	})
+	m.Handle("GET "+application+"/secrets", "application_secret:read", x.listSecrets, operation.Operation{
+		Summary: "List the client secrets of an application, without their values.", Answer: &managementv1.Secret{}, Shape: operation.Array,
+	})
+	m.Handle("POST "+application+"/secrets", "application_secret:create", x.addSecret, operation.Operation{
+		Summary: "Add a client secret, and answer its value this once.", Body: &configv1.NewClientSecret{}, Status: http.StatusCreated, Answer: &managementv1.Secret{},
+	})
+	m.Handle("POST "+application+"/secrets/{secret}/_renew", "application_secret:update", x.renewSecret, operation.Operation{
+		Summary: "Give a client secret a new value, and answer it this once.", Answer: &managementv1.Secret{},
+	})
+	m.Handle("DELETE "+application+"/secrets/{secret}", "application_secret:delete", x.deleteSecret, operation.Operation{
+		Summary: "Delete a client secret.",
+	})
 
 	mountAliases(m)
 }

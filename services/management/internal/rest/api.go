@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -59,6 +60,8 @@ type Route struct {
 	Method, Pattern string
 	// Permission is what the operator needs; AnyOperator asks for a valid token only, Public for nothing.
 	Permission string
+	// Operation describes the route.
+	Operation operation.Operation
 }
 
 // Permissions that are no rights of particular operators.

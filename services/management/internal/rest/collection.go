@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -19,6 +21,8 @@ type Special struct {
 	Summary func(prototree.Object) prototree.Object
 	// Filter reads further parameters of a list.
 	Filter func(r *http.Request, q *store.Query) error
+	// Query describes those parameters.
+	Query []operation.Parameter
 	// MaxSize is the largest page; 0 means 1000.
 	MaxSize int
 	// Issued puts the plain values that are shown once into the answer to a POST.
@@ -28,8 +32,15 @@ type Special struct {
 // Mount adds the collection of a kind and everything in it.
 func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	c := &collection[R]{mux: m, editor: m.api.Editor, kind: k, special: s}
-	m.Handle("GET "+k.Collection(), k.Arm+":read", c.list)
-	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create)
+	title := strings.ToLower(k.Title)
+	list := operation.Operation{Summary: "List: " + title + ".", Answer: k.New(), Shape: operation.Array}
+	if k.List == catalog.Paged {
+		list.Shape, list.Query = operation.Page, operation.Paging(s.Query...)
+	}
+	m.Handle("GET "+k.Collection(), k.Arm+":read", c.list, list)
+	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create, operation.Operation{
+		Summary: "Create: " + title + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(),
+	})
 	c.mountItem(k.Item(), func(r *http.Request) (string, error) { return r.PathValue(k.Arm), nil })
 }
 
@@ -44,10 +55,17 @@ func (c *collection[R]) mountItem(path string, id func(*http.Request) (string, e
 			return h(w, r, found)
 		}
 	}
-	c.mux.Handle("GET "+path, c.kind.Arm+":read", on(c.read))
-	c.mux.Handle("PUT "+path, c.kind.Arm+":update", on(c.replace))
-	c.mux.Handle("PATCH "+path, c.kind.Arm+":update", on(c.patch))
-	c.mux.Handle("DELETE "+path, c.kind.Arm+":delete", on(c.remove))
+	k, title := c.kind, strings.ToLower(c.kind.Title)
+	c.mux.Handle("GET "+path, k.Arm+":read", on(c.read), operation.Operation{Summary: "Read: " + title + ".", Answer: k.New()})
+	c.mux.Handle("PUT "+path, k.Arm+":update", on(c.replace), operation.Operation{
+		Summary: "Replace: " + title + ".", Body: k.New(), Merge: k.PutMerges, Conditional: true, Answer: k.New(),
+	})
+	c.mux.Handle("PATCH "+path, k.Arm+":update", on(c.patch), operation.Operation{
+		Summary: "Change: " + title + ".", Body: k.New(), Merge: true, Conditional: true, Answer: k.New(),
+	})
+	c.mux.Handle("DELETE "+path, k.Arm+":delete", on(c.remove), operation.Operation{
+		Summary: "Delete: " + title + ".", Conditional: true,
+	})
 }
 
 // collection answers the routes of one kind.
@@ -106,6 +124,7 @@ func (c *collection[R]) create(w http.ResponseWriter, r *http.Request) error {
 	if c.special.Issued != nil {
 		c.special.Issued(tree, issued)
 	}
+	notice(tree, made)
 	w.Header().Set("Location", c.mux.Location(r, made.GetId()))
 	return answerTree(w, http.StatusCreated, made.GetRevision(), tree)
 }
@@ -173,7 +192,22 @@ func answer(w http.ResponseWriter, status int, r resource.Resource) error {
 	if err != nil {
 		return err
 	}
+	notice(tree, r)
 	return answerTree(w, status, r.GetRevision(), tree)
+}
+
+// memberNotices is the member of an answer that says what is kept and does not run yet.
+const memberNotices = "notices"
+
+// notice says in an answer what is kept and does not run yet.
+func notice(tree prototree.Object, r resource.Resource) {
+	var notices []any
+	for _, path := range prototree.Waiting(r) {
+		notices = append(notices, prototree.Object{"path": path, "detail": "is kept and does not run yet"})
+	}
+	if notices != nil {
+		tree[memberNotices] = notices
+	}
 }
 
 func answerTree(w http.ResponseWriter, status int, revision int64, tree prototree.Object) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 )
 
@@ -37,8 +38,10 @@ const environment = prefix + "/organizations/{organization}/environments/{enviro
 // always are. The body is limited to 1 MiB. An error that the handler returns is answered by the wrapper: a fault as
 // its kind says, a *prototree.Error as 400 with its place, anything else as 500 without a word about the reason.
 //
+// The operation describes the route in the OpenAPI document.
+//
 // It panics on a malformed or repeated pattern and on a missing permission: mistakes of the program.
-func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r *http.Request) error) {
+func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r *http.Request) error, o operation.Operation) {
 	method, path, ok := strings.Cut(pattern, " ")
 	if !ok || !strings.HasPrefix(path, "/") {
 		panic(fmt.Sprintf("rest: %q is no pattern", pattern))
@@ -46,7 +49,7 @@ func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r
 	if permission == "" {
 		panic(fmt.Sprintf("rest: %s names no permission", pattern))
 	}
-	rt := Route{Method: method, Pattern: path, Permission: permission}
+	rt := Route{Method: method, Pattern: path, Permission: permission, Operation: o}
 	serve := m.api.guarded(permission, m.placed(h, strings.Contains(path, "/{domain}")))
 	m.api.routes = append(m.api.routes, rt)
 	m.api.register(rt, environment+path, serve)

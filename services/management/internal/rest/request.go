@@ -47,6 +47,7 @@ func readBody(r *http.Request) (prototree.Object, error) {
 	if err != nil {
 		return nil, catalog.TreeError(err)
 	}
+	delete(tree, memberNotices) // a body that was read can be sent back
 	return tree, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
 // paths are the whole paths under which a route is served, with something in the place of every name.
@@ -33,7 +34,7 @@ func paths(rt Route) []string {
 
 func TestEveryRouteNeedsATokenAndAPermission(t *testing.T) {
 	h := newHouse(t, func(m *Mux) {
-		m.Handle("GET /domains/{domain}/things/{thing}", "thing:read", func(http.ResponseWriter, *http.Request) error { return nil })
+		m.Handle("GET /domains/{domain}/things/{thing}", "thing:read", func(http.ResponseWriter, *http.Request) error { return nil }, operation.Operation{})
 	})
 	h.operator("visitor", "a visitor's password")
 	visitor := h.signIn("visitor", "a visitor's password")
@@ -155,7 +156,7 @@ func TestRoutesOfOtherPackages(t *testing.T) {
 			}
 			w.Header().Set("Location", m.Location(r, "a b"))
 			return m.JSON(w, http.StatusCreated, body)
-		})
+		}, operation.Operation{})
 	})
 	domain := h.domain("Things")
 	for _, base := range []string{short, long} {
@@ -182,7 +183,7 @@ func TestRoutesAreRegisteredOnce(t *testing.T) {
 			t.Error("a route without a permission was accepted")
 		}
 	}()
-	(&Mux{api: &API{}}).Handle("GET /domains", "", nil)
+	(&Mux{api: &API{}}).Handle("GET /domains", "", nil, operation.Operation{})
 }
 
 func TestRequestsAreCountedByKind(t *testing.T) {

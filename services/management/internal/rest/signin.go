@@ -8,7 +8,9 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 )
 
@@ -16,19 +18,29 @@ const tokenPath = prefix + "/auth/token"
 
 // mountSignIn adds the routes by which operators sign in and out.
 func (a *API) mountSignIn() {
-	a.handle("POST", tokenPath, Public, a.signIn)
-	a.handle("DELETE", tokenPath, AnyOperator, a.signOut)
+	a.handle("POST", tokenPath, Public, a.signIn, operation.Operation{
+		Summary: "Sign in.",
+		Details: "HTTP Basic with the name and password of an operator authenticates; a body is read and means nothing.",
+		Query:   []operation.Parameter{{Name: "org", Type: "string", Description: "The organization."}},
+		Answer:  &managementv1.Token{},
+	})
+	a.handle("DELETE", tokenPath, AnyOperator, a.signOut, operation.Operation{Summary: "Sign out: end the token of the request."})
 }
 
 // mountEnvironments adds what lies above environments.
 func (a *API) mountEnvironments() {
-	a.handle("GET", prefix+"/organizations/{organization}/environments", "environment:read", a.listEnvironments)
-	a.handle("GET", prefix+"/organizations/{organization}/audits", "audit:read", a.listAllAudits)
+	a.handle("GET", prefix+"/organizations/{organization}/environments", "environment:read", a.listEnvironments, operation.Operation{
+		Summary: "List the environments of an organization.", Answer: &managementv1.Environment{}, Shape: operation.Array,
+	})
+	a.handle("GET", prefix+"/organizations/{organization}/audits", "audit:read", a.listAllAudits, operation.Operation{
+		Summary: "List the audit records of an organization, the newest first.",
+		Query:   operation.Paging(), Answer: &managementv1.Audit{}, Shape: operation.Page,
+	})
 }
 
 // handle adds a route with its whole path.
-func (a *API) handle(method, path, permission string, h handler) {
-	rt := Route{Method: method, Pattern: path, Permission: permission}
+func (a *API) handle(method, path, permission string, h handler, o operation.Operation) {
+	rt := Route{Method: method, Pattern: path, Permission: permission, Operation: o}
 	a.routes = append(a.routes, rt)
 	if permission != Public {
 		h = a.guarded(permission, h)
