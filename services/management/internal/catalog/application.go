@@ -134,9 +134,8 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	ensure(&a.Settings)
 	ensure(&a.Settings.Oauth)
 	ensure(&a.Settings.Advanced)
-	if login := a.Settings.Login; login != nil && login.Inherited == nil {
-		byDefault(&login.Inherited, true)
-	}
+	byDefault(&a.Settings.Advanced.FlowsInherited, true)
+	inheritByDefault(a.Settings)
 	oauth := a.Settings.Oauth
 	if old.GetId() != "" && !s.SecretChange {
 		if a.GetName() != old.GetName() {
@@ -163,6 +162,22 @@ func tokensValidFrom(s *Scene, old, a *configv1.Application) *timestamppb.Timest
 		return timestamppb.New(time.UnixMilli(s.Now.UnixMilli()))
 	}
 	return old.GetTokensValidFrom()
+}
+
+// inheritByDefault lets groups of settings that the domain has as well count only where the application says so.
+func inheritByDefault(s *configv1.ApplicationSettings) {
+	if s.Login != nil {
+		byDefault(&s.Login.Inherited, true)
+	}
+	if s.Account != nil {
+		byDefault(&s.Account.Inherited, true)
+	}
+	if s.PasswordSettings != nil {
+		byDefault(&s.PasswordSettings.Inherited, true)
+	}
+	if exchange := s.Oauth.TokenExchangeOauthSettings; exchange != nil {
+		byDefault(&exchange.Inherited, true)
+	}
 }
 
 func secondsByDefault(p *int32, value int32) {

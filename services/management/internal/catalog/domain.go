@@ -121,6 +121,12 @@ func normalizeDomain(_ context.Context, _ *Scene, _, d *configv1.Domain) error {
 	ensure(&d.CorsSettings)
 	ensure(&d.SecretSettings)
 	ensure(&d.CertificateSettings)
+	ensure(&d.AccountSettings)
+	ensure(&d.PasswordSettings)
+	ensure(&d.SelfServiceAccountManagementSettings)
+	ensure(&d.Scim)
+	ensure(&d.TokenExchangeSettings)
+	ensure(&d.Oidc.DpopSettings)
 	return nil
 }
 

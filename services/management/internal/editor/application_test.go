@@ -63,9 +63,13 @@ func TestNewApplication(t *testing.T) {
 				"applicationType": "web", "tokenEndpointAuthMethod": "client_secret_basic", "requireAuthTime": false,
 				"scopeSettings": [], "accessTokenValiditySeconds": 7200, "refreshTokenValiditySeconds": 14400,
 				"idTokenValiditySeconds": 14400, "forcePKCE": false, "forceS256CodeChallengeMethod": false,
-				"disableRefreshTokenRotation": false, "optInScopeSelection": true
+				"disableRefreshTokenRotation": false, "optInScopeSelection": true,
+				"enhanceScopesWithUserPermissions": false, "singleSignOut": false, "silentReAuthentication": false,
+				"requirePushedAuthorizationRequests": false, "tlsClientCertificateBoundAccessTokens": false,
+				"dpopBoundAccessTokens": false, "frontchannelLogoutSessionRequired": false,
+				"backchannelLogoutSessionRequired": false
 			},
-			"advanced": {"skipConsent": false}
+			"advanced": {"skipConsent": false, "flowsInherited": true}
 		}
 	}`)
 	if diff := cmp.Diff(want, tree); diff != "" {

@@ -167,11 +167,35 @@ func TestNewDomain(t *testing.T) {
 			"clientRegistrationSettings": {
 				"isDynamicClientRegistrationEnabled": false, "isOpenDynamicClientRegistrationEnabled": false,
 				"isAllowedScopesEnabled": false, "isClientTemplateEnabled": false, "allowLocalhostRedirectUri": false,
-				"allowHttpSchemeRedirectUri": false, "allowWildCardRedirectUri": false
+				"allowHttpSchemeRedirectUri": false, "allowWildCardRedirectUri": false,
+				"allowRedirectUriParamsExpressionLanguage": false
 			},
-			"redirectUriStrictMatching": true, "securityProfileSettings": {"profile": "none"}, "logoutConfirmation": true
+			"redirectUriStrictMatching": true, "securityProfileSettings": {"profile": "none"}, "logoutConfirmation": true,
+			"dpopSettings": {"enabled": false, "nonceRequired": false}
 		},
-		"loginSettings": {"identifierFirstEnabled": false, "selectionRulesOnLoginPage": false, "hideForm": false},
+		"loginSettings": {
+			"identifierFirstEnabled": false, "selectionRulesOnLoginPage": false, "hideForm": false,
+			"forgotPasswordEnabled": false, "registerEnabled": false, "rememberMeEnabled": false, "passwordlessEnabled": false,
+			"passwordlessRememberDeviceEnabled": false, "passwordlessEnforcePasswordEnabled": false,
+			"passwordlessDeviceNamingEnabled": false, "resetPasswordOnExpiration": false, "certificateBasedAuthEnabled": false,
+			"magicLinkAuthEnabled": false
+		},
+		"accountSettings": {
+			"loginAttemptsDetectionEnabled": false, "sendRecoverAccountEmail": false,
+			"completeRegistrationWhenResetPassword": false, "autoLoginAfterRegistration": false,
+			"dynamicUserRegistration": false, "autoLoginAfterResetPassword": false,
+			"deletePasswordlessDevicesAfterResetPassword": false, "resetPasswordInvalidateTokens": false, "rememberMe": false,
+			"resetPasswordCustomForm": false, "resetPasswordConfirmIdentity": false,
+			"mfaChallengeAttemptsDetectionEnabled": false, "mfaChallengeSendVerifyAlertEmail": false
+		},
+		"passwordSettings": {
+			"includeNumbers": false, "includeSpecialCharacters": false, "lettersInMixedCase": false,
+			"excludePasswordsInDictionary": false, "excludeUserProfileInfoInPassword": false, "passwordHistoryEnabled": false
+		},
+		"selfServiceAccountManagementSettings": {"enabled": false},
+		"scim": {"enabled": false, "idpSelectionEnabled": false},
+		"tokenExchangeSettings": {"enabled": false, "allowImpersonation": false, "allowDelegation": false},
+		"vhostMode": false, "master": false,
 		"sessionSettings": {"idleSeconds": 1800, "maxAgeSeconds": 43200},
 		"corsSettings": {"enabled": false, "allowCredentials": false},
 		"secretSettings": {"enabled": false},

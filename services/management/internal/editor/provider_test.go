@@ -64,7 +64,9 @@ func TestIdentityProviders(t *testing.T) {
 		{"no configuration", `{"name": "x", "type": "mongo-am-idp"}`, "[configuration: must not be blank]"},
 		{"an empty configuration", `{"name": "x", "type": "mongo-am-idp", "configuration": ""}`, "[configuration: must not be blank]"},
 		{"a malformed configuration", `{"name": "x", "type": "mongo-am-idp", "configuration": "{"}`, "[configuration: must be a JSON object, or the text of one]"},
-		{"an unknown type", `{"name": "x", "type": "nobody", "configuration": "{}"}`, "[nobody: must be one of inline-am-idp, mongo-am-idp]"},
+		{"an unknown type", `{"name": "x", "type": "nobody", "configuration": "{}"}`, "[nobody: must be one of inline-am-idp, mongo-am-idp, " +
+			"http-am-idp, ldap-am-idp, oauth2-generic-am-idp, google-am-idp, github-am-idp, azure-ad-am-idp, facebook-am-idp, " +
+			"linkedin-am-idp, franceconnect-am-idp, jdbc-am-idp, saml2-generic-am-idp]"},
 		{"no name", `{"type": "mongo-am-idp", "configuration": "{}"}`, "[name: must not be blank]"},
 		{"a mask where nothing is stored", inline(`{"username": "a", "password": "********"}`), "[password: a masked value can only be sent back where a value is stored]"},
 		{"a user without password", inline(`{"username": "a"}`), "[password: must not be blank]"},
