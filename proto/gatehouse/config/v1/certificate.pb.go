@@ -105,6 +105,9 @@ type Certificate struct {
 	DueAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
 	// When the key began to sign.
 	ActiveSince *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=active_since,json=activeSince,proto3" json:"active_since,omitempty"`
+	// When the first key was made of those that replaced one another up to this one: what is the oldest stays the oldest
+	// through rotations. Absent where the key replaced none.
+	LineSince *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=line_since,json=lineSince,proto3" json:"line_since,omitempty"`
 	// The variant; in REST bodies `type` and `configuration`.
 	//
 	// Types that are valid to be assigned to Config:
@@ -249,6 +252,13 @@ func (x *Certificate) GetDueAt() *timestamppb.Timestamp {
 func (x *Certificate) GetActiveSince() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ActiveSince
+	}
+	return nil
+}
+
+func (x *Certificate) GetLineSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LineSince
 	}
 	return nil
 }
@@ -605,7 +615,7 @@ var File_gatehouse_config_v1_certificate_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_certificate_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/certificate.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\t\n" +
+	"%gatehouse/config/v1/certificate.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\t\n" +
 	"\vCertificate\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -626,7 +636,9 @@ const file_gatehouse_config_v1_certificate_proto_rawDesc = "" +
 	"\x0fcertificate_pem\x18\x10 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x0ecertificatePem\x12G\n" +
 	"\x06status\x18\x11 \x01(\x0e2'.gatehouse.config.v1.Certificate.StatusB\x06\xa2\xbb\x18\x02\b\x01R\x06status\x129\n" +
 	"\x06due_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x05dueAt\x12E\n" +
-	"\factive_since\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\vactiveSince\x12i\n" +
+	"\factive_since\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\vactiveSince\x12A\n" +
+	"\n" +
+	"line_since\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\x18\x01R\tlineSince\x12i\n" +
 	"\tgenerated\x18\x14 \x01(\v2).gatehouse.config.v1.GeneratedCertificateB\x1e\xaa\xbb\x18\x1a\n" +
 	"\x18generated-am-certificateH\x00R\tgenerated\x12Q\n" +
 	"\x03pem\x18\x15 \x01(\v2#.gatehouse.config.v1.PEMCertificateB\x18\xaa\xbb\x18\x14\n" +
@@ -693,15 +705,16 @@ var file_gatehouse_config_v1_certificate_proto_depIdxs = []int32{
 	0,  // 3: gatehouse.config.v1.Certificate.status:type_name -> gatehouse.config.v1.Certificate.Status
 	6,  // 4: gatehouse.config.v1.Certificate.due_at:type_name -> google.protobuf.Timestamp
 	6,  // 5: gatehouse.config.v1.Certificate.active_since:type_name -> google.protobuf.Timestamp
-	2,  // 6: gatehouse.config.v1.Certificate.generated:type_name -> gatehouse.config.v1.GeneratedCertificate
-	3,  // 7: gatehouse.config.v1.Certificate.pem:type_name -> gatehouse.config.v1.PEMCertificate
-	4,  // 8: gatehouse.config.v1.Certificate.java_keystore:type_name -> gatehouse.config.v1.KeystoreCertificate
-	5,  // 9: gatehouse.config.v1.Certificate.pkcs12:type_name -> gatehouse.config.v1.PKCS12Certificate
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 6: gatehouse.config.v1.Certificate.line_since:type_name -> google.protobuf.Timestamp
+	2,  // 7: gatehouse.config.v1.Certificate.generated:type_name -> gatehouse.config.v1.GeneratedCertificate
+	3,  // 8: gatehouse.config.v1.Certificate.pem:type_name -> gatehouse.config.v1.PEMCertificate
+	4,  // 9: gatehouse.config.v1.Certificate.java_keystore:type_name -> gatehouse.config.v1.KeystoreCertificate
+	5,  // 10: gatehouse.config.v1.Certificate.pkcs12:type_name -> gatehouse.config.v1.PKCS12Certificate
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_certificate_proto_init() }

@@ -1210,10 +1210,10 @@ type KeyRotation struct {
 	// Days a key signs before its successor is made. Default 90.
 	EveryDays int32 `protobuf:"varint,2,opt,name=every_days,json=everyDays,proto3" json:"every_days,omitempty"`
 	// Seconds a new key is published before it signs, so that everybody has fetched it. Default 86400.
-	OverlapSeconds int64 `protobuf:"varint,3,opt,name=overlap_seconds,json=overlapSeconds,proto3" json:"overlap_seconds,omitempty"`
+	OverlapSeconds *int64 `protobuf:"varint,3,opt,name=overlap_seconds,json=overlapSeconds,proto3,oneof" json:"overlap_seconds,omitempty"`
 	// Seconds a replaced key stays published, so that what it signed can be verified. Default 604800. A key is kept at least
 	// as long as the longest lifetime of a token that it signed.
-	RetentionSeconds int64 `protobuf:"varint,4,opt,name=retention_seconds,json=retentionSeconds,proto3" json:"retention_seconds,omitempty"`
+	RetentionSeconds *int64 `protobuf:"varint,4,opt,name=retention_seconds,json=retentionSeconds,proto3,oneof" json:"retention_seconds,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1263,15 +1263,15 @@ func (x *KeyRotation) GetEveryDays() int32 {
 }
 
 func (x *KeyRotation) GetOverlapSeconds() int64 {
-	if x != nil {
-		return x.OverlapSeconds
+	if x != nil && x.OverlapSeconds != nil {
+		return *x.OverlapSeconds
 	}
 	return 0
 }
 
 func (x *KeyRotation) GetRetentionSeconds() int64 {
-	if x != nil {
-		return x.RetentionSeconds
+	if x != nil && x.RetentionSeconds != nil {
+		return *x.RetentionSeconds
 	}
 	return 0
 }
@@ -1501,13 +1501,15 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x11allow_credentials\x18\x06 \x01(\bR\x10allowCredentials\"\x86\x01\n" +
 	"\x13CertificateSettings\x121\n" +
 	"\x14fallback_certificate\x18\x01 \x01(\tR\x13fallbackCertificate\x12<\n" +
-	"\brotation\x18\x02 \x01(\v2 .gatehouse.config.v1.KeyRotationR\brotation\"\x9c\x01\n" +
+	"\brotation\x18\x02 \x01(\v2 .gatehouse.config.v1.KeyRotationR\brotation\"\xd0\x01\n" +
 	"\vKeyRotation\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1d\n" +
 	"\n" +
-	"every_days\x18\x02 \x01(\x05R\teveryDays\x12'\n" +
-	"\x0foverlap_seconds\x18\x03 \x01(\x03R\x0eoverlapSeconds\x12+\n" +
-	"\x11retention_seconds\x18\x04 \x01(\x03R\x10retentionSeconds\"e\n" +
+	"every_days\x18\x02 \x01(\x05R\teveryDays\x12,\n" +
+	"\x0foverlap_seconds\x18\x03 \x01(\x03H\x00R\x0eoverlapSeconds\x88\x01\x01\x120\n" +
+	"\x11retention_seconds\x18\x04 \x01(\x03H\x01R\x10retentionSeconds\x88\x01\x01B\x12\n" +
+	"\x10_overlap_secondsB\x14\n" +
+	"\x12_retention_seconds\"e\n" +
 	"\tNewDomain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
@@ -1592,6 +1594,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	}
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

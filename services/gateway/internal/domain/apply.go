@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 )
 
 // change is one series of changes to a set. The set is locked while it is under way.
@@ -164,6 +165,9 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 		if part == nil || !proto.Equal(part.message, r) {
 			part = &providerPart{message: r}
 			part.provider, part.err = c.options.Open(r)
+			if errors.Is(part.err, idp.ErrWaiting) {
+				part.err = nil // nothing is wrong with it; it takes part in no login
+			}
 			src.providers[key.ID], src.changed = part, true
 		}
 		err = part.err

@@ -207,7 +207,7 @@ func (c *Client) compileProviders(core *Core, list []*configv1.ApplicationIdenti
 	for _, p := range ordered {
 		provider, ok := core.Providers[p.GetIdentity()]
 		if !ok {
-			continue // deleted, or reported as unusable when its own configuration was read
+			continue // deleted, of a type that does not run yet, or reported as unusable when its configuration was read
 		}
 		rule, err := rules.CompileRule(rules.SelectionRule, p.GetSelectionRule())
 		if err != nil {

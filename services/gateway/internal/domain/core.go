@@ -43,7 +43,7 @@ type Core struct {
 	// Scopes by key; DiscoveryScopes are those that discovery lists, sorted.
 	Scopes          map[string]*configv1.Scope
 	DiscoveryScopes []string
-	// Providers by id; those that could not be opened are missing.
+	// Providers by id; those that could not be opened, or whose type does not run yet, are missing.
 	Providers map[string]*idp.Provider
 	// Registration and Login are never nil.
 	Registration *configv1.ClientRegistrationSettings
@@ -59,8 +59,8 @@ type Core struct {
 	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
 	Metadata, JWKS Document
 
-	// signing are the certificates with a usable key, oldest first, and parts what they were made from.
-	signing []signingCertificate
+	// signing are the certificates with a usable key, the oldest line first, and parts what they were made from.
+	signing signingCertificates
 	parts   []*certificatePart
 	// mark is the identity of this core, by which what was compiled with it is known.
 	mark *mark
@@ -84,12 +84,6 @@ type Document struct {
 	ETag string
 	// Header and Length are the values of the headers ETag and Content-Length. They must not be changed.
 	Header, Length []string
-}
-
-type signingCertificate struct {
-	id, name string
-	system   bool
-	key      *jose.Key
 }
 
 // compileCore makes a domain from its parts. What old has in common with it is shared; old may be nil.
@@ -185,11 +179,7 @@ func (core *Core) compileKeys(src *source, old *Core) error {
 		keys[i] = part.key
 	}
 	keys = jose.Distinct(keys...)
-	for i, part := range core.parts {
-		core.signing = append(core.signing, signingCertificate{
-			id: part.message.GetId(), system: part.message.GetSystem(), name: part.message.GetName(), key: keys[i],
-		})
-	}
+	core.signing = newSigningCertificates(core.parts, keys)
 	set, err := jose.NewKeySet(keys...)
 	if err != nil {
 		return fmt.Errorf("signing keys: %w", err)
@@ -203,55 +193,4 @@ func document(body []byte) Document {
 	sum := sha256.Sum256(body)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	return Document{Body: body, ETag: tag, Header: []string{tag}, Length: []string{strconv.Itoa(len(body))}}
-}
-
-// signingKey chooses the key for one kind of token: the first algorithm that is named and that a certificate has,
-// preferring the application's own certificate; else the application's certificate; else the domain's default.
-func (core *Core) signingKey(certificate string, algorithms ...string) *jose.Key {
-	for _, alg := range algorithms {
-		if alg == "" {
-			continue
-		}
-		var found *jose.Key
-		for _, c := range core.signing {
-			if string(c.key.Algorithm()) == alg && (found == nil || c.id == certificate) {
-				found = c.key
-			}
-		}
-		if found != nil {
-			return found
-		}
-	}
-	for _, c := range core.signing {
-		if c.id == certificate {
-			return c.key
-		}
-	}
-	if fallback := core.Settings.GetCertificateSettings().GetFallbackCertificate(); fallback != "" {
-		for _, c := range core.signing {
-			if c.id == fallback {
-				return c.key
-			}
-		}
-	}
-	return core.defaultKey()
-}
-
-// defaultKey is the key of the domain's default system certificate: the oldest system one, else one called Default,
-// else the first, else none.
-func (core *Core) defaultKey() *jose.Key {
-	for _, c := range core.signing {
-		if c.system {
-			return c.key
-		}
-	}
-	for _, c := range core.signing {
-		if c.name == "Default" {
-			return c.key
-		}
-	}
-	if len(core.signing) > 0 {
-		return core.signing[0].key
-	}
-	return nil
 }

@@ -117,6 +117,14 @@ func (c *Config) Inline(id string, names ...string) *configv1.IdentityProvider {
 	return p
 }
 
+// Waiting adds a provider of a type that is configured and does not run yet.
+func (c *Config) Waiting(id string) {
+	c.parts = append(c.parts, &configv1.IdentityProvider{
+		Id: id, Domain: c.Domain.GetId(), Name: id, External: true,
+		Config: &configv1.IdentityProvider_Saml2{Saml2: &configv1.SAML2Provider{EntityId: id}},
+	})
+}
+
 // App adds an application that authenticates by Basic with Secret, may use every grant, has the scopes openid, profile,
 // email, offline_access, read and write, and lets the people of `staff` in. Its id is the client_id with "app-" before it.
 func (c *Config) App(clientID string, change ...func(*configv1.Application)) *configv1.Application {

@@ -41,6 +41,10 @@ func newRig(t *testing.T, o gatewaytest.Options) *rig {
 		a.Settings.Oauth.GrantTypes = []string{"authorization_code", "password"}
 	})
 	c.App("closed", func(a *configv1.Application) { a.IdentityProviders = nil })
+	c.Waiting("corporate")
+	c.App("waiting", func(a *configv1.Application) {
+		a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: "corporate"}}
+	})
 	c.App("ruled", func(a *configv1.Application) {
 		a.IdentityProviders[0].SelectionRule = `login == "ann" && request.params["username"][0] == "ann" && !("password" in request.params) && request.method == "POST" && !("x" in context.attributes)`
 	})
@@ -274,6 +278,7 @@ func TestPassword(t *testing.T) {
 		{"a wrong password", "web", "ann", "wrong", "", badRequest + "invalid_grant | The credentials entered are invalid"},
 		{"nobody of this name", "web", "eve", gatewaytest.Password, "", badRequest + "invalid_grant | The credentials entered are invalid"},
 		{"no provider", "closed", "ann", gatewaytest.Password, "", badRequest + "invalid_grant | No identity provider found for client : closed"},
+		{"only a provider that does not run yet", "waiting", "ann", gatewaytest.Password, "", badRequest + "invalid_grant | No identity provider found for client : waiting"},
 		{"a scope the client has not", "web", "ann", gatewaytest.Password, "nope", badRequest + "invalid_scope | Invalid scope(s): nope"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

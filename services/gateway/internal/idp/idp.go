@@ -20,6 +20,9 @@ var (
 	ErrUnavailable = errors.New("the identity provider is not available")
 )
 
+// ErrWaiting means that a provider is of a type that can be configured and does not run yet. It takes part in no login.
+var ErrWaiting = errors.New("identity providers of this type do not run yet")
+
 // Identity is what a provider asserts about a person after authentication: the message that the directory links to a
 // user.
 type Identity = directoryv1.Identity

@@ -4,6 +4,7 @@ package builtin
 import (
 	"fmt"
 
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -19,7 +20,8 @@ type Tools struct {
 }
 
 // Open makes a provider from its configuration. A type this gateway does not know is an error: the provider is left out
-// and reported, the rest of its domain works.
+// and reported, the rest of its domain works. The error is idp.ErrWaiting where the contract itself says that nothing
+// runs the type yet; then there is nothing to report.
 func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 	made := &idp.Provider{ID: p.GetId(), Name: p.GetName(), External: p.GetExternal()}
 	switch config := p.GetConfig().(type) {
@@ -34,10 +36,20 @@ func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 		made.Type = "mongo-am-idp"
 		made.Password = directory.New(p.GetDomain(), p.GetId(), t.Directory)
 	default:
+		if waiting(p) {
+			return nil, idp.ErrWaiting
+		}
 		return nil, fmt.Errorf("identity provider type %T is not known to this gateway", config)
 	}
 	made.Rules = rules.NewIdentityProvider(rules.IdentityProviderFields{
 		ID: made.ID, Name: made.Name, Type: made.Type, External: made.External, DomainWhitelist: p.GetDomainWhitelist(),
 	})
 	return made, nil
+}
+
+// waiting reports whether the contract says that nothing acts on the provider's type yet.
+func waiting(p *configv1.IdentityProvider) bool {
+	m := p.ProtoReflect()
+	arm := m.WhichOneof(m.Descriptor().Oneofs().ByName("config"))
+	return arm != nil && prototree.MarksOf(arm).Waiting
 }
