@@ -41,11 +41,16 @@ while IFS= read -r file; do
   fi
 done < <(find proto -type f -name '*.pb.go' | sort)
 
-# Last, because it is made by a program that is compiled from the files above.
-if [ ! -d services/management/cmd/openapi ]; then
-  echo "no OpenAPI document: services/management/cmd/openapi, which prints it, is not there"
-elif [ $stale = 0 ]; then
-  GOWORK=off go run -C services/management ./cmd/openapi >"$fresh/management.yaml"
+# Last, because it is made by a program that is compiled from the files above: the comments of the contracts, and the
+# OpenAPI document with them.
+openapi() { GOWORK=off go run -C services/management ./cmd/openapi "$@"; }
+if [ $stale = 0 ]; then
+  (cd proto && "$root/.cache/bin/buf" build --as-file-descriptor-set --output "$fresh/image.binpb")
+  openapi -comments "$fresh/image.binpb" >"$fresh/comments.json"
+  settle services/management/internal/comment/comments.json "$fresh/comments.json"
+fi
+if [ $stale = 0 ]; then
+  openapi >"$fresh/management.yaml"
   settle proto/openapi/management.yaml "$fresh/management.yaml"
 fi
 

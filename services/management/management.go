@@ -150,7 +150,7 @@ func New(c Config) (*Management, error) {
 
 	api := start.holdRequests(rest.New(rest.Options{
 		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Logger: log, Mount: []func(*rest.Mux){func(m *rest.Mux) { people.Mount(m) }},
+		Logger: log, Mount: mounts(people),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)

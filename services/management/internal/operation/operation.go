@@ -6,6 +6,8 @@ import "google.golang.org/protobuf/proto"
 
 // Operation describes one route. The zero value of a member means that there is none of it.
 type Operation struct {
+	// ID is the operationId where the one that follows from the path would be misleading; empty otherwise.
+	ID string
 	// Summary is one sentence in the imperative: Create an application.
 	Summary string
 	// Details are further sentences: limits, refusals, what else happens.

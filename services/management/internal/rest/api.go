@@ -56,18 +56,12 @@ type API struct {
 }
 
 // Route is one method of one path, as it was registered: relative to the environment, or with the whole path.
-type Route struct {
-	Method, Pattern string
-	// Permission is what the operator needs; AnyOperator asks for a valid token only, Public for nothing.
-	Permission string
-	// Operation describes the route.
-	Operation operation.Operation
-}
+type Route = operation.Route
 
 // Permissions that are no rights of particular operators.
 const (
-	Public      = "-"
-	AnyOperator = "*"
+	Public      = operation.Public
+	AnyOperator = operation.Any
 )
 
 // New returns the API.

@@ -32,14 +32,13 @@ type Special struct {
 // Mount adds the collection of a kind and everything in it.
 func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	c := &collection[R]{mux: m, editor: m.api.Editor, kind: k, special: s}
-	title := strings.ToLower(k.Title)
-	list := operation.Operation{Summary: "List: " + title + ".", Answer: k.New(), Shape: operation.Array}
+	list := operation.Operation{Summary: "List the " + k.Path + " of " + placeName(k.Parent) + ".", Answer: k.New(), Shape: operation.Array}
 	if k.List == catalog.Paged {
 		list.Shape, list.Query = operation.Page, operation.Paging(s.Query...)
 	}
 	m.Handle("GET "+k.Collection(), k.Arm+":read", c.list, list)
 	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create, operation.Operation{
-		Summary: "Create: " + title + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(),
+		Summary: "Create " + oneOf(k.Title) + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(),
 	})
 	c.mountItem(k.Item(), func(r *http.Request) (string, error) { return r.PathValue(k.Arm), nil })
 }
@@ -55,17 +54,34 @@ func (c *collection[R]) mountItem(path string, id func(*http.Request) (string, e
 			return h(w, r, found)
 		}
 	}
-	k, title := c.kind, strings.ToLower(c.kind.Title)
-	c.mux.Handle("GET "+path, k.Arm+":read", on(c.read), operation.Operation{Summary: "Read: " + title + ".", Answer: k.New()})
+	k, one := c.kind, oneOf(c.kind.Title)
+	c.mux.Handle("GET "+path, k.Arm+":read", on(c.read), operation.Operation{Summary: "Read " + one + ".", Answer: k.New()})
 	c.mux.Handle("PUT "+path, k.Arm+":update", on(c.replace), operation.Operation{
-		Summary: "Replace: " + title + ".", Body: k.New(), Merge: k.PutMerges, Conditional: true, Answer: k.New(),
+		Summary: "Replace " + one + ".", Body: k.New(), Merge: k.PutMerges, Conditional: true, Answer: k.New(),
 	})
 	c.mux.Handle("PATCH "+path, k.Arm+":update", on(c.patch), operation.Operation{
-		Summary: "Change: " + title + ".", Body: k.New(), Merge: true, Conditional: true, Answer: k.New(),
+		Summary: "Change " + one + ".", Body: k.New(), Merge: true, Conditional: true, Answer: k.New(),
 	})
 	c.mux.Handle("DELETE "+path, k.Arm+":delete", on(c.remove), operation.Operation{
-		Summary: "Delete: " + title + ".", Conditional: true,
+		Summary: "Delete " + one + ".", Conditional: true,
 	})
+}
+
+// oneOf names one of a kind in a sentence: an application.
+func oneOf(title string) string {
+	name := strings.ToLower(title)
+	if strings.ContainsAny(name[:1], "aeio") {
+		return "an " + name
+	}
+	return "a " + name
+}
+
+// placeName names what a kind lies in.
+func placeName(parent catalog.Any) string {
+	if parent == nil {
+		return "an environment"
+	}
+	return oneOf(parent.Descriptor().Title)
 }
 
 // collection answers the routes of one kind.

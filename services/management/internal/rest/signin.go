@@ -19,12 +19,13 @@ const tokenPath = prefix + "/auth/token"
 // mountSignIn adds the routes by which operators sign in and out.
 func (a *API) mountSignIn() {
 	a.handle("POST", tokenPath, Public, a.signIn, operation.Operation{
+		ID:      "signIn",
 		Summary: "Sign in.",
 		Details: "HTTP Basic with the name and password of an operator authenticates; a body is read and means nothing.",
 		Query:   []operation.Parameter{{Name: "org", Type: "string", Description: "The organization."}},
 		Answer:  &managementv1.Token{},
 	})
-	a.handle("DELETE", tokenPath, AnyOperator, a.signOut, operation.Operation{Summary: "Sign out: end the token of the request."})
+	a.handle("DELETE", tokenPath, AnyOperator, a.signOut, operation.Operation{ID: "signOut", Summary: "Sign out: end the token of the request."})
 }
 
 // mountEnvironments adds what lies above environments.

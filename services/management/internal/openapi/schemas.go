@@ -1,0 +1,137 @@
+package openapi
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// ownSchemas are those that no message stands for.
+func ownSchemas() map[string]object {
+	text := func(about string) object { return object{"type": "string", "description": about} }
+	number := func(about string) object { return object{"type": "integer", "description": about} }
+	return map[string]object{
+		"Problem": {
+			"type":        "object",
+			"description": "Why a request was refused.",
+			"required":    []any{"message", "http_status"},
+			"properties": object{
+				"message":     text("What is wrong."),
+				"http_status": number("The status of the answer."),
+				"errors": object{
+					"type": "array", "description": "Where it is wrong, if a place is known.",
+					"items": object{"$ref": schemas + "ProblemDetail"},
+				},
+			},
+			"additionalProperties": false,
+		},
+		"ProblemDetail": {
+			"type":        "object",
+			"description": "One place where a request is wrong.",
+			"required":    []any{"path", "detail"},
+			"properties": object{
+				"path":   text("The path of the member or the name of the parameter: settings.oauth.redirectUris[0]."),
+				"detail": text("What is wrong with it."),
+				"line":   number("The line in an expression, from 1."),
+				"column": number("The column in an expression, from 1."),
+			},
+			"additionalProperties": false,
+		},
+		notice: {
+			"type":        "object",
+			"description": "Something about a resource that is worth knowing.",
+			"required":    []any{"path", "detail"},
+			"properties": object{
+				"path":   text("The path of the member."),
+				"detail": text("What is to be known, such as that the member is kept and does not run yet."),
+			},
+			"additionalProperties": false,
+		},
+	}
+}
+
+// notice is the schema of what answers say about members that are kept and do not run yet.
+const notice = "Notice"
+
+// isResource reports whether a message is one that is stored under revisions.
+func isResource(md protoreflect.MessageDescriptor) bool {
+	fd := md.Fields().ByName("revision")
+	return fd != nil && fd.Kind() == protoreflect.Int64Kind && md.Fields().ByName("id") != nil && fd.Number() == 3
+}
+
+// addNotices adds the member `notices` to the schemas of resources, which are those with a revision.
+func addNotices(all object) {
+	for _, s := range all {
+		properties, ok := s.(object)["properties"].(object)
+		if !ok || properties["revision"] == nil || properties["id"] == nil {
+			continue
+		}
+		properties["notices"] = object{
+			"type": "array", "items": object{"$ref": schemas + notice}, "readOnly": true,
+			"description": "What is kept and does not run yet. Never stored.",
+		}
+	}
+}
+
+// mergeSuffix marks the name of the schema of a body that is merged.
+const mergeSuffix = "Merge"
+
+// addMerges adds, for every named schema and what it consists of, one in which any member may be null (RFC 7396).
+func addMerges(all object, names []string) {
+	names = slices.Clone(names)
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if all[name+mergeSuffix] != nil {
+			continue
+		}
+		made, needs := mergeOf(all[name].(object))
+		all[name+mergeSuffix] = made
+		names = append(names, needs...)
+	}
+}
+
+// mergeOf returns the schema of a merge, and the names of the schemas that it refers to in the same way.
+func mergeOf(s object) (made object, needs []string) {
+	made = object{}
+	for key, value := range s {
+		made[key] = value
+	}
+	properties := object{}
+	for name, member := range s["properties"].(object) {
+		nullable, need := nullable(member.(object))
+		properties[name] = nullable
+		needs = append(needs, need...)
+	}
+	made["properties"] = properties
+	return made, needs
+}
+
+// nullable returns the schema of a value or null. Objects are merged themselves; lists and variants are replaced whole.
+func nullable(s object) (made object, needs []string) {
+	made = object{}
+	for key, value := range s {
+		made[key] = value
+	}
+	if ref, ok := s["$ref"].(string); ok {
+		name := strings.TrimPrefix(ref, schemas)
+		delete(made, "$ref")
+		made["anyOf"] = []any{object{"$ref": ref + mergeSuffix}, object{"type": "null"}}
+		return made, []string{name}
+	}
+	if kind, ok := s["type"].(string); ok {
+		made["type"] = []any{kind, "null"}
+		if values, ok := s["enum"].([]any); ok {
+			made["enum"] = append(slices.Clone(values), nil)
+		}
+		if entries, ok := s["additionalProperties"].(object); ok {
+			made["additionalProperties"], needs = nullable(entries)
+		}
+		return made, needs
+	}
+	if choices, ok := s["anyOf"].([]any); ok {
+		made["anyOf"] = append(slices.Clone(choices), object{"type": "null"})
+	}
+	return made, nil
+}
