@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -53,7 +52,7 @@ func (s *Store) encode(t traits, r resource.Resource) (bson.M, error) {
 	}
 	doc := bson.M(tree)
 	doc[memberSort] = t.sort(r)
-	doc[memberSearch] = searchText(t.search(r))
+	doc[memberSearch] = catalog.Searchable(t.search(r))
 	for _, u := range t.unique(r) {
 		doc[memberUnique+u.Name] = u.Value
 	}
@@ -126,30 +125,5 @@ func truth(doc bson.D, name string) bool {
 	return on
 }
 
-// Texts to be searched stand between these, so that a pattern can be anchored at each of them.
-const searchMark = "\n"
-
-func searchText(texts []string) string {
-	var b strings.Builder
-	b.WriteString(searchMark)
-	for _, t := range texts {
-		b.WriteString(strings.ReplaceAll(strings.ToLower(t), searchMark, " "))
-		b.WriteString(searchMark)
-	}
-	return b.String()
-}
-
-// maxSearch bounds a search text, in bytes.
-const maxSearch = 256
-
 // searchPattern matches texts that equal q in any case; `*` stands for any characters.
-func searchPattern(q string) bson.Regex {
-	if len(q) > maxSearch {
-		q = q[:maxSearch]
-	}
-	parts := strings.Split(strings.ToValidUTF8(strings.ToLower(q), ""), "*")
-	for i, p := range parts {
-		parts[i] = regexp.QuoteMeta(p)
-	}
-	return bson.Regex{Pattern: searchMark + strings.Join(parts, `[^\n]*`) + searchMark}
-}
+func searchPattern(q string) bson.Regex { return bson.Regex{Pattern: catalog.SearchPattern(q)} }
