@@ -24,6 +24,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/distribution"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
@@ -118,7 +119,8 @@ func New(c Config) (*Management, error) {
 
 	hasher := secret.NewHasher()
 	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
-	edit := editor.New(editor.Options{Store: db, Hasher: hasher, Recorder: changes{recorder}, Logger: log})
+	held := image.New()
+	edit := editor.New(editor.Options{Store: db, Image: held, Hasher: hasher, Recorder: changes{recorder}, Logger: log})
 	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
 	operators, err := operator.New(operator.Options{
 		Operators: db.Operators(), Revoked: db.RevokedTokens(), Hasher: hasher, Key: key, Lifetime: c.TokenLifetime,
@@ -131,7 +133,7 @@ func New(c Config) (*Management, error) {
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{
-		Store: db, Publisher: publisher, Logger: log,
+		Store: db, Publisher: publisher, Image: held, Logger: log,
 		Loaded: func(revision int64) {
 			metrics.SetConfigRevision(revision)
 			start.ready.Set(configured, true, "")

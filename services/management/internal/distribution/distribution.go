@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -19,6 +20,8 @@ import (
 type Options struct {
 	Store     *store.Store
 	Publisher *configsync.Publisher
+	// Image is kept current as well; nil means one of its own.
+	Image *image.Image
 	// SweepEvery is how often identifiers and revisions are compared with the database, which covers a writer that died
 	// at the worst moment; 0 means 10 min.
 	SweepEvery time.Duration
@@ -31,9 +34,7 @@ type Options struct {
 // Distribution is this replica's follower of the change log.
 type Distribution struct {
 	Options
-	// The rest is used by Run only. Held are the revisions of what the image holds, reminded is what the last sweep found
-	// missing.
-	held     map[resource.Key]int64
+	// The rest is used by Run only. Reminded is what the last sweep found missing.
 	reminded map[resource.Key]bool
 	revision int64
 }
@@ -42,6 +43,9 @@ type Distribution struct {
 func New(o Options) *Distribution {
 	if o.SweepEvery <= 0 {
 		o.SweepEvery = 10 * time.Minute
+	}
+	if o.Image == nil {
+		o.Image = image.New()
 	}
 	if o.Loaded == nil {
 		o.Loaded = func(int64) {}
@@ -88,28 +92,28 @@ func (d *Distribution) Run(ctx context.Context) error {
 
 // load takes the whole configuration from the database.
 func (d *Distribution) load(ctx context.Context) error {
-	image, err := d.Store.Load(ctx)
+	mark := d.Image.Begin()
+	loaded, err := d.Store.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("load the configuration: %w", err)
 	}
-	wrapped := make([]*configv1.Resource, 0, len(image.Resources))
-	held := make(map[resource.Key]int64, len(image.Resources))
-	for _, r := range image.Resources {
-		held[resource.KeyOf(r)] = r.GetRevision()
+	wrapped := make([]*configv1.Resource, 0, len(loaded.Resources))
+	for _, r := range loaded.Resources {
 		if w := d.wrap(ctx, r); w != nil {
 			wrapped = append(wrapped, w)
 		}
 	}
-	history, err := d.history(ctx, image.Revision)
+	history, err := d.history(ctx, loaded.Revision)
 	if err != nil {
 		return err
 	}
-	if err := d.Publisher.Load(image.Installation, image.Revision, wrapped, history...); err != nil {
+	if err := d.Publisher.Load(loaded.Installation, loaded.Revision, wrapped, history...); err != nil {
 		return fmt.Errorf("publish the configuration: %w", err)
 	}
-	d.held, d.revision = held, image.Revision
-	d.Logger.InfoContext(ctx, "configuration loaded", "revision", image.Revision, "resources", len(wrapped))
-	d.Loaded(image.Revision)
+	d.Image.Load(mark, loaded.Revision, loaded.Resources)
+	d.revision = loaded.Revision
+	d.Logger.InfoContext(ctx, "configuration loaded", "revision", loaded.Revision, "resources", len(wrapped))
+	d.Loaded(loaded.Revision)
 	return nil
 }
 
@@ -144,7 +148,7 @@ func (d *Distribution) history(ctx context.Context, to int64) ([]configsync.Chan
 func (d *Distribution) follow(ctx context.Context) error {
 	for {
 		turn, cancel := context.WithTimeout(ctx, d.SweepEvery)
-		err := d.Store.Follow(turn, d.revision, d.apply)
+		err := d.Store.FollowIdle(turn, d.revision, d.apply, d.Image.Moved)
 		over := errors.Is(err, context.DeadlineExceeded) && turn.Err() != nil && ctx.Err() == nil
 		cancel()
 		if !over {
@@ -158,7 +162,6 @@ func (d *Distribution) apply(ctx context.Context, e store.Entry) error {
 	b := configsync.Batch{Revision: e.Revision}
 	for _, r := range e.Upserts {
 		k := resource.KeyOf(r)
-		d.held[k] = r.GetRevision()
 		if w := d.wrap(ctx, r); w != nil {
 			b.Upserts = append(b.Upserts, w)
 		} else {
@@ -167,11 +170,11 @@ func (d *Distribution) apply(ctx context.Context, e store.Entry) error {
 	}
 	for _, k := range e.Deletes {
 		b.Deletes = append(b.Deletes, k.Proto())
-		delete(d.held, k)
 	}
 	if err := d.Publisher.Apply(b); err != nil {
 		return fmt.Errorf("publish revision %d: %w", e.Revision, err)
 	}
+	d.Image.Apply(e.Revision, e.Upserts, e.Deletes)
 	d.revision = e.Revision
 	d.Loaded(e.Revision)
 	return nil
@@ -180,7 +183,7 @@ func (d *Distribution) apply(ctx context.Context, e store.Entry) error {
 // sweep looks for what the image lacks although the log never said so, and has the log say it. What is still missing at
 // the next sweep cannot be read, and saying it again would not help. A sweep that fails is made up for by the next one.
 func (d *Distribution) sweep(ctx context.Context) {
-	missed, err := d.Store.Missed(ctx, d.revision, d.held)
+	missed, err := d.Store.Missed(ctx, d.revision, d.Image.Revisions())
 	if err != nil {
 		d.Logger.WarnContext(ctx, "image was not compared with the database", "revision", d.revision, "err", err)
 		return

@@ -95,7 +95,7 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 ) (R, error) {
 	defer e.locks.lock(k.Arm + "/" + id)()
 	var result R
-	err := again(ifMatch, func() error {
+	err := again(ifMatch, func(lostBefore bool) error {
 		parent, err := e.parent(ctx, k, at)
 		if err != nil {
 			return err
@@ -110,19 +110,20 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if d, ok := any(old).(*configv1.Domain); ok {
 			parent = d
 		}
-		s, err := e.scene(ctx, at, parent, k.Needs)
-		if err != nil {
+		var fresh R
+		var companions []resource.Resource
+		err = e.onScene(ctx, at, parent, k.Needs, lostBefore, func(s *catalog.Scene) error {
+			var err error
+			if fresh, err = change(ctx, s, old); err != nil {
+				return err
+			}
+			resource.Stamp(fresh, resource.Stamps{ID: old.GetId(), Domain: old.GetDomain(), UpdatedAt: s.Now})
+			if d, ok := any(fresh).(*configv1.Domain); ok {
+				s.Domain = d
+			}
+			companions, err = complete(ctx, k, s, old, fresh)
 			return err
-		}
-		fresh, err := change(ctx, s, old)
-		if err != nil {
-			return err
-		}
-		resource.Stamp(fresh, resource.Stamps{ID: old.GetId(), Domain: old.GetDomain(), UpdatedAt: s.Now})
-		if d, ok := any(fresh).(*configv1.Domain); ok {
-			s.Domain = d
-		}
-		companions, err := complete(ctx, k, s, old, fresh)
+		})
 		if err != nil {
 			return err
 		}

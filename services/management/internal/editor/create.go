@@ -72,24 +72,30 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 ) (R, catalog.Issued, error) {
 	var made R
 	var issued catalog.Issued
-	err := again(0, func() error {
+	err := again(0, func(lost bool) error {
 		parent, err := e.parent(ctx, k, at)
 		if err != nil {
 			return err
 		}
-		s, err := e.scene(ctx, at, parent, k.Needs)
-		if err != nil {
+		var none, r R
+		var secrets catalog.Issued
+		var companions []resource.Resource
+		built := false
+		err = e.onScene(ctx, at, parent, k.Needs, lost, func(s *catalog.Scene) error {
+			var err error
+			if r, secrets, err = build(ctx, s); err != nil {
+				return err
+			}
+			built = true
+			stamp(s, r, parent)
+			companions, err = complete(ctx, k, s, none, r)
 			return err
-		}
-		r, secrets, err := build(ctx, s)
-		if err != nil {
-			return err
-		}
-		stamp(s, r, parent)
-		var none R
-		companions, err := complete(ctx, k, s, none, r)
-		if err != nil {
+		})
+		if err != nil && built {
 			return e.orTaken(ctx, k, r, err)
+		}
+		if err != nil {
+			return err
 		}
 		// What comes along is written first: where the resource can be seen, it is complete.
 		ops := make([]store.Op, 0, len(companions)+1)

@@ -23,7 +23,7 @@ import (
 func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, ifMatch int64) (int64, error) {
 	defer e.locks.lock(k.Arm + "/" + id)()
 	var revision int64
-	err := again(ifMatch, func() error {
+	err := again(ifMatch, func(bool) error {
 		parent, err := e.parent(ctx, k, at)
 		if err != nil {
 			return err
@@ -67,6 +67,13 @@ func lost(k interface{ NotFound(string) error }, id string, err error) error {
 
 // detach takes a resource out of those that name it, or refuses.
 func detach[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], gone R) ([]store.Op, error) {
+	if len(k.References) == 0 {
+		return nil, nil
+	}
+	find, err := e.finder(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var ops []store.Op
 	edited := map[resource.Key]int{} // a resource may name it in several places
 	for _, ref := range k.References {
@@ -74,11 +81,11 @@ func detach[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if !ok {
 			continue
 		}
-		q := store.Query{Domain: gone.GetDomain(), Where: map[string][]any{ref.Field: {ref.Value(gone)}}}
+		most := 0
 		if ref.Refuse != "" {
-			q.Size = 1
+			most = 1
 		}
-		users, _, err := e.store.ListAny(ctx, from, q)
+		users, err := find.having(ctx, from, gone.GetDomain(), ref.Field, ref.Value(gone), most)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -19,6 +20,9 @@ type Options struct {
 	Hasher catalog.Hasher
 	// Recorder is told of every change; nil records nothing.
 	Recorder Recorder
+	// Image is this process's copy of the configuration, from which lists are answered; it is told of every write. Nil
+	// means that there is none and the database is asked.
+	Image *image.Image
 	// OnWrite is called with the revision of every write; it must not block. It may be nil.
 	OnWrite func(revision int64)
 	Logger  *slog.Logger
@@ -56,14 +60,15 @@ type Place struct {
 // maxAttempts is how often a change begins again after a lost race: the first time and three more.
 const maxAttempts = 4
 
-// again runs a change until it is not stale any more. A change that is based on a revision of the caller's runs once.
-func again(ifMatch int64, change func() error) error {
+// again runs a change until it is not stale any more, and tells it whether it has lost a race before. A change that is
+// based on a revision of the caller's runs once.
+func again(ifMatch int64, change func(lost bool) error) error {
 	attempts := maxAttempts
 	if ifMatch != 0 {
 		attempts = 1
 	}
-	for {
-		err := change()
+	for lost := false; ; lost = true {
+		err := change(lost)
 		attempts--
 		if !errors.Is(err, store.ErrStale) {
 			return err
@@ -89,10 +94,28 @@ func (e *Editor) write(ctx context.Context, meant resource.Resource, ops []store
 	if err != nil {
 		return 0, e.explain(meant, ops, err)
 	}
+	e.show(revision, ops)
 	if e.opts.OnWrite != nil {
 		e.opts.OnWrite(revision)
 	}
 	return revision, nil
+}
+
+// show lets the lists of this process have what was written.
+func (e *Editor) show(revision int64, ops []store.Op) {
+	if e.opts.Image == nil {
+		return
+	}
+	var upserts []resource.Resource
+	var deletes []resource.Key
+	for _, op := range ops {
+		if op.New != nil {
+			upserts = append(upserts, op.New)
+		} else {
+			deletes = append(deletes, resource.KeyOf(op.Old))
+		}
+	}
+	e.opts.Image.Wrote(revision, upserts, deletes)
 }
 
 // explain gives a taken value its documented text. If it is a value of what only came along, somebody else was faster to
@@ -116,39 +139,6 @@ func (e *Editor) explain(meant resource.Resource, ops []store.Op, err error) err
 	return fault.Conflictf("The resource exists already").Because(err)
 }
 
-// scene reads what a kind needs to know. For a domain, d is its stored state; for other kinds it is the parent.
-func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs catalog.Needs) (*catalog.Scene, error) {
-	s := &catalog.Scene{
-		Now:          e.opts.Now(),
-		Hasher:       e.opts.Hasher,
-		Organization: at.Organization,
-		Environment:  at.Environment,
-		Domain:       d,
-		MaxSecrets:   e.opts.MaxSecrets,
-	}
-	if d == nil {
-		return s, nil
-	}
-	var err error
-	q := store.Query{Domain: d.GetId()}
-	if needs&catalog.NeedsScopes != 0 {
-		if s.Scopes, _, err = store.List(ctx, e.store, catalog.Scopes, q); err != nil {
-			return nil, err
-		}
-	}
-	if needs&catalog.NeedsProviders != 0 {
-		if s.Providers, _, err = store.List(ctx, e.store, catalog.IdentityProviders, q); err != nil {
-			return nil, err
-		}
-	}
-	if needs&catalog.NeedsCertificates != 0 {
-		if s.Certificates, _, err = store.List(ctx, e.store, catalog.Certificates, q); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
 // domain returns the domain of a place. A domain of another environment is as good as none.
 func (e *Editor) domain(ctx context.Context, at Place, id string) (*configv1.Domain, error) {
 	d, err := store.Get(ctx, e.store, catalog.Domains, id)
@@ -158,8 +148,7 @@ func (e *Editor) domain(ctx context.Context, at Place, id string) (*configv1.Dom
 	if err != nil {
 		return nil, err
 	}
-	if at.Organization != "" && at.Organization != d.GetOrganization() ||
-		at.Environment != "" && at.Environment != d.GetEnvironment() {
+	if !at.has(d) {
 		return nil, catalog.Domains.NotFound(id)
 	}
 	return d, nil

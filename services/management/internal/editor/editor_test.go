@@ -22,6 +22,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -208,7 +209,7 @@ func TestNewDomain(t *testing.T) {
 		t.Errorf("the domain's secret has %d bytes", len(d.GetSecret()))
 	}
 
-	scopes, _, err := ReadAll(r.ctx, r.Editor, catalog.Scopes, at, store.Query{})
+	scopes, _, err := ReadAll(r.ctx, r.Editor, catalog.Scopes, at, image.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,14 +230,14 @@ func TestNewDomain(t *testing.T) {
 	if got, want := strings.Join(hidden, " "), "consent_admin dcr dcr_admin scim uma_protection"; got != want {
 		t.Errorf("other scopes: %s, want %s", got, want)
 	}
-	certificates, _, err := ReadAll(r.ctx, r.Editor, catalog.Certificates, at, store.Query{})
+	certificates, _, err := ReadAll(r.ctx, r.Editor, catalog.Certificates, at, image.Query{})
 	if err != nil || len(certificates) != 1 {
 		t.Fatalf("%d certificates, %v", len(certificates), err)
 	}
 	if c := certificates[0]; c.GetKid() != "default" || c.GetAlgorithm() != "RS256" || !c.GetSystem() || len(c.GetPrivateKey()) == 0 {
 		t.Errorf("certificate %v", resource.Redacted(c))
 	}
-	providers, _, err := ReadAll(r.ctx, r.Editor, catalog.IdentityProviders, at, store.Query{})
+	providers, _, err := ReadAll(r.ctx, r.Editor, catalog.IdentityProviders, at, image.Query{})
 	if err != nil || len(providers) != 1 {
 		t.Fatalf("%d providers, %v", len(providers), err)
 	}
@@ -354,7 +355,7 @@ func TestChosenSigningAlgorithmBringsItsKey(t *testing.T) {
 	r := newRig(t)
 	d, at := r.domain("Acme")
 	kids := func() string {
-		all, _, err := ReadAll(r.ctx, r.Editor, catalog.Certificates, at, store.Query{})
+		all, _, err := ReadAll(r.ctx, r.Editor, catalog.Certificates, at, image.Query{})
 		if err != nil {
 			t.Fatal(err)
 		}

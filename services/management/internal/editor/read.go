@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -37,8 +38,7 @@ func read[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R
 		return none, k.NotFound(id)
 	}
 	if d, ok := any(r).(*configv1.Domain); ok {
-		if at.Organization != "" && at.Organization != d.GetOrganization() ||
-			at.Environment != "" && at.Environment != d.GetEnvironment() {
+		if !at.has(d) {
 			return none, k.NotFound(id)
 		}
 	}
@@ -46,28 +46,44 @@ func read[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R
 }
 
 // ReadAll returns the resources of a place that a query selects, and how many there are on all pages. The place is added
-// to the query.
-func ReadAll[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, q store.Query) ([]R, int64, error) {
-	d, err := e.parent(ctx, k, at)
-	if err != nil {
-		return nil, 0, err
+// to the query. What this process has written is among them; what another replica writes appears within PollEvery of the
+// store. The resources are shared and must not be changed. While the image is not loaded, the answer is
+// fault.Unavailable.
+func ReadAll[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, q image.Query) ([]R, int64, error) {
+	if k.Parent != nil {
+		q.Domain = at.Domain
+	} else if at.Organization != "" || at.Environment != "" {
+		q.And(func(r resource.Resource) bool {
+			d, ok := r.(*configv1.Domain)
+			return !ok || at.has(d)
+		})
 	}
-	where := map[string][]any{}
-	for name, values := range q.Where {
-		where[name] = values
-	}
-	q.Where = where
-	if d != nil {
-		q.Domain = d.GetId()
-	} else {
-		if at.Organization != "" {
-			where["organization"] = []any{at.Organization}
+	if e.opts.Image == nil {
+		if _, err := e.parent(ctx, k, at); err != nil {
+			return nil, 0, err
 		}
-		if at.Environment != "" {
-			where["environment"] = []any{at.Environment}
+		all, _, err := store.List(ctx, e.store, k, store.Query{Domain: q.Domain})
+		found, total := image.Select(k, all, q)
+		return found, int64(total), err
+	}
+	v, loaded := e.opts.Image.View()
+	if !loaded {
+		return nil, 0, fault.Unavailablef("The service is starting. Try again later")
+	}
+	if d, known := v.Get(catalog.Domains, "", at.Domain); k.Parent != nil && !(known && at.has(d.(*configv1.Domain))) {
+		// Another replica may have made the domain a moment ago.
+		if _, err := e.parent(ctx, k, at); err != nil {
+			return nil, 0, err
 		}
 	}
-	return store.List(ctx, e.store, k, q)
+	found, total := image.List(v, k, q)
+	return found, int64(total), nil
+}
+
+// has reports whether a domain lies in the organization and environment of a place.
+func (p Place) has(d *configv1.Domain) bool {
+	return (p.Organization == "" || p.Organization == d.GetOrganization()) &&
+		(p.Environment == "" || p.Environment == d.GetEnvironment())
 }
 
 // ReadDomainByHRID returns the domain with a human-readable identifier.

@@ -17,14 +17,21 @@ func (e *Editor) lastOfItsValue(ctx context.Context, meant resource.Resource, op
 	if !ok || !deletes(ops, key) {
 		return nil
 	}
-	for _, use := range k.SharedUses(meant) {
+	uses := k.SharedUses(meant)
+	if len(uses) == 0 {
+		return nil
+	}
+	find, err := e.finder(ctx)
+	if err != nil {
+		return err
+	}
+	for _, use := range uses {
 		from, ok := catalog.ByArm(use.Kind)
 		if !ok {
 			continue
 		}
 		having := func(kind catalog.Any, field string, most int) (int, error) {
-			q := store.Query{Domain: meant.GetDomain(), Where: map[string][]any{field: {use.Value}}, Size: most}
-			found, _, err := e.store.ListAny(ctx, kind, q)
+			found, err := find.having(ctx, kind, meant.GetDomain(), field, use.Value, most)
 			return len(found), err
 		}
 		same, err := having(k, use.By, 2)

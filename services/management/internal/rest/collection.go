@@ -11,8 +11,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // Special is what one kind's collection does differently. The zero value is a plain collection.
@@ -20,7 +20,7 @@ type Special struct {
 	// Summary makes an entry of a list out of the whole resource; nil shows the whole resource.
 	Summary func(prototree.Object) prototree.Object
 	// Filter reads further parameters of a list.
-	Filter func(r *http.Request, q *store.Query) error
+	Filter func(r *http.Request, q *image.Query) error
 	// Query describes those parameters.
 	Query []operation.Parameter
 	// MaxSize is the largest page; 0 means 1000.
@@ -93,7 +93,7 @@ type collection[R resource.Resource] struct {
 }
 
 func (c *collection[R]) list(w http.ResponseWriter, r *http.Request) error {
-	var q store.Query
+	var q image.Query
 	if c.kind.List == catalog.Paged {
 		var err error
 		if q.Page, q.Size, q.Search, err = c.mux.Page(r, c.special.MaxSize); err != nil {

@@ -5,9 +5,10 @@ import (
 	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 )
 
 // mountKinds adds the collection of every kind in the catalog.
@@ -65,28 +66,32 @@ func oauthOf(application prototree.Object) prototree.Object {
 
 // filterApplications reads `type`, which may be repeated, and `status`, in any case. `expand` asks for nothing that there
 // is.
-func filterApplications(r *http.Request, q *store.Query) error {
+func filterApplications(r *http.Request, q *image.Query) error {
 	values, err := query(r)
 	if err != nil {
 		return err
 	}
-	q.Where = make(map[string][]any)
-	for _, text := range values["type"] {
-		number, ok := configv1.Application_Type_value[strings.ToUpper(text)]
-		if !ok || number == int32(configv1.Application_TYPE_UNSPECIFIED) {
-			return constraint("type", text, "must be one of web, native, browser, service, resource_server")
+	if values.Has("type") {
+		types := map[configv1.Application_Type]bool{}
+		for _, text := range values["type"] {
+			number, ok := configv1.Application_Type_value[strings.ToUpper(text)]
+			if !ok || number == int32(configv1.Application_TYPE_UNSPECIFIED) {
+				return constraint("type", text, "must be one of web, native, browser, service, resource_server")
+			}
+			types[configv1.Application_Type(number)] = true
 		}
-		q.Where["type"] = append(q.Where["type"], strings.ToLower(text))
+		q.And(func(r resource.Resource) bool { return types[r.(*configv1.Application).GetType()] })
 	}
 	if text := values.Get("status"); text != "" {
+		var enabled bool
 		switch strings.ToLower(text) {
 		case "enabled", "true":
-			q.Where["enabled"] = []any{true}
+			enabled = true
 		case "disabled", "false":
-			q.Where["enabled"] = []any{false}
 		default:
 			return constraint("status", text, "must be one of enabled, disabled")
 		}
+		q.And(func(r resource.Resource) bool { return r.(*configv1.Application).GetEnabled() == enabled })
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Store) load(ctx context.Context) (*Image, error) {
 			delete(held, k)
 		}
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,12 @@ func (s *Store) loadKind(ctx context.Context, t traits, held map[resource.Key]re
 // the database is away. A change that stays pending for the grace period without a sign of life of its writer,
 // measured from when Follow first saw it, is dropped, and so is one that is pending for lifetimes of the grace period. ErrBehind says that the log does not continue at from.
 func (s *Store) Follow(ctx context.Context, from int64, fn func(context.Context, Entry) error) error {
-	return s.walk(ctx, from, endless, fn)
+	return s.walk(ctx, from, endless, fn, nil)
+}
+
+// FollowIdle is Follow that also calls idle whenever it has found the end of the log where it stands.
+func (s *Store) FollowIdle(ctx context.Context, from int64, fn func(context.Context, Entry) error, idle func()) error {
+	return s.walk(ctx, from, endless, fn, idle)
 }
 
 // checkEnd is how often an idle follower makes sure that the log continues where it stands.
@@ -130,7 +135,7 @@ const checkEnd = time.Minute
 const endless = math.MaxInt64
 
 // walk is Follow up to a revision. An error ends it unless it is endless.
-func (s *Store) walk(ctx context.Context, from, to int64, fn func(context.Context, Entry) error) error {
+func (s *Store) walk(ctx context.Context, from, to int64, fn func(context.Context, Entry) error, idle func()) error {
 	w := walker{s: s, seen: map[int64]pulse{}}
 	var checked time.Time
 	for next := from + 1; next <= to; {
@@ -146,6 +151,9 @@ func (s *Store) walk(ctx context.Context, from, to int64, fn func(context.Contex
 				} else if err == nil {
 					checked = time.Now()
 				}
+			}
+			if idle != nil {
+				idle()
 			}
 			wait = s.opts.PollEvery
 		case err != nil:

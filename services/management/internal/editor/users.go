@@ -1,0 +1,64 @@
+package editor
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// catchUp is how long a deletion waits for the image to reach the end of the log before it asks the database instead.
+const catchUp = 2 * time.Second
+
+// finder finds the resources of a domain that have a value somewhere. A deletion asks it whether it may be made, so what
+// it knows is nothing less than the database at the moment when it was made.
+type finder struct {
+	store *store.Store
+	view  *image.View // nil: the database is asked
+}
+
+// finder waits until the image holds every change that was announced before. A change that is announced later races with
+// the deletion, as it would with a query.
+func (e *Editor) finder(ctx context.Context) (finder, error) {
+	f := finder{store: e.store}
+	if e.opts.Image == nil {
+		return f, nil
+	}
+	if _, loaded := e.opts.Image.View(); !loaded {
+		return f, nil
+	}
+	last, err := e.store.LastRevision(ctx)
+	if err != nil {
+		return f, err
+	}
+	limited, cancel := context.WithTimeout(ctx, catchUp)
+	defer cancel()
+	e.store.Nudge()
+	if err := e.opts.Image.Wait(limited, last); err != nil {
+		if ctx.Err() != nil {
+			return f, context.Cause(ctx)
+		}
+		return f, nil // somebody keeps the log waiting
+	}
+	v, _ := e.opts.Image.View()
+	f.view = &v
+	return f, nil
+}
+
+// having returns resources of a domain where a value stands in a place of the stored document; at most so many, if most
+// is not 0.
+func (f finder) having(ctx context.Context, k catalog.Any, domain, field, value string, most int) ([]resource.Resource, error) {
+	if f.view == nil {
+		found, _, err := f.store.ListAny(ctx, k, store.Query{Domain: domain, Where: map[string][]any{field: {value}}, Size: most})
+		return found, err
+	}
+	has, err := image.Having(k, field, value)
+	if err != nil {
+		return nil, err
+	}
+	found, _ := f.view.ListAny(k, image.Query{Domain: domain, Where: has, Size: most})
+	return found, nil
+}
