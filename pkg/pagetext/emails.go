@@ -1,0 +1,44 @@
+package pagetext
+
+import "slices"
+
+var (
+	user = group("user", "Who receives the message.",
+		text("username", "Their name at sign-in.", "ann"), text("firstName", "Their first name.", "Ann"),
+		text("lastName", "Their last name.", "Example"), text("email", "Their address.", "ann@example.com"))
+	url = link("url", "The link that carries on. It can be used once.", "https://auth.example.com/acme/resetPassword?token=sample")
+	// expiresAfter is in seconds, as {{duration .expiresAfter}} takes it.
+	expiresAfter = integer("expiresAfter", "The seconds for which the link or code can be used.", 86400)
+	code         = text("code", "The code that the person enters.", "482913")
+	expiresAt    = integer("expiresAt", "When it ends, in milliseconds since 1970.", 1893456000000)
+)
+
+// emails are the vocabularies of e-mails, in the order of their documentation.
+var emails = []*Vocabulary{
+	email("registration_confirmation", "link", "Complete your registration at {{.domain.name}}", url, expiresAfter),
+	email("registration_verify", "link", "Verify your address for {{.domain.name}}", url, expiresAfter),
+	email("forgot_password", "link", "Choose a new password for {{.domain.name}}", url, expiresAfter),
+	email("reset_password", "link", "Choose a new password for {{.domain.name}}", url, expiresAfter),
+	email("blocked_account", "link", "Your account at {{.domain.name}} is blocked", url, expiresAfter),
+	email("certificate_expiration", "expiry", "A certificate of {{.domain.name}} ends",
+		text("name", "The name of the certificate.", "Signing key"), expiresAt),
+	email("client_secret_expiration", "expiry", "A client secret of {{.application.name}} ends",
+		text("name", "The name of the secret.", "Default"), expiresAt),
+	email("mfa_challenge", "code", "{{.code}} is your code for {{.domain.name}}", code, expiresAfter),
+	email("verify_attempt", "notice", "Somebody tried to enter codes for your account at {{.domain.name}}",
+		integer("attempts", "How often a wrong code was entered.", 5)),
+	email("magic_link", "link", "Sign in to {{.domain.name}}", url, expiresAfter),
+}
+
+// Email returns the vocabulary of the e-mail with a template's name, such as "forgot_password", or nil.
+func Email(name string) *Vocabulary { return named(emails, name) }
+
+// Emails returns the vocabularies of e-mails there are.
+func Emails() []*Vocabulary { return slices.Clone(emails) }
+
+func email(name, file, subject string, more ...Member) *Vocabulary {
+	return &Vocabulary{
+		Name:    name,
+		Members: append([]Member{theDomain, theApplication, user}, more...), standard: standard("email-" + file), subject: subject,
+	}
+}
