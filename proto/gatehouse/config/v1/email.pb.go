@@ -112,11 +112,14 @@ type Email struct {
 	// An address, such as `no-reply@example.com`.
 	From     string `protobuf:"bytes,13,opt,name=from,proto3" json:"from,omitempty"`
 	FromName string `protobuf:"bytes,14,opt,name=from_name,json=fromName,proto3" json:"from_name,omitempty"`
-	Subject  string `protobuf:"bytes,15,opt,name=subject,proto3" json:"subject,omitempty"`
-	// HTML with Go template actions. At most 256 KiB.
+	// One line of text with Go template actions. At most 1 KiB.
+	Subject string `protobuf:"bytes,15,opt,name=subject,proto3" json:"subject,omitempty"`
+	// HTML with Go template actions, which see what the message tells (`emails/_templates`). At most 256 KiB.
 	Content string `protobuf:"bytes,16,opt,name=content,proto3" json:"content,omitempty"`
 	// Seconds a link in the message can be used.
-	ExpiresAfter  int32 `protobuf:"varint,17,opt,name=expires_after,json=expiresAfter,proto3" json:"expires_after,omitempty"`
+	ExpiresAfter int32 `protobuf:"varint,17,opt,name=expires_after,json=expiresAfter,proto3" json:"expires_after,omitempty"`
+	// The id of what it belongs to: its application, or else its domain.
+	Level         string `protobuf:"bytes,18,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,11 +245,18 @@ func (x *Email) GetExpiresAfter() int32 {
 	return 0
 }
 
+func (x *Email) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
 var File_gatehouse_config_v1_email_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x06\n" +
+	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x06\n" +
 	"\x05Email\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -263,7 +273,8 @@ const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\tfrom_name\x18\x0e \x01(\tR\bfromName\x12\x18\n" +
 	"\asubject\x18\x0f \x01(\tR\asubject\x12\x18\n" +
 	"\acontent\x18\x10 \x01(\tR\acontent\x12#\n" +
-	"\rexpires_after\x18\x11 \x01(\x05R\fexpiresAfter\"\x8b\x02\n" +
+	"\rexpires_after\x18\x11 \x01(\x05R\fexpiresAfter\x12\x1c\n" +
+	"\x05level\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x05level\"\x8b\x02\n" +
 	"\bTemplate\x12\x18\n" +
 	"\x14TEMPLATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REGISTRATION_CONFIRMATION\x10\x01\x12\x17\n" +

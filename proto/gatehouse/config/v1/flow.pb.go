@@ -100,12 +100,16 @@ type Flow struct {
 	Condition string `protobuf:"bytes,13,opt,name=condition,proto3" json:"condition,omitempty"`
 	// Absent means true.
 	Enabled *bool `protobuf:"varint,14,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// The place among the flows of its level, from 0.
+	// The place among the flows of its level, from 0. It follows from the list that was put.
 	Order int32 `protobuf:"varint,15,opt,name=order,proto3" json:"order,omitempty"`
 	// What runs before the page of the point is shown, in order.
 	Pre []*FlowStep `protobuf:"bytes,16,rep,name=pre,proto3" json:"pre,omitempty"`
 	// What runs after the person has answered it.
-	Post          []*FlowStep `protobuf:"bytes,17,rep,name=post,proto3" json:"post,omitempty"`
+	Post []*FlowStep `protobuf:"bytes,17,rep,name=post,proto3" json:"post,omitempty"`
+	// The id of what it belongs to: its application, or else its domain.
+	Level string `protobuf:"bytes,18,opt,name=level,proto3" json:"level,omitempty"`
+	// Unique at its level, and new with every list that is put, so that of two lists put at once one comes after the other.
+	Slot          int64 `protobuf:"varint,19,opt,name=slot,proto3" json:"slot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -231,11 +235,26 @@ func (x *Flow) GetPost() []*FlowStep {
 	return nil
 }
 
+func (x *Flow) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *Flow) GetSlot() int64 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
 // A FlowStep does one thing.
 type FlowStep struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Description string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unique among the steps beside it. Absent means the policy's name.
+	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Absent means true.
 	Enabled *bool `protobuf:"varint,3,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	// A CEL expression; blank = always.
@@ -677,7 +696,7 @@ var File_gatehouse_config_v1_flow_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1egatehouse/config/v1/flow.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x05\n" +
+	"\x1egatehouse/config/v1/flow.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x05\n" +
 	"\x04Flow\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -691,10 +710,12 @@ const file_gatehouse_config_v1_flow_proto_rawDesc = "" +
 	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x12\n" +
 	"\x04name\x18\f \x01(\tR\x04name\x12\x1c\n" +
 	"\tcondition\x18\r \x01(\tR\tcondition\x12%\n" +
-	"\aenabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01H\x00R\aenabled\x88\x01\x01\x12\x1c\n" +
-	"\x05order\x18\x0f \x01(\x05B\x06\xa2\xbb\x18\x02 \x01R\x05order\x12=\n" +
+	"\aenabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01H\x00R\aenabled\x88\x01\x01\x12\x1e\n" +
+	"\x05order\x18\x0f \x01(\x05B\b\xa2\xbb\x18\x04\b\x01 \x01R\x05order\x12=\n" +
 	"\x03pre\x18\x10 \x03(\v2\x1d.gatehouse.config.v1.FlowStepB\f\xa2\xbb\x18\b \x01*\x04nameR\x03pre\x12?\n" +
-	"\x04post\x18\x11 \x03(\v2\x1d.gatehouse.config.v1.FlowStepB\f\xa2\xbb\x18\b \x01*\x04nameR\x04post\"m\n" +
+	"\x04post\x18\x11 \x03(\v2\x1d.gatehouse.config.v1.FlowStepB\f\xa2\xbb\x18\b \x01*\x04nameR\x04post\x12\x1c\n" +
+	"\x05level\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x05level\x12\x1a\n" +
+	"\x04slot\x18\x13 \x01(\x03B\x06\xa2\xbb\x18\x02\x18\x01R\x04slot\"m\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04ROOT\x10\x01\x12\x14\n" +

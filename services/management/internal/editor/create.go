@@ -34,7 +34,7 @@ func Create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 
 // CreateFrom is Create for a draft that is a message already. The draft is not changed.
 func CreateFrom[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, draft proto.Message) (R, catalog.Issued, error) {
-	return create(ctx, e, k, at, Created, func(ctx context.Context, s *catalog.Scene) (R, catalog.Issued, error) {
+	r, issued, err := create(ctx, e, k, at, Created, func(ctx context.Context, s *catalog.Scene) (R, catalog.Issued, error) {
 		if k.Build != nil {
 			asked := proto.Clone(draft)
 			if err := resource.Enforce(nil, asked); err != nil {
@@ -42,8 +42,14 @@ func CreateFrom[R resource.Resource](ctx context.Context, e *Editor, k *catalog.
 			}
 			return k.Build(ctx, s, asked)
 		}
-		return fromDraft(k, draft)
+		r, issued, err := fromDraft(k, draft)
+		catalog.SetLevel(r, at.Domain, at.Application)
+		return r, issued, err
 	})
+	if err == nil && catalog.IsLeveled(k) {
+		err = e.stillThere(ctx, at, r)
+	}
+	return r, issued, err
 }
 
 // fromDraft takes the draft as the resource. What only the server sets is dropped, except an identifier where the kind

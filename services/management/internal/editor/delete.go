@@ -164,7 +164,7 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 	case *configv1.Scope:
 		err = e.store.Consents().RemoveScope(ctx, r.GetDomain(), r.GetKey())
 	case *configv1.Application:
-		err = e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r))
+		err = errors.Join(e.removeLevel(ctx, r), e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r)))
 	}
 	if err != nil {
 		e.opts.Logger.ErrorContext(ctx, "data of a deleted resource not removed", "resource", resource.KeyOf(gone).String(), "err", err)

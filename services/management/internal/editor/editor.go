@@ -55,6 +55,9 @@ func New(o Options) *Editor {
 // Place is where a resource lies. Domain is a domain's identifier; it is ignored for domains themselves.
 type Place struct {
 	Organization, Environment, Domain string
+	// Application is the identifier of the application whose own is meant, of kinds that a domain and its applications
+	// have; empty means the domain's.
+	Application string
 }
 
 // maxAttempts is how often a change begins again after a lost race: the first time and three more.
@@ -159,5 +162,9 @@ func (e *Editor) parent(ctx context.Context, k catalog.Any, at Place) (*configv1
 	if k.Descriptor().Parent == nil {
 		return nil, nil
 	}
-	return e.domain(ctx, at, at.Domain)
+	d, err := e.domain(ctx, at, at.Domain)
+	if err != nil {
+		return nil, err
+	}
+	return d, e.level(ctx, k, at, d)
 }

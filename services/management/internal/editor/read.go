@@ -37,6 +37,9 @@ func read[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R
 		}
 		return none, k.NotFound(id)
 	}
+	if !atLevel(at, r) {
+		return none, k.NotFound(id)
+	}
 	if d, ok := any(r).(*configv1.Domain); ok {
 		if !at.has(d) {
 			return none, k.NotFound(id)

@@ -50,6 +50,7 @@ func mountActions(m *Mux) {
 		Summary: "Delete a client secret.",
 	})
 
+	mountForms(m)
 	mountAliases(m)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -372,4 +373,23 @@ func testKey(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(pem)
+}
+
+// dumpOf returns one collection as text; it may be empty.
+func (h *house) dumpOf(collection string) []byte {
+	h.t.Helper()
+	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer func() { _ = client.Disconnect(context.Background()) }()
+	cursor, err := client.Database(h.name).Collection(collection).Find(h.t.Context(), bson.D{})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var documents []bson.M
+	if err := cursor.All(h.t.Context(), &documents); err != nil {
+		h.t.Fatal(err)
+	}
+	return []byte(fmt.Sprint(documents))
 }

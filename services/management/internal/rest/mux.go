@@ -101,6 +101,7 @@ func placeOf(r *http.Request) editor.Place {
 		Organization: r.PathValue("organization"),
 		Environment:  r.PathValue("environment"),
 		Domain:       r.PathValue("domain"),
+		Application:  r.PathValue("application"),
 	}
 }
 

@@ -57,6 +57,9 @@ func manifest() map[string][]index {
 		for _, name := range d.Unique {
 			indexes = append(indexes, uniqueIndex(name))
 		}
+		if catalog.IsLeveled(k) {
+			indexes = append(indexes, ascending("level", "level", memberSort, "_id"))
+		}
 		m[d.Path] = append(m[d.Path], indexes...)
 	}
 	return m

@@ -1,0 +1,109 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// Resources of some kinds belong to a domain or to one of its applications. Where Place names an application, they are
+// the application's; those of the domain and of other applications do not exist there.
+
+// atLevel refuses what does not belong to the level of a place, and a place whose application does not exist.
+func atLevel(at Place, r resource.Resource) bool {
+	l, ok := r.(catalog.Leveled)
+	return !ok || l.GetApplication() == at.Application
+}
+
+// level checks that the application of a place exists in its domain.
+func (e *Editor) level(ctx context.Context, k catalog.Any, at Place, d *configv1.Domain) error {
+	if at.Application == "" || d == nil || !catalog.IsLeveled(k) {
+		return nil
+	}
+	_, err := read(ctx, e, catalog.Applications, at, d, at.Application)
+	return err
+}
+
+// ReadLevel returns all resources of a kind at the level of a place, in the order of the kind.
+func ReadLevel[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place) ([]R, error) {
+	if _, err := e.parent(ctx, k, at); err != nil {
+		return nil, err
+	}
+	return readLevel(ctx, e, k, at)
+}
+
+func readLevel[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place) ([]R, error) {
+	all, _, err := store.List(ctx, e.store, k, levelQuery(at.Domain, at.Application))
+	return all, err
+}
+
+func levelQuery(domain, application string) store.Query {
+	return store.Query{Domain: domain, Where: map[string][]any{"level": {catalog.LevelOf(domain, application)}}}
+}
+
+// FindTemplate returns the form or e-mail of a template at the level of a place, and whether there is one.
+func FindTemplate[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, template string) (R, bool, error) {
+	var none R
+	if _, err := e.parent(ctx, k, at); err != nil {
+		return none, false, err
+	}
+	r, err := store.FindByUnique(ctx, e.store, k, catalog.UniqueTemplate, catalog.TemplateKey(at.Domain, at.Application, template))
+	if errors.Is(err, store.ErrNotFound) {
+		return none, false, nil
+	}
+	return r, err == nil, err
+}
+
+// stillThere takes a resource back that was made for an application which was deleted meanwhile. Who deletes an
+// application looks for what belongs to it afterwards, so that one of the two finds it.
+func (e *Editor) stillThere(ctx context.Context, at Place, made ...resource.Resource) error {
+	if at.Application == "" {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	_, err := store.Get(ctx, e.store, catalog.Applications, at.Application)
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil // it is there, or it is not known: the sweep will see
+	}
+	var ops []store.Op
+	for _, r := range made {
+		if r != nil {
+			ops = append(ops, store.Op{Old: r})
+		}
+	}
+	if len(ops) > 0 {
+		_, err := e.write(ctx, ops[0].Old, ops)
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale) && !fault.Is(err, fault.NotFound) {
+			return err
+		}
+	}
+	return catalog.Applications.NotFound(at.Application)
+}
+
+// removeLevel removes what belonged to an application that is gone.
+func (e *Editor) removeLevel(ctx context.Context, gone *configv1.Application) error {
+	var failed []error
+	for _, k := range catalog.LeveledKinds {
+		all, _, err := e.store.ListAny(ctx, k, levelQuery(gone.GetDomain(), gone.GetId()))
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		var ops []store.Op
+		for _, r := range all {
+			ops = append(ops, store.Op{Old: r})
+		}
+		for part := range slices.Chunk(ops, store.RemovalSize) {
+			if _, err := e.write(ctx, part[0].Old, part); err != nil && !errors.Is(err, store.ErrNotFound) {
+				failed = append(failed, err)
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
