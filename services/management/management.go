@@ -152,7 +152,7 @@ func New(c Config) (*Management, error) {
 
 	api := start.holdRequests(rest.New(rest.Options{
 		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Logger: log, Mount: mounts(people),
+		Members: people, Logger: log, Mount: mounts(people),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)

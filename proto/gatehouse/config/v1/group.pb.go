@@ -37,7 +37,10 @@ type Group struct {
 	// The ids of the roles that every member has.
 	Roles []string `protobuf:"bytes,12,rep,name=roles,proto3" json:"roles,omitempty"`
 	// The ids of groups whose members are members of this one as well. No group contains itself.
-	Groups        []string `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
+	Groups []string `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
+	// The ids of the people who are in the group. A body that has the list replaces who was in it; answers do not have it,
+	// because it may be long: see the group's members.
+	Members       []string `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -135,11 +138,18 @@ func (x *Group) GetGroups() []string {
 	return nil
 }
 
+func (x *Group) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
 var File_gatehouse_config_v1_group_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x02\n" +
+	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x02\n" +
 	"\x05Group\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -152,7 +162,8 @@ const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	" \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\v \x01(\tR\vdescription\x12\x1c\n" +
 	"\x05roles\x18\f \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x05roles\x12\x1e\n" +
-	"\x06groups\x18\r \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x06groupsBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\x06groups\x18\r \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x06groups\x12\x18\n" +
+	"\amembers\x18\x0e \x03(\tR\amembersBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_group_proto_rawDescOnce sync.Once

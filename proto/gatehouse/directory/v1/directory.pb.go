@@ -43,7 +43,7 @@ type User struct {
 	FirstName     string `protobuf:"bytes,15,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
 	LastName      string `protobuf:"bytes,16,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
 	DisplayName   string `protobuf:"bytes,17,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// A disabled user cannot sign in. Absent on creation means true.
+	// A disabled user cannot sign in. Absent on creation means true. Gateways are told that a locked user is disabled.
 	Enabled               *bool                  `protobuf:"varint,18,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	AdditionalInformation *structpb.Struct       `protobuf:"bytes,19,opt,name=additional_information,json=additionalInformation,proto3" json:"additional_information,omitempty"`
 	LoggedAt              *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=logged_at,json=loggedAt,proto3" json:"logged_at,omitempty"`
@@ -53,9 +53,44 @@ type User struct {
 	// The `sub` of the person's tokens: a name-based UUID of source and external_id (RFC 9562 §5.5).
 	Subject string `protobuf:"bytes,24,opt,name=subject,proto3" json:"subject,omitempty"`
 	// An argon2id PHC string; only for people of the directory itself.
-	PasswordHash  string `protobuf:"bytes,23,opt,name=password_hash,json=passwordHash,proto3" json:"password_hash,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PasswordHash string `protobuf:"bytes,23,opt,name=password_hash,json=passwordHash,proto3" json:"password_hash,omitempty"`
+	Title        string `protobuf:"bytes,25,opt,name=title,proto3" json:"title,omitempty"`
+	NickName     string `protobuf:"bytes,26,opt,name=nick_name,json=nickName,proto3" json:"nick_name,omitempty"`
+	MiddleName   string `protobuf:"bytes,27,opt,name=middle_name,json=middleName,proto3" json:"middle_name,omitempty"`
+	// BCP 47: `de-CH`.
+	PreferredLanguage string `protobuf:"bytes,28,opt,name=preferred_language,json=preferredLanguage,proto3" json:"preferred_language,omitempty"`
+	Locale            string `protobuf:"bytes,29,opt,name=locale,proto3" json:"locale,omitempty"`
+	// A name of the time zone database: `Europe/Zurich`.
+	ZoneInfo string `protobuf:"bytes,30,opt,name=zone_info,json=zoneInfo,proto3" json:"zone_info,omitempty"`
+	// `YYYY-MM-DD`, or `YYYY` alone.
+	Birthdate string `protobuf:"bytes,31,opt,name=birthdate,proto3" json:"birthdate,omitempty"`
+	Gender    string `protobuf:"bytes,32,opt,name=gender,proto3" json:"gender,omitempty"`
+	// Addresses of pages and pictures.
+	Profile      string         `protobuf:"bytes,33,opt,name=profile,proto3" json:"profile,omitempty"`
+	Picture      string         `protobuf:"bytes,34,opt,name=picture,proto3" json:"picture,omitempty"`
+	Website      string         `protobuf:"bytes,35,opt,name=website,proto3" json:"website,omitempty"`
+	PhoneNumbers []*PhoneNumber `protobuf:"bytes,36,rep,name=phone_numbers,json=phoneNumbers,proto3" json:"phone_numbers,omitempty"`
+	Addresses    []*Address     `protobuf:"bytes,37,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// The person was invited and has no password yet. They can sign in once one is set.
+	PreRegistration bool `protobuf:"varint,40,opt,name=pre_registration,json=preRegistration,proto3" json:"pre_registration,omitempty"`
+	// False while a password is to be chosen. Absent for people who were never asked to register.
+	RegistrationCompleted *bool                  `protobuf:"varint,41,opt,name=registration_completed,json=registrationCompleted,proto3,oneof" json:"registration_completed,omitempty"`
+	LastPasswordReset     *timestamppb.Timestamp `protobuf:"bytes,42,opt,name=last_password_reset,json=lastPasswordReset,proto3" json:"last_password_reset,omitempty"`
+	// False while the account is locked. A locked user cannot sign in.
+	AccountNonLocked bool                   `protobuf:"varint,43,opt,name=account_non_locked,json=accountNonLocked,proto3" json:"account_non_locked,omitempty"`
+	AccountLockedAt  *timestamppb.Timestamp `protobuf:"bytes,44,opt,name=account_locked_at,json=accountLockedAt,proto3" json:"account_locked_at,omitempty"`
+	// When the lock ends by itself; absent: never.
+	AccountLockedUntil *timestamppb.Timestamp `protobuf:"bytes,45,opt,name=account_locked_until,json=accountLockedUntil,proto3" json:"account_locked_until,omitempty"`
+	// The ids of the roles that the person was given. Those of groups are not among them.
+	Roles []string `protobuf:"bytes,46,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The ids of the groups in which the person is directly.
+	Groups []string `protobuf:"bytes,47,rep,name=groups,proto3" json:"groups,omitempty"`
+	// What groups and roles come to, for gateways. It is not stored.
+	Standing *Standing `protobuf:"bytes,48,opt,name=standing,proto3" json:"standing,omitempty"`
+	// Hashes of earlier passwords, the newest first.
+	PasswordHistory []string `protobuf:"bytes,49,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *User) Reset() {
@@ -228,6 +263,397 @@ func (x *User) GetPasswordHash() string {
 	return ""
 }
 
+func (x *User) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *User) GetNickName() string {
+	if x != nil {
+		return x.NickName
+	}
+	return ""
+}
+
+func (x *User) GetMiddleName() string {
+	if x != nil {
+		return x.MiddleName
+	}
+	return ""
+}
+
+func (x *User) GetPreferredLanguage() string {
+	if x != nil {
+		return x.PreferredLanguage
+	}
+	return ""
+}
+
+func (x *User) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *User) GetZoneInfo() string {
+	if x != nil {
+		return x.ZoneInfo
+	}
+	return ""
+}
+
+func (x *User) GetBirthdate() string {
+	if x != nil {
+		return x.Birthdate
+	}
+	return ""
+}
+
+func (x *User) GetGender() string {
+	if x != nil {
+		return x.Gender
+	}
+	return ""
+}
+
+func (x *User) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *User) GetPicture() string {
+	if x != nil {
+		return x.Picture
+	}
+	return ""
+}
+
+func (x *User) GetWebsite() string {
+	if x != nil {
+		return x.Website
+	}
+	return ""
+}
+
+func (x *User) GetPhoneNumbers() []*PhoneNumber {
+	if x != nil {
+		return x.PhoneNumbers
+	}
+	return nil
+}
+
+func (x *User) GetAddresses() []*Address {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *User) GetPreRegistration() bool {
+	if x != nil {
+		return x.PreRegistration
+	}
+	return false
+}
+
+func (x *User) GetRegistrationCompleted() bool {
+	if x != nil && x.RegistrationCompleted != nil {
+		return *x.RegistrationCompleted
+	}
+	return false
+}
+
+func (x *User) GetLastPasswordReset() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastPasswordReset
+	}
+	return nil
+}
+
+func (x *User) GetAccountNonLocked() bool {
+	if x != nil {
+		return x.AccountNonLocked
+	}
+	return false
+}
+
+func (x *User) GetAccountLockedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AccountLockedAt
+	}
+	return nil
+}
+
+func (x *User) GetAccountLockedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AccountLockedUntil
+	}
+	return nil
+}
+
+func (x *User) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *User) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *User) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+func (x *User) GetPasswordHistory() []string {
+	if x != nil {
+		return x.PasswordHistory
+	}
+	return nil
+}
+
+// A PhoneNumber is a number under which a person can be reached.
+type PhoneNumber struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// RFC 3966 or E.164: `+41 44 000 00 00`.
+	Value string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	// Such as `work`, `home` or `mobile`.
+	Type          string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Primary       bool   `protobuf:"varint,3,opt,name=primary,proto3" json:"primary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PhoneNumber) Reset() {
+	*x = PhoneNumber{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PhoneNumber) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PhoneNumber) ProtoMessage() {}
+
+func (x *PhoneNumber) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PhoneNumber.ProtoReflect.Descriptor instead.
+func (*PhoneNumber) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PhoneNumber) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *PhoneNumber) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *PhoneNumber) GetPrimary() bool {
+	if x != nil {
+		return x.Primary
+	}
+	return false
+}
+
+// An Address is a postal address (OpenID Connect Core §5.1.1).
+type Address struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as `work` or `home`.
+	Type          string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	Formatted     string `protobuf:"bytes,2,opt,name=formatted,proto3" json:"formatted,omitempty"`
+	StreetAddress string `protobuf:"bytes,3,opt,name=street_address,json=streetAddress,proto3" json:"street_address,omitempty"`
+	Locality      string `protobuf:"bytes,4,opt,name=locality,proto3" json:"locality,omitempty"`
+	Region        string `protobuf:"bytes,5,opt,name=region,proto3" json:"region,omitempty"`
+	PostalCode    string `protobuf:"bytes,6,opt,name=postal_code,json=postalCode,proto3" json:"postal_code,omitempty"`
+	Country       string `protobuf:"bytes,7,opt,name=country,proto3" json:"country,omitempty"`
+	Primary       bool   `protobuf:"varint,8,opt,name=primary,proto3" json:"primary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Address) Reset() {
+	*x = Address{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Address) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Address) ProtoMessage() {}
+
+func (x *Address) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Address.ProtoReflect.Descriptor instead.
+func (*Address) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Address) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Address) GetFormatted() string {
+	if x != nil {
+		return x.Formatted
+	}
+	return ""
+}
+
+func (x *Address) GetStreetAddress() string {
+	if x != nil {
+		return x.StreetAddress
+	}
+	return ""
+}
+
+func (x *Address) GetLocality() string {
+	if x != nil {
+		return x.Locality
+	}
+	return ""
+}
+
+func (x *Address) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Address) GetPostalCode() string {
+	if x != nil {
+		return x.PostalCode
+	}
+	return ""
+}
+
+func (x *Address) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Address) GetPrimary() bool {
+	if x != nil {
+		return x.Primary
+	}
+	return false
+}
+
+// A Standing is what a person's groups and roles come to: groups that contain a group of the person count, and roles of
+// groups too.
+type Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Groups []*Standing_Group `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// By name.
+	Roles []*Standing_Role `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
+	// The scopes of the roles, sorted.
+	Scopes        []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Standing) GetGroups() []*Standing_Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Standing) GetRoles() []*Standing_Role {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Standing) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 // NewUser is the body that creates a user.
 type NewUser struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -241,14 +667,34 @@ type NewUser struct {
 	Client                string           `protobuf:"bytes,7,opt,name=client,proto3" json:"client,omitempty"`
 	AdditionalInformation *structpb.Struct `protobuf:"bytes,8,opt,name=additional_information,json=additionalInformation,proto3" json:"additional_information,omitempty"`
 	// Absent means true.
-	Enabled       *bool `protobuf:"varint,9,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Enabled *bool `protobuf:"varint,9,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	// The person is to choose a password: none is kept, and nobody can sign in until one is set. There are no e-mails yet;
+	// the answer says so.
+	PreRegistration bool `protobuf:"varint,10,opt,name=pre_registration,json=preRegistration,proto3" json:"pre_registration,omitempty"`
+	// A hash from elsewhere, argon2id as a PHC string or bcrypt, in the place of a password; only in an import.
+	PasswordHash      string         `protobuf:"bytes,11,opt,name=password_hash,json=passwordHash,proto3" json:"password_hash,omitempty"`
+	DisplayName       string         `protobuf:"bytes,12,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	EmailVerified     bool           `protobuf:"varint,13,opt,name=email_verified,json=emailVerified,proto3" json:"email_verified,omitempty"`
+	Title             string         `protobuf:"bytes,14,opt,name=title,proto3" json:"title,omitempty"`
+	NickName          string         `protobuf:"bytes,15,opt,name=nick_name,json=nickName,proto3" json:"nick_name,omitempty"`
+	MiddleName        string         `protobuf:"bytes,16,opt,name=middle_name,json=middleName,proto3" json:"middle_name,omitempty"`
+	PreferredLanguage string         `protobuf:"bytes,17,opt,name=preferred_language,json=preferredLanguage,proto3" json:"preferred_language,omitempty"`
+	Locale            string         `protobuf:"bytes,18,opt,name=locale,proto3" json:"locale,omitempty"`
+	ZoneInfo          string         `protobuf:"bytes,19,opt,name=zone_info,json=zoneInfo,proto3" json:"zone_info,omitempty"`
+	Birthdate         string         `protobuf:"bytes,20,opt,name=birthdate,proto3" json:"birthdate,omitempty"`
+	Gender            string         `protobuf:"bytes,21,opt,name=gender,proto3" json:"gender,omitempty"`
+	Profile           string         `protobuf:"bytes,22,opt,name=profile,proto3" json:"profile,omitempty"`
+	Picture           string         `protobuf:"bytes,23,opt,name=picture,proto3" json:"picture,omitempty"`
+	Website           string         `protobuf:"bytes,24,opt,name=website,proto3" json:"website,omitempty"`
+	PhoneNumbers      []*PhoneNumber `protobuf:"bytes,25,rep,name=phone_numbers,json=phoneNumbers,proto3" json:"phone_numbers,omitempty"`
+	Addresses         []*Address     `protobuf:"bytes,26,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *NewUser) Reset() {
 	*x = NewUser{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -260,7 +706,7 @@ func (x *NewUser) String() string {
 func (*NewUser) ProtoMessage() {}
 
 func (x *NewUser) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -273,7 +719,7 @@ func (x *NewUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewUser.ProtoReflect.Descriptor instead.
 func (*NewUser) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *NewUser) GetUsername() string {
@@ -339,6 +785,215 @@ func (x *NewUser) GetEnabled() bool {
 	return false
 }
 
+func (x *NewUser) GetPreRegistration() bool {
+	if x != nil {
+		return x.PreRegistration
+	}
+	return false
+}
+
+func (x *NewUser) GetPasswordHash() string {
+	if x != nil {
+		return x.PasswordHash
+	}
+	return ""
+}
+
+func (x *NewUser) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *NewUser) GetEmailVerified() bool {
+	if x != nil {
+		return x.EmailVerified
+	}
+	return false
+}
+
+func (x *NewUser) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *NewUser) GetNickName() string {
+	if x != nil {
+		return x.NickName
+	}
+	return ""
+}
+
+func (x *NewUser) GetMiddleName() string {
+	if x != nil {
+		return x.MiddleName
+	}
+	return ""
+}
+
+func (x *NewUser) GetPreferredLanguage() string {
+	if x != nil {
+		return x.PreferredLanguage
+	}
+	return ""
+}
+
+func (x *NewUser) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *NewUser) GetZoneInfo() string {
+	if x != nil {
+		return x.ZoneInfo
+	}
+	return ""
+}
+
+func (x *NewUser) GetBirthdate() string {
+	if x != nil {
+		return x.Birthdate
+	}
+	return ""
+}
+
+func (x *NewUser) GetGender() string {
+	if x != nil {
+		return x.Gender
+	}
+	return ""
+}
+
+func (x *NewUser) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *NewUser) GetPicture() string {
+	if x != nil {
+		return x.Picture
+	}
+	return ""
+}
+
+func (x *NewUser) GetWebsite() string {
+	if x != nil {
+		return x.Website
+	}
+	return ""
+}
+
+func (x *NewUser) GetPhoneNumbers() []*PhoneNumber {
+	if x != nil {
+		return x.PhoneNumbers
+	}
+	return nil
+}
+
+func (x *NewUser) GetAddresses() []*Address {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// UserStatus is the body that enables or disables a user.
+type UserStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Enabled       *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserStatus) Reset() {
+	*x = UserStatus{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserStatus) ProtoMessage() {}
+
+func (x *UserStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserStatus.ProtoReflect.Descriptor instead.
+func (*UserStatus) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *UserStatus) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+// UserName is the body that gives a user another name.
+type UserName struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Username      string                 `protobuf:"bytes,1,opt,name=username,proto3" json:"username,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserName) Reset() {
+	*x = UserName{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserName) ProtoMessage() {}
+
+func (x *UserName) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserName.ProtoReflect.Descriptor instead.
+func (*UserName) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UserName) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
 // PasswordReset is the body that replaces a user's password.
 type PasswordReset struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -349,7 +1004,7 @@ type PasswordReset struct {
 
 func (x *PasswordReset) Reset() {
 	*x = PasswordReset{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +1016,7 @@ func (x *PasswordReset) String() string {
 func (*PasswordReset) ProtoMessage() {}
 
 func (x *PasswordReset) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +1029,7 @@ func (x *PasswordReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PasswordReset.ProtoReflect.Descriptor instead.
 func (*PasswordReset) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PasswordReset) GetPassword() string {
@@ -403,7 +1058,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +1070,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +1083,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Identity) GetSource() string {
@@ -500,7 +1155,7 @@ type AuthenticateRequest struct {
 
 func (x *AuthenticateRequest) Reset() {
 	*x = AuthenticateRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +1167,7 @@ func (x *AuthenticateRequest) String() string {
 func (*AuthenticateRequest) ProtoMessage() {}
 
 func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +1180,7 @@ func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateRequest.ProtoReflect.Descriptor instead.
 func (*AuthenticateRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AuthenticateRequest) GetDomain() string {
@@ -565,7 +1220,7 @@ type AuthenticateResponse struct {
 
 func (x *AuthenticateResponse) Reset() {
 	*x = AuthenticateResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +1232,7 @@ func (x *AuthenticateResponse) String() string {
 func (*AuthenticateResponse) ProtoMessage() {}
 
 func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +1245,7 @@ func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateResponse.ProtoReflect.Descriptor instead.
 func (*AuthenticateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AuthenticateResponse) GetIdentity() *Identity {
@@ -612,7 +1267,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +1279,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +1292,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SignInRequest) GetDomain() string {
@@ -670,7 +1325,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +1337,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +1350,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SignInResponse) GetUser() *User {
@@ -716,7 +1371,7 @@ type GetUserRequest struct {
 
 func (x *GetUserRequest) Reset() {
 	*x = GetUserRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +1383,7 @@ func (x *GetUserRequest) String() string {
 func (*GetUserRequest) ProtoMessage() {}
 
 func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +1396,7 @@ func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
 func (*GetUserRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetUserRequest) GetDomain() string {
@@ -767,7 +1422,7 @@ type GetUserResponse struct {
 
 func (x *GetUserResponse) Reset() {
 	*x = GetUserResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +1434,7 @@ func (x *GetUserResponse) String() string {
 func (*GetUserResponse) ProtoMessage() {}
 
 func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +1447,7 @@ func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
 func (*GetUserResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetUserResponse) GetUser() *User {
@@ -815,7 +1470,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +1482,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +1495,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Consent) GetScope() string {
@@ -882,7 +1537,7 @@ type GetConsentsRequest struct {
 
 func (x *GetConsentsRequest) Reset() {
 	*x = GetConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1549,7 @@ func (x *GetConsentsRequest) String() string {
 func (*GetConsentsRequest) ProtoMessage() {}
 
 func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1562,7 @@ func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsRequest.ProtoReflect.Descriptor instead.
 func (*GetConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetConsentsRequest) GetDomain() string {
@@ -941,7 +1596,7 @@ type GetConsentsResponse struct {
 
 func (x *GetConsentsResponse) Reset() {
 	*x = GetConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1608,7 @@ func (x *GetConsentsResponse) String() string {
 func (*GetConsentsResponse) ProtoMessage() {}
 
 func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1621,7 @@ func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsResponse.ProtoReflect.Descriptor instead.
 func (*GetConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetConsentsResponse) GetConsents() []*Consent {
@@ -988,7 +1643,7 @@ type SaveConsentsRequest struct {
 
 func (x *SaveConsentsRequest) Reset() {
 	*x = SaveConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1655,7 @@ func (x *SaveConsentsRequest) String() string {
 func (*SaveConsentsRequest) ProtoMessage() {}
 
 func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1668,7 @@ func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsRequest.ProtoReflect.Descriptor instead.
 func (*SaveConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SaveConsentsRequest) GetDomain() string {
@@ -1052,7 +1707,7 @@ type SaveConsentsResponse struct {
 
 func (x *SaveConsentsResponse) Reset() {
 	*x = SaveConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1719,7 @@ func (x *SaveConsentsResponse) String() string {
 func (*SaveConsentsResponse) ProtoMessage() {}
 
 func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,14 +1732,118 @@ func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsResponse.ProtoReflect.Descriptor instead.
 func (*SaveConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
+}
+
+type Standing_Group struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing_Group) Reset() {
+	*x = Standing_Group{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing_Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing_Group) ProtoMessage() {}
+
+func (x *Standing_Group) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing_Group.ProtoReflect.Descriptor instead.
+func (*Standing_Group) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3, 0}
+}
+
+func (x *Standing_Group) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Standing_Group) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type Standing_Role struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing_Role) Reset() {
+	*x = Standing_Role{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing_Role) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing_Role) ProtoMessage() {}
+
+func (x *Standing_Role) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing_Role.ProtoReflect.Descriptor instead.
+func (*Standing_Role) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3, 1}
+}
+
+func (x *Standing_Role) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Standing_Role) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
 }
 
 var File_gatehouse_directory_v1_directory_proto protoreflect.FileDescriptor
 
 const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x06\n" +
+	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x0f\n" +
 	"\x04User\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1110,9 +1869,58 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\flogins_count\x18\x15 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\vloginsCount\x12\x1e\n" +
 	"\x06client\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x02\x10\x01R\x06client\x12 \n" +
 	"\asubject\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\asubject\x120\n" +
-	"\rpassword_hash\x18\x17 \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\fpasswordHashB\n" +
+	"\rpassword_hash\x18\x17 \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\fpasswordHash\x12\x14\n" +
+	"\x05title\x18\x19 \x01(\tR\x05title\x12\x1b\n" +
+	"\tnick_name\x18\x1a \x01(\tR\bnickName\x12\x1f\n" +
+	"\vmiddle_name\x18\x1b \x01(\tR\n" +
+	"middleName\x12-\n" +
+	"\x12preferred_language\x18\x1c \x01(\tR\x11preferredLanguage\x12\x16\n" +
+	"\x06locale\x18\x1d \x01(\tR\x06locale\x12\x1b\n" +
+	"\tzone_info\x18\x1e \x01(\tR\bzoneInfo\x12\x1c\n" +
+	"\tbirthdate\x18\x1f \x01(\tR\tbirthdate\x12\x16\n" +
+	"\x06gender\x18  \x01(\tR\x06gender\x12\x18\n" +
+	"\aprofile\x18! \x01(\tR\aprofile\x12\x18\n" +
+	"\apicture\x18\" \x01(\tR\apicture\x12\x18\n" +
+	"\awebsite\x18# \x01(\tR\awebsite\x12H\n" +
+	"\rphone_numbers\x18$ \x03(\v2#.gatehouse.directory.v1.PhoneNumberR\fphoneNumbers\x12=\n" +
+	"\taddresses\x18% \x03(\v2\x1f.gatehouse.directory.v1.AddressR\taddresses\x121\n" +
+	"\x10pre_registration\x18( \x01(\bB\x06\xa2\xbb\x18\x02\b\x01R\x0fpreRegistration\x12B\n" +
+	"\x16registration_completed\x18) \x01(\bB\x06\xa2\xbb\x18\x02\b\x01H\x01R\x15registrationCompleted\x88\x01\x01\x12R\n" +
+	"\x13last_password_reset\x18* \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x11lastPasswordReset\x124\n" +
+	"\x12account_non_locked\x18+ \x01(\bB\x06\xa2\xbb\x18\x02\b\x01R\x10accountNonLocked\x12N\n" +
+	"\x11account_locked_at\x18, \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x0faccountLockedAt\x12T\n" +
+	"\x14account_locked_until\x18- \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x12accountLockedUntil\x12\x1c\n" +
+	"\x05roles\x18. \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x05roles\x12\x1e\n" +
+	"\x06groups\x18/ \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06groups\x12D\n" +
+	"\bstanding\x180 \x01(\v2 .gatehouse.directory.v1.StandingB\x06\xa2\xbb\x18\x02\x18\x01R\bstanding\x126\n" +
+	"\x10password_history\x181 \x03(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x0fpasswordHistoryB\n" +
 	"\n" +
-	"\b_enabled\"\xc3\x02\n" +
+	"\b_enabledB\x19\n" +
+	"\x17_registration_completed\"Q\n" +
+	"\vPhoneNumber\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
+	"\aprimary\x18\x03 \x01(\bR\aprimary\"\xeb\x01\n" +
+	"\aAddress\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1c\n" +
+	"\tformatted\x18\x02 \x01(\tR\tformatted\x12%\n" +
+	"\x0estreet_address\x18\x03 \x01(\tR\rstreetAddress\x12\x1a\n" +
+	"\blocality\x18\x04 \x01(\tR\blocality\x12\x16\n" +
+	"\x06region\x18\x05 \x01(\tR\x06region\x12\x1f\n" +
+	"\vpostal_code\x18\x06 \x01(\tR\n" +
+	"postalCode\x12\x18\n" +
+	"\acountry\x18\a \x01(\tR\acountry\x12\x18\n" +
+	"\aprimary\x18\b \x01(\bR\aprimary\"\xf8\x01\n" +
+	"\bStanding\x12>\n" +
+	"\x06groups\x18\x01 \x03(\v2&.gatehouse.directory.v1.Standing.GroupR\x06groups\x12;\n" +
+	"\x05roles\x18\x02 \x03(\v2%.gatehouse.directory.v1.Standing.RoleR\x05roles\x12\x16\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x1a+\n" +
+	"\x05Group\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x1a*\n" +
+	"\x04Role\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xad\a\n" +
 	"\aNewUser\x12\x1a\n" +
 	"\busername\x18\x01 \x01(\tR\busername\x12\x1f\n" +
 	"\bpassword\x18\x02 \x01(\tB\x03\x80\x01\x01R\bpassword\x12\x14\n" +
@@ -1123,9 +1931,35 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\x06source\x18\x06 \x01(\tR\x06source\x12\x16\n" +
 	"\x06client\x18\a \x01(\tR\x06client\x12N\n" +
 	"\x16additional_information\x18\b \x01(\v2\x17.google.protobuf.StructR\x15additionalInformation\x12\x1d\n" +
-	"\aenabled\x18\t \x01(\bH\x00R\aenabled\x88\x01\x01B\n" +
+	"\aenabled\x18\t \x01(\bH\x00R\aenabled\x88\x01\x01\x12)\n" +
+	"\x10pre_registration\x18\n" +
+	" \x01(\bR\x0fpreRegistration\x12.\n" +
+	"\rpassword_hash\x18\v \x01(\tB\t\xa2\xbb\x18\x020\x01\x80\x01\x01R\fpasswordHash\x12!\n" +
+	"\fdisplay_name\x18\f \x01(\tR\vdisplayName\x12%\n" +
+	"\x0eemail_verified\x18\r \x01(\bR\remailVerified\x12\x14\n" +
+	"\x05title\x18\x0e \x01(\tR\x05title\x12\x1b\n" +
+	"\tnick_name\x18\x0f \x01(\tR\bnickName\x12\x1f\n" +
+	"\vmiddle_name\x18\x10 \x01(\tR\n" +
+	"middleName\x12-\n" +
+	"\x12preferred_language\x18\x11 \x01(\tR\x11preferredLanguage\x12\x16\n" +
+	"\x06locale\x18\x12 \x01(\tR\x06locale\x12\x1b\n" +
+	"\tzone_info\x18\x13 \x01(\tR\bzoneInfo\x12\x1c\n" +
+	"\tbirthdate\x18\x14 \x01(\tR\tbirthdate\x12\x16\n" +
+	"\x06gender\x18\x15 \x01(\tR\x06gender\x12\x18\n" +
+	"\aprofile\x18\x16 \x01(\tR\aprofile\x12\x18\n" +
+	"\apicture\x18\x17 \x01(\tR\apicture\x12\x18\n" +
+	"\awebsite\x18\x18 \x01(\tR\awebsite\x12H\n" +
+	"\rphone_numbers\x18\x19 \x03(\v2#.gatehouse.directory.v1.PhoneNumberR\fphoneNumbers\x12=\n" +
+	"\taddresses\x18\x1a \x03(\v2\x1f.gatehouse.directory.v1.AddressR\taddressesB\n" +
 	"\n" +
-	"\b_enabled\"0\n" +
+	"\b_enabled\"7\n" +
+	"\n" +
+	"UserStatus\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabled\"&\n" +
+	"\bUserName\x12\x1a\n" +
+	"\busername\x18\x01 \x01(\tR\busername\"0\n" +
 	"\rPasswordReset\x12\x1f\n" +
 	"\bpassword\x18\x01 \x01(\tB\x03\x80\x01\x01R\bpassword\"\xa8\x02\n" +
 	"\bIdentity\x12\x16\n" +
@@ -1195,56 +2029,73 @@ func file_gatehouse_directory_v1_directory_proto_rawDescGZIP() []byte {
 	return file_gatehouse_directory_v1_directory_proto_rawDescData
 }
 
-var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_gatehouse_directory_v1_directory_proto_goTypes = []any{
 	(*User)(nil),                  // 0: gatehouse.directory.v1.User
-	(*NewUser)(nil),               // 1: gatehouse.directory.v1.NewUser
-	(*PasswordReset)(nil),         // 2: gatehouse.directory.v1.PasswordReset
-	(*Identity)(nil),              // 3: gatehouse.directory.v1.Identity
-	(*AuthenticateRequest)(nil),   // 4: gatehouse.directory.v1.AuthenticateRequest
-	(*AuthenticateResponse)(nil),  // 5: gatehouse.directory.v1.AuthenticateResponse
-	(*SignInRequest)(nil),         // 6: gatehouse.directory.v1.SignInRequest
-	(*SignInResponse)(nil),        // 7: gatehouse.directory.v1.SignInResponse
-	(*GetUserRequest)(nil),        // 8: gatehouse.directory.v1.GetUserRequest
-	(*GetUserResponse)(nil),       // 9: gatehouse.directory.v1.GetUserResponse
-	(*Consent)(nil),               // 10: gatehouse.directory.v1.Consent
-	(*GetConsentsRequest)(nil),    // 11: gatehouse.directory.v1.GetConsentsRequest
-	(*GetConsentsResponse)(nil),   // 12: gatehouse.directory.v1.GetConsentsResponse
-	(*SaveConsentsRequest)(nil),   // 13: gatehouse.directory.v1.SaveConsentsRequest
-	(*SaveConsentsResponse)(nil),  // 14: gatehouse.directory.v1.SaveConsentsResponse
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 16: google.protobuf.Struct
+	(*PhoneNumber)(nil),           // 1: gatehouse.directory.v1.PhoneNumber
+	(*Address)(nil),               // 2: gatehouse.directory.v1.Address
+	(*Standing)(nil),              // 3: gatehouse.directory.v1.Standing
+	(*NewUser)(nil),               // 4: gatehouse.directory.v1.NewUser
+	(*UserStatus)(nil),            // 5: gatehouse.directory.v1.UserStatus
+	(*UserName)(nil),              // 6: gatehouse.directory.v1.UserName
+	(*PasswordReset)(nil),         // 7: gatehouse.directory.v1.PasswordReset
+	(*Identity)(nil),              // 8: gatehouse.directory.v1.Identity
+	(*AuthenticateRequest)(nil),   // 9: gatehouse.directory.v1.AuthenticateRequest
+	(*AuthenticateResponse)(nil),  // 10: gatehouse.directory.v1.AuthenticateResponse
+	(*SignInRequest)(nil),         // 11: gatehouse.directory.v1.SignInRequest
+	(*SignInResponse)(nil),        // 12: gatehouse.directory.v1.SignInResponse
+	(*GetUserRequest)(nil),        // 13: gatehouse.directory.v1.GetUserRequest
+	(*GetUserResponse)(nil),       // 14: gatehouse.directory.v1.GetUserResponse
+	(*Consent)(nil),               // 15: gatehouse.directory.v1.Consent
+	(*GetConsentsRequest)(nil),    // 16: gatehouse.directory.v1.GetConsentsRequest
+	(*GetConsentsResponse)(nil),   // 17: gatehouse.directory.v1.GetConsentsResponse
+	(*SaveConsentsRequest)(nil),   // 18: gatehouse.directory.v1.SaveConsentsRequest
+	(*SaveConsentsResponse)(nil),  // 19: gatehouse.directory.v1.SaveConsentsResponse
+	(*Standing_Group)(nil),        // 20: gatehouse.directory.v1.Standing.Group
+	(*Standing_Role)(nil),         // 21: gatehouse.directory.v1.Standing.Role
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
 }
 var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
-	15, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
-	15, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
-	16, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
-	15, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
-	16, // 4: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
-	16, // 5: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	3,  // 6: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	3,  // 7: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	0,  // 8: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	0,  // 9: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	15, // 10: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	15, // 11: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	10, // 12: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	10, // 13: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	4,  // 14: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	6,  // 15: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	8,  // 16: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	11, // 17: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	13, // 18: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	5,  // 19: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	7,  // 20: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	9,  // 21: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	12, // 22: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	14, // 23: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	22, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
+	22, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
+	23, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
+	22, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
+	1,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	2,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
+	22, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
+	22, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
+	22, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
+	3,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
+	20, // 10: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
+	21, // 11: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
+	23, // 12: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
+	1,  // 13: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	2,  // 14: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
+	23, // 15: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
+	8,  // 16: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	8,  // 17: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	0,  // 18: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	0,  // 19: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	22, // 20: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 21: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	15, // 22: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	15, // 23: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	9,  // 24: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	11, // 25: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	13, // 26: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	16, // 27: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	18, // 28: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	10, // 29: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	12, // 30: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	14, // 31: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	17, // 32: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	19, // 33: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	29, // [29:34] is the sub-list for method output_type
+	24, // [24:29] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }
@@ -1253,14 +2104,15 @@ func file_gatehouse_directory_v1_directory_proto_init() {
 		return
 	}
 	file_gatehouse_directory_v1_directory_proto_msgTypes[0].OneofWrappers = []any{}
-	file_gatehouse_directory_v1_directory_proto_msgTypes[1].OneofWrappers = []any{}
+	file_gatehouse_directory_v1_directory_proto_msgTypes[4].OneofWrappers = []any{}
+	file_gatehouse_directory_v1_directory_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_directory_v1_directory_proto_rawDesc), len(file_gatehouse_directory_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

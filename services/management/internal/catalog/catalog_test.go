@@ -65,6 +65,12 @@ func TestReferencesExist(t *testing.T) {
 	for _, r := range Certificates.References {
 		check(r.Kind, r.Field)
 	}
+	for _, r := range Roles.References {
+		check(r.Kind, r.Field)
+	}
+	for _, r := range Groups.References {
+		check(r.Kind, r.Field)
+	}
 	for _, r := range Certificates.Shared {
 		check(r.Kind, r.Field)
 		check(Certificates.Arm, r.By)

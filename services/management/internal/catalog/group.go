@@ -1,15 +1,135 @@
 package catalog
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
-// Groups are people of a domain who are treated alike.
+// Groups are people of a domain who are treated alike. Who is in one is kept in the directory, not here.
 var Groups = &Kind[*configv1.Group]{
-	Arm:    "group",
-	Title:  "Group",
-	Path:   "groups",
-	Parent: Domains,
-	List:   Paged,
-	Name:   (*configv1.Group).GetName,
+	Arm:      "group",
+	Title:    "Group",
+	Path:     "groups",
+	Parent:   Domains,
+	List:     Paged,
+	Needs:    NeedsRoles | NeedsGroups,
+	Name:     (*configv1.Group).GetName,
+	Searched: func(g *configv1.Group) []string { return []string{g.GetName(), g.GetDescription()} },
+	Unique: []Unique[*configv1.Group]{{
+		Name:  "name",
+		Value: func(g *configv1.Group) string { return DomainKey(g.GetDomain(), g.GetName()) },
+		Taken: func(_, g *configv1.Group) error {
+			return exists("group", g.GetName()).At("name", "already exists")
+		},
+	}},
+	Normalize: func(_ context.Context, _ *Scene, _, g *configv1.Group) error {
+		g.Name = tidy(g.GetName())
+		g.Roles, g.Groups = distinct(g.GetRoles()), distinct(g.GetGroups())
+		g.Members = nil
+		return nil
+	},
+	Validate: validateGroup,
+	References: []Reference[*configv1.Group]{{
+		Kind:  "group",
+		Field: "groups",
+		Value: (*configv1.Group).GetId,
+		Remove: func(from resource.Resource, gone *configv1.Group) {
+			g := from.(*configv1.Group)
+			g.Groups = slices.DeleteFunc(g.GetGroups(), func(id string) bool { return id == gone.GetId() })
+		},
+	}},
+}
+
+func validateGroup(s *Scene, old, g *configv1.Group) error {
+	if err := named(g.GetName(), g.GetDescription()); err != nil {
+		return err
+	}
+	roles := make(map[string]bool, len(s.Roles))
+	for _, r := range s.Roles {
+		roles[r.GetId()] = true
+	}
+	for i, id := range g.GetRoles() {
+		if !roles[id] && !slices.Contains(old.GetRoles(), id) {
+			return dangling(fmt.Sprintf("roles[%d]", i), "Role", id)
+		}
+	}
+	contains := make(map[string][]string, len(s.Groups))
+	for _, other := range s.Groups {
+		contains[other.GetId()] = other.GetGroups()
+	}
+	seen := map[string]bool{} // what is there and does not lead back to g
+	for i, id := range g.GetGroups() {
+		path := fmt.Sprintf("groups[%d]", i)
+		if _, known := contains[id]; !known && id != g.GetId() && !slices.Contains(old.GetGroups(), id) {
+			return dangling(path, "Group", id)
+		}
+		if reaches(contains, seen, id, g.GetId()) {
+			return fault.Invalidf("Group [%s] can not contain itself.", g.GetName()).
+				At(path, "is the group itself or contains it")
+		}
+	}
+	return nil
+}
+
+// reaches reports whether one group is another or contains it at any depth. It adds to seen whom it has looked at.
+func reaches(contains map[string][]string, seen map[string]bool, from, to string) bool {
+	next := []string{from}
+	for len(next) > 0 {
+		id := next[len(next)-1]
+		next = next[:len(next)-1]
+		switch {
+		case id == to:
+			return true
+		case seen[id]:
+			continue
+		}
+		seen[id] = true
+		next = append(next, contains[id]...)
+	}
+	return false
+}
+
+// Limits of names and descriptions of groups and roles, in bytes.
+const (
+	maxGroupName        = 255
+	maxGroupDescription = 2048
+)
+
+// named refuses names and descriptions that nobody could use.
+func named(name, description string) error {
+	if err := required("name", name); err != nil {
+		return err
+	}
+	for _, m := range []struct {
+		path, value string
+		most        int
+	}{{"name", name, maxGroupName}, {"description", description, maxGroupDescription}} {
+		if len(m.value) > m.most {
+			return broken(m.path, "", fmt.Sprintf("size must be at most %d", m.most))
+		}
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return broken("name", "", "must not contain control characters")
+	}
+	return nil
+}
+
+// tidy takes the space around a name off.
+func tidy(name string) string { return strings.TrimSpace(name) }
+
+// distinct returns a list without what stood in it before; nil for an empty one.
+func distinct(list []string) []string {
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(slices.Clone(list), func(v string) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
 }

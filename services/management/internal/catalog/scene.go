@@ -22,6 +22,8 @@ type Scene struct {
 	Scopes       []*configv1.Scope
 	Providers    []*configv1.IdentityProvider
 	Certificates []*configv1.Certificate
+	Roles        []*configv1.Role
+	Groups       []*configv1.Group
 	// MaxSecrets is how many client secrets an application may have.
 	MaxSecrets int
 	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
@@ -42,6 +44,8 @@ const (
 	NeedsScopes Needs = 1 << iota
 	NeedsProviders
 	NeedsCertificates
+	NeedsRoles
+	NeedsGroups
 )
 
 // Hasher turns a chosen secret into its hash; *secret.Hasher is one.

@@ -47,6 +47,11 @@ var Scopes = &Kind[*configv1.Scope]{
 		Value:  (*configv1.Scope).GetKey,
 		Remove: removeScope,
 	}, {
+		Kind:   "role",
+		Field:  "oauthScopes",
+		Value:  (*configv1.Scope).GetKey,
+		Remove: removeRoleScope,
+	}, {
 		Kind:   "domain",
 		Field:  "oidc.clientRegistrationSettings.defaultScopes",
 		Value:  (*configv1.Scope).GetKey,

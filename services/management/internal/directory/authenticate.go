@@ -15,7 +15,7 @@ import (
 
 // Authenticate checks a name, in any case, and a password of the directory itself. Wrong credentials, unknown names and
 // providers that keep their people elsewhere are one refusal (fault.Unauthenticated) and take the same time. A disabled
-// account is fault.Denied, to whom knows the password. An unknown domain is fault.NotFound.
+// or locked account is fault.Denied, to whom knows the password. An unknown domain is fault.NotFound.
 func (s *Service) Authenticate(ctx context.Context, domain, source, username, password string) (*directoryv1.Identity, error) {
 	if err := required("domain", domain, "source", source); err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (s *Service) Authenticate(ctx context.Context, domain, source, username, pa
 		return nil, busy(err)
 	case !ok:
 		return nil, refused
-	case !enabled(user):
+	case !s.maySignIn(user):
 		return nil, errDisabled
 	}
 	if rehash {

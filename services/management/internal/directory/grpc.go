@@ -36,7 +36,10 @@ func (s *server) SignIn(ctx context.Context, r *directoryv1.SignInRequest) (*dir
 	if err != nil {
 		return nil, s.fail(ctx, "SignIn", r.GetDomain(), err)
 	}
-	return &directoryv1.SignInResponse{User: withoutHash(user)}, nil
+	if user, err = s.service.forGateways(ctx, user); err != nil {
+		return nil, s.fail(ctx, "SignIn", r.GetDomain(), err)
+	}
+	return &directoryv1.SignInResponse{User: user}, nil
 }
 
 // GetUser implements directoryv1.DirectoryServiceServer.
@@ -45,7 +48,10 @@ func (s *server) GetUser(ctx context.Context, r *directoryv1.GetUserRequest) (*d
 	if err != nil {
 		return nil, s.fail(ctx, "GetUser", r.GetDomain(), err)
 	}
-	return &directoryv1.GetUserResponse{User: withoutHash(user)}, nil
+	if user, err = s.service.forGateways(ctx, user); err != nil {
+		return nil, s.fail(ctx, "GetUser", r.GetDomain(), err)
+	}
+	return &directoryv1.GetUserResponse{User: user}, nil
 }
 
 // GetConsents implements directoryv1.DirectoryServiceServer.
@@ -73,9 +79,17 @@ func (s *server) fail(ctx context.Context, call, domain string, err error) error
 	return fault.ToGRPC(err)
 }
 
-// withoutHash keeps password hashes in the control plane.
-func withoutHash(u *directoryv1.User) *directoryv1.User {
+// forGateways returns a person as gateways see them: with what groups and roles come to, without hashes, which stay in
+// the control plane, and disabled while the account is locked, which is the same to them.
+func (s *Service) forGateways(ctx context.Context, u *directoryv1.User) (*directoryv1.User, error) {
+	standing, err := s.standing(ctx, u)
+	if err != nil {
+		return nil, err
+	}
 	out := proto.CloneOf(u)
-	out.PasswordHash = ""
-	return out
+	out.PasswordHash, out.PasswordHistory, out.Standing = "", nil, standing
+	if out.AccountNonLocked = !locked(u, s.now()); !out.AccountNonLocked {
+		out.Enabled = proto.Bool(false)
+	}
+	return out, nil
 }

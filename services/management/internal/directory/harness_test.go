@@ -178,7 +178,7 @@ func (h *house) stored(id string) *directoryv1.User {
 
 func (h *house) count(domain string) int64 {
 	h.Helper()
-	_, n, err := h.store.Users().List(h.Context(), store.Query{Domain: domain, Size: 1})
+	_, n, err := h.store.Users().List(h.Context(), store.UserQuery{Domain: domain, Size: 1})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func (h *house) rest() {
 		h.Fatal(err)
 	}
 	api := rest.New(rest.Options{
-		Editor: h.editor, Operators: operators, Audits: h.store.Audits(), Logger: log,
+		Editor: h.editor, Operators: operators, Audits: h.store.Audits(), Logger: log, Members: h.people,
 		Mount: []func(*rest.Mux){func(m *rest.Mux) { h.people.Mount(m) }},
 	})
 	h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: observe.NewMetrics("management"), Panicked: rest.Failure()}))
@@ -240,6 +240,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   prototree.Object
+	list   []prototree.Object // where the answer is an array
 	text   string
 }
 
@@ -267,11 +268,29 @@ func (h *house) call(method, path, body string, headers ...string) answer {
 	}
 	a := answer{status: got.StatusCode, header: got.Header, text: string(text)}
 	if len(text) > 0 {
-		if err := json.Unmarshal(text, &a.body); err != nil {
+		var err error
+		if text[0] == '[' {
+			err = json.Unmarshal(text, &a.list)
+		} else {
+			err = json.Unmarshal(text, &a.body)
+		}
+		if err != nil {
 			h.Fatalf("%s %s answers %q: %v", method, path, text, err)
 		}
 	}
 	return a
+}
+
+// refused checks a refusal: its status, its text, and its first place.
+func (h *house) refused(what string, got answer, status int, message, place string) {
+	h.Helper()
+	at := ""
+	if list, _ := got.body["errors"].([]any); len(list) > 0 {
+		at, _ = list[0].(map[string]any)["path"].(string)
+	}
+	if got.status != status || got.body["message"] != message || at != place {
+		h.Errorf("%s: answered %d at %q: %s\nwant %d at %q: %s", what, got.status, at, got.text, status, place, message)
+	}
 }
 
 // buffer is a log that is written by several goroutines.

@@ -1,9 +1,9 @@
 package directory
 
 import (
+	"context"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
@@ -20,6 +20,7 @@ type Mux interface {
 	JSON(w http.ResponseWriter, status int, v any) error
 	List(w http.ResponseWriter, page int, total int64, data []prototree.Object) error
 	Location(r *http.Request, segments ...string) string
+	Precondition(r *http.Request, current func(context.Context) (int64, error)) (int64, error)
 }
 
 // maxPage is how many users one page of a list has at most.
@@ -46,6 +47,7 @@ func (s *Service) Mount(m Mux) {
 	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword, operation.Operation{
 		Summary: "Give a user another password.", Body: &directoryv1.PasswordReset{},
 	})
+	h.mountGroups(m)
 }
 
 type users struct {
@@ -53,24 +55,26 @@ type users struct {
 	mux     Mux
 }
 
+// precondition returns the revision that a request names as the one it has seen (RFC 9110 §13.1.1), 0 for any.
+func (h *users) precondition(r *http.Request) (int64, error) {
+	return h.mux.Precondition(r, func(ctx context.Context) (int64, error) {
+		user, err := h.service.Get(ctx, r.PathValue("domain"), r.PathValue("user"))
+		return user.GetRevision(), err
+	})
+}
+
 func (h *users) list(w http.ResponseWriter, r *http.Request) error {
 	page, size, q, err := h.mux.Page(r, maxPage)
 	if err != nil {
 		return err
 	}
-	found, total, err := h.service.store.Users().List(r.Context(), store.Query{
+	found, total, err := h.service.store.Users().List(r.Context(), store.UserQuery{
 		Domain: r.PathValue("domain"), Search: q, Page: page, Size: size,
 	})
 	if err != nil {
 		return err
 	}
-	data := make([]prototree.Object, len(found))
-	for i, u := range found {
-		if data[i], err = prototree.Management.Encode(u); err != nil {
-			return err
-		}
-	}
-	return h.mux.List(w, page, total, data)
+	return h.answerPage(w, r, page, total, found)
 }
 
 func (h *users) create(w http.ResponseWriter, r *http.Request) error {
@@ -90,7 +94,7 @@ func (h *users) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", h.mux.Location(r, user.GetId()))
-	return h.answer(w, http.StatusCreated, user)
+	return h.answer(w, r, http.StatusCreated, user)
 }
 
 // takeOutPreRegistration removes a documented member that asks for an e-mail with a link to choose a password. There are
@@ -115,7 +119,7 @@ func (h *users) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.answer(w, http.StatusOK, user)
+	return h.answer(w, r, http.StatusOK, user)
 }
 
 func (h *users) replace(w http.ResponseWriter, r *http.Request) error {
@@ -127,19 +131,23 @@ func (h *users) replace(w http.ResponseWriter, r *http.Request) error {
 	if err := prototree.Management.Decode(body, fresh); err != nil {
 		return err
 	}
-	user, err := h.service.Update(r.Context(), r.PathValue("domain"), r.PathValue("user"), fresh, ifMatch(r))
+	ifMatch, err := h.precondition(r)
 	if err != nil {
 		return err
 	}
-	return h.answer(w, http.StatusOK, user)
+	user, err := h.service.Update(r.Context(), r.PathValue("domain"), r.PathValue("user"), fresh, ifMatch)
+	if err != nil {
+		return err
+	}
+	return h.answer(w, r, http.StatusOK, user)
 }
 
 func (h *users) remove(w http.ResponseWriter, r *http.Request) error {
-	if err := h.service.Delete(r.Context(), r.PathValue("domain"), r.PathValue("user"), ifMatch(r)); err != nil {
+	ifMatch, err := h.precondition(r)
+	if err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return h.done(w, h.service.Delete(r.Context(), r.PathValue("domain"), r.PathValue("user"), ifMatch))
 }
 
 // resetPassword takes {"password": …}.
@@ -159,30 +167,35 @@ func (h *users) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *users) answer(w http.ResponseWriter, status int, user *directoryv1.User) error {
-	tree, err := prototree.Management.Encode(user)
+func (h *users) answerPage(w http.ResponseWriter, r *http.Request, page int, total int64, found []*directoryv1.User) error {
+	shown, err := h.service.shown(r.Context(), found...)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", `"`+strconv.FormatInt(user.GetRevision(), 10)+`"`)
-	return h.mux.JSON(w, status, tree)
+	data := make([]prototree.Object, len(shown))
+	for i, u := range shown {
+		if data[i], err = prototree.Management.Encode(u); err != nil {
+			return err
+		}
+	}
+	return h.mux.List(w, page, total, data)
 }
 
-// noRevision is what no user has.
-const noRevision = -1
-
-// ifMatch returns the revision that a request names as the one it has seen (RFC 9110 §13.1.1): 0 for any, and one that
-// matches nothing for a weak or foreign tag or for several.
-func ifMatch(r *http.Request) int64 {
-	field := strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
-	if field == "" || field == "*" {
-		return 0
+func (h *users) answer(w http.ResponseWriter, r *http.Request, status int, user *directoryv1.User) error {
+	shown, err := h.service.shown(r.Context(), user)
+	if err != nil {
+		return err
 	}
-	tag, ok := strings.CutPrefix(field, `"`)
-	tag, closed := strings.CutSuffix(tag, `"`)
-	revision, err := strconv.ParseInt(tag, 10, 64)
-	if !ok || !closed || err != nil || revision <= 0 {
-		return noRevision
+	tree, err := prototree.Management.Encode(shown[0])
+	if err != nil {
+		return err
 	}
-	return revision
+	if user.GetPreRegistration() && !user.GetRegistrationCompleted() {
+		tree["notices"] = []any{prototree.Object{
+			"path":   "preRegistration",
+			"detail": "no e-mail is sent yet: the person can sign in once a password is set by resetPassword",
+		}}
+	}
+	w.Header().Set("ETag", `"`+strconv.FormatInt(user.GetRevision(), 10)+`"`)
+	return h.mux.JSON(w, status, tree)
 }

@@ -35,7 +35,7 @@ func TestUsersOverREST(t *testing.T) {
 	expected := prototree.Object{
 		"id": id, "domain": h.domain, "revision": 1.0, "username": "ann", "source": "default-idp-" + h.domain, "externalId": id,
 		"email": "ann@example.com", "emailVerified": false, "firstName": "Ann", "lastName": "Lee", "enabled": true,
-		"client": app.GetId(), "additionalInformation": prototree.Object{"team": prototree.Object{"name": "red"}, "level": 3.0},
+		"client": app.GetId(), "accountNonLocked": true, "preRegistration": false, "additionalInformation": prototree.Object{"team": prototree.Object{"name": "red"}, "level": 3.0},
 	}
 	plain := cmpopts.IgnoreMapEntries(func(name string, _ any) bool { return name == "createdAt" || name == "updatedAt" })
 	if diff := cmp.Diff(expected, made.body, plain); diff != "" {
@@ -70,6 +70,7 @@ func TestUsersOverREST(t *testing.T) {
 	expected = prototree.Object{
 		"id": id, "domain": h.domain, "revision": 3.0, "username": "ann", "source": "default-idp-" + h.domain, "externalId": id,
 		"emailVerified": false, "firstName": "Anna", "displayName": "A.", "enabled": false, "client": app.GetId(),
+		"accountNonLocked": true, "preRegistration": false,
 	}
 	if diff := cmp.Diff(expected, put.body, plain); diff != "" {
 		t.Errorf("a PUT replaces what may be written (-want +got):\n%s", diff)

@@ -96,6 +96,8 @@ func isDirectory(p *configv1.IdentityProvider) bool { return p.GetDirectory() !=
 
 func enabled(u *directoryv1.User) bool { return u.Enabled == nil || u.GetEnabled() }
 
+func (s *Service) maySignIn(u *directoryv1.User) bool { return enabled(u) && !locked(u, s.now()) }
+
 func userNotFound(name string) error { return fault.NotFoundf("User [%s] can not be found.", name) }
 
 // busy says that a password could not be checked or hashed now.

@@ -24,7 +24,7 @@ func Subject(source, externalID string) string {
 	return uuid.NewSHA1(subjects, []byte(source+":"+externalID)).String()
 }
 
-// SignIn links an identity to a user, who is made on first sight, and records the login. A disabled user, and one of the
+// SignIn links an identity to a user, who is made on first sight, and records the login. A disabled or locked user, and one of the
 // directory who has been deleted, is fault.Denied. An unknown domain or provider is fault.NotFound.
 func (s *Service) SignIn(ctx context.Context, domain, application string, identity *directoryv1.Identity) (*directoryv1.User, error) {
 	if err := checkIdentity(domain, application, identity); err != nil {
@@ -106,7 +106,7 @@ func (s *Service) meet(ctx context.Context, domain, application, subject string,
 
 // welcome records another login of somebody who is known.
 func (s *Service) welcome(ctx context.Context, user *directoryv1.User, identity *directoryv1.Identity) (*directoryv1.User, error) {
-	if !enabled(user) {
+	if !s.maySignIn(user) {
 		return nil, errDisabled
 	}
 	next := proto.CloneOf(user)

@@ -163,6 +163,10 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 		err = e.store.RemoveDirectory(ctx, r.GetId())
 	case *configv1.Scope:
 		err = e.store.Consents().RemoveScope(ctx, r.GetDomain(), r.GetKey())
+	case *configv1.Role:
+		err = e.store.Users().RemoveRole(ctx, r.GetDomain(), r.GetId())
+	case *configv1.Group:
+		err = e.store.Memberships().RemoveGroup(ctx, r.GetDomain(), r.GetId())
 	case *configv1.Application:
 		err = errors.Join(e.removeLevel(ctx, r), e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r)))
 	}

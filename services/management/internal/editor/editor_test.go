@@ -431,7 +431,7 @@ func TestDeleteDomain(t *testing.T) {
 			t.Errorf("%s is left", resource.KeyOf(res))
 		}
 	}
-	if _, n, err := r.store.Users().List(r.ctx, store.Query{Domain: d.GetId()}); err != nil || n != 0 {
+	if _, n, err := r.store.Users().List(r.ctx, store.UserQuery{Domain: d.GetId()}); err != nil || n != 0 {
 		t.Errorf("%d users are left, %v", n, err)
 	}
 	if again, _ := r.domain("Acme"); again.GetPath() != "/acme" {

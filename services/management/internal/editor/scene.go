@@ -84,6 +84,16 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 			return nil, err
 		}
 	}
+	if needs&catalog.NeedsRoles != 0 {
+		if s.Roles, err = allOf(ctx, from, catalog.Roles, d); err != nil {
+			return nil, err
+		}
+	}
+	if needs&catalog.NeedsGroups != 0 {
+		if s.Groups, err = allOf(ctx, from, catalog.Groups, d); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	Editor    *editor.Editor
 	Operators *operator.Service
 	Audits    *store.Audits
+	// Members keeps who is in groups; nil refuses to.
+	Members GroupMembers
 	// Organization and Environment are the ones there are; empty means DEFAULT.
 	Organization, Environment string
 	// GatewayURL is where gateways are reached from outside, such as https://auth.example.com.

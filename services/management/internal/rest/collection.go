@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -27,6 +28,9 @@ type Special struct {
 	MaxSize int
 	// Issued puts the plain values that are shown once into the answer to a POST.
 	Issued func(prototree.Object, catalog.Issued)
+	// Beside looks at a body that creates or changes a resource for what is kept elsewhere. It refuses what cannot be kept,
+	// before anything is written, and returns what keeps it once the resource is written, or nil.
+	Beside func(r *http.Request, body prototree.Object) (keep func(ctx context.Context, id string) error, err error)
 }
 
 // Mount adds the collection of a kind and everything in it.
@@ -129,7 +133,18 @@ func (c *collection[R]) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	keep, err := c.beside(r, body)
+	if err != nil {
+		return err
+	}
 	made, issued, err := editor.Create(r.Context(), c.editor, c.kind, placeOf(r), body)
+	if err == nil && keep != nil {
+		if err = keep(r.Context(), made.GetId()); err != nil {
+			// Half of what was asked for is nothing that anybody asked for.
+			_, undone := editor.Delete(context.WithoutCancel(r.Context()), c.editor, c.kind, placeOf(r), made.GetId(), made.GetRevision())
+			err = errors.Join(err, undone)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -143,6 +158,13 @@ func (c *collection[R]) create(w http.ResponseWriter, r *http.Request) error {
 	notice(tree, made)
 	w.Header().Set("Location", c.mux.Location(r, made.GetId()))
 	return answerTree(w, http.StatusCreated, made.GetRevision(), tree)
+}
+
+func (c *collection[R]) beside(r *http.Request, body prototree.Object) (func(context.Context, string) error, error) {
+	if c.special.Beside == nil {
+		return nil, nil
+	}
+	return c.special.Beside(r, body)
 }
 
 func (c *collection[R]) read(w http.ResponseWriter, r *http.Request, id string) error {
@@ -173,7 +195,14 @@ func (c *collection[R]) change(w http.ResponseWriter, r *http.Request, id string
 	if err != nil {
 		return err
 	}
+	keep, err := c.beside(r, body)
+	if err != nil {
+		return err
+	}
 	changed, err := do(r.Context(), c.editor, c.kind, placeOf(r), id, body, ifMatch)
+	if err == nil && keep != nil {
+		err = keep(r.Context(), id)
+	}
 	if err != nil {
 		return err
 	}

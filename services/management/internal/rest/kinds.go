@@ -20,6 +20,8 @@ func mountKinds(m *Mux) {
 	})
 	Mount(m, catalog.Scopes, Special{MaxSize: 50})
 	Mount(m, catalog.Certificates, Special{})
+	Mount(m, catalog.Roles, Special{})
+	mountGroups(m)
 }
 
 var applications = Special{

@@ -132,6 +132,12 @@ func constraint(name, value, text string) error {
 // never is a revision that no resource has.
 const never = -1
 
+// Precondition returns the revision that the If-Match of a request asks for (RFC 9110 §13.1.1): 0 for none, and one that
+// nothing has for what cannot match. Where several are named, current decides which of them counts.
+func (m *Mux) Precondition(r *http.Request, current func(context.Context) (int64, error)) (int64, error) {
+	return precondition(r, current)
+}
+
 // precondition returns the revision that If-Match asks for (RFC 9110 §13.1.1), 0 for none, and never for what cannot
 // match: weak and foreign tags. Where several are named, current decides which of them counts.
 func precondition(r *http.Request, current func(context.Context) (int64, error)) (int64, error) {

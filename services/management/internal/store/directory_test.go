@@ -79,7 +79,7 @@ func TestUsers(t *testing.T) {
 	if err := users.Replace(ctx, ann, proto.CloneOf(ann)); !errors.Is(err, ErrStale) {
 		t.Errorf("a late replacement: %v", err)
 	}
-	if list, n, err := users.List(ctx, Query{Domain: "d1", Search: "ann@*", Size: 10}); err != nil || n != 1 || len(list) != 1 {
+	if list, n, err := users.List(ctx, UserQuery{Domain: "d1", Search: "ann@*", Size: 10}); err != nil || n != 1 || len(list) != 1 {
 		t.Errorf("%d of %d found, %v", len(list), n, err)
 	}
 	if err := s.Consents().Save(ctx, "d1", ann.GetId(), "c", []*directoryv1.Consent{{Scope: "x", Approved: true}}); err != nil {

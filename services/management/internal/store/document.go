@@ -30,6 +30,8 @@ type traits struct {
 	unique     func(resource.Resource) []catalog.UniqueValue
 	sort       func(resource.Resource) string
 	search     func(resource.Resource) []string
+	// more are further members by which documents are found, beside those above; nil for none.
+	more func(resource.Resource) map[string]any
 }
 
 func traitsOf(k catalog.Any) traits {
@@ -55,6 +57,11 @@ func (s *Store) encode(t traits, r resource.Resource) (bson.M, error) {
 	doc[memberSearch] = catalog.Searchable(t.search(r))
 	for _, u := range t.unique(r) {
 		doc[memberUnique+u.Name] = u.Value
+	}
+	if t.more != nil {
+		for name, value := range t.more(r) {
+			doc[name] = value
+		}
 	}
 	return doc, nil
 }

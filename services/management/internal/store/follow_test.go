@@ -732,7 +732,7 @@ func TestSweepRemovesOrphans(t *testing.T) {
 		}
 	}
 	for domain, want := range map[string]int64{"d1": 0, "d2": 1} {
-		if _, n, err := s.Users().List(t.Context(), Query{Domain: domain}); err != nil || n != want {
+		if _, n, err := s.Users().List(t.Context(), UserQuery{Domain: domain}); err != nil || n != want {
 			t.Errorf("%d users of %s, %v", n, domain, err)
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -36,11 +37,18 @@ var userTraits = traits{
 			{Name: uniqueSubject, Value: catalog.DomainKey(u.GetDomain(), u.GetSubject())},
 		}
 	},
-	sort: func(r resource.Resource) string { return strings.ToLower(r.(*directoryv1.User).GetUsername()) },
-	search: func(r resource.Resource) []string {
-		u := r.(*directoryv1.User)
-		return []string{u.GetUsername(), u.GetEmail(), u.GetDisplayName(), u.GetFirstName(), u.GetLastName()}
-	},
+	sort:   userSortKey,
+	search: userTexts,
+	more:   userKeys,
+}
+
+func userSortKey(r resource.Resource) string {
+	return strings.ToLower(r.(*directoryv1.User).GetUsername())
+}
+
+func userTexts(r resource.Resource) []string {
+	u := r.(*directoryv1.User)
+	return []string{u.GetUsername(), u.GetEmail(), u.GetDisplayName(), u.GetFirstName(), u.GetLastName()}
 }
 
 // usernameKey makes a user name unique per source, in any case.
@@ -81,20 +89,7 @@ func (u *Users) one(ctx context.Context, filter bson.M) (*directoryv1.User, erro
 	return r.(*directoryv1.User), nil
 }
 
-// List returns users of a domain in the order of their names, and how many there are on all pages.
-func (u *Users) List(ctx context.Context, q Query) ([]*directoryv1.User, int64, error) {
-	all, total, err := u.s.list(ctx, userTraits, q)
-	if err != nil {
-		return nil, 0, err
-	}
-	users := make([]*directoryv1.User, len(all))
-	for i, r := range all {
-		users[i] = r.(*directoryv1.User)
-	}
-	return users, total, nil
-}
-
-// Delete removes a user and what the user consented to, or returns ErrNotFound.
+// Delete removes a user, what the user consented to and the user's memberships, or returns ErrNotFound.
 func (u *Users) Delete(ctx context.Context, domain, id string) error {
 	result, err := u.s.db.Collection(usersCollection).DeleteOne(ctx, bson.M{"_id": id, "domain": domain})
 	if err != nil {
@@ -103,12 +98,15 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 	if result.DeletedCount == 0 {
 		return ErrNotFound
 	}
-	return u.s.Consents().DeleteUser(ctx, domain, id)
+	return errors.Join(u.s.Consents().DeleteUser(ctx, domain, id), u.s.Memberships().RemoveUser(ctx, domain, id))
 }
 
-// RemoveDirectory deletes all people of a domain and their consents.
+// RemoveDirectory deletes all people of a domain, their consents and memberships.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
+		return err
+	}
+	if err := s.Memberships().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
 		return err
 	}
 	_, err := s.db.Collection(usersCollection).DeleteMany(ctx, bson.M{"domain": domain})
@@ -118,7 +116,7 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 // directoryDomains returns the domains for which the directory holds anything.
 func (s *Store) directoryDomains(ctx context.Context) (map[string]bool, error) {
 	domains := map[string]bool{}
-	for _, name := range []string{usersCollection, consentsCollection} {
+	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection} {
 		cursor, err := s.db.Collection(name).Aggregate(ctx, bson.A{bson.M{"$group": bson.M{"_id": "$domain"}}})
 		if err != nil {
 			return nil, s.fail(ctx, err)
