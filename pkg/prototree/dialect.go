@@ -105,6 +105,7 @@ type shape struct {
 	skipping      bool // unknown members are skipped
 	outputIgnored bool // an output-only member that cannot be read is left out
 	document      bool // the database's own kinds of value and its rules for keys
+	keyed         bool // lists whose elements are recognised by a member say so
 
 	plans sync.Map // protoreflect.MessageDescriptor → *plan
 }
@@ -124,6 +125,7 @@ const (
 	masked secrets = iota
 	absent
 	sealed
+	compared // as themselves, to be compared and never shown
 )
 
 type variants uint8

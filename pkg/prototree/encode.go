@@ -47,6 +47,8 @@ func (e *encoder) empty(tree Object, f *field) {
 	switch {
 	case f.isMap:
 		tree[f.name] = Object{}
+	case f.isList && e.keyed && f.marks.Key != "":
+		tree[f.name] = keyedList{member: keyMember(f.desc, f.marks.Key)}
 	case f.isList:
 		tree[f.name] = []any{}
 	case f.kind == protoreflect.BoolKind:
@@ -76,6 +78,9 @@ func (e *encoder) list(f *field, l protoreflect.List) (any, *Error) {
 			return nil, err.at(i)
 		}
 		list[i] = v
+	}
+	if e.keyed && f.marks.Key != "" {
+		return keyedList{member: keyMember(f.desc, f.marks.Key), items: list}, nil
 	}
 	return list, nil
 }
@@ -111,6 +116,8 @@ func (e *encoder) single(f *field, v protoreflect.Value) (any, *Error) {
 		switch {
 		case e.secrets == masked:
 			return Mask, nil
+		case e.secrets == compared:
+			return conceal(f, v), nil
 		case e.secrets == sealed && !f.marks.Hashed:
 			return e.seal(f, v), nil
 		}
