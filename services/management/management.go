@@ -120,7 +120,7 @@ func New(c Config) (*Management, error) {
 	hasher := secret.NewHasher()
 	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	held := image.New()
-	edit := editor.New(editor.Options{Store: db, Image: held, Hasher: hasher, Recorder: changes{recorder}, Logger: log})
+	edit := editor.New(editor.Options{Store: db, Image: held, Hasher: hasher, Logger: log})
 	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
 	operators, err := operator.New(operator.Options{
 		Operators: db.Operators(), Revoked: db.RevokedTokens(), Hasher: hasher, Key: key, Lifetime: c.TokenLifetime,
@@ -182,15 +182,4 @@ func New(c Config) (*Management, error) {
 	m.group.Add("management", m.public.Run)
 	m.log, m.version = log, c.Version
 	return m, nil
-}
-
-// changes hands the editor's events to the audit log.
-type changes struct{ recorder *audit.Recorder }
-
-// Record implements editor.Recorder.
-func (c changes) Record(ctx context.Context, e editor.Event) error {
-	c.recorder.Record(ctx, audit.Event{
-		Action: string(e.Action), Key: e.Key, Name: e.Name, Revision: e.Revision, At: e.At, Before: e.Before, After: e.After,
-	})
-	return nil
 }

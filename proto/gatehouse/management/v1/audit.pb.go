@@ -31,15 +31,19 @@ type Audit struct {
 	// What was done, such as `create`.
 	Type        string             `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
 	Outcome     *Audit_Outcome     `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Actor       *Audit_Party       `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
-	Target      *Audit_Party       `protobuf:"bytes,6,opt,name=target,proto3" json:"target,omitempty"`
+	Actor       *Party             `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`
+	Target      *Party             `protobuf:"bytes,6,opt,name=target,proto3" json:"target,omitempty"`
 	AccessPoint *Audit_AccessPoint `protobuf:"bytes,7,opt,name=access_point,json=accessPoint,proto3" json:"access_point,omitempty"`
 	// Absent for what happened outside of any domain.
 	Domain    string `protobuf:"bytes,8,opt,name=domain,proto3" json:"domain,omitempty"`
 	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The revision of the configuration that the change made.
 	Revision int64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The whole resource before and after the change, secrets masked.
+	// The resource whose change brought this one along; absent where it was meant itself.
+	Cause *Party `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
+	// The members that differ. A resource that was created or deleted has none: its whole state is in `after` or `before`.
+	Changes []*Difference `protobuf:"bytes,14,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The whole resource before and after the change, secrets masked. Lists leave them out.
 	Before        *structpb.Struct `protobuf:"bytes,11,opt,name=before,proto3" json:"before,omitempty"`
 	After         *structpb.Struct `protobuf:"bytes,12,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -104,14 +108,14 @@ func (x *Audit) GetOutcome() *Audit_Outcome {
 	return nil
 }
 
-func (x *Audit) GetActor() *Audit_Party {
+func (x *Audit) GetActor() *Party {
 	if x != nil {
 		return x.Actor
 	}
 	return nil
 }
 
-func (x *Audit) GetTarget() *Audit_Party {
+func (x *Audit) GetTarget() *Party {
 	if x != nil {
 		return x.Target
 	}
@@ -146,6 +150,20 @@ func (x *Audit) GetRevision() int64 {
 	return 0
 }
 
+func (x *Audit) GetCause() *Party {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
+func (x *Audit) GetChanges() []*Difference {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
 func (x *Audit) GetBefore() *structpb.Struct {
 	if x != nil {
 		return x.Before
@@ -162,7 +180,8 @@ func (x *Audit) GetAfter() *structpb.Struct {
 
 type Audit_Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `success` or `failure`.
+	// `success` or `failure`. A change of configuration may also be `pending`, while it is being made, or `attempted`: the
+	// process that made it ended before the change took place.
 	Status        string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -205,67 +224,6 @@ func (x *Audit_Outcome) GetStatus() string {
 	return ""
 }
 
-type Audit_Party struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// A kind of actor, or of resource.
-	Type          string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	DisplayName   string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Audit_Party) Reset() {
-	*x = Audit_Party{}
-	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Audit_Party) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Audit_Party) ProtoMessage() {}
-
-func (x *Audit_Party) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Audit_Party.ProtoReflect.Descriptor instead.
-func (*Audit_Party) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_audit_proto_rawDescGZIP(), []int{0, 1}
-}
-
-func (x *Audit_Party) GetType() string {
-	if x != nil {
-		return x.Type
-	}
-	return ""
-}
-
-func (x *Audit_Party) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *Audit_Party) GetDisplayName() string {
-	if x != nil {
-		return x.DisplayName
-	}
-	return ""
-}
-
 type Audit_AccessPoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	IpAddress     string                 `protobuf:"bytes,1,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
@@ -276,7 +234,7 @@ type Audit_AccessPoint struct {
 
 func (x *Audit_AccessPoint) Reset() {
 	*x = Audit_AccessPoint{}
-	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[3]
+	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -288,7 +246,7 @@ func (x *Audit_AccessPoint) String() string {
 func (*Audit_AccessPoint) ProtoMessage() {}
 
 func (x *Audit_AccessPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[3]
+	mi := &file_gatehouse_management_v1_audit_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -301,7 +259,7 @@ func (x *Audit_AccessPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit_AccessPoint.ProtoReflect.Descriptor instead.
 func (*Audit_AccessPoint) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_audit_proto_rawDescGZIP(), []int{0, 2}
+	return file_gatehouse_management_v1_audit_proto_rawDescGZIP(), []int{0, 1}
 }
 
 func (x *Audit_AccessPoint) GetIpAddress() string {
@@ -322,28 +280,26 @@ var File_gatehouse_management_v1_audit_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_audit_proto_rawDesc = "" +
 	"\n" +
-	"#gatehouse/management/v1/audit.proto\x12\x17gatehouse.management.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x05\n" +
+	"#gatehouse/management/v1/audit.proto\x12\x17gatehouse.management.v1\x1a%gatehouse/management/v1/history.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x05\n" +
 	"\x05Audit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
 	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12\x12\n" +
 	"\x04type\x18\x03 \x01(\tR\x04type\x12@\n" +
-	"\aoutcome\x18\x04 \x01(\v2&.gatehouse.management.v1.Audit.OutcomeR\aoutcome\x12:\n" +
-	"\x05actor\x18\x05 \x01(\v2$.gatehouse.management.v1.Audit.PartyR\x05actor\x12<\n" +
-	"\x06target\x18\x06 \x01(\v2$.gatehouse.management.v1.Audit.PartyR\x06target\x12M\n" +
+	"\aoutcome\x18\x04 \x01(\v2&.gatehouse.management.v1.Audit.OutcomeR\aoutcome\x124\n" +
+	"\x05actor\x18\x05 \x01(\v2\x1e.gatehouse.management.v1.PartyR\x05actor\x126\n" +
+	"\x06target\x18\x06 \x01(\v2\x1e.gatehouse.management.v1.PartyR\x06target\x12M\n" +
 	"\faccess_point\x18\a \x01(\v2*.gatehouse.management.v1.Audit.AccessPointR\vaccessPoint\x12\x16\n" +
 	"\x06domain\x18\b \x01(\tR\x06domain\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\t \x01(\tR\trequestId\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x03R\brevision\x12/\n" +
+	" \x01(\x03R\brevision\x124\n" +
+	"\x05cause\x18\r \x01(\v2\x1e.gatehouse.management.v1.PartyR\x05cause\x12=\n" +
+	"\achanges\x18\x0e \x03(\v2#.gatehouse.management.v1.DifferenceR\achanges\x12/\n" +
 	"\x06before\x18\v \x01(\v2\x17.google.protobuf.StructR\x06before\x12-\n" +
 	"\x05after\x18\f \x01(\v2\x17.google.protobuf.StructR\x05after\x1a!\n" +
 	"\aOutcome\x12\x16\n" +
-	"\x06status\x18\x01 \x01(\tR\x06status\x1aN\n" +
-	"\x05Party\x12\x12\n" +
-	"\x04type\x18\x01 \x01(\tR\x04type\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\tR\x02id\x12!\n" +
-	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x1aK\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x1aK\n" +
 	"\vAccessPoint\x12\x1d\n" +
 	"\n" +
 	"ip_address\x18\x01 \x01(\tR\tipAddress\x12\x1d\n" +
@@ -362,28 +318,31 @@ func file_gatehouse_management_v1_audit_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_audit_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gatehouse_management_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_gatehouse_management_v1_audit_proto_goTypes = []any{
 	(*Audit)(nil),                 // 0: gatehouse.management.v1.Audit
 	(*Audit_Outcome)(nil),         // 1: gatehouse.management.v1.Audit.Outcome
-	(*Audit_Party)(nil),           // 2: gatehouse.management.v1.Audit.Party
-	(*Audit_AccessPoint)(nil),     // 3: gatehouse.management.v1.Audit.AccessPoint
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 5: google.protobuf.Struct
+	(*Audit_AccessPoint)(nil),     // 2: gatehouse.management.v1.Audit.AccessPoint
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*Party)(nil),                 // 4: gatehouse.management.v1.Party
+	(*Difference)(nil),            // 5: gatehouse.management.v1.Difference
+	(*structpb.Struct)(nil),       // 6: google.protobuf.Struct
 }
 var file_gatehouse_management_v1_audit_proto_depIdxs = []int32{
-	4, // 0: gatehouse.management.v1.Audit.timestamp:type_name -> google.protobuf.Timestamp
+	3, // 0: gatehouse.management.v1.Audit.timestamp:type_name -> google.protobuf.Timestamp
 	1, // 1: gatehouse.management.v1.Audit.outcome:type_name -> gatehouse.management.v1.Audit.Outcome
-	2, // 2: gatehouse.management.v1.Audit.actor:type_name -> gatehouse.management.v1.Audit.Party
-	2, // 3: gatehouse.management.v1.Audit.target:type_name -> gatehouse.management.v1.Audit.Party
-	3, // 4: gatehouse.management.v1.Audit.access_point:type_name -> gatehouse.management.v1.Audit.AccessPoint
-	5, // 5: gatehouse.management.v1.Audit.before:type_name -> google.protobuf.Struct
-	5, // 6: gatehouse.management.v1.Audit.after:type_name -> google.protobuf.Struct
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 2: gatehouse.management.v1.Audit.actor:type_name -> gatehouse.management.v1.Party
+	4, // 3: gatehouse.management.v1.Audit.target:type_name -> gatehouse.management.v1.Party
+	2, // 4: gatehouse.management.v1.Audit.access_point:type_name -> gatehouse.management.v1.Audit.AccessPoint
+	4, // 5: gatehouse.management.v1.Audit.cause:type_name -> gatehouse.management.v1.Party
+	5, // 6: gatehouse.management.v1.Audit.changes:type_name -> gatehouse.management.v1.Difference
+	6, // 7: gatehouse.management.v1.Audit.before:type_name -> google.protobuf.Struct
+	6, // 8: gatehouse.management.v1.Audit.after:type_name -> google.protobuf.Struct
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_audit_proto_init() }
@@ -391,13 +350,14 @@ func file_gatehouse_management_v1_audit_proto_init() {
 	if File_gatehouse_management_v1_audit_proto != nil {
 		return
 	}
+	file_gatehouse_management_v1_history_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_audit_proto_rawDesc), len(file_gatehouse_management_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

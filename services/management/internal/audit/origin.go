@@ -3,7 +3,9 @@ package audit
 import (
 	"context"
 
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // Origin is where a request came from.
@@ -41,6 +43,15 @@ type actorKey struct{}
 // WithActor says who acts under ctx where it is no operator.
 func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// AuthorOf returns who acts under ctx and from where, as records of changes name it.
+func AuthorOf(ctx context.Context) store.Author {
+	actor, origin := actorFrom(ctx), OriginFrom(ctx)
+	return store.Author{
+		Kind: actor.Kind, ID: actor.ID, Name: actor.Name,
+		IP: origin.Address, UserAgent: short(origin.UserAgent), RequestID: observe.RequestID(ctx),
+	}
 }
 
 // actorFrom returns the operator of ctx, else the actor that was named, else the system.

@@ -2,15 +2,12 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
@@ -21,8 +18,8 @@ import (
 const (
 	ActionSignIn = "sign-in"
 
-	Success = "success"
-	Failure = "failure"
+	Success = store.ResultSuccess
+	Failure = store.ResultFailure
 )
 
 const (
@@ -32,7 +29,7 @@ const (
 	maxText = 512
 )
 
-// Event is a change of a resource. Before and After are trees of the audit dialect, in which secrets are masked; Before
+// Event is a change of something that is no configuration, such as a user. Before and After are trees of the audit dialect, in which secrets are masked; Before
 // is nil for what was created and After for what was deleted.
 type Event struct {
 	Action        string
@@ -85,11 +82,9 @@ func (r *Recorder) Record(ctx context.Context, e Event) {
 	}
 	record.Kind, record.Domain, record.ResourceID = e.Key.Kind, e.Key.Domain, e.Key.ID
 	record.Name, record.Revision = e.Name, e.Revision
-	var err error
-	if record.Before, err = text(e.Before); err == nil {
-		record.After, err = text(e.After)
-	}
-	if err != nil {
+	if err := record.Describe(prototree.Comparison{
+		Before: e.Before, After: e.After, Changes: prototree.Differences(e.Before, e.After),
+	}); err != nil {
 		r.missed(ctx, record, err)
 		return
 	}
@@ -110,17 +105,17 @@ func (r *Recorder) Refused(ctx context.Context, name string) {
 }
 
 func (r *Recorder) record(ctx context.Context, action, result string) store.AuditRecord {
-	actor, origin := actorFrom(ctx), OriginFrom(ctx)
+	a := AuthorOf(ctx)
 	return store.AuditRecord{
 		At:        r.Now(),
 		Action:    action,
 		Result:    result,
-		ActorKind: actor.Kind,
-		ActorID:   actor.ID,
-		ActorName: actor.Name,
-		IP:        origin.Address,
-		UserAgent: short(origin.UserAgent),
-		RequestID: observe.RequestID(ctx),
+		ActorKind: a.Kind,
+		ActorID:   a.ID,
+		ActorName: a.Name,
+		IP:        a.IP,
+		UserAgent: a.UserAgent,
+		RequestID: a.RequestID,
 	}
 }
 
@@ -141,17 +136,6 @@ func (r *Recorder) missed(ctx context.Context, record store.AuditRecord, err err
 		"kind", record.Kind, "domain", record.Domain, "resource", record.ResourceID, "revision", record.Revision,
 		"actor_kind", record.ActorKind, "actor_id", record.ActorID, "user", record.ActorName,
 		"address", record.IP, "user_agent", record.UserAgent, "before", record.Before, "after", record.After, "err", err)
-}
-
-func text(tree prototree.Object) (string, error) {
-	if tree == nil {
-		return "", nil
-	}
-	data, err := json.Marshal(tree)
-	if err != nil {
-		return "", fmt.Errorf("audit record of a resource: %w", err)
-	}
-	return string(data), nil
 }
 
 // short keeps a text readable and of a bearable length.

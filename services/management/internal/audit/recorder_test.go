@@ -58,7 +58,7 @@ var event = Event{
 
 func records(t *testing.T, db *store.Store) []*store.AuditRecord {
 	t.Helper()
-	all, _, err := db.Audits().List(t.Context(), store.AuditQuery{})
+	all, _, err := db.Audits().List(t.Context(), store.AuditQuery{Whole: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +81,7 @@ func TestARecordSaysWhoWhatWhenAndFromWhere(t *testing.T) {
 		At: event.At, Action: "update", Result: Success, Domain: "d1", Kind: "application", ResourceID: "a1", Name: "An application",
 		Revision: 7, ActorKind: "operator", ActorID: "o1", ActorName: "ann", IP: "192.0.2.1", RequestID: "request-1",
 		Before: `{"metadata":{"a.b":"$x"},"name":"Old"}`, After: `{"name":"An application"}`,
+		Changes: `[{"path":"metadata","before":{"a.b":"$x"}},{"path":"name","before":"Old","after":"An application"}]`, Changed: 2,
 	}
 	if diff := cmp.Diff(want, all[2], cmpopts.IgnoreFields(store.AuditRecord{}, "ID", "UserAgent")); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)

@@ -131,11 +131,9 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		for _, c := range companions {
 			ops = append(ops, store.Op{New: c})
 		}
-		revision, err := e.write(ctx, fresh, ops)
-		if err != nil {
+		if _, err := e.write(ctx, fresh, action, ops); err != nil {
 			return lost(k, id, err)
 		}
-		e.record(ctx, k, action, old, fresh, revision)
 		result = fresh
 		return nil
 	})

@@ -108,11 +108,9 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		for _, c := range companions {
 			ops = append(ops, store.Op{New: c})
 		}
-		revision, err := e.write(ctx, r, append(ops, store.Op{New: r}))
-		if err != nil {
+		if _, err := e.write(ctx, r, action, append(ops, store.Op{New: r})); err != nil {
 			return err
 		}
-		e.record(ctx, k, action, nil, r, revision)
 		made, issued = r, secrets
 		return nil
 	})

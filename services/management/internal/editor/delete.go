@@ -46,10 +46,9 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		}
 		// The resource goes first: nobody can build on it while the rest follows.
 		ops = append([]store.Op{{Old: old}}, ops...)
-		if revision, err = e.write(ctx, old, ops); err != nil {
+		if revision, err = e.write(ctx, old, Deleted, ops); err != nil {
 			return lost(k, id, err)
 		}
-		e.record(ctx, k, Deleted, old, nil, revision)
 		e.empty(ctx, k, old)
 		e.forget(ctx, old)
 		return nil
@@ -146,7 +145,7 @@ func (e *Editor) removeChildren(ctx context.Context, children []catalog.Any, gon
 		}
 	}
 	for part := range slices.Chunk(ops, store.RemovalSize) {
-		if _, err := e.write(ctx, gone, part); err != nil {
+		if _, err := e.write(ctx, gone, Deleted, part); err != nil {
 			return err
 		}
 	}

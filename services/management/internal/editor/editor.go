@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
@@ -18,8 +19,6 @@ import (
 type Options struct {
 	Store  *store.Store
 	Hasher catalog.Hasher
-	// Recorder is told of every change; nil records nothing.
-	Recorder Recorder
 	// Image is this process's copy of the configuration, from which lists are answered; it is told of every write. Nil
 	// means that there is none and the database is asked.
 	Image *image.Image
@@ -88,12 +87,15 @@ func again(ifMatch int64, change func(lost bool) error) error {
 
 func stale() error { return fault.Stalef("The resource has changed since the revision you named") }
 
-// write stores a change of a resource and of what comes along, explains a taken value, and tells everybody.
-func (e *Editor) write(ctx context.Context, meant resource.Resource, ops []store.Op) (int64, error) {
+// write stores a change of a resource and of what comes along, with the records of all of it, explains a taken value, and
+// tells everybody. Who acts is in ctx.
+func (e *Editor) write(ctx context.Context, meant resource.Resource, action Action, ops []store.Op) (int64, error) {
 	if err := e.lastOfItsValue(ctx, meant, ops); err != nil {
 		return 0, err
 	}
-	revision, err := e.store.Write(ctx, store.Change{Ops: ops})
+	revision, err := e.store.Write(ctx, store.Change{
+		Ops: ops, Action: string(action), Meant: resource.KeyOf(meant), By: audit.AuthorOf(ctx),
+	})
 	if err != nil {
 		return 0, e.explain(meant, ops, err)
 	}

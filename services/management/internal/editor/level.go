@@ -78,7 +78,7 @@ func (e *Editor) stillThere(ctx context.Context, at Place, made ...resource.Reso
 		}
 	}
 	if len(ops) > 0 {
-		_, err := e.write(ctx, ops[0].Old, ops)
+		_, err := e.write(ctx, &configv1.Application{Id: at.Application, Domain: at.Domain}, Deleted, ops)
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale) && !fault.Is(err, fault.NotFound) {
 			return err
 		}
@@ -100,7 +100,7 @@ func (e *Editor) removeLevel(ctx context.Context, gone *configv1.Application) er
 			ops = append(ops, store.Op{Old: r})
 		}
 		for part := range slices.Chunk(ops, store.RemovalSize) {
-			if _, err := e.write(ctx, part[0].Old, part); err != nil && !errors.Is(err, store.ErrNotFound) {
+			if _, err := e.write(ctx, gone, Deleted, part); err != nil && !errors.Is(err, store.ErrNotFound) {
 				failed = append(failed, err)
 			}
 		}

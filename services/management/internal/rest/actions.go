@@ -30,9 +30,6 @@ func mountActions(m *Mux) {
 	m.Handle("POST "+domain+"/certificates/rotate", "certificate:create", x.rotateCertificate, operation.Operation{
 		Summary: "Make a new signing key.", Status: http.StatusCreated, Answer: &configv1.Certificate{},
 	})
-	m.Handle("GET "+domain+"/audits", "audit:read", x.listAudits, operation.Operation{
-		Summary: "List the audit records of a domain, the newest first.", Query: operation.Paging(), Answer: &managementv1.Audit{}, Shape: operation.Page,
-	})
 
 	m.Handle("PUT "+application+"/type", "application:update", x.setType, operation.Operation{
 		Summary: "Change the type of an application, and force the defaults of the new type.", Body: &configv1.ApplicationType{}, Conditional: true, Answer: &configv1.Application{},
@@ -51,6 +48,7 @@ func mountActions(m *Mux) {
 	})
 
 	mountForms(m)
+	mountAudits(m)
 	mountAliases(m)
 }
 

@@ -49,16 +49,6 @@ type house struct {
 	hasher *secret.Hasher
 }
 
-// recorderOf gives the editor's events to the audit records, as the service does.
-type recorderOf struct{ *audit.Recorder }
-
-func (r recorderOf) Record(ctx context.Context, e editor.Event) error {
-	r.Recorder.Record(ctx, audit.Event{
-		Action: string(e.Action), Key: e.Key, Name: e.Name, Revision: e.Revision, At: e.At, Before: e.Before, After: e.After,
-	})
-	return nil
-}
-
 func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	t.Helper()
 	h := &house{t: t, log: &syncBuffer{}, hasher: secret.NewHasher()}
@@ -78,7 +68,7 @@ func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	}
 	h.operator(adminName, adminPassword, operator.PermissionOwner)
 	h.api = New(Options{
-		Editor:     editor.New(editor.Options{Store: h.store, Hasher: h.hasher, Recorder: recorderOf{recorder}, Logger: log}),
+		Editor:     editor.New(editor.Options{Store: h.store, Hasher: h.hasher, Logger: log}),
 		Operators:  operators,
 		Audits:     h.store.Audits(),
 		GatewayURL: "http://gateway.example:8092/",

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
@@ -159,60 +158,5 @@ func TestSecretsAreSeenOnce(t *testing.T) {
 	users := stored.GetInline().GetUsers()
 	if ok, _, err := h.hasher.Verify(t.Context(), users[0].GetPassword(), "anns-plain-password"); err != nil || !ok {
 		t.Errorf("the password does not work after the mask was sent back: %v", err)
-	}
-}
-
-func TestAudits(t *testing.T) {
-	h := newHouse(t)
-	domain := h.domain("Watched")
-	d := short + "/domains/" + domain
-	app := h.application(domain, `{"name":"Seen","type":"SERVICE","metadata":{"a.b":"$c"}}`)["id"].(string)
-	h.send("PATCH", d+"/applications/"+app, `{"description":"changed"}`, header("User-Agent", "a test")).status(http.StatusOK)
-	h.send("PATCH", d+"/applications/"+app, `{"nope":"refused"}`).status(http.StatusBadRequest)
-	h.send("POST", d+"/applications/"+app+"/secrets", `{"name":"more"}`).status(http.StatusCreated)
-	h.send("DELETE", d+"/applications/"+app, "").status(http.StatusNoContent)
-
-	records := h.send("GET", d+"/audits", "").status(http.StatusOK).data()
-	var actions []any
-	for _, r := range records {
-		actions = append(actions, r["type"])
-	}
-	if diff := cmp.Diff([]any{"delete", "create_secret", "update", "create", "create"}, actions); diff != "" {
-		t.Fatalf("actions, the newest first (-want +got):\n%s", diff)
-	}
-	update := records[2]
-	for path, want := range map[string]any{
-		"actor.displayName": adminName, "actor.type": "operator", "target.type": "application", "target.id": app, "target.displayName": "Seen",
-		"accessPoint.ipAddress": "127.0.0.1", "accessPoint.userAgent": "a test", "outcome.status": "success", "domain": domain,
-		"before.description": nil, "after.description": "changed",
-	} {
-		if got := at(update, path); got != want {
-			t.Errorf("%s is %v, want %v", path, got, want)
-		}
-	}
-	if update["timestamp"] == nil || update["id"] == nil || update["revision"] == nil || update["requestId"] == nil {
-		t.Errorf("record %v", update)
-	}
-	if at(records[0], "after") != nil || at(records[0], "before") == nil || at(records[3], "before") != nil {
-		t.Errorf("before and after: %v", records)
-	}
-	page := h.send("GET", d+"/audits?size=2&page=1", "").status(http.StatusOK)
-	if got := page.data(); len(got) != 2 || got[0]["id"] != update["id"] || page.tree()["totalCount"].(interface{ String() string }).String() != "5" {
-		t.Errorf("second page %s", page.body)
-	}
-
-	h.send("POST", short+"/auth/token", "", basic(adminName, "wrong")).status(http.StatusUnauthorized)
-	h.send("POST", short+"/auth/token", "", basic("a password in the wrong field", "x")).status(http.StatusUnauthorized)
-	all := h.send("GET", "/management/organizations/DEFAULT/audits?size=3", "").status(http.StatusOK).data()
-	if all[0]["type"] != "sign-in" || at(all[0], "outcome.status") != "failure" || at(all[0], "actor.displayName") != nil {
-		t.Errorf("a refused stranger is %v", all[0])
-	}
-	if at(all[1], "outcome.status") != "failure" || at(all[1], "actor.displayName") != adminName {
-		t.Errorf("a refused operator is %v", all[1])
-	}
-	h.send("DELETE", d, "").status(http.StatusNoContent)
-	all = h.send("GET", "/management/organizations/DEFAULT/audits?size=1", "").status(http.StatusOK).data()
-	if all[0]["type"] != "delete" || at(all[0], "target.id") != domain {
-		t.Errorf("the end of a domain is %v", all[0])
 	}
 }

@@ -33,10 +33,7 @@ func (a *API) mountEnvironments() {
 	a.handle("GET", prefix+"/organizations/{organization}/environments", "environment:read", a.listEnvironments, operation.Operation{
 		Summary: "List the environments of an organization.", Answer: &managementv1.Environment{}, Shape: operation.Array,
 	})
-	a.handle("GET", prefix+"/organizations/{organization}/audits", "audit:read", a.listAllAudits, operation.Operation{
-		Summary: "List the audit records of an organization, the newest first.",
-		Query:   operation.Paging(), Answer: &managementv1.Audit{}, Shape: operation.Page,
-	})
+	a.mountAllAudits()
 }
 
 // handle adds a route with its whole path.

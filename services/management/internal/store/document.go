@@ -32,6 +32,7 @@ type traits struct {
 	search     func(resource.Resource) []string
 	// more are further members by which documents are found, beside those above; nil for none.
 	more func(resource.Resource) map[string]any
+	name func(resource.Resource) string
 }
 
 func traitsOf(k catalog.Any) traits {
@@ -43,6 +44,7 @@ func traitsOf(k catalog.Any) traits {
 		unique:     k.UniqueValues,
 		sort:       k.SortText,
 		search:     k.SearchText,
+		name:       k.NameOf,
 	}
 }
 

@@ -62,7 +62,15 @@ func manifest() map[string][]index {
 		},
 		consentsCollection: {ascending("domain", "domain", "user")},
 		tokensCollection:   {ascending("expiry", "expiresAt")},
-		auditsCollection:   {ascending("domain", "domain", "_id")},
+		auditsCollection: {
+			ascending("time", "at", "_id"),
+			ascending("domain", "domain", "at", "_id"),
+			ascending("action", "domain", "action", "at", "_id"),
+			ascending("actor", "actorId", "at", "_id"),
+			ascending("actor_name", "actorName", "at", "_id"),
+			ascending("resource", "resourceId", "revision", "_id"),
+			ascending("revision", "domain", "revision", "_id"),
+		},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

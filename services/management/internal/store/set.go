@@ -23,9 +23,15 @@ func (w *writer) writeSet(ctx context.Context) (int64, error) {
 		if err := w.step(Announced, revision); err != nil {
 			return 0, err
 		}
-		switch err := w.writeAll(ctx, revision); {
+		h := heart{s: w.s, revision: revision, began: time.Now()}
+		err = w.record(ctx, revision, h.beat)
+		if err == nil {
+			err = w.writeAll(ctx, revision, &h)
+		}
+		switch {
 		case errors.Is(err, errDropped):
 			w.undo(ctx, revision)
+			w.forget(ctx, w.recorded)
 			continue
 		case err != nil:
 			err = w.drop(ctx, revision, err)
@@ -44,6 +50,7 @@ func (w *writer) writeSet(ctx context.Context) (int64, error) {
 		if !ours {
 			// Taken for dead. Who dropped the change may have passed before the last document was written.
 			w.undo(ctx, revision)
+			w.forget(ctx, w.recorded)
 			continue
 		}
 		w.s.written.ring() // followers need not wait for the rest
@@ -64,8 +71,7 @@ func (w *writer) undo(ctx context.Context, revision int64) {
 	}
 }
 
-func (w *writer) writeAll(ctx context.Context, revision int64) error {
-	h := heart{s: w.s, revision: revision, began: time.Now()}
+func (w *writer) writeAll(ctx context.Context, revision int64, h *heart) error {
 	for i, op := range w.ops {
 		err := h.beat(ctx)
 		if err != nil {

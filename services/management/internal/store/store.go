@@ -36,6 +36,9 @@ type Options struct {
 	SweepEvery time.Duration
 	// KeepChanges is how long the log of changes reaches back (24 h).
 	KeepChanges time.Duration
+	// KeepAudits is how long audit records are kept; 0 means for ever. The newest record of a resource that exists is
+	// kept whatever its age.
+	KeepAudits time.Duration
 	// SelectionTimeout bounds the search for a server (2 s), OperationTimeout everything that is asked of it (5 s).
 	SelectionTimeout, OperationTimeout time.Duration
 
@@ -50,6 +53,7 @@ type Step string
 // The points in a write.
 const (
 	Announced Step = "announced" // the change is pending, nothing is written
+	Recorded  Step = "recorded"  // the records are written, and no resource
 	Wrote     Step = "wrote"     // one resource of a set is written
 	Written   Step = "written"   // everything is written, the change is still pending
 	Settled   Step = "settled"   // the change is settled, a set is not cleared away
@@ -68,6 +72,7 @@ type Store struct {
 	installation atomic.Pointer[string]
 	tail         tail
 	suspects     suspects
+	pruned       pruning
 	written      bell
 }
 

@@ -29,7 +29,15 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Sweep is one round of Run. Its parts may be repeated at any time.
 func (s *Store) Sweep(ctx context.Context) error {
-	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneChanges(ctx))
+	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneAudits(ctx), s.closeChanges(ctx))
+}
+
+// closeChanges shortens the log, once everything is known that only the log says.
+func (s *Store) closeChanges(ctx context.Context) error {
+	if err := s.examine(ctx); err != nil {
+		return err
+	}
+	return s.pruneChanges(ctx)
 }
 
 // resolveSets brings change sets to an end whose writers died after the last follower had passed.
@@ -157,12 +165,38 @@ func (s *Store) removeDomain(ctx context.Context, domain string, ops []Op) error
 		s.log.InfoContext(ctx, "resources of a deleted domain removed", "domain", domain, "count", len(ops))
 	}
 	for part := range slices.Chunk(ops, RemovalSize) {
+		if err := s.wholly(ctx, part); err != nil {
+			return err
+		}
+		c := Change{Ops: part, Meant: resource.Key{Kind: catalog.Domains.Arm, Domain: domain, ID: domain}}
 		// What changed or went meanwhile is for the next sweep.
-		if _, err := s.Write(ctx, Change{Ops: part}); err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrNotFound) {
+		if _, err := s.Write(ctx, c); err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
 	return s.RemoveDirectory(ctx, domain)
+}
+
+// wholly completes resources of which only the stamps are known: their records say what is lost. One that has changed
+// meanwhile stays as it is, and the write will find out.
+func (s *Store) wholly(ctx context.Context, ops []Op) error {
+	for i, op := range ops {
+		t, err := traitsOfKind(op.key().Kind)
+		if err != nil {
+			return err
+		}
+		r, err := s.one(ctx, t, bson.M{"_id": op.Old.GetId()})
+		switch {
+		case errors.Is(err, ErrNotFound):
+		case err != nil && away(err):
+			return err
+		case err != nil:
+			s.log.WarnContext(ctx, "removed resource cannot be read", "resource", op.key().String(), "err", err)
+		case r.GetRevision() == op.Old.GetRevision():
+			ops[i].Old = r
+		}
+	}
+	return nil
 }
 
 // pruneChanges deletes old entries of the log. The newest one stays: it is where the next revision comes from.
@@ -171,10 +205,11 @@ func (s *Store) pruneChanges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.db.Collection(changesCollection).DeleteMany(ctx, bson.M{
-		"_id": bson.M{"$lt": last},
-		"at":  bson.M{"$lt": s.now().Add(-s.opts.KeepChanges).UTC().Truncate(time.Millisecond)},
-	})
+	before := s.now().Add(-s.opts.KeepChanges).UTC().Truncate(time.Millisecond)
+	if open := s.longAgo(); open.Before(before) {
+		before = open // later ones have not been examined
+	}
+	_, err = s.db.Collection(changesCollection).DeleteMany(ctx, bson.M{"_id": bson.M{"$lt": last}, "at": bson.M{"$lt": before}})
 	return s.fail(ctx, err)
 }
 

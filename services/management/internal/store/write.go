@@ -15,10 +15,19 @@ import (
 // one revision, or nothing.
 type Change struct {
 	Ops []Op
+	// Action is what was done to Meant, as its record calls it; empty: create, update or delete. A deletion is always
+	// called one.
+	Action string
+	// Meant is the resource that the change is about: the records of the others name it as their cause. The zero key says
+	// that each operation is meant for itself.
+	Meant resource.Key
+	// By is who makes the change.
+	By Author
 }
 
 // Op is what happens to one resource. Without Old it is created, without New deleted, with both replaced where the
-// stored revision still is Old's. Of the Old of a deletion only identifier, domain and revision count.
+// stored revision still is Old's. Of the Old of a deletion only identifier, domain and revision count; the rest of it
+// stands in the record.
 type Op struct {
 	Old, New resource.Resource
 }
@@ -37,11 +46,12 @@ func (o Op) key() resource.Key {
 // value is taken; nothing is changed then. After fault.Unavailable the outcome is not known: the change is there in
 // full or not at all.
 //
-// A write has three steps:
+// A write has four steps:
 //
 //  1. announce: the change enters the log as pending; its number is the new revision;
-//  2. write: the resources are written where they are still as they were read;
-//  3. settle: the change is settled, or dropped if the write failed.
+//  2. record: the records of all operations are written; see records.go;
+//  3. write: the resources are written where they are still as they were read;
+//  4. settle: the change is settled. If the write failed it is dropped, and the records are removed.
 //
 // The end of ctx does not interrupt a write that has begun, so that callers who hang up leave no pending change behind.
 func (s *Store) Write(ctx context.Context, c Change) (int64, error) {
@@ -52,7 +62,7 @@ func (s *Store) Write(ctx context.Context, c Change) (int64, error) {
 		return 0, context.Cause(ctx)
 	}
 	ctx = context.WithoutCancel(ctx)
-	w := writer{s: s, ops: c.Ops, set: len(c.Ops) > 1}
+	w := writer{s: s, change: c, ops: c.Ops, set: len(c.Ops) > 1}
 	for _, op := range c.Ops {
 		t, err := traitsOfKind(op.key().Kind)
 		if err != nil {
@@ -74,11 +84,13 @@ const maxAnnouncements = 5
 
 // writer is one call of Write.
 type writer struct {
-	s      *Store
-	ops    []Op
-	keys   []resource.Key
-	traits []traits
-	set    bool
+	s        *Store
+	change   Change
+	ops      []Op
+	keys     []resource.Key
+	traits   []traits
+	set      bool
+	recorded []string // the identifiers of the records under the current revision
 }
 
 // died is what a test's hook makes of a writer: it ends on the spot.
@@ -97,7 +109,8 @@ func (w *writer) step(step Step, revision int64) error {
 }
 
 // writeOne writes a single resource. If the change is dropped under it although the resource is written, it is announced
-// again, now with what is stored as the old state.
+// again, now with what is stored as the old state. The record follows: the one under the revision that the resource ends
+// with stays.
 func (w *writer) writeOne(ctx context.Context) (int64, error) {
 	op := w.ops[0]
 	stored := int64(0) // the revision under which op.New is stored already
@@ -110,12 +123,23 @@ func (w *writer) writeOne(ctx context.Context) (int64, error) {
 		if err := w.step(Announced, revision); err != nil {
 			return 0, err
 		}
+		earlier := w.recorded
+		if !deleted { // what deleted it is recorded already
+			if err := w.record(ctx, revision, noBeat); err != nil {
+				return 0, w.drop(ctx, revision, err)
+			}
+		}
 		switch {
 		case deleted:
 		case stored != 0:
-			if err = w.s.restamp(ctx, w.traits[0], op, stored, revision); errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) {
+			err = w.s.restamp(ctx, w.traits[0], op, stored, revision)
+			if errors.Is(err, ErrStale) || errors.Is(err, ErrNotFound) {
 				// Somebody built on what was stored, and announced that. This entry only points there.
 				err = nil
+				earlier, w.recorded = w.recorded, earlier
+			}
+			if err == nil {
+				w.forget(ctx, earlier)
 			}
 		case op.New == nil:
 			err = w.s.remove(ctx, w.traits[0], op.Old)
@@ -142,19 +166,24 @@ func (w *writer) writeOne(ctx context.Context) (int64, error) {
 	return 0, w.tooSlow()
 }
 
+// noBeat is the heart of a write that is over soon.
+func noBeat(context.Context) error { return nil }
+
 func (w *writer) tooSlow() error {
 	return fmt.Errorf("the change of %s was dropped %d times before it was written", w.keys[0], maxAnnouncements)
 }
 
-// drop ends a change whose write failed and returns why it failed. Where the outcome of the write is not known the change
-// stays pending: followers drop it after the grace period and take what is there.
+// drop ends a change whose write failed, removes its records and returns why it failed. Where the outcome of the write is
+// not known the change stays pending: followers drop it after the grace period and take what is there.
 func (w *writer) drop(ctx context.Context, revision int64, why error) error {
 	if away(why) || errors.As(why, &died{}) {
 		return why
 	}
 	if _, err := w.s.settle(ctx, revision, dropped); err != nil {
 		w.s.log.WarnContext(ctx, "change left pending", "revision", revision, "err", err)
+		return why
 	}
+	w.forget(ctx, w.recorded)
 	return why
 }
 
