@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
@@ -25,6 +26,9 @@ func Having(k catalog.Any, field, value string) (func(resource.Resource) bool, e
 			return nil, fmt.Errorf("%s has no place %s", k.Descriptor().Arm, field)
 		}
 		path, md = append(path, fd), fd.Message()
+	}
+	if md != nil && prototree.IsList(md) {
+		path = append(path, md.Fields().Get(0)) // a message that is spelled as a plain list
 	}
 	switch path[len(path)-1].Kind() {
 	case protoreflect.StringKind, protoreflect.EnumKind:

@@ -366,6 +366,22 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// A list that is a message of its own, so that it can be absent, is a list.
+func TestHavingInAListThatCanBeAbsent(t *testing.T) {
+	domain := &configv1.Domain{Oidc: &configv1.OpenIDSettings{ClientRegistrationSettings: &configv1.ClientRegistrationSettings{
+		AllowedScopes: &configv1.Strings{Values: []string{"a", "b"}},
+	}}}
+	for value, want := range map[string]bool{"b": true, "c": false} {
+		has, err := Having(catalog.Domains, "oidc.clientRegistrationSettings.allowedScopes", value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := has(domain); got != want {
+			t.Errorf("%s is there: %t", value, got)
+		}
+	}
+}
+
 func TestHaving(t *testing.T) {
 	a := application("d", "1", "", "c")
 	a.Type = configv1.Application_WEB

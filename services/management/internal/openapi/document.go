@@ -90,6 +90,7 @@ func (b *builder) document() object {
 		all[name] = s
 	}
 	addNotices(all)
+	addShown(all)
 	addMerges(all, b.merges)
 	return object{
 		"openapi":           "3.1.0",

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"strings"
 	"sync"
+
+	"github.com/google/uuid"
 )
 
 //go:embed examples
@@ -17,14 +19,25 @@ var examples = sync.OnceValue(func() map[string][]byte {
 		text, _ := files.ReadFile("examples/" + entry.Name())
 		all[strings.TrimSuffix(entry.Name(), ".json")] = text
 	}
+	for alias, of := range map[string]string{"putClient": "putApplication", "patchClient": "patchApplication"} {
+		all[alias] = all[of]
+	}
 	return all
 })
 
-// identifiers are what stands in examples for the things that parameters of paths name.
+// identifiers are what stands in examples for the things that parameters of paths name, where it is no identifier of ours.
 var identifiers = map[string]string{
 	"organization": "DEFAULT",
 	"environment":  "DEFAULT",
+	"hrid":         "acme",
+	"revision":     "1",
 }
 
-// ExampleOf returns what examples have in the place of a parameter of a path; "" if they have nothing.
-func ExampleOf(parameter string) string { return identifiers[parameter] }
+// ExampleOf returns what examples have in the place of a parameter of a path. The example of an application is the same
+// in every path and in every body that names one.
+func ExampleOf(parameter string) string {
+	if id := identifiers[parameter]; id != "" {
+		return id
+	}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(parameter)).String()
+}

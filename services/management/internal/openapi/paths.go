@@ -101,9 +101,7 @@ func pathParameters(path string) []any {
 		}
 		described := object{
 			"name": name, "in": "path", "required": true, "description": about, "schema": object{"type": "string"},
-		}
-		if example := ExampleOf(name); example != "" {
-			described["example"] = example
+			"example": ExampleOf(name),
 		}
 		all = append(all, described)
 	}

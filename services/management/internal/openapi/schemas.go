@@ -74,6 +74,18 @@ func addNotices(all object) {
 	}
 }
 
+// addShown adds what is no member of a message and appears in one answer only.
+func addShown(all object) {
+	settings, ok := all["OAuthSettings"].(object)
+	if !ok {
+		return
+	}
+	settings["properties"].(object)["clientSecret"] = object{
+		"type": "string", "format": "password", "readOnly": true,
+		"description": "The client secret; only in the answer to the creation.",
+	}
+}
+
 // mergeSuffix marks the name of the schema of a body that is merged.
 const mergeSuffix = "Merge"
 

@@ -20,6 +20,8 @@ import (
 type Special struct {
 	// Summary makes an entry of a list out of the whole resource; nil shows the whole resource.
 	Summary func(prototree.Object) prototree.Object
+	// Entry describes an entry of a list; nil means that it has members of the resource and no others.
+	Entry proto.Message
 	// Filter reads further parameters of a list.
 	Filter func(r *http.Request, q *image.Query) error
 	// Query describes those parameters.
@@ -37,6 +39,9 @@ type Special struct {
 func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	c := &collection[R]{mux: m, editor: m.api.Editor, kind: k, special: s}
 	list := operation.Operation{Summary: "List the " + k.Path + " of " + placeName(k.Parent) + ".", Answer: k.New(), Shape: operation.Array}
+	if s.Entry != nil {
+		list.Answer = s.Entry
+	}
 	if k.List == catalog.Paged {
 		list.Shape, list.Query = operation.Page, operation.Paging(s.Query...)
 	}

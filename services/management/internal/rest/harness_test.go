@@ -224,6 +224,7 @@ func (h *house) send(method, path, body string, options ...option) *reply {
 	if err != nil {
 		h.t.Fatalf("%s %s: %v", method, path, err)
 	}
+	h.conforms(method, path, answer, data)
 	return &reply{t: h.t, what: method + " " + path, code: answer.StatusCode, header: answer.Header, body: data}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 )
@@ -26,6 +27,7 @@ func mountKinds(m *Mux) {
 
 var applications = Special{
 	Summary: summarizeApplication,
+	Entry:   &managementv1.ApplicationEntry{},
 	Filter:  filterApplications,
 	Issued:  issueApplication,
 }
