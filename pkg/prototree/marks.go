@@ -22,6 +22,8 @@ type Marks struct {
 	Key string
 	// Waiting says that nothing acts on the member, or on the variant, yet.
 	Waiting bool
+	// WaitingValues are values on which nothing acts yet.
+	WaitingValues []string
 	// Variant is, on an arm of a variant oneof, the value of `type`.
 	Variant string
 }
@@ -52,6 +54,7 @@ func readMarks(fd protoreflect.FieldDescriptor) Marks {
 		m.Hashed = f.GetHashed()
 		m.Key = f.GetKey()
 		m.Waiting = f.GetWaiting()
+		m.WaitingValues = f.GetWaitingValues()
 	}
 	if v, ok := proto.GetExtension(options, optionsv1.E_Variant).(*optionsv1.VariantMarks); ok {
 		m.Variant = v.GetType()

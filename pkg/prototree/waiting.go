@@ -1,6 +1,9 @@
 package prototree
 
 import (
+	"slices"
+	"strings"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -31,6 +34,8 @@ func waiting(found []string, path string, m protoreflect.Message) []string {
 			found = append(found, Join(path, typeMember(fd.ContainingOneof())))
 		case marks.Waiting:
 			found = append(found, Join(path, name))
+		case marks.WaitingValues != nil:
+			found = append(found, waitingValues(Join(path, name), fd, marks.WaitingValues, m.Get(fd))...)
 		case fd.IsMap() || fd.Message() == nil || fd.Message().ParentFile().Package() == "google.protobuf":
 		case fd.IsList():
 			list := m.Get(fd).List()
@@ -39,6 +44,26 @@ func waiting(found []string, path string, m protoreflect.Message) []string {
 			}
 		default:
 			found = waiting(found, Join(path, name), m.Get(fd).Message())
+		}
+	}
+	return found
+}
+
+// waitingValues returns the places of a text, or of a list of texts, that hold one of the values.
+func waitingValues(path string, fd protoreflect.FieldDescriptor, values []string, v protoreflect.Value) (found []string) {
+	waits := func(text string) bool {
+		base, _, _ := strings.Cut(text, "~")
+		return slices.Contains(values, base)
+	}
+	if !fd.IsList() {
+		if waits(v.String()) {
+			return []string{path}
+		}
+		return nil
+	}
+	for i := range v.List().Len() {
+		if waits(v.List().Get(i).String()) {
+			found = append(found, Index(path, i))
 		}
 	}
 	return found

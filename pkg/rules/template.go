@@ -73,6 +73,24 @@ func CompileTemplate(p Place, text string) (*Template, error) {
 	return t, nil
 }
 
+// Literal returns text with something else in the place of each {#…}. Text whose expressions are not closed is returned as
+// it is.
+func Literal(text, instead string) string {
+	fragments, e := split(text)
+	if e != nil {
+		return text
+	}
+	var b strings.Builder
+	for _, f := range fragments {
+		if f.expression {
+			b.WriteString(instead)
+		} else {
+			b.WriteString(f.text)
+		}
+	}
+	return b.String()
+}
+
 // single reports whether the template is one expression and nothing else.
 func (t *Template) single() bool { return len(t.parts) == 1 && t.parts[0].program != nil }
 

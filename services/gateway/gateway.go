@@ -42,6 +42,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/upstream"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
 )
 
@@ -179,7 +180,8 @@ func New(c Config) (*Gateway, error) {
 	}
 	minter := tokens.NewMinter(now, log, ruleFailed("claim"))
 	verifier := tokens.NewVerifier(now, store)
-	clients := clientauth.New(hasher, now)
+	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
+	clients := clientauth.New(hasher, used, now)
 	people := tokens.NewPeople(directory, now)
 	signIn := signin.New(directory, log, ruleFailed("selection"))
 	served := grants.Builtin(store, signIn, people, proxies, now)
@@ -254,6 +256,7 @@ func New(c Config) (*Gateway, error) {
 		defer func() { _ = conn.Close() }()
 		return subscriber.Run(ctx)
 	})
+	g.group.Add("usage", used.Run)
 	g.group.Add("gateway", g.public.Run)
 	return g, nil
 }

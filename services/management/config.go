@@ -25,6 +25,8 @@ type Config struct {
 	OperatorName     string        `flag:"operator-name" help:"the first operator's name; used only while there is no operator"`
 	OperatorPassword config.Secret `flag:"operator-password" help:"their password; needed for the first start"`
 	TokenLifetime    time.Duration `flag:"operator-token-lifetime" help:"how long an operator's token is valid"`
+	MaxSecrets       int           `flag:"max-client-secrets" help:"how many client secrets an application may have"`
+	KeepSecrets      time.Duration `flag:"keep-client-secrets" help:"how long the value of a new client secret is kept, sealed, so that its application can be switched to client_secret_jwt; 0: not at all"`
 	TrustedProxies   []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
 	DrainDelay       time.Duration `flag:"drain-delay" help:"how long management keeps serving after it stopped being ready"`
 	Plane            Plane
@@ -58,6 +60,8 @@ func Defaults() Config {
 		TechnicalAddress: "localhost:18093",
 		GatewayURL:       "http://localhost:8092",
 		TokenLifetime:    8 * time.Hour,
+		MaxSecrets:       10,
+		KeepSecrets:      24 * time.Hour,
 		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
 	}
 }
@@ -74,6 +78,10 @@ func (c *Config) Validate() error {
 		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to gateways is mutually authenticated")
 	case c.TokenLifetime <= 0:
 		return errors.New("--operator-token-lifetime must be positive")
+	case c.MaxSecrets < 1:
+		return errors.New("--max-client-secrets must be at least 1")
+	case c.KeepSecrets < 0:
+		return errors.New("--keep-client-secrets must not be negative")
 	case c.DrainDelay < 0:
 		return errors.New("--drain-delay must not be negative")
 	case !databaseURI(c.MongoDBURI.Reveal()):

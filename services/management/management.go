@@ -29,6 +29,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/usage"
 )
 
 // ErrNoOperator means that nobody could sign in: there is no operator in the database and none was configured.
@@ -120,7 +121,9 @@ func New(c Config) (*Management, error) {
 	hasher := secret.NewHasher()
 	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	held := image.New()
-	edit := editor.New(editor.Options{Store: db, Image: held, Hasher: hasher, Logger: log})
+	edit := editor.New(editor.Options{
+		Store: db, Image: held, Hasher: hasher, Logger: log, MaxSecrets: c.MaxSecrets, KeepSecrets: c.KeepSecrets,
+	})
 	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
 	operators, err := operator.New(operator.Options{
 		Operators: db.Operators(), Revoked: db.RevokedTokens(), Hasher: hasher, Key: key, Lifetime: c.TokenLifetime,
@@ -149,6 +152,7 @@ func New(c Config) (*Management, error) {
 	configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
 	registration.New(registration.Options{Editor: edit, Logger: log}).Register(m.plane)
 	people.Register(m.plane)
+	usage.New(usage.Options{Uses: db.SecretUses(), Logger: log}).Register(m.plane)
 
 	api := start.holdRequests(rest.New(rest.Options{
 		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,

@@ -568,8 +568,8 @@ type ClientSecret struct {
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// `$sha256$…` of a generated secret, an argon2id PHC string of a chosen one.
 	Hash string `protobuf:"bytes,6,opt,name=hash,proto3" json:"hash,omitempty"`
-	// The value itself, for clients that need it as a key (`client_secret_jwt`, HS256, HS384, HS512) and for a short time
-	// after it was made. Sealed at rest.
+	// The value itself, only while the client needs it as a key (`client_secret_jwt`, HS256, HS384, HS512, encryption with
+	// a shared key). Sealed at rest.
 	Key           []byte `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -722,7 +722,8 @@ type OAuthSettings struct {
 	ClientUri       string                 `protobuf:"bytes,8,opt,name=client_uri,json=clientUri,proto3" json:"client_uri,omitempty"`
 	PolicyUri       string                 `protobuf:"bytes,9,opt,name=policy_uri,json=policyUri,proto3" json:"policy_uri,omitempty"`
 	TosUri          string                 `protobuf:"bytes,10,opt,name=tos_uri,json=tosUri,proto3" json:"tos_uri,omitempty"`
-	// `client_secret_basic`, `client_secret_post` or `none`. Absent: Basic and post are both accepted.
+	// `client_secret_basic`, `client_secret_post`, `client_secret_jwt`, `private_key_jwt`, `tls_client_auth`,
+	// `self_signed_tls_client_auth` or `none`. Absent: Basic and post are both accepted.
 	TokenEndpointAuthMethod string `protobuf:"bytes,11,opt,name=token_endpoint_auth_method,json=tokenEndpointAuthMethod,proto3" json:"token_endpoint_auth_method,omitempty"`
 	// Absent: the algorithm of the certificate that signs.
 	IdTokenSignedResponseAlg string `protobuf:"bytes,12,opt,name=id_token_signed_response_alg,json=idTokenSignedResponseAlg,proto3" json:"id_token_signed_response_alg,omitempty"`
@@ -1769,11 +1770,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdf\"\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xa1%\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
-	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12'\n" +
-	"\vgrant_types\x18\x03 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\n" +
+	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x8f\x02\n" +
+	"\vgrant_types\x18\x03 \x03(\tB\xed\x01\xa2\xbb\x18\xe8\x01 \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:jwt-bearerB,urn:ietf:params:oauth:grant-type:device_codeB/urn:ietf:params:oauth:grant-type:token-exchangeB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
 	"grantTypes\x12)\n" +
 	"\x10application_type\x18\x04 \x01(\tR\x0fapplicationType\x12\x1a\n" +
 	"\bcontacts\x18\x05 \x03(\tR\bcontacts\x12\x1f\n" +
@@ -1785,8 +1786,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
 	"policy_uri\x18\t \x01(\tR\tpolicyUri\x12\x17\n" +
 	"\atos_uri\x18\n" +
-	" \x01(\tR\x06tosUri\x12;\n" +
-	"\x1atoken_endpoint_auth_method\x18\v \x01(\tR\x17tokenEndpointAuthMethod\x12>\n" +
+	" \x01(\tR\x06tosUri\x12\x93\x01\n" +
+	"\x1atoken_endpoint_auth_method\x18\v \x01(\tBV\xa2\xbb\x18RB\x11client_secret_jwtB\x0fprivate_key_jwtB\x0ftls_client_authB\x1bself_signed_tls_client_authR\x17tokenEndpointAuthMethod\x12>\n" +
 	"\x1cid_token_signed_response_alg\x18\f \x01(\tR\x18idTokenSignedResponseAlg\x12+\n" +
 	"\x0fdefault_max_age\x18\r \x01(\x03H\x00R\rdefaultMaxAge\x88\x01\x01\x12*\n" +
 	"\x11require_auth_time\x18\x0e \x01(\bR\x0frequireAuthTime\x12\x1f\n" +

@@ -902,7 +902,7 @@ type ClientRegistrationSettings struct {
 	AllowLocalhostRedirectUri  bool     `protobuf:"varint,7,opt,name=allow_localhost_redirect_uri,json=allowLocalhostRedirectUri,proto3" json:"allow_localhost_redirect_uri,omitempty"`
 	AllowHttpSchemeRedirectUri bool     `protobuf:"varint,8,opt,name=allow_http_scheme_redirect_uri,json=allowHttpSchemeRedirectUri,proto3" json:"allow_http_scheme_redirect_uri,omitempty"`
 	AllowWildCardRedirectUri   bool     `protobuf:"varint,9,opt,name=allow_wild_card_redirect_uri,json=allowWildCardRedirectUri,proto3" json:"allow_wild_card_redirect_uri,omitempty"`
-	// Query values of redirect URIs may hold expressions.
+	// Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
 	AllowRedirectUriParamsExpressionLanguage bool `protobuf:"varint,10,opt,name=allow_redirect_uri_params_expression_language,json=allowRedirectUriParamsExpressionLanguage,proto3" json:"allow_redirect_uri_params_expression_language,omitempty"`
 	unknownFields                            protoimpl.UnknownFields
 	sizeCache                                protoimpl.SizeCache
@@ -1476,7 +1476,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\aprofile\x18\x01 \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\aprofile\",\n" +
 	"\aProfile\x12\x17\n" +
 	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\b\n" +
-	"\x04NONE\x10\x01\"\xcb\x05\n" +
+	"\x04NONE\x10\x01\"\xd3\x05\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1486,9 +1486,9 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x17client_template_enabled\x18\x06 \x01(\bR\x17isClientTemplateEnabled\x12?\n" +
 	"\x1callow_localhost_redirect_uri\x18\a \x01(\bR\x19allowLocalhostRedirectUri\x12B\n" +
 	"\x1eallow_http_scheme_redirect_uri\x18\b \x01(\bR\x1aallowHttpSchemeRedirectUri\x12>\n" +
-	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12_\n" +
+	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12g\n" +
 	"-allow_redirect_uri_params_expression_language\x18\n" +
-	" \x01(\bR(allowRedirectUriParamsExpressionLanguage\"\\\n" +
+	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R(allowRedirectUriParamsExpressionLanguage\"\\\n" +
 	"\x0fSessionSettings\x12!\n" +
 	"\fidle_seconds\x18\x01 \x01(\x05R\vidleSeconds\x12&\n" +
 	"\x0fmax_age_seconds\x18\x02 \x01(\x05R\rmaxAgeSeconds\"\xe9\x01\n" +

@@ -32,7 +32,11 @@ type Secret struct {
 	// Absent: never.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// The value; only in the answer to the request that made it.
-	Secret        string `protobuf:"bytes,6,opt,name=secret,proto3" json:"secret,omitempty"`
+	Secret string `protobuf:"bytes,6,opt,name=secret,proto3" json:"secret,omitempty"`
+	// When the present value was last used to authenticate, to the minute; absent: not yet.
+	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	// The gateway that saw it then.
+	LastUsedBy    string `protobuf:"bytes,8,opt,name=last_used_by,json=lastUsedBy,proto3" json:"last_used_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -109,11 +113,138 @@ func (x *Secret) GetSecret() string {
 	return ""
 }
 
+func (x *Secret) GetLastUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAt
+	}
+	return nil
+}
+
+func (x *Secret) GetLastUsedBy() string {
+	if x != nil {
+		return x.LastUsedBy
+	}
+	return ""
+}
+
+// ExpiringSecret is a client secret that ends soon, or has ended.
+type ExpiringSecret struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The domain and the application it belongs to.
+	Domain          string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Application     string `protobuf:"bytes,2,opt,name=application,proto3" json:"application,omitempty"`
+	ApplicationName string `protobuf:"bytes,3,opt,name=application_name,json=applicationName,proto3" json:"application_name,omitempty"`
+	ClientId        string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The secret's id and name.
+	Id        string                 `protobuf:"bytes,5,opt,name=id,proto3" json:"id,omitempty"`
+	Name      string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// When it was last used to authenticate, to the minute; absent: not since it was made or renewed.
+	LastUsedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_used_at,json=lastUsedAt,proto3" json:"last_used_at,omitempty"`
+	// The gateway that saw it then.
+	LastUsedBy    string `protobuf:"bytes,9,opt,name=last_used_by,json=lastUsedBy,proto3" json:"last_used_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpiringSecret) Reset() {
+	*x = ExpiringSecret{}
+	mi := &file_gatehouse_management_v1_secret_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpiringSecret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpiringSecret) ProtoMessage() {}
+
+func (x *ExpiringSecret) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_secret_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpiringSecret.ProtoReflect.Descriptor instead.
+func (*ExpiringSecret) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_secret_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ExpiringSecret) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetApplicationName() string {
+	if x != nil {
+		return x.ApplicationName
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExpiringSecret) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *ExpiringSecret) GetLastUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUsedAt
+	}
+	return nil
+}
+
+func (x *ExpiringSecret) GetLastUsedBy() string {
+	if x != nil {
+		return x.LastUsedBy
+	}
+	return ""
+}
+
 var File_gatehouse_management_v1_secret_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_secret_proto_rawDesc = "" +
 	"\n" +
-	"$gatehouse/management/v1/secret.proto\x12\x17gatehouse.management.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x01\n" +
+	"$gatehouse/management/v1/secret.proto\x12\x17gatehouse.management.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x02\n" +
 	"\x06Secret\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
@@ -123,7 +254,24 @@ const file_gatehouse_management_v1_secret_proto_rawDesc = "" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x16\n" +
-	"\x06secret\x18\x06 \x01(\tR\x06secretBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\x06secret\x18\x06 \x01(\tR\x06secret\x12<\n" +
+	"\flast_used_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastUsedAt\x12 \n" +
+	"\flast_used_by\x18\b \x01(\tR\n" +
+	"lastUsedBy\"\xd1\x02\n" +
+	"\x0eExpiringSecret\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12 \n" +
+	"\vapplication\x18\x02 \x01(\tR\vapplication\x12)\n" +
+	"\x10application_name\x18\x03 \x01(\tR\x0fapplicationName\x12\x1b\n" +
+	"\tclient_id\x18\x04 \x01(\tR\bclientId\x12\x0e\n" +
+	"\x02id\x18\x05 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x129\n" +
+	"\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12<\n" +
+	"\flast_used_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastUsedAt\x12 \n" +
+	"\flast_used_by\x18\t \x01(\tR\n" +
+	"lastUsedByBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_secret_proto_rawDescOnce sync.Once
@@ -137,19 +285,23 @@ func file_gatehouse_management_v1_secret_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_secret_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_secret_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_gatehouse_management_v1_secret_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_gatehouse_management_v1_secret_proto_goTypes = []any{
 	(*Secret)(nil),                // 0: gatehouse.management.v1.Secret
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(*ExpiringSecret)(nil),        // 1: gatehouse.management.v1.ExpiringSecret
+	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
 }
 var file_gatehouse_management_v1_secret_proto_depIdxs = []int32{
-	1, // 0: gatehouse.management.v1.Secret.created_at:type_name -> google.protobuf.Timestamp
-	1, // 1: gatehouse.management.v1.Secret.expires_at:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: gatehouse.management.v1.Secret.created_at:type_name -> google.protobuf.Timestamp
+	2, // 1: gatehouse.management.v1.Secret.expires_at:type_name -> google.protobuf.Timestamp
+	2, // 2: gatehouse.management.v1.Secret.last_used_at:type_name -> google.protobuf.Timestamp
+	2, // 3: gatehouse.management.v1.ExpiringSecret.expires_at:type_name -> google.protobuf.Timestamp
+	2, // 4: gatehouse.management.v1.ExpiringSecret.last_used_at:type_name -> google.protobuf.Timestamp
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_secret_proto_init() }
@@ -163,7 +315,7 @@ func file_gatehouse_management_v1_secret_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_secret_proto_rawDesc), len(file_gatehouse_management_v1_secret_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

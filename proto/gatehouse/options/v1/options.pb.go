@@ -43,7 +43,9 @@ type FieldMarks struct {
 	Hashed bool `protobuf:"varint,6,opt,name=hashed,proto3" json:"hashed,omitempty"`
 	// Accepted, checked and kept, but nothing acts on it yet. Answers that carry a value for it say so, and dynamic
 	// registration treats it as a member that does not exist.
-	Waiting       bool `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting bool `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Values that are accepted, checked and kept, while nothing acts on them yet. What stands behind a `~` is not compared.
+	WaitingValues []string `protobuf:"bytes,8,rep,name=waiting_values,json=waitingValues,proto3" json:"waiting_values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -125,6 +127,13 @@ func (x *FieldMarks) GetWaiting() bool {
 		return x.Waiting
 	}
 	return false
+}
+
+func (x *FieldMarks) GetWaitingValues() []string {
+	if x != nil {
+		return x.WaitingValues
+	}
+	return nil
 }
 
 // VariantMarks name one arm of a resource's `config` oneof.
@@ -341,7 +350,7 @@ var File_gatehouse_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xc3\x01\n" +
+	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xea\x01\n" +
 	"\n" +
 	"FieldMarks\x12\x1f\n" +
 	"\voutput_only\x18\x01 \x01(\bR\n" +
@@ -351,7 +360,8 @@ const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\x06always\x18\x04 \x01(\bR\x06always\x12\x10\n" +
 	"\x03key\x18\x05 \x01(\tR\x03key\x12\x16\n" +
 	"\x06hashed\x18\x06 \x01(\bR\x06hashed\x12\x18\n" +
-	"\awaiting\x18\a \x01(\bR\awaiting\"<\n" +
+	"\awaiting\x18\a \x01(\bR\awaiting\x12%\n" +
+	"\x0ewaiting_values\x18\b \x03(\tR\rwaitingValues\"<\n" +
 	"\fVariantMarks\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\"-\n" +

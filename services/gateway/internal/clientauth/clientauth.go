@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 // ErrMissing refuses a request that does not authenticate where it must.
@@ -33,12 +34,13 @@ var errTwoMethods = oauth2.InvalidRequest.Errorf("The request uses more than one
 type Authenticator struct {
 	hasher *secret.Hasher
 	now    func() time.Time
+	used   *usage.Reporter
 	proven *proven
 }
 
-// New returns an Authenticator.
-func New(hasher *secret.Hasher, now func() time.Time) *Authenticator {
-	return &Authenticator{hasher: hasher, now: now, proven: newProven()}
+// New returns an Authenticator. Used is told of every secret that authenticated a client; nil tells nobody.
+func New(hasher *secret.Hasher, used *usage.Reporter, now func() time.Time) *Authenticator {
+	return &Authenticator{hasher: hasher, now: now, used: used, proven: newProven()}
 }
 
 // attempt is what a request presents.

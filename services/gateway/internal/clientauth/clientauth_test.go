@@ -69,7 +69,7 @@ func configure(t *testing.T) (*gatewaytest.Harness, *gatewaytest.Config) {
 func TestAuthenticate(t *testing.T) {
 	h, c := configure(t)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), h.Clock.Now)
+	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
 	form := gatewaytest.Form
 	basic := gatewaytest.BasicWith
 	tests := []struct {
@@ -152,7 +152,7 @@ func TestAuthenticate(t *testing.T) {
 func TestAChosenSecretIsHashedOnce(t *testing.T) {
 	h, c := configure(t)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), h.Clock.Now)
+	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
 	present := func(ctx context.Context, password string) error {
 		r := httptest.NewRequest(http.MethodPost, "/", nil).WithContext(ctx)
 		gatewaytest.BasicWith("chosen", password)(r)
@@ -189,7 +189,7 @@ func TestAManagementThatIsAwayIsNotAnUnknownClient(t *testing.T) {
 	}, c)
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	gatewaytest.Basic("fresh")(r)
-	_, err := clientauth.New(secret.NewHasher(), h.Clock.Now).Authenticate(r, h.Domains.Domain(c.Domain.GetId()), oauth2.Params{})
+	_, err := clientauth.New(secret.NewHasher(), nil, h.Clock.Now).Authenticate(r, h.Domains.Domain(c.Domain.GetId()), oauth2.Params{})
 	if !errors.Is(err, away) {
 		t.Errorf("error %v", err)
 	}
@@ -200,7 +200,7 @@ func FuzzBasic(f *testing.F) {
 	c.App("basic")
 	h := gatewaytest.New(f, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), h.Clock.Now)
+	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
 	f.Add("Basic YmFzaWM6eA==")
 	f.Add("Basic")
 	f.Add("Basic Kys6Kys=")

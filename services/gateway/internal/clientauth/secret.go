@@ -29,6 +29,7 @@ func (a *Authenticator) check(ctx context.Context, c *domain.Client, presented .
 				ok, err := compare(ctx, s.Hash, p)
 				switch {
 				case ok:
+					a.used.Note(s.Meter, c.Application.GetDomain(), c.ID, s.ID, now)
 					return nil
 				case errors.Is(err, secret.ErrBusy) && ctx.Err() == nil:
 					return oauth2.TemporarilyUnavailable.Errorf("Too many secrets are being checked, try again shortly").WithCause(err)

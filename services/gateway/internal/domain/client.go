@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 // Client is an application as the protocol sees it. It is safe for concurrent use because nothing in it changes.
@@ -75,6 +76,8 @@ type Secret struct {
 	ID, Hash string
 	// Expires is zero if it never does.
 	Expires time.Time
+	// Meter notes its use.
+	Meter *usage.Meter
 }
 
 // ClientProvider is an identity provider in its place at a client.
@@ -149,7 +152,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 			problems = append(problems, fmt.Errorf("secret %q: the hash has no known form", s.GetId()))
 			continue
 		}
-		made := Secret{ID: s.GetId(), Hash: s.GetHash()}
+		made := Secret{ID: s.GetId(), Hash: s.GetHash(), Meter: new(usage.Meter)}
 		if s.GetExpiresAt() != nil {
 			made.Expires = s.GetExpiresAt().AsTime()
 		}

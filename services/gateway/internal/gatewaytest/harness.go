@@ -92,7 +92,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		PublicURL: PublicURL, Open: builtin.Tools{Hasher: hasher, Directory: h.Directory}.Open,
 		Metadata: discovery.Metadata(can), Resolve: o.Resolve, Logger: o.Log, Now: h.Clock.Now,
 	})
-	clients := clientauth.New(hasher, h.Clock.Now)
+	clients := clientauth.New(hasher, nil, h.Clock.Now)
 	routes := append([]endpoint.Route{}, o.Routes...)
 	routes = append(routes, grants.New(clients, h.Minter, served...).Routes()...)
 	routes = append(routes, introspection.New(clients, h.Verifier, store, people).Routes()...)

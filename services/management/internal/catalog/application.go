@@ -150,6 +150,8 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	secondsByDefault(&oauth.AccessTokenValiditySeconds, defaultAccessTokenSeconds)
 	secondsByDefault(&oauth.RefreshTokenValiditySeconds, defaultRefreshTokenSeconds)
 	secondsByDefault(&oauth.IdTokenValiditySeconds, defaultIDTokenSeconds)
+	encryptByDefault(oauth)
+	holdKeys(s, a)
 	a.TokensValidFrom = tokensValidFrom(s, old, a)
 	return nil
 }

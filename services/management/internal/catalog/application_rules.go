@@ -28,12 +28,17 @@ var applicationRules = []func(s *Scene, a *configv1.Application) error{
 	checkRefreshGrant,
 	checkImplicit,
 	checkRedirectURIs,
+	checkDistinctRedirects,
 	checkHasRedirectURI,
 	checkScopes,
 	checkAuthMethod,
+	checkTLS,
 	checkPostLogout,
+	checkRequestURIs,
+	checkKeptSecret,
 	checkReferences,
 	checkExpressions,
+	checkMetadata,
 }
 
 // validateApplication runs the rules. A change of nothing but secrets is possible in an application that breaks a rule
@@ -75,24 +80,39 @@ func checkMembers(_ *Scene, a *configv1.Application) error {
 			return err
 		}
 	}
-	if err := checkSigningAlgorithm(oauthPath+"idTokenSignedResponseAlg", oauth.GetIdTokenSignedResponseAlg()); err != nil {
-		return fault.Invalidf("Unsupported id_token signing algorithm").At(oauthPath+"idTokenSignedResponseAlg", "is not supported")
+	if err := checkSettings(a.GetSettings()); err != nil {
+		return err
+	}
+	if err := checkFreeMetadata(a.GetMetadata()); err != nil {
+		return err
 	}
 	return checkSigningAlgorithm(oauthPath+"accessTokenSigningAlg", oauth.GetAccessTokenSigningAlg())
 }
 
 // checkClaimNames refuses what the gateway alone sets: a custom value would say something untrue about the token.
 func checkClaimNames(_ *Scene, a *configv1.Application) error {
-	for i, c := range a.GetSettings().GetOauth().GetTokenCustomClaims() {
+	oauth := a.GetSettings().GetOauth()
+	for i, c := range oauth.GetTokenCustomClaims() {
 		path := index(oauthPath+"tokenCustomClaims", i)
 		if c.GetTokenType() == configv1.CustomClaim_TOKEN_TYPE_UNSPECIFIED {
 			return broken(path+".tokenType", "", "must not be null")
 		}
-		name := c.GetClaimName()
-		if name == "" || len(name) > 256 || oauth2.ReservedClaim(name) ||
-			strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-			return fault.Invalidf("Invalid token claims: %s", name).At(path+".claimName", "is reserved or no name of a claim")
+		if err := checkClaimName(path, c.GetClaimName()); err != nil {
+			return err
 		}
+	}
+	for i, c := range oauth.GetUserinfoCustomClaims() {
+		if err := checkClaimName(index(oauthPath+"userinfoCustomClaims", i), c.GetClaimName()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkClaimName(path, name string) error {
+	if name == "" || len(name) > 256 || oauth2.ReservedClaim(name) ||
+		strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return fault.Invalidf("Invalid token claims: %s", name).At(path+".claimName", "is reserved or no name of a claim")
 	}
 	return nil
 }
@@ -171,21 +191,61 @@ func invalidScope(i int, key string) error {
 	return fault.Invalidf("%s", text).At(index(oauthPath+"scopeSettings", i)+".scope", text)
 }
 
-func checkAuthMethod(_ *Scene, a *configv1.Application) error {
+func checkAuthMethod(s *Scene, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	const path = oauthPath + "tokenEndpointAuthMethod"
-	switch method := oauth2.AuthMethod(oauth.GetTokenEndpointAuthMethod()); method {
-	case oauth2.AuthNone:
-		if a.GetType() == configv1.Application_SERVICE ||
-			slices.Contains(oauth.GetGrantTypes(), string(oauth2.GrantClientCredentials)) {
-			text := "Invalid token_endpoint_auth_method for service application (client_credentials grant type)"
-			return fault.Invalidf("%s", text).At(path, text)
-		}
-	case "", oauth2.AuthBasic, oauth2.AuthPost:
-	default:
-		return broken(path, string(method), "must be one of client_secret_basic, client_secret_post, none")
+	name := oauth.GetTokenEndpointAuthMethod()
+	methods := s.Served
+	if methods == nil {
+		methods = oauth2.AuthMethods()
+	}
+	switch method := oauth2.AuthMethod(name); {
+	case name == "":
+		return nil
+	case !slices.Contains(methods, method):
+		return broken(path, name, "must be one of "+listed(methods))
+	case method == oauth2.AuthNone && (a.GetType() == configv1.Application_SERVICE ||
+		hasGrant(oauth.GetGrantTypes(), string(oauth2.GrantClientCredentials))):
+		text := "Invalid token_endpoint_auth_method for service application (client_credentials grant type)"
+		return fault.Invalidf("%s", text).At(path, text)
 	}
 	return nil
+}
+
+// listed writes names one after the other.
+func listed[S ~string](names []S) string {
+	texts := make([]string, len(names))
+	for i, n := range names {
+		texts[i] = string(n)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// checkTLS wants exactly one of the ways to recognise a certificate (RFC 8705 §2.1.2).
+func checkTLS(_ *Scene, a *configv1.Application) error {
+	oauth := a.GetSettings().GetOauth()
+	if oauth.GetTokenEndpointAuthMethod() != string(oauth2.AuthTLS) {
+		return nil
+	}
+	given := 0
+	for _, value := range []string{
+		oauth.GetTlsClientAuthSubjectDn(), oauth.GetTlsClientAuthSanDns(), oauth.GetTlsClientAuthSanUri(),
+		oauth.GetTlsClientAuthSanIp(), oauth.GetTlsClientAuthSanEmail(),
+	} {
+		if value != "" {
+			given++
+		}
+	}
+	text := ""
+	switch {
+	case given == 0:
+		text = "Missing TLS parameter for tls_client_auth."
+	case given > 1:
+		text = "The tls_client_auth must use exactly one of the TLS parameters."
+	default:
+		return nil
+	}
+	return fault.Invalidf("%s", text).At(oauthPath+"tokenEndpointAuthMethod", text)
 }
 
 func checkReferences(s *Scene, a *configv1.Application) error {
@@ -201,18 +261,27 @@ func checkReferences(s *Scene, a *configv1.Application) error {
 }
 
 // checkExpressions compiles every expression as a gateway will.
-func checkExpressions(_ *Scene, a *configv1.Application) error {
+func checkExpressions(s *Scene, a *configv1.Application) error {
 	for i, p := range a.GetIdentityProviders() {
 		if _, err := rules.CompileRule(rules.SelectionRule, p.GetSelectionRule()); err != nil {
 			return badExpression(index("identityProviders", i)+".selectionRule", err)
 		}
 	}
-	for i, c := range a.GetSettings().GetOauth().GetTokenCustomClaims() {
-		if _, err := rules.CompileTemplate(rules.Claim, c.GetClaimValue()); err != nil {
-			return badExpression(index(oauthPath+"tokenCustomClaims", i)+".claimValue", err)
+	oauth := a.GetSettings().GetOauth()
+	for _, list := range []struct {
+		name   string
+		claims []*configv1.CustomClaim
+	}{
+		{"tokenCustomClaims", oauth.GetTokenCustomClaims()},
+		{"userinfoCustomClaims", oauth.GetUserinfoCustomClaims()},
+	} {
+		for i, c := range list.claims {
+			if _, err := rules.CompileTemplate(rules.Claim, c.GetClaimValue()); err != nil {
+				return badExpression(index(oauthPath+list.name, i)+".claimValue", err)
+			}
 		}
 	}
-	return nil
+	return checkRedirectExpressions(s, oauth.GetRedirectUris())
 }
 
 // badExpression is the refusal of an expression that does not compile: text with line and column.

@@ -37,6 +37,7 @@ func firstSecret(ctx context.Context, s *Scene, a *configv1.Application, chosen 
 	}
 	c.Hash = hashed
 	c.SettingsId = secretSettings(a, algorithmChosen)
+	s.remember(c.GetId(), chosen)
 	stampSecret(s, a, c)
 	a.Secrets = append(a.Secrets, c)
 	return chosen, nil
@@ -94,7 +95,8 @@ func secretNotFound(id string) error { return fault.NotFoundf("Secret [%s] can n
 
 func setGenerated(s *Scene, a *configv1.Application, c *configv1.ClientSecret) string {
 	plain := secret.NewToken()
-	c.Hash = secret.Generated(plain)
+	c.Hash, c.Key = secret.Generated(plain), nil
+	s.remember(c.GetId(), plain)
 	c.SettingsId = secretSettings(a, algorithmGenerated)
 	stampSecret(s, a, c)
 	return plain

@@ -31,6 +31,7 @@ var Domains = &Kind[*configv1.Domain]{
 	},
 	NewDraft:   func() proto.Message { return &configv1.NewDomain{} },
 	Build:      buildDomain,
+	Patched:    patchedDomain,
 	Normalize:  normalizeDomain,
 	Validate:   validateDomain,
 	Companions: domainCompanions,
@@ -127,6 +128,7 @@ func normalizeDomain(_ context.Context, _ *Scene, _, d *configv1.Domain) error {
 	ensure(&d.Scim)
 	ensure(&d.TokenExchangeSettings)
 	ensure(&d.Oidc.DpopSettings)
+	normalizeVirtualHosts(d)
 	return nil
 }
 
@@ -145,7 +147,7 @@ func byDefault(p **bool, value bool) {
 
 var domainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
-func validateDomain(s *Scene, _, d *configv1.Domain) error {
+func validateDomain(s *Scene, old, d *configv1.Domain) error {
 	if err := required("name", d.GetName(), "path", d.GetPath()); err != nil {
 		return err
 	}
@@ -173,6 +175,9 @@ func validateDomain(s *Scene, _, d *configv1.Domain) error {
 	}
 	if id := d.GetCertificateSettings().GetFallbackCertificate(); id != "" && certificateByID(s.Certificates, id) == nil {
 		return dangling("certificateSettings.fallbackCertificate", "Certificate", id)
+	}
+	if err := checkDomainSettings(s, old, d); err != nil {
+		return err
 	}
 	return validateOrigins(d.GetCorsSettings())
 }
@@ -202,6 +207,9 @@ func validateSegments(path string) error {
 func validateOpenID(o *configv1.OpenIDSettings) error {
 	registration := o.GetClientRegistrationSettings()
 	if err := checkPostLogoutURIs("oidc.postLogoutRedirectUris", o.GetPostLogoutRedirectUris(), registration); err != nil {
+		return err
+	}
+	if err := checkRequestURIList("oidc.requestUris", o.GetRequestUris(), registration); err != nil {
 		return err
 	}
 	return checkSigningAlgorithm("oidc.accessTokenSigningAlg", o.GetAccessTokenSigningAlg())

@@ -43,6 +43,8 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 		}
 	}
 
+	s.Served = []oauth2.AuthMethod{oauth2.AuthBasic, oauth2.AuthPost, oauth2.AuthNone}
+
 	enabled := true
 	a.Id, a.Enabled, a.Template = secret.NewID(), &enabled, false
 	a.Secrets, a.SecretSettings = nil, nil

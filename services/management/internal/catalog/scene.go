@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
@@ -26,6 +27,14 @@ type Scene struct {
 	Groups       []*configv1.Group
 	// MaxSecrets is how many client secrets an application may have.
 	MaxSecrets int
+	// Fresh are values of the application's client secrets that were made lately, by the secret's identifier; Made are
+	// those that this change makes.
+	Fresh, Made map[string]string
+	// Applications are those of the domain, where a change of the domain has to look at them.
+	Applications []*configv1.Application
+	// Served are the methods of client authentication that an application may choose; nil means all there are. A client
+	// that registers itself relies on what it is told, so it is given no method that waits for its implementation.
+	Served []oauth2.AuthMethod
 	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
 	// secrets.
 	TypeChange, SecretChange bool
@@ -34,6 +43,14 @@ type Scene struct {
 // Certificate returns the domain's certificate with an identifier, or nil.
 func (s *Scene) Certificate(id string) *configv1.Certificate {
 	return certificateByID(s.Certificates, id)
+}
+
+// remember keeps the value of a secret that was just made.
+func (s *Scene) remember(id, value string) {
+	if s.Made == nil {
+		s.Made = map[string]string{}
+	}
+	s.Made[id] = value
 }
 
 // Needs names parts of a Scene.

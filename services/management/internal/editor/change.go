@@ -112,14 +112,16 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		}
 		var fresh R
 		var companions []resource.Resource
+		var on *catalog.Scene
 		err = e.onScene(ctx, at, parent, k.Needs, lostBefore, func(s *catalog.Scene) error {
+			on = s
 			var err error
 			if fresh, err = change(ctx, s, old); err != nil {
 				return err
 			}
 			resource.Stamp(fresh, resource.Stamps{ID: old.GetId(), Domain: old.GetDomain(), UpdatedAt: s.Now})
-			if d, ok := any(fresh).(*configv1.Domain); ok {
-				s.Domain = d
+			if err := e.prepare(ctx, s, old, fresh); err != nil {
+				return err
 			}
 			companions, err = complete(ctx, k, s, old, fresh)
 			return err
@@ -127,6 +129,11 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if err != nil {
 			return err
 		}
+		release, err := e.claimVirtualHosts(ctx, old, fresh)
+		if err != nil {
+			return err
+		}
+		defer release()
 		ops := []store.Op{{Old: old, New: fresh}}
 		for _, c := range companions {
 			ops = append(ops, store.Op{New: c})
@@ -134,6 +141,7 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if _, err := e.write(ctx, fresh, action, ops); err != nil {
 			return lost(k, id, err)
 		}
+		e.keepFresh(ctx, on, old, fresh)
 		result = fresh
 		return nil
 	})

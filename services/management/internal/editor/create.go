@@ -87,7 +87,9 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		var secrets catalog.Issued
 		var companions []resource.Resource
 		built := false
+		var on *catalog.Scene
 		err = e.onScene(ctx, at, parent, k.Needs, lost, func(s *catalog.Scene) error {
+			on = s
 			var err error
 			if r, secrets, err = build(ctx, s); err != nil {
 				return err
@@ -111,6 +113,7 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if _, err := e.write(ctx, r, action, append(ops, store.Op{New: r})); err != nil {
 			return err
 		}
+		e.keepFresh(ctx, on, nil, r)
 		made, issued = r, secrets
 		return nil
 	})

@@ -167,7 +167,12 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 	case *configv1.Group:
 		err = e.store.Memberships().RemoveGroup(ctx, r.GetDomain(), r.GetId())
 	case *configv1.Application:
-		err = errors.Join(e.removeLevel(ctx, r), e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r)))
+		err = errors.Join(
+			e.removeLevel(ctx, r),
+			e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r)),
+			e.store.SecretKeys().RemoveApplication(ctx, r.GetId()),
+			e.store.SecretUses().RemoveApplication(ctx, r.GetId()),
+		)
 	}
 	if err != nil {
 		e.opts.Logger.ErrorContext(ctx, "data of a deleted resource not removed", "resource", resource.KeyOf(gone).String(), "err", err)

@@ -28,6 +28,9 @@ type Options struct {
 	Now     func() time.Time
 	// MaxSecrets is how many client secrets an application may have (10).
 	MaxSecrets int
+	// KeepSecrets is how long the value of a fresh client secret is kept, sealed, so that its application can be switched
+	// to using it as a key. 0 = not at all.
+	KeepSecrets time.Duration
 }
 
 // Editor changes configuration. It is safe for concurrent use.
@@ -50,6 +53,9 @@ func New(o Options) *Editor {
 	}
 	return &Editor{opts: o, store: o.Store}
 }
+
+// Now is the time by which the editor goes.
+func (e *Editor) Now() time.Time { return e.opts.Now() }
 
 // Place is where a resource lies. Domain is a domain's identifier; it is ignored for domains themselves.
 type Place struct {

@@ -47,9 +47,24 @@ func mountActions(m *Mux) {
 		Summary: "Delete a client secret.",
 	})
 
+	m.Handle("GET "+domain+"/secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("of a domain"))
+	m.Handle("GET /secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("of all domains of an environment"))
+
 	mountForms(m)
 	mountAudits(m)
 	mountAliases(m)
+}
+
+func expiringOperation(where string) operation.Operation {
+	return operation.Operation{
+		Summary: "List the client secrets " + where + " that end soon or have ended, those first that end first.",
+		Query: []operation.Parameter{
+			{Name: "days", Type: "integer", Description: "How many days to look ahead, at most 3660; default 30."},
+			{Name: "page", Type: "integer", Description: "The page, from 0."},
+			{Name: "size", Type: "integer", Description: "Entries on a page; default 50."},
+		},
+		Answer: &managementv1.ExpiringSecret{}, Shape: operation.Page,
+	}
 }
 
 // aliasOfApplications is the older name of applications in paths.
@@ -85,17 +100,29 @@ func (x *actions) domain(r *http.Request) (*configv1.Domain, error) {
 }
 
 func (x *actions) listEntrypoints(w http.ResponseWriter, r *http.Request) error {
-	if _, err := x.domain(r); err != nil {
+	d, err := x.domain(r)
+	if err != nil {
 		return err
 	}
-	return x.mux.JSON(w, http.StatusOK, []any{prototree.Object{
-		"id":                defaultName,
-		"name":              "Default",
-		"description":       "Default entrypoint",
-		"url":               x.mux.api.GatewayURL,
-		"defaultEntrypoint": true,
-		"organizationId":    r.PathValue("organization"),
-	}})
+	var entries []any
+	for i, url := range catalog.EntrypointURLs(d, x.mux.api.GatewayURL) {
+		entry := prototree.Object{
+			"id":                defaultName,
+			"name":              "Default",
+			"description":       "Default entrypoint",
+			"url":               url,
+			"defaultEntrypoint": true,
+			"organizationId":    r.PathValue("organization"),
+		}
+		if d.GetVhostMode() {
+			host := d.GetVhosts()[i]
+			entry["id"], entry["name"] = host.GetHost()+host.GetPath(), host.GetHost()
+			entry["description"] = "Virtual host"
+			entry["defaultEntrypoint"] = host.GetOverrideEntrypoint()
+		}
+		entries = append(entries, entry)
+	}
+	return x.mux.JSON(w, http.StatusOK, entries)
 }
 
 func (x *actions) setFallbackCertificate(w http.ResponseWriter, r *http.Request) error {

@@ -120,6 +120,9 @@ func (s *Set) member(fd protoreflect.FieldDescriptor, marks prototree.Marks) Obj
 	if marks.Waiting {
 		schema[Waiting] = true
 	}
+	if marks.WaitingValues != nil {
+		schema[Waiting] = marks.WaitingValues
+	}
 	return schema
 }
 

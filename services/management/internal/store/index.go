@@ -71,6 +71,10 @@ func manifest() map[string][]index {
 			ascending("resource", "resourceId", "revision", "_id"),
 			ascending("revision", "domain", "revision", "_id"),
 		},
+		secretKeysCollection: {
+			ascending("application", "application"), ascending("domain", "domain"), ascending("expiry", "expiresAt"),
+		},
+		secretUsesCollection: {ascending("application", "application"), ascending("domain", "domain")},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

@@ -101,8 +101,12 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 	return errors.Join(u.s.Consents().DeleteUser(ctx, domain, id), u.s.Memberships().RemoveUser(ctx, domain, id))
 }
 
-// RemoveDirectory deletes all people of a domain, their consents and memberships.
+// RemoveDirectory deletes all people of a domain, their consents and memberships, and what else is kept beside its
+// configuration.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
+	if err := s.removeSecretRecords(ctx, domain); err != nil {
+		return err
+	}
 	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
 		return err
 	}
@@ -116,7 +120,7 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 // directoryDomains returns the domains for which the directory holds anything.
 func (s *Store) directoryDomains(ctx context.Context) (map[string]bool, error) {
 	domains := map[string]bool{}
-	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection} {
+	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection, secretUsesCollection} {
 		cursor, err := s.db.Collection(name).Aggregate(ctx, bson.A{bson.M{"$group": bson.M{"_id": "$domain"}}})
 		if err != nil {
 			return nil, s.fail(ctx, err)

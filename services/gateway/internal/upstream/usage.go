@@ -1,0 +1,45 @@
+package upstream
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	usagev1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/usage/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
+)
+
+// Usage tells management what is in use.
+type Usage struct {
+	client usagev1.UsageServiceClient
+	node   string
+	failed func()
+}
+
+// NewUsage returns the usage service behind a connection. Node is the gateway's name for operators; failed is as for
+// NewDirectory.
+func NewUsage(conn grpc.ClientConnInterface, node string, failed func()) *Usage {
+	if node == "" {
+		node = "gateway" // the host has no name
+	}
+	return &Usage{client: usagev1.NewUsageServiceClient(conn), node: node, failed: orNothing(failed)}
+}
+
+// Report tells which client secrets were used, and when.
+func (u *Usage) Report(ctx context.Context, uses []usage.Use) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request := &usagev1.ReportSecretsRequest{Gateway: u.node, Uses: make([]*usagev1.SecretUse, len(uses))}
+	for i, use := range uses {
+		request.Uses[i] = &usagev1.SecretUse{
+			Domain: use.Domain, Application: use.Application, Secret: use.Secret, UsedAt: timestamppb.New(use.At),
+		}
+	}
+	_, err := u.client.ReportSecrets(ctx, request)
+	if err = translate(err, u.failed); fault.Is(err, fault.Invalid) {
+		return nil // it would be refused again
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+)
+
+func TestDomainSettings(t *testing.T) {
+	const notNegative = "must be greater than or equal to 0"
+	for _, tt := range []struct{ name, body, path, want string }{
+		{"a negative number of attempts", `{"accountSettings": {"maxLoginAttempts": -1}}`, "accountSettings.maxLoginAttempts", "[maxLoginAttempts: " + notNegative + "]"},
+		{"a negative time of blocking", `{"accountSettings": {"accountBlockedDuration": -1}}`, "accountSettings.accountBlockedDuration", "[accountBlockedDuration: " + notNegative + "]"},
+		{"a redirect that is a script", `{"accountSettings": {"redirectUriAfterResetPassword": "javascript:x"}}`, "accountSettings.redirectUriAfterResetPassword", "[javascript:x: must be an http or https URL]"},
+		{"lock-out without numbers", `{"accountSettings": {"loginAttemptsDetectionEnabled": true}}`, "", ""},
+		{"a negative length", `{"passwordSettings": {"minLength": -1}}`, "passwordSettings.minLength", "[minLength: " + notNegative + "]"},
+		{"lengths that fit", `{"passwordSettings": {"minLength": 12, "maxLength": 128}}`, "", ""},
+		{"lengths that cross", `{"passwordSettings": {"minLength": 20, "maxLength": 10}}`, "passwordSettings.minLength", "[minLength: must be less than or equal to maxLength]"},
+		{"a length beyond the product's", `{"passwordSettings": {"minLength": 65}}`, "passwordSettings.minLength", "[minLength: must be less than or equal to maxLength]"},
+		{"a length below the product's", `{"passwordSettings": {"maxLength": 7}}`, "passwordSettings.maxLength", "[maxLength: must be greater than or equal to minLength]"},
+		{"a length that cannot be hashed", `{"passwordSettings": {"maxLength": 1025}}`, "passwordSettings.maxLength", "[maxLength: must be less than or equal to 1024]"},
+		{"too many old passwords", `{"passwordSettings": {"oldPasswords": 25}}`, "passwordSettings.oldPasswords", "[oldPasswords: must be less than or equal to 24]"},
+		{"a negative age of a proof", `{"oidc": {"dpopSettings": {"maxAgeSeconds": -1}}}`, "oidc.dpopSettings.maxAgeSeconds", "[maxAgeSeconds: " + notNegative + "]"},
+		{"a request_uri by http", `{"oidc": {"requestUris": ["http://x.example"]}}`, "oidc.requestUris[0]", "request_uri : Unsecured http scheme is forbidden"},
+		{"a post-logout URI to localhost", `{"oidc": {"postLogoutRedirectUris": ["https://localhost"]}}`, "oidc.postLogoutRedirectUris[0]", "post_logout_redirect_uri : localhost is forbidden"},
+		{"a blank tag", `{"tags": ["a", " "]}`, "tags[1]", "[tags: must have 1 to 255 bytes and not be blank]"},
+		{"a tag twice", `{"tags": ["a", "a"]}`, "tags[1]", "[a: must be unique]"},
+		{"a negative chain", `{"tokenExchangeSettings": {"maxDelegationDepth": -1}}`, "tokenExchangeSettings.maxDelegationDepth", "[maxDelegationDepth: " + notNegative + "]"},
+		{
+			"an unknown type of token", `{"tokenExchangeSettings": {"allowedActorTokenTypes": ["urn:x:y"]}}`, "tokenExchangeSettings.allowedActorTokenTypes[0]",
+			"[urn:x:y: must be one of urn:ietf:params:oauth:token-type:access_token, urn:ietf:params:oauth:token-type:refresh_token, " +
+				"urn:ietf:params:oauth:token-type:id_token, urn:ietf:params:oauth:token-type:jwt]",
+		},
+		{"a rule that does not compile", `{"scim": {"idpSelectionRule": "nobody.x"}}`, "scim.idpSelectionRule", "…[idpSelectionRule: line 1, column "},
+		{"a profile that is to come", `{"oidc": {"securityProfileSettings": {"profile": "FAPI2"}}}`, "oidc.securityProfileSettings.profile", "[FAPI2: is not enforced yet; until oauth21, fapi2, fapi2_message_signing, mcp are, it must be none]"},
+		{"the profile there is", `{"oidc": {"securityProfileSettings": {"profile": "NONE"}}}`, "", ""},
+		{"virtual hosts without any", `{"vhostMode": true}`, "vhosts", "[vhosts: must not be empty while vhostMode is on]"},
+		{"a virtual host", `{"vhostMode": true, "vhosts": [{"host": " Login.Example.com:8443 ", "path": "a/"}, {"host": "127.0.0.1:80"}]}`, "", ""},
+		{"a host with a scheme", `{"vhosts": [{"host": "https://x.example"}]}`, "vhosts[0].host", "[https://x.example: must be a host name such as login.example.com, with an optional port]"},
+		{"a host that is a wildcard", `{"vhosts": [{"host": "*.example.com"}]}`, "vhosts[0].host", "[*.example.com: must be a host name such as login.example.com, with an optional port]"},
+		{"no host", `{"vhosts": [{"path": "/x"}]}`, "vhosts[0].host", "[host: must be a host name such as login.example.com, with an optional port]"},
+		{"a port that is none", `{"vhosts": [{"host": "x.example:70000"}]}`, "vhosts[0].host", "[x.example:70000: must be a host name such as login.example.com, with an optional port]"},
+		{"a virtual path with a space", `{"vhosts": [{"host": "x.example", "path": "/a b"}]}`, "vhosts[0].path", "[/a b: must be a slash, or one or more segments of letters, digits, '-', '.', '_' and '~']"},
+		{"a virtual path that takes endpoints away", `{"vhosts": [{"host": "x.example", "path": "/a/oauth"}]}`, "vhosts[0].path", "[/a/oauth: " + taking("oauth") + "]"},
+		{"a virtual host twice", `{"vhosts": [{"host": "x.example"}, {"host": "X.example", "path": "/"}]}`, "vhosts[1]", "[x.example/: must be unique]"},
+		{"two that override", `{"vhosts": [{"host": "x.example", "overrideEntrypoint": true}, {"host": "y.example", "overrideEntrypoint": true}]}`, "vhosts[1].overrideEntrypoint", "[overrideEntrypoint: must be on for at most one of them]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body, err := prototree.Parse([]byte(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = patchedDomain(body)
+			d := &configv1.Domain{Name: "x", Path: "/x"}
+			if err == nil {
+				if err := prototree.Management.Decode(body, d); err != nil {
+					t.Fatal(err)
+				}
+				d.Name, d.Path = "x", "/x"
+				if err := normalizeDomain(t.Context(), &Scene{}, nil, d); err != nil {
+					t.Fatal(err)
+				}
+				err = validateDomain(&Scene{}, nil, d)
+			}
+			if tt.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			body2 := fault.BodyOf(err)
+			want, prefix := strings.CutPrefix(tt.want, "…")
+			if body2.Message != want && !(prefix && strings.HasPrefix(body2.Message, want)) || !fault.Is(err, fault.Invalid) {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+			if len(body2.Errors) != 1 || body2.Errors[0].Path != tt.path {
+				t.Errorf("at %v, want %s", body2.Errors, tt.path)
+			}
+		})
+	}
+}
+
+// TestRedirectExpressionsNeedDistinctURIs: the switch is refused while an application has two URIs that it would mix up.
+func TestRedirectExpressionsNeedDistinctURIs(t *testing.T) {
+	off := &configv1.Domain{Oidc: &configv1.OpenIDSettings{ClientRegistrationSettings: &configv1.ClientRegistrationSettings{}}}
+	on := proto.CloneOf(off)
+	on.Oidc.ClientRegistrationSettings.AllowRedirectUriParamsExpressionLanguage = true
+	a := anApplication()
+	s := &Scene{Applications: []*configv1.Application{a}}
+	if err := checkRedirectSwitch(s, off, on); err != nil {
+		t.Error(err)
+	}
+	a.Settings.Oauth.RedirectUris = []string{"https://x.example/cb?a=1", "https://x.example/cb?a=2"}
+	err := checkRedirectSwitch(s, off, on)
+	if want := "Only one redirect URI with the same hostname and path is allowed."; err == nil || fault.BodyOf(err).Message != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := checkRedirectSwitch(s, on, on); err != nil {
+		t.Errorf("a domain where it is on already: %v", err)
+	}
+}
+
+func TestEntrypointURLs(t *testing.T) {
+	d := &configv1.Domain{Path: "/acme", Vhosts: []*configv1.VirtualHost{{Host: "login.example.com", Path: "/"}, {Host: "x.example:8443", Path: "/eu"}}}
+	if got := EntrypointURLs(d, "https://gate.example"); len(got) != 1 || got[0] != "https://gate.example" {
+		t.Errorf("by path: %q", got)
+	}
+	d.VhostMode = true
+	if got := strings.Join(EntrypointURLs(d, "https://gate.example"), " "); got != "https://login.example.com https://x.example:8443/eu" {
+		t.Errorf("by host: %s", got)
+	}
+}
