@@ -47,16 +47,17 @@ func mountActions(m *Mux) {
 		Summary: "Delete a client secret.",
 	})
 
-	m.Handle("GET "+domain+"/secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("of a domain"))
-	m.Handle("GET /secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("of all domains of an environment"))
+	m.Handle("GET "+domain+"/secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("listExpiringSecrets", "of a domain"))
+	m.Handle("GET /secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("listExpiringSecretsOfAllDomains", "of all domains of an environment"))
 
 	mountForms(m)
 	mountAudits(m)
 	mountAliases(m)
 }
 
-func expiringOperation(where string) operation.Operation {
+func expiringOperation(id, where string) operation.Operation {
 	return operation.Operation{
+		ID:      id,
 		Summary: "List the client secrets " + where + " that end soon or have ended, those first that end first.",
 		Query: []operation.Parameter{
 			{Name: "days", Type: "integer", Description: "How many days to look ahead, at most 3660; default 30."},
