@@ -183,7 +183,7 @@ func New(c Config) (*Gateway, error) {
 	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
 	clients := clientauth.New(hasher, used, now)
 	people := tokens.NewPeople(directory, now)
-	signIn := signin.New(directory, log, ruleFailed("selection"))
+	signIn := signin.New(directory, store, log, ruleFailed("selection"))
 	served := grants.Builtin(store, signIn, people, proxies, now)
 
 	set := domain.NewSet(domain.Options{

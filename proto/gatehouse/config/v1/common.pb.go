@@ -239,11 +239,11 @@ type AccountSettings struct {
 	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
 	// Lock an account after too many failed attempts to sign in.
 	LoginAttemptsDetectionEnabled bool `protobuf:"varint,2,opt,name=login_attempts_detection_enabled,json=loginAttemptsDetectionEnabled,proto3" json:"login_attempts_detection_enabled,omitempty"`
-	// Failed attempts before the account is locked.
+	// Failed attempts before the account is locked. 0 = 10. Counted per application, provider and user name.
 	MaxLoginAttempts int32 `protobuf:"varint,3,opt,name=max_login_attempts,json=maxLoginAttempts,proto3" json:"max_login_attempts,omitempty"`
-	// Seconds after which failed attempts are forgotten.
+	// Seconds after which failed attempts are forgotten. 0 = 43200.
 	LoginAttemptsResetTime int32 `protobuf:"varint,4,opt,name=login_attempts_reset_time,json=loginAttemptsResetTime,proto3" json:"login_attempts_reset_time,omitempty"`
-	// Seconds an account stays locked.
+	// Seconds an account stays locked. 0 = 7200.
 	AccountBlockedDuration                      int32  `protobuf:"varint,5,opt,name=account_blocked_duration,json=accountBlockedDuration,proto3" json:"account_blocked_duration,omitempty"`
 	SendRecoverAccountEmail                     bool   `protobuf:"varint,6,opt,name=send_recover_account_email,json=sendRecoverAccountEmail,proto3" json:"send_recover_account_email,omitempty"`
 	CompleteRegistrationWhenResetPassword       bool   `protobuf:"varint,7,opt,name=complete_registration_when_reset_password,json=completeRegistrationWhenResetPassword,proto3" json:"complete_registration_when_reset_password,omitempty"`
@@ -679,13 +679,13 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\x1ecertificate_based_auth_enabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bcertificateBasedAuthEnabled\x12=\n" +
 	"\x17magic_link_auth_enabled\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x14magicLinkAuthEnabledB\f\n" +
 	"\n" +
-	"_inherited\"\xde\r\n" +
+	"_inherited\"\xbe\r\n" +
 	"\x0fAccountSettings\x12!\n" +
-	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12O\n" +
-	" login_attempts_detection_enabled\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1dloginAttemptsDetectionEnabled\x124\n" +
-	"\x12max_login_attempts\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x10maxLoginAttempts\x12A\n" +
-	"\x19login_attempts_reset_time\x18\x04 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x16loginAttemptsResetTime\x12@\n" +
-	"\x18account_blocked_duration\x18\x05 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x16accountBlockedDuration\x12C\n" +
+	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12G\n" +
+	" login_attempts_detection_enabled\x18\x02 \x01(\bR\x1dloginAttemptsDetectionEnabled\x12,\n" +
+	"\x12max_login_attempts\x18\x03 \x01(\x05R\x10maxLoginAttempts\x129\n" +
+	"\x19login_attempts_reset_time\x18\x04 \x01(\x05R\x16loginAttemptsResetTime\x128\n" +
+	"\x18account_blocked_duration\x18\x05 \x01(\x05R\x16accountBlockedDuration\x12C\n" +
 	"\x1asend_recover_account_email\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17sendRecoverAccountEmail\x12`\n" +
 	")complete_registration_when_reset_password\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R%completeRegistrationWhenResetPassword\x12I\n" +
 	"\x1dauto_login_after_registration\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1aautoLoginAfterRegistration\x12M\n" +

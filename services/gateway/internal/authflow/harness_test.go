@@ -24,7 +24,7 @@ import (
 // serve serves the whole way from the authorization endpoint through the pages.
 func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
-	people := signin.New(env.Directory, env.Log, nil)
+	people := signin.New(env.Directory, env.Store, env.Log, nil)
 	var routes []endpoint.Route
 	routes = append(routes, authorize.New(env.Store, env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), p, env.Clock.Now).Routes()...)
 	routes = append(routes, authflow.New(env.Store, people, env.Directory, nil, p, env.Clock.Now).Routes()...)
@@ -37,11 +37,15 @@ func identifierFirst(a *configv1.Application) {
 	a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
 }
 
+func locksAfterTwo(a *configv1.Application) {
+	a.Settings.Account = &configv1.AccountSettings{Inherited: proto.Bool(false), LoginAttemptsDetectionEnabled: true, MaxLoginAttempts: 2}
+}
+
 // start returns an environment with the usual applications, and a browser without cookies.
 func start(t *testing.T, apps ...*configv1.Application) (*browsertest.Env, *browsertest.Browser) {
 	t.Helper()
 	apps = append(apps, browsertest.App("web"), browsertest.App("asks", browsertest.AsksConsent), browsertest.App("first", identifierFirst),
-		browsertest.App("partner", func(a *configv1.Application) { a.IdentityProviders[0].Identity = "partners" }))
+		browsertest.App("locks", locksAfterTwo), browsertest.App("partner", func(a *configv1.Application) { a.IdentityProviders[0].Identity = "partners" }))
 	env := browsertest.New(t, nil, apps...)
 	return env, browsertest.NewBrowser(t, serve(env))
 }

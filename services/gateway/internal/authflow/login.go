@@ -20,6 +20,7 @@ import (
 var (
 	wrongCredentials = browser.Error{Code: string(oauth2.LoginFailed), Detail: string(oauth2.InvalidUser), Description: "Invalid or unknown user"}
 	blockedAccount   = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_disabled", Description: "The account is disabled"}
+	lockedAccount    = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_locked", Description: "The account is locked"}
 )
 
 func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
@@ -102,6 +103,8 @@ func (f *Flow) refuseLogin(p *page, err error) error {
 	switch {
 	case errors.Is(err, signin.ErrBlocked):
 		shown = blockedAccount
+	case errors.Is(err, signin.ErrLocked):
+		shown = lockedAccount
 	case errors.Is(err, signin.ErrCredentials), errors.Is(err, signin.ErrNoProvider):
 	default:
 		return err

@@ -129,6 +129,21 @@ func TestFailedSignIn(t *testing.T) {
 			t.Errorf("location %s", res.Location())
 		}
 	})
+	t.Run("a locked account has its own error, whatever the password", func(t *testing.T) {
+		b.Cookies = map[string]string{}
+		page := func() *browsertest.Response { return b.Follow(b.Get(request("locks", ""))) }
+		for range 2 {
+			if res := b.SignIn(page(), "ann", "wrong"); !strings.Contains(res.Location(), "error_code=invalid_user") {
+				t.Fatalf("location %s", res.Location())
+			}
+		}
+		if res := b.SignIn(page(), "ann", browsertest.Password); !strings.Contains(res.Location(), "error=login_failed&error_code=account_locked&error_description=The+account+is+locked") {
+			t.Errorf("location %s", res.Location())
+		}
+		if res := b.SignIn(b.Follow(b.Get(request("web", ""))), "ann", browsertest.Password); strings.Contains(res.Location(), "error") {
+			t.Errorf("another application is locked as well: %s", res.Location())
+		}
+	})
 	t.Run("management that is away is a page with 503", func(t *testing.T) {
 		env.Directory.Err = fault.Unavailablef("no connection")
 		defer func() { env.Directory.Err = nil }()

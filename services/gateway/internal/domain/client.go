@@ -50,6 +50,8 @@ type Client struct {
 	OptInScopes                bool
 	IdentifierFirst            bool
 	RequireAuthTime            bool
+	// Lockout says when too many failed attempts lock an account; nil means never.
+	Lockout *Lockout
 	// DefaultMaxAge is negative if none is registered.
 	DefaultMaxAge time.Duration
 
@@ -78,6 +80,36 @@ type Secret struct {
 	Expires time.Time
 	// Meter notes its use.
 	Meter *usage.Meter
+}
+
+// Lockout says when too many failed attempts lock an account.
+type Lockout struct {
+	// Max is how many attempts may fail in a row, Reset the time after which they are forgotten, Block how long the account
+	// stays locked.
+	Max          int
+	Reset, Block time.Duration
+}
+
+// What a lockout is where only the switch is on.
+const (
+	defaultMaxAttempts   = 10
+	defaultAttemptsReset = 12 * time.Hour
+	defaultBlocked       = 2 * time.Hour
+)
+
+func lockoutOf(a *configv1.AccountSettings) *Lockout {
+	if !a.GetLoginAttemptsDetectionEnabled() {
+		return nil
+	}
+	l := &Lockout{
+		Max:   int(a.GetMaxLoginAttempts()),
+		Reset: seconds(a.GetLoginAttemptsResetTime(), int32(defaultAttemptsReset/time.Second)),
+		Block: seconds(a.GetAccountBlockedDuration(), int32(defaultBlocked/time.Second)),
+	}
+	if l.Max <= 0 {
+		l.Max = defaultMaxAttempts
+	}
+	return l
 }
 
 // ClientProvider is an identity provider in its place at a client.
@@ -136,6 +168,10 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	}
 	if own := app.GetSettings().GetLogin(); own != nil && own.Inherited != nil && !own.GetInherited() {
 		c.IdentifierFirst = own.GetIdentifierFirstEnabled()
+	}
+	c.Lockout = core.Lockout
+	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
+		c.Lockout = lockoutOf(own)
 	}
 	from := app.GetTokensValidFrom()
 	if from == nil {

@@ -48,6 +48,8 @@ type Core struct {
 	// Registration and Login are never nil.
 	Registration *configv1.ClientRegistrationSettings
 	Login        *configv1.LoginSettings
+	// Lockout is the domain's rule for accounts, for applications without one of their own.
+	Lockout *Lockout
 	// SessionIdle and SessionMaxAge limit sessions.
 	SessionIdle, SessionMaxAge time.Duration
 	// Secret makes values that only the gateways of this domain recognise.
@@ -99,6 +101,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		SecureCookies: strings.HasPrefix(s.options.PublicURL, "https:"),
 		Registration:  d.GetOidc().GetClientRegistrationSettings(),
 		Login:         d.GetLoginSettings(),
+		Lockout:       lockoutOf(d.GetAccountSettings()),
 		SessionIdle:   seconds(d.GetSessionSettings().GetIdleSeconds(), 1800),
 		SessionMaxAge: seconds(d.GetSessionSettings().GetMaxAgeSeconds(), 43200),
 		Secret:        d.GetSecret(),

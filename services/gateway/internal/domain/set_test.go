@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -638,6 +639,33 @@ func TestProvidersInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"first", "a1", "a2", "b", "unset1", "unset2"}, got); diff != "" {
 		t.Errorf("providers (-want +got):\n%s", diff)
+	}
+}
+
+func TestLockoutOfClients(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	account := func(inherited bool, own *configv1.AccountSettings) func(a *configv1.Application) {
+		return func(a *configv1.Application) {
+			own.Inherited = proto.Bool(inherited)
+			a.Settings.Account = own
+		}
+	}
+	on := func() *configv1.AccountSettings {
+		return &configv1.AccountSettings{LoginAttemptsDetectionEnabled: true}
+	}
+	chosen := on()
+	chosen.MaxLoginAttempts, chosen.LoginAttemptsResetTime, chosen.AccountBlockedDuration = 3, 60, 90
+	r.upsert(r.app("plain"), r.app("standard", account(false, on())), r.app("chosen", account(false, chosen)),
+		r.app("inherits", account(true, on())), r.app("off", account(false, &configv1.AccountSettings{MaxLoginAttempts: 3})))
+	for name, want := range map[string]*domain.Lockout{
+		"plain": nil, "inherits": nil, "off": nil,
+		"standard": {Max: 10, Reset: 12 * time.Hour, Block: 2 * time.Hour},
+		"chosen":   {Max: 3, Reset: time.Minute, Block: 90 * time.Second},
+	} {
+		c, _ := r.Domain(r.id).Client(t.Context(), name)
+		if diff := cmp.Diff(want, c.Lockout); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

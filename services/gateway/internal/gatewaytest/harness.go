@@ -78,7 +78,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	h.Verifier = tokens.NewVerifier(h.Clock.Now, store)
 	hasher := secret.NewHasher()
 	people := tokens.NewPeople(h.Directory, h.Clock.Now)
-	served := grants.Builtin(store, signin.New(h.Directory, o.Log, nil), people, nil, h.Clock.Now)
+	served := grants.Builtin(store, signin.New(h.Directory, store, o.Log, nil), people, nil, h.Clock.Now)
 	can := discovery.Capabilities{
 		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
 		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},

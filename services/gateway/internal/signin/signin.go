@@ -23,6 +23,7 @@ var (
 	ErrNoProvider  = errors.New("no identity provider takes part")
 	ErrCredentials = errors.New("wrong credentials")
 	ErrBlocked     = errors.New("the account is disabled")
+	ErrLocked      = errors.New("too many attempts have failed")
 )
 
 // Values of acr and amr for a password (RFC 8176 §2).
@@ -36,19 +37,30 @@ type Directory interface {
 	SignIn(ctx context.Context, domain, application string, identity *directoryv1.Identity) (*directoryv1.User, error)
 }
 
+// Attempts counts attempts to sign in, over all gateways; *state.Store does.
+type Attempts interface {
+	// BeginAttempt counts an attempt and reports whether it may be made.
+	BeginAttempt(ctx context.Context, a state.Account, limit state.AttemptLimit) (allowed bool, err error)
+	// ReturnAttempt takes back an attempt that could not be made.
+	ReturnAttempt(ctx context.Context, a state.Account) error
+	// ForgetAttempts ends the counting for somebody who has proved who they are.
+	ForgetAttempts(ctx context.Context, accounts ...state.Account) error
+}
+
 // Service signs people in. It is safe for concurrent use.
 type Service struct {
 	directory  Directory
+	attempts   Attempts
 	log        *slog.Logger
 	ruleFailed func(domain string)
 }
 
 // New returns a Service. ruleFailed is told of each selection rule that could not be evaluated; may be nil.
-func New(directory Directory, log *slog.Logger, ruleFailed func(domain string)) *Service {
+func New(directory Directory, attempts Attempts, log *slog.Logger, ruleFailed func(domain string)) *Service {
 	if ruleFailed == nil {
 		ruleFailed = func(string) {}
 	}
-	return &Service{directory: directory, log: log, ruleFailed: ruleFailed}
+	return &Service{directory: directory, attempts: attempts, log: log, ruleFailed: ruleFailed}
 }
 
 // Result is a person who has just proved who they are.
@@ -60,9 +72,9 @@ type Result struct {
 	AMR      []string
 }
 
-// WithPassword tries the client's internal providers that take part, in order, until one accepts. A blocked account ends
-// the search, and so does a provider that cannot be asked: to go on would let somebody in by a provider that was not
-// meant for them.
+// WithPassword tries the client's internal providers that take part, in order, until one accepts. A blocked or locked
+// account ends the search, and so does a provider that cannot be asked: to go on would let somebody in by a provider that
+// was not meant for them.
 func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
 	candidates := selection.Internal(ctx, c.Providers, in, func(p *idp.Provider, err error) {
@@ -72,7 +84,15 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 	if len(candidates) == 0 {
 		return Result{}, refuse(ErrNoProvider, "No identity provider found for client : %s", c.ClientID)
 	}
-	for _, p := range candidates {
+	accounts := make([]state.Account, len(candidates))
+	for i, p := range candidates {
+		accounts[i] = state.Account{Domain: d.ID, Application: c.ID, Provider: p.ID, Username: username}
+	}
+	for i, p := range candidates {
+		account := accounts[i]
+		if err := s.begin(ctx, c.Lockout, account); err != nil {
+			return Result{}, err
+		}
 		identity, err := p.Password.Authenticate(ctx, username, password)
 		switch {
 		case errors.Is(err, idp.ErrRefused):
@@ -80,6 +100,7 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 		case errors.Is(err, idp.ErrBlocked):
 			return Result{}, refuse(ErrBlocked, "The account is disabled")
 		case err != nil:
+			s.abandon(ctx, c.Lockout, account)
 			return Result{}, fmt.Errorf("identity provider %q: %w", p.ID, err)
 		}
 		user, err := s.directory.SignIn(ctx, d.ID, c.ID, identity)
@@ -87,11 +108,43 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 		case fault.Is(err, fault.Denied):
 			return Result{}, refuse(ErrBlocked, "The account is disabled")
 		case err != nil:
+			s.abandon(ctx, c.Lockout, account)
 			return Result{}, fmt.Errorf("sign in: %w", err)
+		}
+		if c.Lockout != nil {
+			if err := s.attempts.ForgetAttempts(ctx, accounts...); err != nil {
+				return Result{}, fmt.Errorf("attempts to sign in: %w", err)
+			}
 		}
 		return Result{Person: tokens.PersonOf(user), Provider: p.ID, ACR: ACRPassword, AMR: []string{AMRPassword}}, nil
 	}
 	return Result{}, refuse(ErrCredentials, "The credentials entered are invalid")
+}
+
+// begin counts an attempt, where attempts are counted, and refuses it while the account is locked.
+func (s *Service) begin(ctx context.Context, l *domain.Lockout, account state.Account) error {
+	if l == nil {
+		return nil
+	}
+	allowed, err := s.attempts.BeginAttempt(ctx, account, state.AttemptLimit{Max: l.Max, Reset: l.Reset, Block: l.Block})
+	if err != nil {
+		return fmt.Errorf("attempts to sign in: %w", err)
+	}
+	if !allowed {
+		return refuse(ErrLocked, "The account is locked")
+	}
+	return nil
+}
+
+// abandon takes back an attempt that came to nothing for reasons that are not the person's: an outage must not lock
+// everybody who tries. If it cannot be taken back it counts as one that failed.
+func (s *Service) abandon(ctx context.Context, l *domain.Lockout, account state.Account) {
+	if l == nil {
+		return
+	}
+	if err := s.attempts.ReturnAttempt(context.WithoutCancel(ctx), account); err != nil {
+		s.log.WarnContext(ctx, "attempt to sign in not taken back", "domain", account.Domain, "idp", account.Provider, "err", err)
+	}
 }
 
 func refuse(kind error, format string, args ...any) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,7 +81,7 @@ func TestWithPassword(t *testing.T) {
 				}})
 			}
 			h.Directory.Away(tt.directory)
-			got, err := signin.New(h.Directory, slog.New(slog.DiscardHandler), nil).WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x")
+			got, err := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), nil).WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x")
 			if diff := cmp.Diff(tt.asked, asked); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
@@ -113,11 +114,79 @@ func TestFailedRulesAreReported(t *testing.T) {
 	}
 	client := &domain.Client{ClientID: "web", Providers: []domain.ClientProvider{{Rule: rule, Provider: &idp.Provider{ID: "p"}}}}
 	var failed []string
-	s := signin.New(h.Directory, slog.New(slog.DiscardHandler), func(domain string) { failed = append(failed, domain) })
+	s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), func(domain string) { failed = append(failed, domain) })
 	if _, err := s.WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x"); !errors.Is(err, signin.ErrNoProvider) {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff([]string{d.ID}, failed); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)
 	}
+}
+
+// account is a provider with one password.
+type account struct{ password string }
+
+func (a *account) Authenticate(_ context.Context, username, password string) (*idp.Identity, error) {
+	switch {
+	case password == "":
+		return nil, idp.ErrUnavailable
+	case password != a.password:
+		return nil, idp.ErrRefused
+	}
+	return &idp.Identity{Source: "p", ExternalId: username, Username: username}, nil
+}
+
+func TestLockout(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	h := gatewaytest.New(t, gatewaytest.Options{}, c)
+	d := h.Domains.Domain(c.Domain.GetId())
+	s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), nil)
+	provider := func(id, password string) domain.ClientProvider {
+		return domain.ClientProvider{Provider: &idp.Provider{
+			ID: id, Password: &account{password}, Rules: rules.NewIdentityProvider(rules.IdentityProviderFields{ID: id}),
+		}}
+	}
+	client := &domain.Client{
+		ID: "app-web", ClientID: "web", Rules: rules.NewClient(rules.ClientFields{}),
+		Providers: []domain.ClientProvider{provider("p0", "first"), provider("p1", "second")},
+		Lockout:   &domain.Lockout{Max: 3, Reset: time.Hour, Block: time.Hour},
+	}
+	try := func(name, password string) error {
+		_, err := s.WithPassword(t.Context(), d, client, rules.Input{}, name, password)
+		return err
+	}
+	want := func(when string, got, want error) {
+		t.Helper()
+		if !errors.Is(got, want) {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+
+	for range 4 {
+		want("the second provider accepts what the first refuses", try("ann", "second"), nil)
+	}
+	want("a wrong password", try("ann", "wrong"), signin.ErrCredentials)
+	want("a wrong password", try("ann", "wrong"), signin.ErrCredentials)
+	for range 4 {
+		want("an outage is not the person's fault", try("ann", ""), idp.ErrUnavailable)
+	}
+	want("the right one in time", try("ann", "first"), nil)
+	for range 3 {
+		want("wrong passwords", try("ann", "wrong"), signin.ErrCredentials)
+	}
+	err := try("ann", "first")
+	want("the right one, too late", err, signin.ErrLocked)
+	if got := err.Error(); got != "invalid_grant: The account is locked: too many attempts have failed" {
+		t.Errorf("text %q", got)
+	}
+	want("in capitals", try("ANN", "second"), signin.ErrLocked)
+	want("somebody else", try("bob", "first"), nil)
+
+	for range 3 {
+		want("nobody of that name", try("nobody", "wrong"), signin.ErrCredentials)
+	}
+	want("nobody is locked like anybody", try("nobody", "wrong"), signin.ErrLocked)
+
+	client.Lockout = nil
+	want("without a lockout", try("ann", "first"), nil)
 }

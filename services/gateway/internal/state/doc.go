@@ -1,5 +1,5 @@
 // Package state keeps in Redis everything that changes per request: authorization codes, sessions, grants with their
-// refresh tokens, and revocations.
+// refresh tokens, attempts to sign in, and revocations.
 //
 // What a client or a browser presents (codes, session identifiers, refresh tokens) is stored as its SHA-256 only, so that
 // a copy of the database signs nobody in. Each state change is one round trip, and no command is repeated after an
@@ -9,6 +9,7 @@
 //	session:{hash}  record; the domain's idle time
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
+//	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
 //	revoked         sorted set of what is revoked, scored by the time until which it matters
 //
 // Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the

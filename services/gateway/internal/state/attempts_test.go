@@ -1,0 +1,110 @@
+package state_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+func TestAttempts(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url, gatewaytest.NewClock())
+		long := state.AttemptLimit{Max: 3, Reset: time.Hour, Block: time.Hour}
+		account := func() state.Account {
+			return state.Account{Domain: secret.NewID(), Application: "web", Provider: "staff", Username: "ann"}
+		}
+		begin := func(t *testing.T, a state.Account, limit state.AttemptLimit) bool {
+			t.Helper()
+			allowed, err := s.BeginAttempt(t.Context(), a, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return allowed
+		}
+		use := func(t *testing.T, a state.Account, limit state.AttemptLimit) {
+			t.Helper()
+			for n := range limit.Max {
+				if !begin(t, a, limit) {
+					t.Fatalf("attempt %d is refused", n+1)
+				}
+			}
+			if begin(t, a, limit) {
+				t.Fatal("one attempt too many is allowed")
+			}
+		}
+
+		t.Run("lock an account after the maximum, and no other", func(t *testing.T) {
+			a := account()
+			use(t, a, long)
+			for _, other := range []state.Account{
+				{Domain: a.Domain, Application: "shop", Provider: a.Provider, Username: a.Username},
+				{Domain: a.Domain, Application: a.Application, Provider: "partners", Username: a.Username},
+				{Domain: a.Domain, Application: a.Application, Provider: a.Provider, Username: "bob"},
+				{Domain: secret.NewID(), Application: a.Application, Provider: a.Provider, Username: a.Username},
+			} {
+				if !begin(t, other, long) {
+					t.Errorf("%+v is locked as well", other)
+				}
+			}
+			a.Username = "ANN"
+			if begin(t, a, long) {
+				t.Error("another spelling of the name is not locked")
+			}
+		})
+		t.Run("are forgotten after a success", func(t *testing.T) {
+			a := account()
+			begin(t, a, long)
+			begin(t, a, long)
+			want(t, s.ForgetAttempts(t.Context(), a, account()), nil)
+			use(t, a, long)
+		})
+		t.Run("that were taken back do not count", func(t *testing.T) {
+			a := account()
+			for range 5 {
+				if !begin(t, a, long) {
+					t.Fatal("refused")
+				}
+				want(t, s.ReturnAttempt(t.Context(), a), nil)
+			}
+			want(t, s.ReturnAttempt(t.Context(), account()), nil)
+			use(t, a, long)
+		})
+		t.Run("are forgotten in time", func(t *testing.T) {
+			a := account()
+			begin(t, a, state.AttemptLimit{Max: 100, Reset: 40 * time.Millisecond, Block: time.Hour})
+			eventually(t, "the counting begins anew", func() bool {
+				return begin(t, a, state.AttemptLimit{Max: 1, Reset: time.Hour, Block: time.Hour})
+			})
+		})
+		t.Run("lock for the time of the block, which trying does not prolong", func(t *testing.T) {
+			a, brief := account(), state.AttemptLimit{Max: 2, Reset: time.Hour, Block: 60 * time.Millisecond}
+			use(t, a, brief)
+			eventually(t, "the lock ends while it is tried", func() bool { return begin(t, a, brief) })
+		})
+		t.Run("at once are not looked at beyond the maximum", func(t *testing.T) {
+			a := account()
+			var allowed atomic.Int32
+			var all sync.WaitGroup
+			for range 32 {
+				all.Go(func() {
+					ok, err := s.BeginAttempt(t.Context(), a, long)
+					if err != nil {
+						t.Error(err)
+					}
+					if ok {
+						allowed.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if n := allowed.Load(); n != int32(long.Max) {
+				t.Errorf("%d of 32 are allowed, want %d", n, long.Max)
+			}
+		})
+	})
+}
