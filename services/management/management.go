@@ -100,10 +100,6 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--sealing-key-file: %w", err)
 	}
-	key, err := bootstrap.OperatorKey(sealer)
-	if err != nil {
-		return nil, fmt.Errorf("key of operators' tokens: %w", err)
-	}
 	metrics := observe.NewMetrics("management")
 	certificates, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
@@ -121,18 +117,17 @@ func New(c Config) (*Management, error) {
 	hasher := secret.NewHasher()
 	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	held := image.New()
-	edit := editor.New(editor.Options{
-		Store: db, Image: held, Hasher: hasher, Logger: log, MaxSecrets: c.MaxSecrets, KeepSecrets: c.KeepSecrets,
-	})
-	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
 	operators, err := operator.New(operator.Options{
-		Operators: db.Operators(), Revoked: db.RevokedTokens(), Hasher: hasher, Key: key, Lifetime: c.TokenLifetime,
-		Journal: recorder, Logger: log,
+		Store: db, Hasher: hasher, Lifetime: c.TokenLifetime, Journal: recorder, Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-
+	edit := editor.New(editor.Options{
+		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,
+		KeepSecrets: c.KeepSecrets,
+	})
+	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{

@@ -87,6 +87,67 @@ func (x *Token) GetExpiresAt() string {
 	return ""
 }
 
+// Organization is what everything belongs to.
+type Organization struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Hrids         []string               `protobuf:"bytes,3,rep,name=hrids,proto3" json:"hrids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Organization) Reset() {
+	*x = Organization{}
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Organization) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Organization) ProtoMessage() {}
+
+func (x *Organization) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Organization.ProtoReflect.Descriptor instead.
+func (*Organization) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Organization) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Organization) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Organization) GetHrids() []string {
+	if x != nil {
+		return x.Hrids
+	}
+	return nil
+}
+
 // Environment is where domains are made.
 type Environment struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -100,7 +161,7 @@ type Environment struct {
 
 func (x *Environment) Reset() {
 	*x = Environment{}
-	mi := &file_gatehouse_management_v1_session_proto_msgTypes[1]
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -112,7 +173,7 @@ func (x *Environment) String() string {
 func (*Environment) ProtoMessage() {}
 
 func (x *Environment) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_session_proto_msgTypes[1]
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -125,7 +186,7 @@ func (x *Environment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Environment.ProtoReflect.Descriptor instead.
 func (*Environment) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_management_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Environment) GetId() string {
@@ -172,7 +233,7 @@ type Entrypoint struct {
 
 func (x *Entrypoint) Reset() {
 	*x = Entrypoint{}
-	mi := &file_gatehouse_management_v1_session_proto_msgTypes[2]
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -184,7 +245,7 @@ func (x *Entrypoint) String() string {
 func (*Entrypoint) ProtoMessage() {}
 
 func (x *Entrypoint) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_session_proto_msgTypes[2]
+	mi := &file_gatehouse_management_v1_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -197,7 +258,7 @@ func (x *Entrypoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entrypoint.ProtoReflect.Descriptor instead.
 func (*Entrypoint) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_management_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Entrypoint) GetId() string {
@@ -254,7 +315,11 @@ const file_gatehouse_management_v1_session_proto_rawDesc = "" +
 	"token_type\x12\x1e\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\tR\n" +
-	"expires_at\"p\n" +
+	"expires_at\"H\n" +
+	"\fOrganization\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05hrids\x18\x03 \x03(\tR\x05hrids\"p\n" +
 	"\vEnvironment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
@@ -281,11 +346,12 @@ func file_gatehouse_management_v1_session_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_session_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_gatehouse_management_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_gatehouse_management_v1_session_proto_goTypes = []any{
-	(*Token)(nil),       // 0: gatehouse.management.v1.Token
-	(*Environment)(nil), // 1: gatehouse.management.v1.Environment
-	(*Entrypoint)(nil),  // 2: gatehouse.management.v1.Entrypoint
+	(*Token)(nil),        // 0: gatehouse.management.v1.Token
+	(*Organization)(nil), // 1: gatehouse.management.v1.Organization
+	(*Environment)(nil),  // 2: gatehouse.management.v1.Environment
+	(*Entrypoint)(nil),   // 3: gatehouse.management.v1.Entrypoint
 }
 var file_gatehouse_management_v1_session_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -306,7 +372,7 @@ func file_gatehouse_management_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_session_proto_rawDesc), len(file_gatehouse_management_v1_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,19 +1,15 @@
-// Package bootstrap makes what an installation needs before anybody can use it: the first operator, and the key that
-// signs operators' tokens.
+// Package bootstrap makes what an installation needs before anybody can use it: the first operator.
 package bootstrap
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
@@ -22,17 +18,11 @@ import (
 // ErrNoOperator means that nobody could sign in: there is no operator and none was configured.
 var ErrNoOperator = errors.New("there is no operator yet: name the first one with --operator-name and --operator-password-file (or GATEHOUSE_OPERATOR_PASSWORD)")
 
-// OperatorKey returns the key that signs operators' tokens. It follows from the sealing key, so that all replicas have
-// the same one and nothing has to be stored.
-func OperatorKey(sealer *secret.Sealer) (*jose.Key, error) {
-	return jose.NewKey(ed25519.NewKeyFromSeed(sealer.Derive("operator tokens")), "", jose.EdDSA)
-}
-
 // FirstOperator is who may sign in first.
 type FirstOperator struct{ Name, Password, Organization string }
 
-// Operators makes the first operator if there is none. Operators that exist are left alone: what was configured for the
-// first start has no effect later.
+// Operators makes the first operator, who owns the organization, if there is none. Later, what was configured for the first
+// start has no effect, but for one thing: while nobody owns the organization, the operator of that name does.
 func Operators(ctx context.Context, operators *store.Operators, hasher *secret.Hasher, first FirstOperator,
 	now func() time.Time, log *slog.Logger,
 ) error {
@@ -41,12 +31,12 @@ func Operators(ctx context.Context, operators *store.Operators, hasher *secret.H
 		return fmt.Errorf("list operators: %w", err)
 	}
 	if len(all) > 0 {
-		return nil
+		return owned(ctx, operators, all, first, now, log)
 	}
 	if first.Name == "" || first.Password == "" {
 		return ErrNoOperator
 	}
-	if err := checkName(first.Name); err != nil {
+	if err := operator.CheckName("--operator-name", first.Name); err != nil {
 		return err
 	}
 	hash, err := hasher.Password(ctx, first.Password)
@@ -54,9 +44,10 @@ func Operators(ctx context.Context, operators *store.Operators, hasher *secret.H
 		return fmt.Errorf("password of the first operator: %w", err)
 	}
 	made := now().UTC().Truncate(time.Millisecond)
+	id := secret.NewID()
 	err = operators.Insert(ctx, &store.Operator{
-		ID: secret.NewID(), Name: first.Name, PasswordHash: hash, Organization: first.Organization,
-		Permissions: []string{operator.PermissionOwner}, CreatedAt: made, UpdatedAt: made,
+		ID: id, Name: first.Name, PasswordHash: hash, Organization: first.Organization,
+		Memberships: []store.OperatorMembership{ownership(first.Organization, id, made)}, CreatedAt: made, UpdatedAt: made,
 	})
 	if errors.Is(err, store.ErrDuplicate) {
 		return nil // another replica was faster
@@ -68,14 +59,42 @@ func Operators(ctx context.Context, operators *store.Operators, hasher *secret.H
 	return nil
 }
 
-// maxName bounds the name, in bytes.
-const maxName = 255
-
-// checkName refuses a name with which nobody could sign in: Basic authentication ends it at a colon (RFC 7617 §2).
-func checkName(name string) error {
-	unusable := func(r rune) bool { return r == ':' || unicode.IsControl(r) }
-	if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unusable) {
-		return fmt.Errorf("--operator-name: at most %d bytes without colons and control characters", maxName)
+func ownership(organization, id string, at time.Time) store.OperatorMembership {
+	return store.OperatorMembership{
+		Reference: store.PlaceOfOrganization(organization), Operator: id, Role: operator.RoleOrganizationOwner,
+		CreatedAt: at, UpdatedAt: at,
 	}
+}
+
+// owned makes the operator who is configured owner if there is no owner at all, as in a database in which operators had no
+// roles yet.
+func owned(ctx context.Context, operators *store.Operators, all []*store.Operator, first FirstOperator, now func() time.Time, log *slog.Logger) error {
+	var named *store.Operator
+	for _, o := range all {
+		for _, m := range o.Memberships {
+			if m.Role == operator.RoleOrganizationOwner {
+				return nil
+			}
+		}
+		if strings.EqualFold(o.Name, first.Name) {
+			named = o
+		}
+	}
+	if named == nil {
+		log.WarnContext(ctx, "nobody owns the organization: name an operator who shall own it with --operator-name")
+		return nil
+	}
+	made := now().UTC().Truncate(time.Millisecond)
+	place := store.PlaceOfOrganization(first.Organization)
+	named.Memberships = slices.DeleteFunc(named.Memberships, func(m store.OperatorMembership) bool { return m.Reference == place })
+	named.Memberships, named.UpdatedAt = append(named.Memberships, ownership(first.Organization, named.ID, made)), made
+	err := operators.Replace(ctx, named)
+	if errors.Is(err, store.ErrStale) {
+		return nil // another replica was faster
+	}
+	if err != nil {
+		return fmt.Errorf("make %s owner of the organization: %w", named.Name, err)
+	}
+	log.InfoContext(ctx, "operator made owner of the organization", "operator", named.Name)
 	return nil
 }

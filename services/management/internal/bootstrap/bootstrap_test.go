@@ -13,9 +13,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -86,7 +86,8 @@ func TestFirstOperator(t *testing.T) {
 	}
 	made := all[0]
 	if made.Name != "Admin" || made.Organization != "DEFAULT" || made.Disabled || !made.CreatedAt.Equal(now) ||
-		len(made.Permissions) != 1 || made.Permissions[0] != "owner" {
+		len(made.Memberships) != 1 || made.Memberships[0].Reference != "organization/DEFAULT" ||
+		made.Memberships[0].Role != operator.RoleOrganizationOwner || made.Memberships[0].Operator != made.ID {
 		t.Errorf("operator %+v", made)
 	}
 	if ok, _, err := hasher.Verify(t.Context(), made.PasswordHash, "secret"); !ok || err != nil {
@@ -105,41 +106,33 @@ func TestFirstOperator(t *testing.T) {
 	}
 }
 
-func TestOperatorKey(t *testing.T) {
-	sealing := secret.NewKey()
-	keyOf := func(keys ...[]byte) *jose.Key {
-		t.Helper()
-		sealer, err := secret.NewSealer(keys...)
+func TestWhileNobodyOwnsTheOrganizationTheConfiguredOperatorDoes(t *testing.T) {
+	s := newStore(t)
+	hasher := secret.NewHasher()
+	for _, name := range []string{"Admin", "Other"} {
+		if err := s.Operators().Insert(t.Context(), &store.Operator{ID: name, Name: name, Organization: "DEFAULT"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ configured, owner string }{{"", ""}, {"nobody", ""}, {"admin", "Admin"}, {"other", "Admin"}} {
+		first := bootstrap.FirstOperator{Name: tt.configured, Password: "secret", Organization: "DEFAULT"}
+		if err := bootstrap.Operators(t.Context(), s.Operators(), hasher, first, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Operators().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := bootstrap.OperatorKey(sealer)
-		if err != nil {
-			t.Fatal(err)
+		owner := ""
+		for _, o := range all {
+			for _, m := range o.Memberships {
+				if m.Role == operator.RoleOrganizationOwner {
+					owner += o.Name
+				}
+			}
 		}
-		return key
-	}
-	here := keyOf(sealing)
-	token, err := here.Sign(jose.TypeJWT, []byte(`{}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifies := func(k *jose.Key) bool {
-		t.Helper()
-		keys, err := jose.NewKeySet(k)
-		if err != nil {
-			t.Fatal(err)
+		if owner != tt.owner {
+			t.Errorf("with %q the owner is %q, want %q", tt.configured, owner, tt.owner)
 		}
-		_, err = keys.Verify(token, jose.Check{})
-		return err == nil
-	}
-	if !verifies(keyOf(sealing)) {
-		t.Error("another replica does not accept the token")
-	}
-	if !verifies(keyOf(sealing, secret.NewKey())) {
-		t.Error("an older sealing key behind it changes the key")
-	}
-	if verifies(keyOf(secret.NewKey())) {
-		t.Error("another installation accepts the token")
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
@@ -203,13 +202,7 @@ func wantKind(t testing.TB, what string, err error, want fault.Kind) {
 func (h *house) rest() {
 	h.Helper()
 	log := observe.NewLogger(h.log, slog.LevelDebug, observe.JSON)
-	key, err := jose.GenerateKey(jose.EdDSA, "")
-	if err != nil {
-		h.Fatal(err)
-	}
-	operators, err := operator.New(operator.Options{
-		Operators: h.store.Operators(), Revoked: h.store.RevokedTokens(), Hasher: h.hasher, Key: key, Logger: log,
-	})
+	operators, err := operator.New(operator.Options{Store: h.store, Hasher: h.hasher, Logger: log})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -218,7 +211,8 @@ func (h *house) rest() {
 		h.Fatal(err)
 	}
 	if err := h.store.Operators().Insert(h.Context(), &store.Operator{
-		ID: secret.NewID(), Name: "admin", PasswordHash: hash, Organization: "DEFAULT", Permissions: []string{operator.PermissionOwner},
+		ID: secret.NewID(), Name: "admin", PasswordHash: hash, Organization: "DEFAULT",
+		Memberships: []store.OperatorMembership{{Reference: store.PlaceOfOrganization("DEFAULT"), Role: operator.RoleOrganizationOwner}},
 	}); err != nil {
 		h.Fatal(err)
 	}

@@ -114,6 +114,9 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			return err
 		}
 		e.keepFresh(ctx, on, nil, r)
+		if e.opts.OnCreate != nil {
+			e.opts.OnCreate(ctx, r)
+		}
 		made, issued = r, secrets
 		return nil
 	})

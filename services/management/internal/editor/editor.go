@@ -24,8 +24,11 @@ type Options struct {
 	Image *image.Image
 	// OnWrite is called with the revision of every write; it must not block. It may be nil.
 	OnWrite func(revision int64)
-	Logger  *slog.Logger
-	Now     func() time.Time
+	// OnCreate is called with every resource that was created because somebody asked for it; it deals with its own failures.
+	// It may be nil.
+	OnCreate func(ctx context.Context, r resource.Resource)
+	Logger   *slog.Logger
+	Now      func() time.Time
 	// MaxSecrets is how many client secrets an application may have (10).
 	MaxSecrets int
 	// KeepSecrets is how long the value of a fresh client secret is kept, sealed, so that its application can be switched

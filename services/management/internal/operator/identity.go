@@ -2,27 +2,26 @@ package operator
 
 import (
 	"context"
-	"slices"
-)
 
-// PermissionOwner is the permission that includes all others. The operator of the first start has it.
-const PermissionOwner = "owner"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
 
 // Operator is who calls the management API.
 type Operator struct {
 	ID           string
 	Name         string
 	Organization string
-	// Permissions are what the operator may do: PermissionOwner, or texts such as application:read.
-	Permissions []string
-	// TokenID is the jti of the token that was presented.
+	// Permissions are what the operator may do: at the place of the request while it is answered, and at the organization
+	// right after signing in.
+	Permissions Permissions
+	// TokenID identifies the token that was presented.
 	TokenID string
+
+	memberships []store.OperatorMembership // in the organization and its environment
 }
 
 // Allows reports whether the operator has a permission.
-func (o Operator) Allows(permission string) bool {
-	return slices.Contains(o.Permissions, PermissionOwner) || slices.Contains(o.Permissions, permission)
-}
+func (o Operator) Allows(permission string) bool { return o.Permissions.Has(permission) }
 
 type operatorKey struct{}
 

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -23,26 +22,25 @@ const DefaultLifetime = 8 * time.Hour
 // maxName bounds an operator's name, in bytes.
 const maxName = 256
 
-// Options are what a Service works with. Operators, Revoked, Hasher and Key are needed.
+// Options are what a Service works with. Store and Hasher are needed.
 type Options struct {
-	Operators *store.Operators
-	Revoked   *store.RevokedTokens
-	Hasher    *secret.Hasher
-	// Key signs and verifies the tokens. All replicas have the same one, and it outlives restarts.
-	Key *jose.Key
+	Store  *store.Store
+	Hasher *secret.Hasher
 	// Lifetime of a token; 0 means DefaultLifetime.
 	Lifetime time.Duration
-	// Journal notes who signed in and who did not; nil means nobody does.
+	// Journal notes who signed in, who did not, and every change; nil means nobody does.
 	Journal Journal
 	Logger  *slog.Logger
 	Now     func() time.Time
 }
 
-// Journal notes attempts to sign in. Its methods deal with their own failures.
+// Journal notes attempts to sign in, and changes. Its methods deal with their own failures.
 type Journal interface {
 	SignedIn(ctx context.Context, o Operator)
 	// Refused is told the operator's name only if there is one of that name: people type passwords into the wrong field.
 	Refused(ctx context.Context, name string)
+	// Changed is told of every change of operators, roles, memberships and tokens.
+	Changed(ctx context.Context, c Change)
 }
 
 // Token is what an operator receives at sign-in.
@@ -55,21 +53,17 @@ type Token struct {
 // LogValue implements slog.LogValuer: the value is not logged.
 func (t Token) LogValue() slog.Value { return slog.StringValue("token of " + t.Operator.Name) }
 
-// Service signs operators in and recognises them. It is safe for concurrent use.
+// Service signs operators in, recognises them and knows what they may do. It is safe for concurrent use.
 type Service struct {
 	Options
-	keys     *jose.KeySet
+	keys     *keyring
 	throttle *throttle
 }
 
-// New returns a Service. It fails if the key cannot verify what it signs.
+// New returns a Service. It contacts nobody.
 func New(o Options) (*Service, error) {
-	if o.Operators == nil || o.Revoked == nil || o.Hasher == nil || o.Key == nil {
-		return nil, errors.New("operators need a store, a hasher and a key")
-	}
-	keys, err := jose.NewKeySet(o.Key)
-	if err != nil {
-		return nil, fmt.Errorf("key of operators' tokens: %w", err)
+	if o.Store == nil || o.Hasher == nil {
+		return nil, errors.New("operators need a store and a hasher")
 	}
 	if o.Lifetime <= 0 {
 		o.Lifetime = DefaultLifetime
@@ -80,8 +74,14 @@ func New(o Options) (*Service, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Options: o, keys: keys, throttle: newThrottle(o.Now, maxTracked)}, nil
+	return &Service{
+		Options: o, throttle: newThrottle(o.Now, maxTracked),
+		keys: &keyring{store: o.Store, now: o.Now, lifetime: o.Lifetime},
+	}, nil
 }
+
+// now is the present to the millisecond, which is what is kept.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
 // TooSoon is the cause of a refusal (fault.Limited) that says how long to wait.
 type TooSoon struct{ Wait time.Duration }
@@ -113,9 +113,12 @@ func (s *Service) SignIn(ctx context.Context, name, password, address string) (T
 		return Token{}, err
 	}
 	attempt.succeeded()
-	token, err := s.issue(found)
+	token, err := s.issue(ctx, found)
 	if err != nil {
 		return Token{}, err
+	}
+	if err := s.Store.Operators().SignedIn(ctx, found.Key, s.now()); err != nil {
+		s.Logger.WarnContext(ctx, "sign-in of an operator not counted", "user", found.Name, "err", err)
 	}
 	if s.Journal != nil {
 		s.Journal.SignedIn(ctx, token.Operator)
@@ -129,22 +132,25 @@ func refused() error { return fault.Unauthenticatedf("Bad credentials") }
 func (s *Service) check(ctx context.Context, name, password string) (found *store.Operator, known string, err error) {
 	err = store.ErrNotFound
 	if plausible(name) {
-		found, err = s.Operators.Get(ctx, name)
+		found, err = s.Store.Operators().Get(ctx, name)
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, "", fmt.Errorf("operator: %w", err)
+	}
+	if err != nil || found.PasswordHash == "" {
+		if found != nil {
+			known = found.Name
+		}
 		if err := s.Hasher.VerifyNothing(ctx, password); err != nil {
 			return nil, "", busy(err)
 		}
-		return nil, "", refused()
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("operator: %w", err)
+		return nil, known, refused()
 	}
 	right, rehash, err := s.Hasher.Verify(ctx, found.PasswordHash, password)
 	switch {
 	case err != nil:
 		return nil, found.Name, busy(err)
-	case !right, found.Disabled:
+	case !right, found.Disabled, found.Locked:
 		return nil, found.Name, refused()
 	}
 	if rehash {
@@ -170,7 +176,7 @@ func (s *Service) rehash(ctx context.Context, found *store.Operator, password st
 	fresh := *found
 	var err error
 	if fresh.PasswordHash, err = s.Hasher.Password(ctx, password); err == nil {
-		err = s.Operators.Replace(ctx, &fresh)
+		err = s.Store.Operators().Replace(ctx, &fresh)
 	}
 	if err != nil {
 		s.Logger.WarnContext(ctx, "hash of an operator not renewed", "user", found.Name, "err", err)

@@ -18,7 +18,7 @@ func mountActions(m *Mux) {
 	application := catalog.Applications.Item()
 	domain := catalog.Domains.Item()
 
-	m.Handle("GET /domains/_hrid/{hrid}", "domain:read", x.readDomainByHRID, operation.Operation{
+	m.Handle("GET /domains/_hrid/{"+hridName+"}", "domain:read", x.readDomainByHRID, operation.Operation{
 		Summary: "Read a domain by its human-readable identifier.", Answer: &configv1.Domain{},
 	})
 	m.Handle("GET "+domain+"/entrypoints", "domain:read", x.listEntrypoints, operation.Operation{
@@ -71,13 +71,19 @@ func expiringOperation(id, where string) operation.Operation {
 // aliasOfApplications is the older name of applications in paths.
 const aliasOfApplications = "clients"
 
+// aliasName is what the path value of such an application is called.
+const aliasName = "client"
+
+// hridName is what the path value of a domain's human-readable identifier is called.
+const hridName = "hrid"
+
 // mountAliases adds older names: an application is found there by its identifier or, failing that, by its client id.
 func mountAliases(m *Mux) {
 	c := &collection[*configv1.Application]{
 		mux: m, editor: m.api.Editor, kind: catalog.Applications, special: applications,
 	}
-	c.mountItem(catalog.Domains.Item()+"/"+aliasOfApplications+"/{client}", func(r *http.Request) (string, error) {
-		found, err := m.api.Editor.FindApplication(r.Context(), placeOf(r), r.PathValue("client"))
+	c.mountItem(catalog.Domains.Item()+"/"+aliasOfApplications+"/{"+aliasName+"}", func(r *http.Request) (string, error) {
+		found, err := m.api.Editor.FindApplication(r.Context(), placeOf(r), r.PathValue(aliasName))
 		return found.GetId(), err
 	})
 }
@@ -88,7 +94,7 @@ type actions struct {
 }
 
 func (x *actions) readDomainByHRID(w http.ResponseWriter, r *http.Request) error {
-	found, err := x.editor.ReadDomainByHRID(r.Context(), placeOf(r), r.PathValue("hrid"))
+	found, err := x.editor.ReadDomainByHRID(r.Context(), placeOf(r), r.PathValue(hridName))
 	if err != nil {
 		return err
 	}

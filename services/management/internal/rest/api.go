@@ -84,6 +84,7 @@ func New(o Options) *API {
 	m := &Mux{api: a}
 	mountKinds(m)
 	mountActions(m)
+	a.Operators.Mount(&Mux{api: a, checkDomain: true})
 	for _, mount := range o.Mount {
 		mount(&Mux{api: a, checkDomain: true})
 	}

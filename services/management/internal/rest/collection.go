@@ -45,7 +45,7 @@ func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	if k.List == catalog.Paged {
 		list.Shape, list.Query = operation.Page, operation.Paging(s.Query...)
 	}
-	m.Handle("GET "+k.Collection(), k.Arm+":read", c.list, list)
+	m.Handle("GET "+k.Collection(), k.Arm+":list", c.list, list)
 	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create, operation.Operation{
 		Summary: "Create " + oneOf(k.Title) + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(),
 	})
@@ -113,6 +113,9 @@ func (c *collection[R]) list(w http.ResponseWriter, r *http.Request) error {
 		if err := c.special.Filter(r, &q); err != nil {
 			return err
 		}
+	}
+	if err := c.mux.api.visible(r, c.kind.Arm, &q); err != nil {
+		return err
 	}
 	found, total, err := editor.ReadAll(r.Context(), c.editor, c.kind, placeOf(r), q)
 	if err != nil {

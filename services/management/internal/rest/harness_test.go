@@ -56,19 +56,13 @@ func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	log := observe.NewLogger(h.log, slog.LevelDebug, observe.JSON)
 	metrics := observe.NewMetrics("management")
 	recorder := audit.New(audit.Options{Audits: h.store.Audits(), Metrics: metrics.Registerer(), Logger: log})
-	key, err := jose.GenerateKey(jose.EdDSA, "")
+	operators, err := operator.New(operator.Options{Store: h.store, Hasher: h.hasher, Journal: recorder, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
-	operators, err := operator.New(operator.Options{
-		Operators: h.store.Operators(), Revoked: h.store.RevokedTokens(), Hasher: h.hasher, Key: key, Journal: recorder, Logger: log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.operator(adminName, adminPassword, operator.PermissionOwner)
+	h.member(adminName, adminPassword, operator.RoleOrganizationOwner)
 	h.api = New(Options{
-		Editor:     editor.New(editor.Options{Store: h.store, Hasher: h.hasher, Logger: log}),
+		Editor:     editor.New(editor.Options{Store: h.store, Hasher: h.hasher, OnCreate: operators.Created, Logger: log}),
 		Operators:  operators,
 		Audits:     h.store.Audits(),
 		GatewayURL: "http://gateway.example:8092/",
@@ -145,16 +139,29 @@ func (h *house) dump() []byte {
 	return all.Bytes()
 }
 
-// operator adds an operator.
+// operator adds an operator with a role of the organization that has some permissions.
 func (h *house) operator(name, password string, permissions ...string) *store.Operator {
+	h.t.Helper()
+	role := &store.OperatorRole{
+		ID: secret.NewID(), Name: "of " + name, Organization: "DEFAULT", Assignable: "organization", Permissions: permissions,
+	}
+	if err := h.store.OperatorRoles().Insert(h.t.Context(), role); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.member(name, password, role.ID)
+}
+
+// member adds an operator with a role of the organization.
+func (h *house) member(name, password, role string) *store.Operator {
 	h.t.Helper()
 	hash, err := h.hasher.Password(h.t.Context(), password)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	o := &store.Operator{
-		ID: secret.NewID(), Name: name, PasswordHash: hash, Organization: "DEFAULT", Permissions: permissions, CreatedAt: time.Now().UTC(),
+		ID: secret.NewID(), Name: name, PasswordHash: hash, Organization: "DEFAULT", CreatedAt: time.Now().UTC(),
 	}
+	o.Memberships = []store.OperatorMembership{{Reference: store.PlaceOfOrganization("DEFAULT"), Operator: o.ID, Role: role}}
 	if err := h.store.Operators().Insert(h.t.Context(), o); err != nil {
 		h.t.Fatal(err)
 	}

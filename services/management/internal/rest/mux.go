@@ -11,6 +11,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
@@ -53,28 +55,39 @@ func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r
 	serve := m.api.guarded(permission, m.placed(h, strings.Contains(path, "/{domain}")))
 	m.api.routes = append(m.api.routes, rt)
 	m.api.register(rt, environment+path, serve)
-	m.api.register(rt, prefix+path, serve)
+	m.api.register(rt, prefix+path, m.api.byDefault(serve))
 }
 
-// placed lets a handler run only where the request's organization, environment and domain exist.
-func (m *Mux) placed(h handler, hasDomain bool) handler {
-	a := m.api
+// HandleWhole adds a route whose path is whole but for /management, such as "GET /organizations/{organization}/users". What
+// Handle promises holds for it too.
+func (m *Mux) HandleWhole(pattern, permission string, h func(w http.ResponseWriter, r *http.Request) error, o operation.Operation) {
+	method, path, ok := strings.Cut(pattern, " ")
+	if !ok || !strings.HasPrefix(path, "/") || permission == "" {
+		panic(fmt.Sprintf("rest: %q is no pattern, or names no permission", pattern))
+	}
+	m.api.handle(method, prefix+path, permission, h, o)
+}
+
+// ClientAddress is where a request came from.
+func (m *Mux) ClientAddress(r *http.Request) string { return audit.OriginFrom(r.Context()).Address }
+
+// byDefault puts a request that names no organization and environment into the default ones.
+func (a *API) byDefault(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.organization(r); err != nil {
-			return err
-		}
-		switch env := r.PathValue("environment"); env {
-		case "":
-			r.SetPathValue("environment", a.Environment)
-		case a.Environment:
-		default:
-			return fault.NotFoundf("Environment [%s] can not be found.", env)
-		}
+		r.SetPathValue("organization", a.Organization)
+		r.SetPathValue("environment", a.Environment)
+		return h(w, r)
+	}
+}
+
+// placed lets a handler run only where the request's domain exists.
+func (m *Mux) placed(h handler, hasDomain bool) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if hasDomain {
 			domain := r.PathValue("domain")
 			observe.Annotate(r.Context(), domainAttr(domain))
 			if m.checkDomain {
-				if _, err := editor.Read(r.Context(), a.Editor, catalog.Domains, placeOf(r), domain); err != nil {
+				if _, err := editor.Read(r.Context(), m.api.Editor, catalog.Domains, placeOf(r), domain); err != nil {
 					return err
 				}
 			}
@@ -83,14 +96,13 @@ func (m *Mux) placed(h handler, hasDomain bool) handler {
 	}
 }
 
-// organization fills in and checks the organization of a request.
-func (a *API) organization(r *http.Request) error {
-	switch org := r.PathValue("organization"); org {
-	case "":
-		r.SetPathValue("organization", a.Organization)
-	case a.Organization:
-	default:
+// surroundings refuses organizations and environments that do not exist; empty ones are none of the request's.
+func (a *API) surroundings(r *http.Request) error {
+	if org := r.PathValue("organization"); org != "" && org != a.Organization {
 		return fault.NotFoundf("Organization [%s] can not be found.", org)
+	}
+	if env := r.PathValue("environment"); env != "" && env != a.Environment {
+		return fault.NotFoundf("Environment [%s] can not be found.", env)
 	}
 	return nil
 }
@@ -105,7 +117,7 @@ func placeOf(r *http.Request) editor.Place {
 	}
 }
 
-// guarded lets a handler run only for operators with the permission.
+// guarded lets a handler run only for operators who have the permission at the place of the request.
 func (a *API) guarded(permission string, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		token, err := bearer(r)
@@ -117,12 +129,61 @@ func (a *API) guarded(permission string, h handler) handler {
 			return err
 		}
 		observe.Annotate(r.Context(), operatorAttr(o.Name))
+		if err := a.surroundings(r); err != nil {
+			return err
+		}
+		if o.Permissions, err = a.permitted(r, o, permission); err != nil {
+			return err
+		}
 		if permission != AnyOperator && !o.Allows(permission) {
 			return fault.Deniedf("Permission denied")
 		}
 		// Path values belong to the request, not to its context: they have to be taken along.
 		return h(w, r.WithContext(operator.WithOperator(r.Context(), o)))
 	}
+}
+
+// permitted returns what an operator may do at the place of a request. What the path names by another name is looked up
+// only for those who would need a role in it.
+func (a *API) permitted(r *http.Request, o operator.Operator, permission string) (operator.Permissions, error) {
+	at := operator.Place{
+		Organization: r.PathValue("organization"), Environment: r.PathValue("environment"),
+		Domain: r.PathValue("domain"), Application: r.PathValue("application"), User: r.PathValue("user"),
+	}
+	if at.Organization == "" {
+		at.Organization = a.Organization
+	}
+	if at.Domain != "" {
+		at.User = "" // somebody of the domain's directory
+	}
+	held, err := a.Operators.At(r.Context(), o, at)
+	if err != nil || held.Has(permission) {
+		return held, err
+	}
+	inside, err := a.named(r, at)
+	if err != nil || inside == at {
+		return held, err
+	}
+	return a.Operators.At(r.Context(), o, inside)
+}
+
+// named is the place of a request whose path names a domain or an application by something else than its identifier. What
+// does not exist has no place; the handler says so to those who may know.
+func (a *API) named(r *http.Request, at operator.Place) (operator.Place, error) {
+	var err error
+	if hrid := r.PathValue(hridName); hrid != "" {
+		var found *configv1.Domain
+		found, err = a.Editor.ReadDomainByHRID(r.Context(), placeOf(r), hrid)
+		at.Domain = found.GetId()
+	} else if client := r.PathValue(aliasName); client != "" {
+		var found *configv1.Application
+		found, err = a.Editor.FindApplication(r.Context(), placeOf(r), client)
+		at.Application = found.GetId()
+	}
+	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
+		return at, nil
+	}
+	return at, err
 }
 
 // bearer returns the token of a request (RFC 6750 §2.1).

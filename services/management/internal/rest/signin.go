@@ -30,8 +30,19 @@ func (a *API) mountSignIn() {
 
 // mountEnvironments adds what lies above environments.
 func (a *API) mountEnvironments() {
-	a.handle("GET", prefix+"/organizations/{organization}/environments", "environment:read", a.listEnvironments, operation.Operation{
+	const organizations = prefix + "/organizations"
+	const environments = organizations + "/{organization}/environments"
+	a.handle("GET", organizations, "organization:read", a.listOrganizations, operation.Operation{
+		Summary: "List the organizations.", Answer: &managementv1.Organization{}, Shape: operation.Array,
+	})
+	a.handle("GET", organizations+"/{organization}", "organization:read", a.readOrganization, operation.Operation{
+		Summary: "Read an organization.", Answer: &managementv1.Organization{},
+	})
+	a.handle("GET", environments, "environment:list", a.listEnvironments, operation.Operation{
 		Summary: "List the environments of an organization.", Answer: &managementv1.Environment{}, Shape: operation.Array,
+	})
+	a.handle("GET", environments+"/{environment}", "environment:read", a.readEnvironment, operation.Operation{
+		Summary: "Read an environment.", Answer: &managementv1.Environment{},
 	})
 	a.mountAllAudits()
 }
@@ -91,14 +102,31 @@ func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *API) listEnvironments(w http.ResponseWriter, r *http.Request) error {
-	if err := a.organization(r); err != nil {
-		return err
-	}
-	return writeJSON(w, http.StatusOK, []prototree.Object{{
+func (a *API) readOrganization(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, a.organizationTree())
+}
+
+func (a *API) listOrganizations(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, []prototree.Object{a.organizationTree()})
+}
+
+func (a *API) organizationTree() prototree.Object {
+	return prototree.Object{"id": a.Organization, "name": a.Organization, "hrids": []string{a.Organization}}
+}
+
+func (a *API) readEnvironment(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, a.environmentTree())
+}
+
+func (a *API) listEnvironments(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, []prototree.Object{a.environmentTree()})
+}
+
+func (a *API) environmentTree() prototree.Object {
+	return prototree.Object{
 		"id":             a.Environment,
 		"name":           a.Environment,
 		"organizationId": a.Organization,
 		"hrids":          []string{a.Environment},
-	}})
+	}
 }

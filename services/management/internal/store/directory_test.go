@@ -156,7 +156,7 @@ func TestConsents(t *testing.T) {
 func TestOperators(t *testing.T) {
 	s := fresh(t, nil)
 	ctx := t.Context()
-	op := &Operator{ID: "1", Name: "Admin", PasswordHash: "x", Permissions: []string{"*"}}
+	op := &Operator{ID: "1", Name: "Admin", PasswordHash: "x"}
 	if err := s.Operators().Insert(ctx, op); err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,15 @@ func (d documents[T]) get(ctx context.Context, id string) (*T, error) {
 	return doc, nil
 }
 
+// one returns a document that a filter selects, or ErrNotFound.
+func (d documents[T]) one(ctx context.Context, filter bson.M) (*T, error) {
+	doc := new(T)
+	if err := d.collection().FindOne(ctx, filter).Decode(doc); err != nil {
+		return nil, d.s.fail(ctx, err)
+	}
+	return doc, nil
+}
+
 // insert stores a new document; a taken identifier is a *DuplicateError.
 func (d documents[T]) insert(ctx context.Context, id string, doc *T) error {
 	_, err := d.collection().InsertOne(ctx, doc)
@@ -49,6 +58,9 @@ func (d documents[T]) put(ctx context.Context, id string, doc *T) error {
 // replace stores a document where filter still holds, and reports ErrStale where it does not.
 func (d documents[T]) replace(ctx context.Context, filter bson.M, doc *T) error {
 	result, err := d.collection().ReplaceOne(ctx, filter, doc)
+	if mongo.IsDuplicateKeyError(err) {
+		return &DuplicateError{Kind: d.name, Unique: "id"}
+	}
 	if err != nil {
 		return d.s.fail(ctx, err)
 	}
@@ -83,4 +95,32 @@ func (d documents[T]) find(ctx context.Context, filter bson.M, order bson.D, pag
 func (d documents[T]) removeMany(ctx context.Context, filter bson.M) error {
 	_, err := d.collection().DeleteMany(ctx, filter)
 	return d.s.fail(ctx, err)
+}
+
+// remove deletes one document, and reports whether there was any.
+func (d documents[T]) remove(ctx context.Context, filter bson.M) (bool, error) {
+	result, err := d.collection().DeleteOne(ctx, filter)
+	if err != nil {
+		return false, d.s.fail(ctx, err)
+	}
+	return result.DeletedCount > 0, nil
+}
+
+// distinct returns the values of a text member, each once.
+func (d documents[T]) distinct(ctx context.Context, filter bson.M, member string) ([]string, error) {
+	cursor, err := d.collection().Aggregate(ctx, bson.A{bson.M{"$match": filter}, bson.M{"$group": bson.M{"_id": "$" + member}}})
+	if err != nil {
+		return nil, d.s.fail(ctx, err)
+	}
+	var groups []struct {
+		Value string `bson:"_id"`
+	}
+	if err := cursor.All(ctx, &groups); err != nil {
+		return nil, d.s.fail(ctx, err)
+	}
+	values := make([]string, len(groups))
+	for i, g := range groups {
+		values[i] = g.Value
+	}
+	return values, nil
 }

@@ -75,6 +75,16 @@ func manifest() map[string][]index {
 			ascending("application", "application"), ascending("domain", "domain"), ascending("expiry", "expiresAt"),
 		},
 		secretUsesCollection: {ascending("application", "application"), ascending("domain", "domain")},
+		operatorsCollection: {ascending("id", "id")},
+		operatorMembersCollection: {
+			ascending("place", "reference", "_id"),
+			ascending("operator", "operator", "domain"),
+			ascending("domain", "domain"),
+			ascending("role", "role"),
+		},
+		operatorRolesCollection:  {uniqueIndex("name")},
+		personalTokensCollection: {ascending("operator", "operator", "id")},
+		attemptsCollection:       {ascending("expiry", "expiresAt")},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

@@ -14,20 +14,32 @@ const (
 	tokensCollection    = "revoked_tokens"
 )
 
-// Operator is somebody who may call the management API.
+// Operator is somebody, or some service, who may call the management API.
 type Operator struct {
 	// Key is the name in lower case; Insert and Replace set it.
 	Key  string `bson:"_id"`
 	ID   string `bson:"id"`
 	Name string `bson:"name"`
-	// PasswordHash is an argon2id PHC string.
-	PasswordHash string    `bson:"passwordHash"`
-	Organization string    `bson:"organization"`
-	Permissions  []string  `bson:"permissions"`
-	Disabled     bool      `bson:"disabled"`
-	Revision     int64     `bson:"revision"`
-	CreatedAt    time.Time `bson:"createdAt"`
-	UpdatedAt    time.Time `bson:"updatedAt"`
+	// PasswordHash is an argon2id PHC string; service accounts have none.
+	PasswordHash   string `bson:"passwordHash"`
+	Organization   string `bson:"organization"`
+	Email          string `bson:"email"`
+	FirstName      string `bson:"firstName"`
+	LastName       string `bson:"lastName"`
+	ServiceAccount bool   `bson:"serviceAccount"`
+	// Disabled and Locked keep an operator out, with every token.
+	Disabled bool `bson:"disabled"`
+	Locked   bool `bson:"locked"`
+	// Epoch rises when everything that was signed in until now has to end.
+	Epoch int64 `bson:"epoch"`
+	// Memberships are those in the organization and its environment, one for each. What an operator is member of below
+	// has no bound and is kept in OperatorMembers.
+	Memberships []OperatorMembership `bson:"memberships"`
+	LoggedAt    time.Time            `bson:"loggedAt"`
+	Logins      int64                `bson:"logins"`
+	Revision    int64                `bson:"revision"`
+	CreatedAt   time.Time            `bson:"createdAt"`
+	UpdatedAt   time.Time            `bson:"updatedAt"`
 }
 
 // Operators keeps operators under their names, in any case.
@@ -41,6 +53,11 @@ func (s *Store) Operators() *Operators {
 // Get returns the operator with a name in any case, or ErrNotFound.
 func (o *Operators) Get(ctx context.Context, name string) (*Operator, error) {
 	return o.docs.get(ctx, strings.ToLower(name))
+}
+
+// Find returns the operator with an identifier, or ErrNotFound.
+func (o *Operators) Find(ctx context.Context, id string) (*Operator, error) {
+	return o.docs.one(ctx, bson.M{"id": id})
 }
 
 // Insert stores a new operator at revision 1; a taken name is a *DuplicateError.
@@ -58,6 +75,22 @@ func (o *Operators) Replace(ctx context.Context, op *Operator) error {
 		return err
 	}
 	return nil
+}
+
+// Delete removes an operator that was read before, or returns ErrStale.
+func (o *Operators) Delete(ctx context.Context, op *Operator) error {
+	removed, err := o.docs.remove(ctx, bson.M{"_id": op.Key, "revision": op.Revision})
+	if err == nil && !removed {
+		return ErrStale
+	}
+	return err
+}
+
+// SignedIn counts a sign-in. It is no change of the operator: the revision stays.
+func (o *Operators) SignedIn(ctx context.Context, key string, at time.Time) error {
+	_, err := o.docs.collection().UpdateOne(ctx, bson.M{"_id": key},
+		bson.M{"$set": bson.M{"loggedAt": at.UTC()}, "$inc": bson.M{"logins": int64(1)}})
+	return o.docs.s.fail(ctx, err)
 }
 
 // List returns all operators in the order of their names.
@@ -94,5 +127,6 @@ func (r *RevokedTokens) Has(ctx context.Context, id string) (bool, error) {
 }
 
 func (s *Store) pruneTokens(ctx context.Context) error {
-	return s.RevokedTokens().docs.removeMany(ctx, bson.M{"expiresAt": bson.M{"$lt": s.now().UTC().Truncate(time.Millisecond)}})
+	past := bson.M{"expiresAt": bson.M{"$lt": s.now().UTC().Truncate(time.Millisecond)}}
+	return errors.Join(s.RevokedTokens().docs.removeMany(ctx, past), s.Attempts().docs.removeMany(ctx, past))
 }

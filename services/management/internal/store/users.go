@@ -110,6 +110,9 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
 		return err
 	}
+	if err := s.OperatorMembers().RemoveDomain(ctx, domain); err != nil {
+		return err
+	}
 	if err := s.Memberships().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 // directoryDomains returns the domains for which the directory holds anything.
 func (s *Store) directoryDomains(ctx context.Context) (map[string]bool, error) {
 	domains := map[string]bool{}
-	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection, secretUsesCollection} {
+	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection, operatorMembersCollection, secretUsesCollection} {
 		cursor, err := s.db.Collection(name).Aggregate(ctx, bson.A{bson.M{"$group": bson.M{"_id": "$domain"}}})
 		if err != nil {
 			return nil, s.fail(ctx, err)
