@@ -14,6 +14,8 @@ const (
 	MaxExpression = 4096
 	// MaxTemplate is the length of literal text with expressions in it.
 	MaxTemplate = 16384
+	// MaxFlowText is the same where a step of a flow sends or shows it.
+	MaxFlowText = 65536
 	// MaxFragments is the number of expressions in one text.
 	MaxFragments = 16
 
@@ -55,6 +57,9 @@ var sizes = map[string]size{
 	"user":                             {self: 64, keys: 256, items: 1024, deep: 1024},
 	"context.attributes":               {self: 256, keys: 256, items: 1024, deep: 1024},
 	"context.domain":                   {items: 256},
+	"response":                         {items: maxGivenText},
+	"response.headers":                 {self: maxNames, keys: maxName, items: maxValues, deep: maxText},
+	"response.json":                    {self: 256, keys: 256, items: 1024, deep: 1024},
 	"identityProvider":                 {items: 256},
 	"identityProvider.domainWhitelist": {self: 512, items: 256},
 }

@@ -26,6 +26,26 @@ type Input struct {
 	Domain *Domain
 	// IdentityProvider is the candidate of a selection rule.
 	IdentityProvider *IdentityProvider
+	// Response is what a called site answered; nil where none was called.
+	Response *Response
+}
+
+// Response is what a called site answered. An expression that reads more than 64 KiB of the body, 256 headers or 64
+// values of one header fails.
+type Response struct {
+	Status int
+	// Headers have canonical names or names in lower case; an http.Header can be assigned.
+	Headers map[string][]string
+	// Body is the body as text, JSON what it says if it is JSON.
+	Body string
+	JSON any
+}
+
+func (r *Response) visible() (any, error) {
+	if len(r.Headers) > maxNames {
+		return nil, &limitError{fmt.Sprintf("the answer has more than %d headers", maxNames)}
+	}
+	return headers(r.Headers), nil
 }
 
 // contextValue is an Input seen as the variable context.
@@ -61,6 +81,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 			return types.WrapErr(unknownHere(name)), true
 		}
 		return a.IdentityProvider, true
+	case "response":
+		if a.Response == nil {
+			return types.WrapErr(unknownHere(name)), true
+		}
+		return a.Response, true
 	}
 	return nil, false
 }

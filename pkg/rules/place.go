@@ -24,6 +24,8 @@ const (
 	FlowValue
 	// FlowText is text that a step of a flow sends or shows: literal text with {#…}. It gives a string.
 	FlowText
+	// FlowResponse is an attribute taken from what a called site answered: a bare expression. It gives any JSON value.
+	FlowResponse
 )
 
 // Places returns every place, in the order of their declaration.
@@ -67,6 +69,7 @@ type definition struct {
 	name      string
 	gives     result
 	literal   bool // text outside of {#…} is literal; otherwise all of it is the expression
+	longest   int  // characters of the text; 0 means MaxTemplate
 	variables []string
 	env       func() (*cel.Env, error)
 }
@@ -74,6 +77,7 @@ type definition struct {
 var (
 	always   = []string{"login", "request", "client", "user", "context"}
 	selector = append([]string{"identityProvider"}, always...)
+	answered = append([]string{"response"}, always...)
 )
 
 var places = [...]definition{
@@ -82,7 +86,8 @@ var places = [...]definition{
 	RedirectParam: {name: "redirectParam", gives: aString, literal: true, variables: always, env: environment(always)},
 	FlowCondition: {name: "flowCondition", gives: aTruth, variables: always, env: environment(always)},
 	FlowValue:     {name: "flowValue", gives: aValue, variables: always, env: environment(always)},
-	FlowText:      {name: "flowText", gives: aString, literal: true, variables: always, env: environment(always)},
+	FlowText:      {name: "flowText", gives: aString, literal: true, longest: MaxFlowText, variables: always, env: environment(always)},
+	FlowResponse:  {name: "flowResponse", gives: aValue, variables: answered, env: environment(answered)},
 }
 
 func (p Place) definition() *definition {

@@ -26,8 +26,8 @@ type part struct {
 //
 // In [Claim], [RedirectParam] and [FlowText] the text is literal except for expressions inside {#…}. Text that is a
 // single {#…}, with nothing but blanks around it, gives the value of the expression; any other text gives a string, in
-// which strings, numbers, booleans and times take the place of their expressions. In [FlowValue] all of the text is an
-// expression, optionally inside {#…}.
+// which strings, numbers, booleans and times take the place of their expressions. In [FlowValue] and [FlowResponse] all
+// of the text is an expression, optionally inside {#…}.
 //
 // Every error is an [*Error].
 func CompileTemplate(p Place, text string) (*Template, error) {
@@ -35,8 +35,12 @@ func CompileTemplate(p Place, text string) (*Template, error) {
 	if d == nil || d.gives == aTruth {
 		return nil, start.errorf("%v takes no text", p)
 	}
-	if n := utf8.RuneCountInString(text); n > MaxTemplate {
-		return nil, start.errorf("the text has %d characters, more than %d", n, MaxTemplate)
+	longest := MaxTemplate
+	if d.longest > 0 {
+		longest = d.longest
+	}
+	if n := utf8.RuneCountInString(text); n > longest {
+		return nil, start.errorf("the text has %d characters, more than %d", n, longest)
 	}
 	t := &Template{text: text, strings: d.gives == aString}
 	if !d.literal {

@@ -26,6 +26,7 @@ var variables = map[string]variable{
 		"roles, additionalInformation. An expression that reads it too early fails."},
 	"context":          {contextType.celType(), "What this login knows."},
 	"identityProvider": {providerType.celType(), "The candidate."},
+	"response":         {responseType.celType(), "What the called site answered."},
 }
 
 // The fields of the object variables. The order of client, domain and provider fields is that of their constructors.
@@ -97,7 +98,21 @@ var (
 			{"domainWhitelist", texts, "The e-mail domains it accepts; empty accepts all.", onProvider(4)},
 		},
 	}
-	objectTypes = []*objectType{requestType, contextType, clientType, domainType, providerType}
+	responseType = &objectType{
+		name:  "Response",
+		empty: (*Response)(nil),
+		fields: []field{
+			{"status", types.IntType, "The HTTP status, such as 200.",
+				func(v any) (any, error) { return int64(v.(*Response).Status), nil }},
+			{"headers", multiMap, "Headers; names in lower case.",
+				func(v any) (any, error) { return v.(*Response).visible() }},
+			{"body", types.StringType, "The body as text.",
+				func(v any) (any, error) { return v.(*Response).Body, nil }},
+			{"json", types.DynType, "The body as a JSON value; null where it is none.",
+				func(v any) (any, error) { return v.(*Response).JSON, nil }},
+		},
+	}
+	objectTypes = []*objectType{requestType, contextType, clientType, domainType, providerType, responseType}
 )
 
 func onRequest(get func(*requestValue) (any, error)) func(any) (any, error) {

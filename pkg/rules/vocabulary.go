@@ -21,6 +21,13 @@ type Vocabulary struct {
 	Literal   bool       `json:"literal"`
 	Variables []Variable `json:"variables"`
 	Functions []Function `json:"functions"`
+	Examples  []Example  `json:"examples"`
+}
+
+// Example is a text that compiles at a place.
+type Example struct {
+	Text string `json:"expression"`
+	Doc  string `json:"description"`
 }
 
 // Variable is a variable or a field of one, such as "request.params".
@@ -52,6 +59,7 @@ func VocabularyOf(p Place) (Vocabulary, error) {
 	for _, name := range d.variables {
 		v.Variables = appendVariable(v.Variables, name, variables[name].typ, variables[name].doc)
 	}
+	v.Examples = slices.Clone(examples[p])
 	v.Functions = slices.Clone(macros)
 	var functions []Function
 	for name, f := range env.Functions() {

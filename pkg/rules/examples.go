@@ -1,0 +1,44 @@
+package rules
+
+// examples show what is said at each place. Every one of them compiles there.
+var examples = map[Place][]Example{
+	SelectionRule: {
+		{`login.lowerAscii().endsWith("@acme.example")`, "an e-mail domain, in any case"},
+		{`request.params["username"][0].matches("^user$")`, "exactly this name; matches finds, so it is anchored"},
+		{`"tenant" in request.params && request.params["tenant"][0] == "blue"`, "a parameter that may be missing"},
+		{`"x-zone" in request.headers && "intranet" in request.headers["x-zone"]`, "a header set by the front"},
+		{`identityProvider.domainWhitelist.exists(d, login.endsWith("@" + d))`, "the provider's own white list"},
+		{`context.attributes["partner"] == "north"`, "decided by a flow"},
+		{`client.metadata["region"] == "eu"`, "one kind of application"},
+		{`isIP(request.ip) && cidr("10.0.0.0/8").containsIP(request.ip)`, "people in one network"},
+		{`true`, "always"},
+	},
+	Claim: {
+		{`{#context.attributes['user']['email']}`, "what the login knows"},
+		{`{#user.additionalInformation['dept']}`, "what the directory knows"},
+		{`{#client.name}/{#user.username}`, "text made of parts"},
+		{`gold`, "always this text"},
+	},
+	RedirectParam: {
+		{`{#user.username}`, "who has signed in"},
+		{`{#context.domain.name}`, "the name of the domain"},
+	},
+	FlowCondition: {
+		{`request.ip.startsWith("10.")`, "people in one network"},
+		{`"partner" in context.attributes`, "what an earlier step has set"},
+		{`client.clientId == "portal"`, "one application"},
+	},
+	FlowValue: {
+		{`login.split("@")[1]`, "the e-mail domain that was typed"},
+		{`"north"`, "always this text"},
+		{`{"country": "de", "roles": ["a"]}`, "a value made of parts"},
+	},
+	FlowText: {
+		{`Access is closed to {#login}.`, "text with a value in it"},
+	},
+	FlowResponse: {
+		{`response.status == 200`, "whether the site agreed"},
+		{`response.json.partner`, "a member of its answer"},
+		{`response.headers["x-partner"][0]`, "a header of its answer"},
+	},
+}
