@@ -54,6 +54,30 @@ func parse(body []byte) (Object, *Error) {
 	return tree, nil
 }
 
+// ParseList is Parse for a body that is a JSON array.
+func ParseList(body []byte) ([]any, error) {
+	if !utf8.Valid(body) {
+		return nil, &Error{Reason: Malformed, Detail: "must be UTF-8"}
+	}
+	p := parser{json.NewDecoder(bytes.NewReader(body))}
+	p.UseNumber()
+	first, err := p.Token()
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if first != json.Delim('[') {
+		return nil, &Error{Reason: Malformed, Detail: "must be a JSON array"}
+	}
+	list, err := p.list(1)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	if _, err := p.Token(); !errors.Is(err, io.EOF) {
+		return nil, &Error{Reason: Malformed, Detail: "must be one JSON array and nothing after it"}
+	}
+	return list, nil
+}
+
 func malformed(err error) *Error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &Error{Reason: Malformed, Detail: "ends too early"}

@@ -252,7 +252,8 @@ func (x *Flow) GetSlot() int64 {
 // A FlowStep does one thing.
 type FlowStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Unique among the steps beside it. Absent means the policy's name.
+	// Absent means the name of the policy. A step that calls a site needs a name that no step beside it has: kept values of
+	// headers are found by it.
 	Name        string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// Absent means true.
@@ -514,7 +515,7 @@ type HTTPCalloutStep struct {
 	Body string `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
 	// Milliseconds, from 1 to 10000. Default 2000.
 	TimeoutMillis int32 `protobuf:"varint,5,opt,name=timeout_millis,json=timeoutMillis,proto3" json:"timeout_millis,omitempty"`
-	// A name, and a CEL expression over `response` (status, headers, body) that answers its value.
+	// A name, and a CEL expression that answers its value; it also sees `response` (status, headers, body, json).
 	Attributes map[string]string `protobuf:"bytes,6,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// What a call that fails means: `deny` (default) or `continue`.
 	OnFailure     string `protobuf:"bytes,7,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"`

@@ -50,4 +50,6 @@ func SetLevel(r resource.Resource, domain, application string) {
 }
 
 // levelKey returns the value under which something is found that is unique at its level.
-func levelKey(r Leveled, value string) string { return DomainKey(r.GetDomain(), r.GetLevel()+"/"+value) }
+func levelKey(r Leveled, value string) string {
+	return DomainKey(r.GetDomain(), r.GetLevel()+"/"+value)
+}

@@ -86,23 +86,40 @@ func (e *Editor) stillThere(ctx context.Context, at Place, made ...resource.Reso
 	return catalog.Applications.NotFound(at.Application)
 }
 
-// removeLevel removes what belonged to an application that is gone.
+// removeLevel removes what belonged to an application that is gone. Who made some of it meanwhile may be taking it back,
+// so a change of several can fail; then they go one by one.
 func (e *Editor) removeLevel(ctx context.Context, gone *configv1.Application) error {
 	var failed []error
 	for _, k := range catalog.LeveledKinds {
-		all, _, err := e.store.ListAny(ctx, k, levelQuery(gone.GetDomain(), gone.GetId()))
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		var ops []store.Op
-		for _, r := range all {
-			ops = append(ops, store.Op{Old: r})
-		}
-		for part := range slices.Chunk(ops, store.RemovalSize) {
-			if _, err := e.write(ctx, gone, Deleted, part); err != nil && !errors.Is(err, store.ErrNotFound) {
-				failed = append(failed, err)
+		size := store.RemovalSize
+		for attempt := 0; ; attempt++ {
+			all, _, err := e.store.ListAny(ctx, k, levelQuery(gone.GetDomain(), gone.GetId()))
+			if err == nil && len(all) == 0 {
+				break
 			}
+			if err == nil {
+				err = e.removeAll(ctx, gone, all, size)
+			}
+			if err != nil && (attempt == maxAttempts || !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrStale)) {
+				failed = append(failed, err)
+				break
+			}
+			size = 1
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// removeAll deletes resources for a cause, in changes of a size. It goes on where one of them fails, and returns all failures.
+func (e *Editor) removeAll(ctx context.Context, cause resource.Resource, all []resource.Resource, size int) error {
+	var failed []error
+	for part := range slices.Chunk(all, size) {
+		ops := make([]store.Op, len(part))
+		for i, r := range part {
+			ops[i] = store.Op{Old: r}
+		}
+		if _, err := e.write(ctx, cause, Deleted, ops); err != nil {
+			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)

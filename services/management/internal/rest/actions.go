@@ -52,6 +52,7 @@ func mountActions(m *Mux) {
 
 	mountForms(m)
 	mountAudits(m)
+	mountFlows(m)
 	mountAliases(m)
 }
 

@@ -30,6 +30,41 @@ const (
 func (m *Mux) Body(r *http.Request) (prototree.Object, error) { return readBody(r) }
 
 func readBody(r *http.Request) (prototree.Object, error) {
+	body, err := readBytes(r)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := prototree.Parse(body)
+	if err != nil {
+		return nil, catalog.TreeError(err)
+	}
+	delete(tree, memberNotices) // a body that was read can be sent back
+	return tree, nil
+}
+
+// readBodies reads the body of a request as an array of objects, like readBody.
+func readBodies(r *http.Request) ([]prototree.Object, error) {
+	body, err := readBytes(r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := prototree.ParseList(body)
+	if err != nil {
+		return nil, catalog.TreeError(err)
+	}
+	objects := make([]prototree.Object, len(list))
+	for i, entry := range list {
+		object, ok := entry.(prototree.Object)
+		if !ok {
+			return nil, constraint(prototree.Index("", i), "", "must be an object")
+		}
+		delete(object, memberNotices)
+		objects[i] = object
+	}
+	return objects, nil
+}
+
+func readBytes(r *http.Request) ([]byte, error) {
 	if err := checkType(r.Header.Get("Content-Type")); err != nil {
 		return nil, err
 	}
@@ -43,12 +78,7 @@ func readBody(r *http.Request) (prototree.Object, error) {
 	case err != nil:
 		return nil, fault.Invalidf("The body ended early").Because(err)
 	}
-	tree, err := prototree.Parse(body)
-	if err != nil {
-		return nil, catalog.TreeError(err)
-	}
-	delete(tree, memberNotices) // a body that was read can be sent back
-	return tree, nil
+	return body, nil
 }
 
 // checkType accepts application/json in UTF-8.
