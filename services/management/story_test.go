@@ -46,9 +46,11 @@ type story struct {
 	checker *openapitest.Checker
 	// made is what stands in reality for the identifiers of examples.
 	made map[string]string
+	// lying is what was made, by the path under which it lies: a form of a domain is none of an application.
+	lying map[string]string
 }
 
-func newStory(t *testing.T, m *running) *story {
+func newStory(t testing.TB, m *running) *story {
 	t.Helper()
 	d, err := management.OpenAPI()
 	if err != nil {
@@ -58,7 +60,7 @@ func newStory(t *testing.T, m *running) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &story{running: m, checker: checker, made: map[string]string{}}
+	return &story{running: m, checker: checker, made: map[string]string{}, lying: map[string]string{}}
 }
 
 // inOrder returns all operations in an order that can be told.
@@ -98,10 +100,10 @@ func (s *story) inOrder() []openapi.Operation {
 // tell executes one operation.
 func (s *story) tell(o openapi.Operation) {
 	s.Helper()
-	path := o.Path
-	for _, segment := range strings.Split(o.Path, "/") {
-		if strings.HasPrefix(segment, "{") {
-			path = strings.Replace(path, segment, s.real(openapi.ExampleOf(strings.Trim(segment, "{}"))), 1)
+	path := s.path(o, "")
+	for i, p := range o.Operation.Query {
+		if p.Required {
+			path += map[bool]string{true: "?", false: "&"}[i == 0] + p.Name + "=" + slices.Concat(p.Values, []string{"x"})[0]
 		}
 	}
 	body, media := s.example(o)
@@ -126,12 +128,32 @@ func (s *story) remember(o openapi.Operation, answer []byte) {
 	}
 	for _, item := range s.checker.Document().Operations() {
 		if name, ok := strings.CutPrefix(item.Path, o.Path+"/{"); ok && strings.HasSuffix(name, "}") && !strings.Contains(name, "/") {
-			s.made[openapi.ExampleOf(strings.TrimSuffix(name, "}"))] = made.ID
+			example := openapi.ExampleOf(strings.TrimSuffix(name, "}"))
+			if s.made[example] == "" || s.lying[item.Path] != "" {
+				s.made[example] = made.ID
+			}
+			s.lying[item.Path] = made.ID
 		}
 	}
 	if o.ID == "createApplication" {
 		s.made[openapi.ExampleOf("client")] = made.ID
 	}
+}
+
+// path is the path of an operation with what was made in the place of its parameters, but for one that is kept.
+func (s *story) path(o openapi.Operation, keep string) string {
+	segments := strings.Split(o.Path, "/")
+	path := make([]string, len(segments))
+	for i, segment := range segments {
+		path[i] = segment
+		if !strings.HasPrefix(segment, "{") || segment == keep {
+			continue
+		}
+		if path[i] = s.lying[strings.Join(segments[:i+1], "/")]; path[i] == "" {
+			path[i] = s.real(openapi.ExampleOf(strings.Trim(segment, "{}")))
+		}
+	}
+	return strings.Join(path, "/")
 }
 
 // real puts what was made in the place of what stands for it.

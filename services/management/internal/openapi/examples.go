@@ -19,11 +19,19 @@ var examples = sync.OnceValue(func() map[string][]byte {
 		text, _ := files.ReadFile("examples/" + entry.Name())
 		all[strings.TrimSuffix(entry.Name(), ".json")] = text
 	}
-	for alias, of := range map[string]string{"putClient": "putApplication", "patchClient": "patchApplication"} {
-		all[alias] = all[of]
-	}
 	return all
 })
+
+// exampleOf returns the body that the document shows for an operation; nil if there is none. What an application may have
+// as its domain may has the same example, and so has the older name of applications.
+func exampleOf(id string) []byte {
+	for _, name := range []string{id, strings.Replace(id, "Application", "", 1), strings.Replace(id, "Client", "Application", 1)} {
+		if text := examples()[name]; text != nil {
+			return text
+		}
+	}
+	return nil
+}
 
 // identifiers are what stands in examples for the things that parameters of paths name, where it is no identifier of ours.
 var identifiers = map[string]string{

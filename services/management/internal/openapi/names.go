@@ -77,6 +77,9 @@ func operationID(route operation.Route, path string) string {
 func verbOf(route operation.Route, segments []string) (verb string, rest []string, plural bool) {
 	last := segments[len(segments)-1]
 	onItem := parameter(last) != ""
+	if route.Method == http.MethodGet && route.Operation.Shape != operation.One {
+		return "list", segments, true
+	}
 	acts := !onItem && len(segments) > 1 &&
 		(strings.HasPrefix(last, "_") || route.Method == http.MethodPost && route.Operation.StatusOf() != http.StatusCreated ||
 			route.Method == http.MethodPost && parameter(segments[len(segments)-2]) == "")
@@ -95,9 +98,6 @@ func verbOf(route operation.Route, segments []string) (verb string, rest []strin
 	}
 	switch route.Method {
 	case http.MethodGet:
-		if route.Operation.Shape != operation.One {
-			return "list", segments, true
-		}
 		return "get", segments, !onItem
 	case http.MethodPost:
 		if onItem {

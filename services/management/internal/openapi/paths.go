@@ -149,7 +149,7 @@ func (b *builder) body(o Operation) object {
 	}
 	content := object{"schema": b.content(op.Body, media, op.BodyList, op.Merge)}
 	if media == mediaJSON {
-		if text := examples()[o.ID]; text != nil {
+		if text := exampleOf(o.ID); text != nil {
 			var value any
 			if json.Unmarshal(text, &value) == nil { // a test reads them all
 				content["example"] = value
