@@ -60,7 +60,7 @@ func manifest() map[string][]index {
 			ascending("group", "domain", "group", "_id"),
 			ascending("user", "domain", "user"),
 		},
-		consentsCollection: {ascending("domain", "domain", "user")},
+		consentsCollection: {ascending("domain", "domain", "user"), ascending("client", "domain", "clientId")},
 		tokensCollection:   {ascending("expiry", "expiresAt")},
 		auditsCollection: {
 			ascending("time", "at", "_id"),

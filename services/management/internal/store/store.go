@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
@@ -45,6 +46,8 @@ type Options struct {
 	// Hook is for tests: it is called between the steps of a write, and once in a Load. An error stands for the death of the writer: Write
 	// returns it at once and leaves everything as it is.
 	Hook func(step Step, revision int64) error
+	// monitor sees the commands that are sent; for tests.
+	monitor *event.CommandMonitor
 }
 
 // Step is a point in a write.
@@ -101,7 +104,8 @@ func New(o Options) (*Store, error) {
 		SetAppName("gatehouse-management").
 		SetServerSelectionTimeout(o.SelectionTimeout).
 		SetConnectTimeout(o.SelectionTimeout).
-		SetTimeout(o.OperationTimeout)
+		SetTimeout(o.OperationTimeout).
+		SetMonitor(o.monitor)
 	if connection.WriteConcern == nil {
 		// What is acknowledged must survive the loss of a server.
 		journaled := true

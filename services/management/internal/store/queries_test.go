@@ -1,0 +1,325 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+)
+
+// ask is a way in which the store selects documents.
+type ask struct {
+	// collection is where; configuration stands for the collection of every kind in the catalog.
+	collection string
+	// equal are members with one value or some, beyond is one with a range, by the index. The members of rest are looked at
+	// in what the index finds.
+	equal, beyond, rest string
+	// sort is the order, with a minus for descending ones.
+	sort string
+	// index is the name in the manifest, _id, or everything where all documents are wanted.
+	index string
+	// who asks, and where the index leaves something to be looked through, how much.
+	who string
+}
+
+const (
+	configuration = "(configuration)"
+	everything    = "(everything)"
+)
+
+// asks is every query that the store sends, with the index that serves it. Lists of configuration are not among them: they
+// are answered from the image.
+var asks = []ask{
+	{configuration, "_id", "", "", "", "_id", "a resource"},
+	{configuration, "_id", "", "revision,_set", "", "_id", "a write where the resource is still as it was read"},
+	{configuration, "(unique)", "", "", "", "(unique)", "a resource by a unique value"},
+	{configuration, "(unique)", "", "_id", "", "(unique)", "who else has a unique value"},
+	{configuration, "domain", "", "_gone", "_sort,_id", "order", "a scene before a refusal, and what a deleted domain leaves"},
+	{configuration, "domain", "", "(field),_gone", "_sort,_id", "order", "the guard of a deletion, only while the log is held up"},
+	{configuration, "", "", "_gone", "_sort,_id", everything, "a process without an image"},
+	{configuration, "", "", "_gone", "", everything, "the image, when it is loaded"},
+	{configuration, "", "", "", "", everything, "the sweep, for identifiers and revisions"},
+	{configuration, "", "", "_set", "", everything, "the sweep, for sets of dead writers"},
+
+	{changesCollection, "", "", "", "-_id", "_id", "the newest change"},
+	{changesCollection, "_id", "", "", "", "_id", "a change"},
+	{changesCollection, "_id", "", "state", "", "_id", "settling a change"},
+	{changesCollection, "state", "", "", "_id", "state", "what is pending"},
+	{changesCollection, "", "_id", "", "-_id", "_id", "the past of a fresh replica"},
+	{changesCollection, "", "_id", "keys.id", "", "_id", "whether a later change names a resource: what this replica has not read"},
+	{changesCollection, "", "at", "_id", "", "at", "the sweep, for old changes"},
+
+	{"installation", "_id", "", "", "", "_id", "who this database is"},
+	{leasesCollection, "_id", "", "", "", "_id", "a lease"},
+	{leasesCollection, "_id", "", "revision", "", "_id", "taking or returning a lease"},
+
+	{usersCollection, "_id", "", "domain", "", "_id", "a user, and deleting one"},
+	{usersCollection, "_id", "", "", "", "_id", "why a user could not be changed"},
+	{usersCollection, "_id", "", "revision,_set", "", "_id", "changing a user"},
+	{usersCollection, "_unique_username", "", "", "", "unique_username", "a user by name"},
+	{usersCollection, "_unique_username", "", "_id", "", "unique_username", "who else has a name"},
+	{usersCollection, "_unique_subject", "", "", "", "unique_subject", "a user by subject"},
+	{usersCollection, "_unique_subject", "", "_id", "", "unique_subject", "who else has a subject"},
+	{usersCollection, "domain", "", "_gone", "_sort,_id", "order", "a page of a domain's users"},
+	{usersCollection, "domain", "", "_gone", "", "order", "how many there are"},
+	{usersCollection, "domain", "", "_gone,_search", "_sort,_id", "order", "a search; it looks through the users of the domain"},
+	{usersCollection, "domain", "", "_gone,_search", "", "order", "how many are found"},
+	{usersCollection, "domain", "", "", "", "order", "removing the users of a deleted domain"},
+	{usersCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
+
+	{consentsCollection, "_id", "", "", "", "_id", "what a user decided about a client"},
+	{consentsCollection, "_id", "", "revision", "", "_id", "changing that"},
+	{consentsCollection, "domain,user", "", "", "", "domain", "forgetting a user"},
+	{consentsCollection, "domain,clientId", "", "", "", "client", "forgetting a client"},
+	{consentsCollection, "domain", "", "decisions.scope", "_id", "domain", "forgetting a scope; it looks through the consents of the domain, and sorts what is found"},
+	{consentsCollection, "domain", "", "", "", "domain", "removing the consents of a deleted domain"},
+	{consentsCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
+
+	{operatorsCollection, "_id", "", "", "", "_id", "an operator"},
+	{operatorsCollection, "_id", "", "revision", "", "_id", "changing an operator"},
+	{operatorsCollection, "", "", "", "_id", "_id", "all operators"},
+	{tokensCollection, "_id", "", "", "", "_id", "whether a token was revoked"},
+	{tokensCollection, "", "expiresAt", "", "", "expiry", "the sweep, for tokens that have ended"},
+
+	{auditsCollection, "", "", "", "-_id", "_id", "a page of all records"},
+	{auditsCollection, "", "", "", "", everything, "how many there are"},
+	{auditsCollection, "domain", "", "", "-_id", "domain", "a page of a domain's records"},
+	{auditsCollection, "domain", "", "", "", "domain", "how many there are"},
+}
+
+// sorting names the queries whose order no index gives: what they find is little, and sorted afterwards.
+var sorting = map[string]bool{"forgetting a scope; it looks through the consents of the domain, and sorts what is found": true}
+
+// shape is what two queries have in common that differ in their values only.
+func (a ask) shape() string {
+	return fmt.Sprintf("%s where %s = … and %s > … and so on %s, by %s", a.collection, sorted(a.equal), a.beyond, sorted(a.rest), a.sort)
+}
+
+// members are all members of a filter, wherever they stand.
+func (a ask) members() string { return sorted(strings.Join([]string{a.equal, a.beyond, a.rest}, ",")) }
+
+func sorted(list string) string {
+	names := slices.DeleteFunc(strings.Split(list, ","), func(n string) bool { return n == "" })
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// TestEachQueryHasItsIndex proves the table itself: the index that a query names is in the manifest, begins with the
+// members that are equal, and gives the order.
+func TestEachQueryHasItsIndex(t *testing.T) {
+	seen := map[string]bool{}
+	for _, a := range asks {
+		if seen[a.shape()] {
+			t.Errorf("listed twice: %s", a.shape())
+		}
+		seen[a.shape()] = true
+		collections := []string{a.collection}
+		if a.collection == configuration {
+			collections = nil
+			for _, k := range catalog.All {
+				collections = append(collections, k.Descriptor().Path)
+			}
+		}
+		for _, collection := range collections {
+			if problem := served(a, manifest()[collection]); problem != "" {
+				t.Errorf("%s: %s: %s", collection, a.who, problem)
+			}
+		}
+	}
+}
+
+// served returns why an index does not serve a query, or nothing.
+func served(a ask, indexes []index) string {
+	var columns []string
+	switch a.index {
+	case everything:
+		if a.equal != "" || a.beyond != "" {
+			return "looks for something and reads everything"
+		}
+		return ""
+	case "_id":
+		columns = []string{"_id"}
+	case "(unique)":
+		return "" // every unique value has an index; TestIndexesAreReconciled
+	default:
+		i := slices.IndexFunc(indexes, func(i index) bool { return i.name == ours+a.index })
+		if i < 0 {
+			return "no index " + a.index
+		}
+		for _, e := range indexes[i].members {
+			columns = append(columns, e.Key)
+		}
+	}
+	equal := strings.FieldsFunc(a.equal, func(r rune) bool { return r == ',' })
+	if len(equal) > len(columns) || sorted(strings.Join(columns[:len(equal)], ",")) != sorted(a.equal) {
+		return fmt.Sprintf("the index %v does not begin with %s", columns, a.equal)
+	}
+	columns = columns[len(equal):]
+	if a.beyond != "" && (len(columns) == 0 || columns[0] != a.beyond) {
+		return fmt.Sprintf("the index does not go on with %s", a.beyond)
+	}
+	order := strings.Split(strings.ReplaceAll(a.sort, "-", ""), ",")
+	if a.sort != "" && !sorting[a.who] && (len(order) > len(columns) || !slices.Equal(columns[:len(order)], order)) {
+		return fmt.Sprintf("the index does not give the order %s", a.sort)
+	}
+	if a.equal == "" && a.beyond == "" && a.sort == "" {
+		return "the index is not used for anything"
+	}
+	return ""
+}
+
+// TestEveryQueryIsInTheTable walks over everything that the store can be asked, and compares the commands that reach the
+// server with the table: none is missing, and none is listed that is not sent.
+func TestEveryQueryIsInTheTable(t *testing.T) {
+	sent := &monitor{shapes: map[string]string{}}
+	s := fresh(t, func(o *Options) { o.monitor = &event.CommandMonitor{Started: sent.started} })
+	w := &walk{T: t, s: s}
+	for _, step := range steps {
+		sent.during(step.method)
+		step.do(w)
+		if t.Failed() {
+			t.Fatalf("in %s", step.method)
+		}
+	}
+
+	// By its members a command tells what it selects; which of them the index finds, the table says.
+	listed := map[string]ask{}
+	for _, a := range asks {
+		listed[a.collection+" "+a.members()+" "+a.sort] = a
+	}
+	unused := maps.Clone(listed)
+	for shape, by := range sent.shapes {
+		if _, ok := listed[shape]; !ok {
+			t.Errorf("not in the table: %s asks %s", by, shape)
+		}
+		delete(unused, shape)
+	}
+	for shape, a := range unused {
+		t.Errorf("in the table and never asked: %s (%s)", shape, a.who)
+	}
+}
+
+// TestWalkIsComplete: a method of the store that the walk leaves out would send queries that nobody has looked at.
+func TestWalkIsComplete(t *testing.T) {
+	walked := map[string]bool{}
+	for _, step := range steps {
+		walked[step.method] = true
+	}
+	var look func(reflect.Type)
+	looked := map[reflect.Type]bool{}
+	look = func(of reflect.Type) {
+		if looked[of] {
+			return
+		}
+		looked[of] = true
+		for i := range of.NumMethod() {
+			m := of.Method(i)
+			if m.Type.NumIn() == 1 && m.Type.NumOut() == 1 && m.Type.Out(0).Kind() == reflect.Pointer {
+				look(m.Type.Out(0)) // a part of the store
+				continue
+			}
+			name := of.Elem().Name() + "." + m.Name
+			if !walked[name] && !asksNothing[name] {
+				t.Errorf("%s is not in the walk", name)
+			}
+			delete(walked, name)
+		}
+	}
+	look(reflect.TypeFor[*Store]())
+	for name := range walked {
+		if !functions[name] {
+			t.Errorf("the walk names %s, which does not exist", name)
+		}
+	}
+}
+
+// monitor notes what is selected by the commands that are sent.
+type monitor struct {
+	mu     sync.Mutex
+	method string            // what is being walked over
+	shapes map[string]string // who sent it first
+}
+
+func (m *monitor) during(method string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.method = method
+}
+
+func (m *monitor) started(_ context.Context, e *event.CommandStartedEvent) {
+	var command bson.D
+	if err := bson.Unmarshal(e.Command, &command); err != nil {
+		panic(err)
+	}
+	of := func(name string) any { return member(command, name) }
+	switch e.CommandName {
+	case "find":
+		m.note(of("find"), of("filter"), of("sort"))
+	case "count":
+		m.note(of("count"), of("query"), nil)
+	case "findAndModify":
+		m.note(of("findAndModify"), of("query"), of("sort"))
+	case "distinct":
+		m.note(of("distinct"), of("query"), nil)
+	case "update":
+		for _, u := range of("updates").(bson.A) {
+			m.note(of("update"), member(u.(bson.D), "q"), nil)
+		}
+	case "delete":
+		for _, d := range of("deletes").(bson.A) {
+			m.note(of("delete"), member(d.(bson.D), "q"), nil)
+		}
+	case "aggregate":
+		var filter, order any
+		for _, stage := range of("pipeline").(bson.A) {
+			filter = cmp.Or(filter, member(stage.(bson.D), "$match"))
+			order = cmp.Or(order, member(stage.(bson.D), "$sort"))
+		}
+		m.note(of("aggregate"), filter, order)
+	}
+}
+
+func (m *monitor) note(collection, filter, order any) {
+	name, isKind := collection.(string), false
+	for _, k := range catalog.All {
+		isKind = isKind || k.Descriptor().Path == name
+	}
+	if isKind {
+		name = configuration
+	}
+	var members []string
+	f, _ := filter.(bson.D)
+	for _, e := range f {
+		switch {
+		case isKind && strings.HasPrefix(e.Key, memberUnique):
+			e.Key = "(unique)"
+		case isKind && e.Key != "_id" && e.Key != "domain" && e.Key != "revision" && !strings.HasPrefix(e.Key, "_"):
+			e.Key = "(field)"
+		}
+		members = append(members, e.Key)
+	}
+	var by []string
+	o, _ := order.(bson.D)
+	for _, e := range o {
+		if fmt.Sprint(e.Value) == "-1" {
+			e.Key = "-" + e.Key
+		}
+		by = append(by, e.Key)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	shape := name + " " + sorted(strings.Join(members, ",")) + " " + strings.Join(by, ",")
+	if m.shapes[shape] == "" {
+		m.shapes[shape] = m.method
+	}
+}
