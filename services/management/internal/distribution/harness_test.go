@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -120,13 +121,14 @@ func (h *house) write(old, fresh *configv1.Scope) int64 {
 // replica is a running distribution with its stream.
 type replica struct {
 	publisher *configsync.Publisher
+	image     *image.Image
 	address   string
 	stop      func()
 }
 
 func (h *house) replica(s *store.Store, sweepEvery time.Duration) *replica {
 	h.Helper()
-	r := &replica{publisher: configsync.NewPublisher(configsync.PublisherOptions{})}
+	r := &replica{publisher: configsync.NewPublisher(configsync.PublisherOptions{}), image: image.New()}
 	server, err := serve.NewGRPC("plane", "127.0.0.1:0", nil, serve.GRPCOptions{Plaintext: true})
 	if err != nil {
 		h.Fatal(err)
@@ -136,7 +138,7 @@ func (h *house) replica(s *store.Store, sweepEvery time.Duration) *replica {
 		h.Fatal(err)
 	}
 	r.address = server.Addr()
-	d := New(Options{Store: s, Publisher: r.publisher, SweepEvery: sweepEvery})
+	d := New(Options{Store: s, Publisher: r.publisher, Image: r.image, SweepEvery: sweepEvery})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for what, run := range map[string]func(context.Context) error{"distribution": d.Run, "plane": server.Run} {

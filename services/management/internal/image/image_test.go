@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -403,9 +404,44 @@ func TestHaving(t *testing.T) {
 			t.Errorf("%s is %s: %v, want %v, error %v", tt.field, tt.value, !tt.want, tt.want, err)
 		}
 	}
+	d := domain("d", "d")
+	d.Oidc = &configv1.OpenIDSettings{ClientRegistrationSettings: &configv1.ClientRegistrationSettings{AllowedScopes: &configv1.Strings{Values: []string{"a"}}}}
+	if has, err := Having(catalog.Domains, "oidc.clientRegistrationSettings.allowedScopes", "a"); err != nil || !has(d) {
+		t.Errorf("a list that can be absent: %v", err)
+	}
 	for _, field := range []string{"", "nothing", "settings.nothing", "name.name", "settings", "metadata.a"} {
 		if _, err := Having(catalog.Applications, field, "x"); err == nil {
 			t.Errorf("%q is a place", field)
 		}
+	}
+}
+
+// TestEveryReferenceCanBeLookedFor: a place that Having does not find would make deletions fail.
+func TestEveryReferenceCanBeLookedFor(t *testing.T) {
+	looked := 0
+	for _, k := range catalog.All {
+		for _, list := range []string{"References", "Shared"} {
+			uses := reflect.ValueOf(k).Elem().FieldByName(list)
+			for i := range uses.Len() {
+				use := uses.Index(i)
+				from, ok := catalog.ByArm(use.FieldByName("Kind").String())
+				if !ok {
+					t.Errorf("%s is named by a kind %s, which does not exist", k.Descriptor().Arm, use.FieldByName("Kind"))
+					continue
+				}
+				if _, err := Having(from, use.FieldByName("Field").String(), "x"); err != nil {
+					t.Errorf("%s of %s: %v", list, k.Descriptor().Arm, err)
+				}
+				if by := use.FieldByName("By"); by.IsValid() {
+					if _, err := Having(k, by.String(), "x"); err != nil {
+						t.Errorf("%s of %s: %v", list, k.Descriptor().Arm, err)
+					}
+				}
+				looked++
+			}
+		}
+	}
+	if looked < 5 {
+		t.Errorf("found only %d references", looked)
 	}
 }
