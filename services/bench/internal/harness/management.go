@@ -57,6 +57,19 @@ func (m *Management) Patch(ctx context.Context, path string, body, v any) error 
 	return m.call(ctx, http.MethodPatch, path, body, http.StatusOK, v)
 }
 
+// Get reads something below /management.
+func (m *Management) Get(ctx context.Context, path string, v any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.base+"/management"+path, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+m.token)
+	if err := m.do(r, http.StatusOK, v); err != nil {
+		return fmt.Errorf("GET /management%s: %w", path, err)
+	}
+	return nil
+}
+
 func (m *Management) call(ctx context.Context, method, path string, body any, status int, v any) error {
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -176,39 +175,16 @@ func (p *Platform) adoptRedis() error {
 }
 
 func (p *Platform) startManagement(ctx context.Context) error {
-	ports, err := freePorts(3)
+	l, err := p.newInstallation("bench_" + strings.ToLower(rand.Text()[:12]))
 	if err != nil {
 		return err
 	}
-	p.address.management, p.address.grpc, p.address.technical = ports[0], ports[1], ports[2]
-	key := make([]byte, 32)
-	rand.Read(key)
-	keyFile := filepath.Join(p.options.Dir, "sealing-key")
-	if err := os.WriteFile(keyFile, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
+	if err := l.Start(ctx, startPatience); err != nil {
 		return err
 	}
-	const operator = "bench"
-	password := secret.NewToken()
-	p.process, err = p.starter.Start("management", filepath.Join(p.options.Programs, "management"), []string{
-		"--management-address", p.address.management,
-		"--management-grpc-address", p.address.grpc,
-		"--technical-address", p.address.technical,
-		"--mongodb-database", "bench_" + strings.ToLower(rand.Text()[:12]),
-		"--gateway-url", p.publicURL,
-		"--sealing-key-file", keyFile,
-		"--operator-name", operator,
-		"--tls-cert-file", p.plane.management.CertFile,
-		"--tls-key-file", p.plane.management.KeyFile,
-		"--tls-ca-file", p.plane.management.CAFile,
-	}, []string{"GATEHOUSE_MONGODB_URI=" + p.options.MongoDBURI, "GATEHOUSE_OPERATOR_PASSWORD=" + password})
-	if err != nil {
-		return err
-	}
-	if err := Await(ctx, startPatience, "management", ready(p.address.technical), p.process); err != nil {
-		return err
-	}
-	p.Management = newManagement("http://" + p.address.management)
-	return p.Management.signIn(ctx, operator, password)
+	p.address.management, p.address.grpc, p.address.technical = l.ports[0], l.ports[1], l.ports[2]
+	p.process, p.Management = l.Process, l.Management
+	return nil
 }
 
 // ready asks a technical port whether its service is ready.

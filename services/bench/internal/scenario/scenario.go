@@ -36,6 +36,7 @@ func All() []Scenario {
 		registration(),
 		propagation(1),
 		propagation(4),
+		lists(),
 	}
 }
 

@@ -66,6 +66,8 @@ func manifest() map[string][]index {
 			ascending("time", "at", "_id"),
 			ascending("domain", "domain", "at", "_id"),
 			ascending("action", "domain", "action", "at", "_id"),
+			ascending("any_action", "action", "at", "_id"),
+			ascending("result", "result", "at", "_id"),
 			ascending("actor", "actorId", "at", "_id"),
 			ascending("actor_name", "actorName", "at", "_id"),
 			ascending("resource", "resourceId", "revision", "_id"),

@@ -35,6 +35,10 @@ type ask struct {
 const (
 	configuration = "(configuration)"
 	everything    = "(everything)"
+	// counted says that what a page is taken of is counted as well, in no order.
+	counted = " and how many"
+	// afterwards says that no index gives the order: what is found is little, or a page of it is wanted all the same.
+	afterwards = "; what is found is sorted"
 )
 
 // asks is every query that the store sends, with the index that serves it. Lists of configuration are not among them: they
@@ -58,30 +62,40 @@ var asks = []ask{
 	{changesCollection, "", "_id", "", "-_id", "_id", "the past of a fresh replica"},
 	{changesCollection, "", "_id", "keys.id", "", "_id", "whether a later change names a resource: what this replica has not read"},
 	{changesCollection, "", "at", "_id", "", "at", "the sweep, for old changes"},
+	{changesCollection, "state", "_id", "at", "_id", "state", "the sweep, for changes of writers that died"},
 
 	{"installation", "_id", "", "", "", "_id", "who this database is"},
 	{leasesCollection, "_id", "", "", "", "_id", "a lease"},
 	{leasesCollection, "_id", "", "revision", "", "_id", "taking or returning a lease"},
 
-	{usersCollection, "_id", "", "domain", "", "_id", "a user, and deleting one"},
 	{usersCollection, "_id", "", "", "", "_id", "why a user could not be changed"},
 	{usersCollection, "_id", "", "revision,_set", "", "_id", "changing a user"},
 	{usersCollection, "_unique_username", "", "", "", "unique_username", "a user by name"},
 	{usersCollection, "_unique_username", "", "_id", "", "unique_username", "who else has a name"},
 	{usersCollection, "_unique_subject", "", "", "", "unique_subject", "a user by subject"},
 	{usersCollection, "_unique_subject", "", "_id", "", "unique_subject", "who else has a subject"},
-	{usersCollection, "domain", "", "_gone", "_sort,_id", "order", "a page of a domain's users"},
-	{usersCollection, "domain", "", "_gone", "", "order", "how many there are"},
-	{usersCollection, "domain", "", "_gone,_search", "_sort,_id", "order", "a search; it looks through the users of the domain"},
-	{usersCollection, "domain", "", "_gone,_search", "", "order", "how many are found"},
-	{usersCollection, "domain", "", "", "", "order", "removing the users of a deleted domain"},
+	{usersCollection, "domain", "", "", "_sort,_id" + counted, "order", "a page of a domain's users"},
+	{usersCollection, "domain", "_words", "", "_sort,_id" + counted, "words", "a search for a word or its beginning" + afterwards},
+	{usersCollection, "domain", "", "_search", "_sort,_id" + counted, "order", "a search that begins with a star; it looks through the users of the domain"},
+	{usersCollection, "domain", "_sort", "", "_sort,_id" + counted, "order", "a filter by user name"},
+	{usersCollection, "domain", "_sort", "enabled", "_sort,_id" + counted, "order", "a filter by more; it looks through what the first part finds"},
+	{usersCollection, "domain", "_sort", "(_id+_sort|_sort)", "_sort,_id", "order", "the next part of an export"},
+	{usersCollection, "domain", "_email", "", "_sort,_id" + counted, "email", "a filter by e-mail address" + afterwards},
+	{usersCollection, "domain,externalId", "", "", "_sort,_id" + counted, "external", "a filter by external identifier" + afterwards},
+	{usersCollection, "domain", "_firstName", "", "_sort,_id" + counted, "first_name", "a filter by first name" + afterwards},
+	{usersCollection, "domain", "_lastName", "", "_sort,_id" + counted, "last_name", "a filter by last name" + afterwards},
+	{usersCollection, "domain,source", "", "", "_sort,_id" + counted, "source", "a filter by source" + afterwards},
+	{usersCollection, "domain", "createdAt", "", "_sort,_id" + counted, "created", "a filter by creation" + afterwards},
+	{usersCollection, "domain", "updatedAt", "", "_sort,_id" + counted, "updated", "a filter by change" + afterwards},
+	{usersCollection, "_id", "", "domain", "_sort,_id" + counted, "_id", "a user, deleting one, and a filter by identifier" + afterwards},
+	{usersCollection, "domain,roles", "", "", "", "roles", "taking a role from those who have it"},
 	{usersCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
 
 	{consentsCollection, "_id", "", "", "", "_id", "what a user decided about a client"},
 	{consentsCollection, "_id", "", "revision", "", "_id", "changing that"},
 	{consentsCollection, "domain,user", "", "", "", "domain", "forgetting a user"},
 	{consentsCollection, "domain,clientId", "", "", "", "client", "forgetting a client"},
-	{consentsCollection, "domain", "", "decisions.scope", "_id", "domain", "forgetting a scope; it looks through the consents of the domain, and sorts what is found"},
+	{consentsCollection, "domain", "", "decisions.scope", "_id", "domain", "forgetting a scope; it looks through the consents of the domain" + afterwards},
 	{consentsCollection, "domain", "", "", "", "domain", "removing the consents of a deleted domain"},
 	{consentsCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
 
@@ -91,14 +105,54 @@ var asks = []ask{
 	{tokensCollection, "_id", "", "", "", "_id", "whether a token was revoked"},
 	{tokensCollection, "", "expiresAt", "", "", "expiry", "the sweep, for tokens that have ended"},
 
-	{auditsCollection, "", "", "", "-_id", "_id", "a page of all records"},
+	{membershipsCollection, "_id", "", "", "", "_id", "taking people out of a group"},
+	{membershipsCollection, "domain,group", "", "", "_id" + counted, "group", "a page of a group, and forgetting one"},
+	{membershipsCollection, "domain,user", "", "", "_id", "user", "the groups of some people" + afterwards},
+	{membershipsCollection, "domain,user", "", "", "", "user", "forgetting a user"},
+	{membershipsCollection, "domain", "", "", "", "group", "removing the memberships of a deleted domain"},
+	{membershipsCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
+
+	{auditsCollection, "_id", "", "", "", "_id", "a record, and records of what did not happen"},
+	{auditsCollection, "", "", "", "-at,-_id", "time", "a page of all records"},
 	{auditsCollection, "", "", "", "", everything, "how many there are"},
-	{auditsCollection, "domain", "", "", "-_id", "domain", "a page of a domain's records"},
-	{auditsCollection, "domain", "", "", "", "domain", "how many there are"},
+	{auditsCollection, "", "at", "", "-at,-_id" + counted, "time", "those of a time"},
+	{auditsCollection, "action", "", "", "-at,-_id" + counted, "any_action", "those of an action"},
+	{auditsCollection, "result", "", "", "-at,-_id" + counted, "result", "those with a result"},
+	{auditsCollection, "(actorId|actorName)", "", "", "-at,-_id" + counted, "actor|actor_name", "those of somebody"},
+	{auditsCollection, "", "", "causeKind", "-at,-_id", "time", "those that were meant"},
+	{auditsCollection, "", "", "causeKind", "", everything, "how many of those there are"},
+	{auditsCollection, "domain", "", "", "-at,-_id" + counted, "domain", "a page of a domain's records"},
+	{auditsCollection, "domain", "at", "", "-at,-_id" + counted, "domain", "those of a time"},
+	{auditsCollection, "domain,action", "", "", "-at,-_id" + counted, "action", "those of an action"},
+	{auditsCollection, "domain", "", "result", "-at,-_id" + counted, "domain", "those with a result; it looks through the records of the domain"},
+	{auditsCollection, "domain", "", "kind", "-at,-_id" + counted, "domain", "those of a kind; it looks through the records of the domain"},
+	{auditsCollection, "domain", "", "causeKind", "-at,-_id" + counted, "domain", "those that were meant; it looks through the records of the domain"},
+	{auditsCollection, "(actorId|actorName)", "", "domain", "-at,-_id" + counted, "actor|actor_name", "those of somebody in a domain"},
+	{auditsCollection, "domain", "revision", "", "-revision,-_id" + counted, "revision", "those of some revisions"},
+	{auditsCollection, "resourceId", "", "domain,kind", "-revision,-_id" + counted, "resource", "those of a resource"},
+	{auditsCollection, "resourceId", "", "domain,kind,result", "-revision,-_id" + counted, "resource", "the versions of a resource"},
+	{auditsCollection, "resourceId", "revision", "domain,kind,result", "-revision,-_id", "resource", "a resource at a revision"},
+	{auditsCollection, "resourceId", "revision", "domain,kind,result", "revision,_id", "resource", "what was before the oldest record that is kept"},
+	{auditsCollection, "resourceId,revision", "", "", "", "resource", "the sweep, for records of writers that died"},
+	{auditsCollection, "resourceId", "", "_id,kind,previous", "", "resource", "whether somebody has built on a change whose writer died"},
+	{auditsCollection, "", "at", "", "at,_id", "time", "the sweep, for old records"},
+	{auditsCollection, "", "at", "(_id+at|at)", "at,_id", "time", "the next part of them"},
 }
 
-// sorting names the queries whose order no index gives: what they find is little, and sorted afterwards.
-var sorting = map[string]bool{"forgetting a scope; it looks through the consents of the domain, and sorts what is found": true}
+// expanded are all asks, with a count beside each page that is counted.
+func expanded() []ask {
+	var all []ask
+	for _, a := range asks {
+		var too bool
+		if a.sort, too = strings.CutSuffix(a.sort, counted); too {
+			count := a
+			count.sort = ""
+			all = append(all, count)
+		}
+		all = append(all, a)
+	}
+	return all
+}
 
 // shape is what two queries have in common that differ in their values only.
 func (a ask) shape() string {
@@ -118,7 +172,7 @@ func sorted(list string) string {
 // members that are equal, and gives the order.
 func TestEachQueryHasItsIndex(t *testing.T) {
 	seen := map[string]bool{}
-	for _, a := range asks {
+	for _, a := range expanded() {
 		if seen[a.shape()] {
 			t.Errorf("listed twice: %s", a.shape())
 		}
@@ -152,12 +206,22 @@ func served(a ask, indexes []index) string {
 	case "(unique)":
 		return "" // every unique value has an index; TestIndexesAreReconciled
 	default:
-		i := slices.IndexFunc(indexes, func(i index) bool { return i.name == ours+a.index })
-		if i < 0 {
-			return "no index " + a.index
+		// Alternatives have an index each.
+		for name := range strings.SplitSeq(a.index, "|") {
+			i := slices.IndexFunc(indexes, func(i index) bool { return i.name == ours+name })
+			if i < 0 {
+				return "no index " + name
+			}
+			for n, e := range indexes[i].members {
+				if n < len(columns) && columns[n] != e.Key {
+					columns[n] += "|" + e.Key
+				} else if n == len(columns) {
+					columns = append(columns, e.Key)
+				}
+			}
 		}
-		for _, e := range indexes[i].members {
-			columns = append(columns, e.Key)
+		if strings.Contains(a.index, "|") {
+			columns[0] = "(" + columns[0] + ")"
 		}
 	}
 	equal := strings.FieldsFunc(a.equal, func(r rune) bool { return r == ',' })
@@ -169,7 +233,7 @@ func served(a ask, indexes []index) string {
 		return fmt.Sprintf("the index does not go on with %s", a.beyond)
 	}
 	order := strings.Split(strings.ReplaceAll(a.sort, "-", ""), ",")
-	if a.sort != "" && !sorting[a.who] && (len(order) > len(columns) || !slices.Equal(columns[:len(order)], order)) {
+	if a.sort != "" && !strings.HasSuffix(a.who, afterwards) && (len(order) > len(columns) || !slices.Equal(columns[:len(order)], order)) {
 		return fmt.Sprintf("the index does not give the order %s", a.sort)
 	}
 	if a.equal == "" && a.beyond == "" && a.sort == "" {
@@ -194,7 +258,7 @@ func TestEveryQueryIsInTheTable(t *testing.T) {
 
 	// By its members a command tells what it selects; which of them the index finds, the table says.
 	listed := map[string]ask{}
-	for _, a := range asks {
+	for _, a := range expanded() {
 		listed[a.collection+" "+a.members()+" "+a.sort] = a
 	}
 	unused := maps.Clone(listed)
@@ -289,6 +353,21 @@ func (m *monitor) started(_ context.Context, e *event.CommandStartedEvent) {
 	}
 }
 
+// alternatives names the members of a $or: those of one alternative with a plus between.
+func alternatives(parts bson.A) string {
+	var names []string
+	for _, part := range parts {
+		var members []string
+		for _, e := range part.(bson.D) {
+			members = append(members, e.Key)
+		}
+		slices.Sort(members)
+		names = append(names, strings.Join(members, "+"))
+	}
+	slices.Sort(names)
+	return "(" + strings.Join(names, "|") + ")"
+}
+
 func (m *monitor) note(collection, filter, order any) {
 	name, isKind := collection.(string), false
 	for _, k := range catalog.All {
@@ -299,8 +378,16 @@ func (m *monitor) note(collection, filter, order any) {
 	}
 	var members []string
 	f, _ := filter.(bson.D)
-	for _, e := range f {
+	for i := 0; i < len(f); i++ {
+		e := f[i]
 		switch {
+		case e.Key == "$and":
+			for _, part := range e.Value.(bson.A) {
+				f = append(f, part.(bson.D)...)
+			}
+			continue
+		case e.Key == "$or":
+			e.Key = alternatives(e.Value.(bson.A))
 		case isKind && strings.HasPrefix(e.Key, memberUnique):
 			e.Key = "(unique)"
 		case isKind && e.Key != "_id" && e.Key != "domain" && e.Key != "revision" && !strings.HasPrefix(e.Key, "_"):

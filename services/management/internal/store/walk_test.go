@@ -14,6 +14,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/scim"
 )
 
 // walk is what the steps work with.
@@ -154,11 +155,50 @@ var steps = []struct {
 		w.is(err, ErrNotFound)
 	}},
 	{"Users.List", func(w *walk) {
-		for _, search := range []string{"", "a*"} {
-			_, _, err := w.s.Users().List(w.Context(), Query{Domain: "d1", Size: 1, Search: search})
+		for _, search := range []string{"", "a*", "*a*", "ann"} {
+			_, _, err := w.s.Users().List(w.Context(), UserQuery{Domain: "d1", Size: 1, Search: search})
+			w.ok(err)
+		}
+		for _, text := range []string{
+			`userName eq "ann"`, `email sw "a"`, `externalId eq "x"`, `userName eq "ann" and enabled eq true`, `id eq "x"`,
+			`firstName sw "a"`, `lastName eq "b"`, `source eq "s"`, `createdAt gt "2026-01-01T00:00:00Z"`, `updatedAt gt "2026-01-01T00:00:00Z"`,
+		} {
+			filter, err := scim.Parse(text)
+			w.ok(err)
+			_, _, err = w.s.Users().List(w.Context(), UserQuery{Domain: "d1", Size: 1, Filter: filter})
 			w.ok(err)
 		}
 	}},
+	{"Users.After", func(w *walk) {
+		for _, last := range []*directoryv1.User{nil, person("a")} {
+			_, err := w.s.Users().After(w.Context(), "d1", last, 10)
+			w.ok(err)
+		}
+	}},
+	{"Users.Some", func(w *walk) {
+		_, err := w.s.Users().Some(w.Context(), "d1", []string{"a", "b"})
+		w.ok(err)
+	}},
+	{"Users.RemoveRole", func(w *walk) { w.ok(w.s.Users().RemoveRole(w.Context(), "d1", "r")) }},
+
+	{"Memberships.Add", func(w *walk) {
+		_, err := w.s.Memberships().Add(w.Context(), "d1", "g", []string{"a", "b"})
+		w.ok(err)
+	}},
+	{"Memberships.Remove", func(w *walk) {
+		_, err := w.s.Memberships().Remove(w.Context(), "d1", "g", []string{"a"})
+		w.ok(err)
+	}},
+	{"Memberships.OfGroup", func(w *walk) {
+		_, _, err := w.s.Memberships().OfGroup(w.Context(), "d1", "g", 0, 10)
+		w.ok(err)
+	}},
+	{"Memberships.OfUsers", func(w *walk) {
+		_, err := w.s.Memberships().OfUsers(w.Context(), "d1", []string{"a", "b"})
+		w.ok(err)
+	}},
+	{"Memberships.RemoveGroup", func(w *walk) { w.ok(w.s.Memberships().RemoveGroup(w.Context(), "d1", "g")) }},
+	{"Memberships.RemoveUser", func(w *walk) { w.ok(w.s.Memberships().RemoveUser(w.Context(), "d1", "u")) }},
 	{"Users.Delete", func(w *walk) {
 		u := person("gone")
 		w.ok(w.s.Users().Insert(w.Context(), u))
@@ -201,10 +241,28 @@ var steps = []struct {
 	}},
 
 	{"Audits.List", func(w *walk) {
-		for _, q := range []AuditQuery{{}, {Domain: "d1"}} {
+		now := time.Now()
+		for _, q := range []AuditQuery{
+			{}, {From: now}, {User: "ann"}, {Actions: []string{"a", "b"}}, {Result: ResultSuccess}, {Meant: true},
+			{Domain: "d1"}, {Domain: "d1", From: now, To: now}, {Domain: "d1", User: "ann"}, {Domain: "d1", Actions: []string{"a"}},
+			{Domain: "d1", Result: ResultSuccess}, {Domain: "d1", Meant: true}, {Domain: "d1", Kind: "scope"},
+			{Domain: "d1", FromRevision: 1, ToRevision: 9}, {Domain: "d1", Kind: "scope", ResourceID: "x"},
+		} {
 			_, _, err := w.s.Audits().List(w.Context(), q)
 			w.ok(err)
 		}
+	}},
+	{"Audits.Get", func(w *walk) {
+		_, err := w.s.Audits().Get(w.Context(), "nobody")
+		w.is(err, ErrNotFound)
+	}},
+	{"Audits.Versions", func(w *walk) {
+		_, _, err := w.s.Audits().Versions(w.Context(), resource.Key{Kind: "scope", Domain: "d1", ID: "x"}, 0, 10)
+		w.ok(err)
+	}},
+	{"Audits.VersionAt", func(w *walk) {
+		_, err := w.s.Audits().VersionAt(w.Context(), resource.Key{Kind: "scope", Domain: "d1", ID: "x"}, 7)
+		w.is(err, ErrNotFound)
 	}},
 
 	{"Leases.Acquire", func(w *walk) {
@@ -228,6 +286,20 @@ var steps = []struct {
 			"_id": "left", "domain": "d9", "revision": int64(1), memberSet: true, memberUnique + "key": "left",
 		})
 		w.ok(err)
+		// A change whose writer died, long ago, and its record; and a record that is too old to be kept.
+		last, err := w.s.LastRevision(w.Context())
+		w.ok(err)
+		long := time.Now().Add(-2 * time.Hour)
+		_, err = w.s.db.Collection(changesCollection).InsertOne(w.Context(), change{
+			Revision: last + 1, Keys: []changeKey{{Kind: "scope", Domain: "d9", ID: "never"}}, State: dropped, At: long,
+		})
+		w.ok(err)
+		for at, id := range map[time.Time]string{time.Now(): "never", long: "old"} {
+			w.ok(w.s.Audits().Append(w.Context(), AuditRecord{
+				Kind: "scope", Domain: "d9", ResourceID: id, Revision: last + 1, Result: ResultSuccess, At: at,
+			}))
+		}
+		w.s.opts.KeepAudits = time.Hour
 		for range 2 {
 			w.ok(w.s.Sweep(w.Context()))
 		}
