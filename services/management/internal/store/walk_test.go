@@ -91,9 +91,11 @@ var steps = []struct {
 		w.ok(err)
 	}},
 	{"Store.ListAny", func(w *walk) {
-		_, _, err := w.s.ListAny(w.Context(), catalog.Domains, Query{})
-		w.ok(err)
-		_, _, err = w.s.ListAny(w.Context(), catalog.Applications, Query{Domain: "d1", Where: map[string][]any{"certificate": {"c"}}})
+		for _, where := range []map[string][]any{nil, {"vhostMode": {true}}} {
+			_, _, err := w.s.ListAny(w.Context(), catalog.Domains, Query{Where: where})
+			w.ok(err)
+		}
+		_, _, err := w.s.ListAny(w.Context(), catalog.Applications, Query{Domain: "d1", Where: map[string][]any{"certificate": {"c"}}})
 		w.ok(err)
 	}},
 	{"Store.TakenUnique", func(w *walk) {
@@ -264,6 +266,30 @@ var steps = []struct {
 		_, err := w.s.Audits().VersionAt(w.Context(), resource.Key{Kind: "scope", Domain: "d1", ID: "x"}, 7)
 		w.is(err, ErrNotFound)
 	}},
+
+	{"SecretKeys.Put", func(w *walk) { w.ok(w.s.SecretKeys().Put(w.Context(), "d1", "a", "s", "value", time.Now())) }},
+	{"SecretKeys.Get", func(w *walk) {
+		_, err := w.s.SecretKeys().Get(w.Context(), "a")
+		w.ok(err)
+	}},
+	{"SecretKeys.Remove", func(w *walk) { w.ok(w.s.SecretKeys().Remove(w.Context(), "s", "t")) }},
+	{"SecretKeys.RemoveApplication", func(w *walk) { w.ok(w.s.SecretKeys().RemoveApplication(w.Context(), "a")) }},
+	{"SecretUses.Record", func(w *walk) {
+		a := &configv1.Application{Name: "used"}
+		resource.Stamp(a, resource.Stamps{ID: "used", Domain: "d1"})
+		create(w.T, w.s, a)
+		w.ok(w.s.SecretUses().Record(w.Context(), []SecretUse{{Secret: "s", Domain: "d1", Application: "used", At: time.Now()}}))
+	}},
+	{"SecretUses.OfApplication", func(w *walk) {
+		_, err := w.s.SecretUses().OfApplication(w.Context(), "used")
+		w.ok(err)
+	}},
+	{"SecretUses.Get", func(w *walk) {
+		_, err := w.s.SecretUses().Get(w.Context(), []string{"s", "t"})
+		w.ok(err)
+	}},
+	{"SecretUses.Remove", func(w *walk) { w.ok(w.s.SecretUses().Remove(w.Context(), "s")) }},
+	{"SecretUses.RemoveApplication", func(w *walk) { w.ok(w.s.SecretUses().RemoveApplication(w.Context(), "used")) }},
 
 	{"Leases.Acquire", func(w *walk) {
 		for range 2 {
