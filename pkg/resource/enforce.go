@@ -214,6 +214,11 @@ func isEmpty(m protoreflect.Message) bool {
 	return empty
 }
 
+// IsMasked reports whether Enforce refused a mask where no secret is stored.
+func IsMasked(err *fault.Error) bool {
+	return len(err.Details) == 1 && err.Details[0].Detail == textMask
+}
+
 func refuse(path, leaf, text string) error {
 	return fault.Invalidf("[%s: %s]", leaf, text).At(path, text)
 }

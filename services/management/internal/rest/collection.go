@@ -74,6 +74,9 @@ func (c *collection[R]) mountItem(path string, id func(*http.Request) (string, e
 	c.mux.Handle("DELETE "+path, k.Arm+":delete", on(c.remove), operation.Operation{
 		Summary: "Delete " + one + ".", Conditional: true,
 	})
+	if strings.HasSuffix(path, "/{"+k.Arm+"}") { // and not another name of it
+		c.mountHistory(path, on)
+	}
 }
 
 // oneOf names one of a kind in a sentence: an application.

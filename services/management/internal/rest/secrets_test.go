@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
 
 const auditsCollection = "audits"
@@ -60,6 +61,8 @@ type AuditQuery struct {
 	Domain     string
 	Kind       string
 	ResourceID string
+	// Configuration leaves out what is no change of configuration.
+	Configuration bool
 	// Actions are alternatives.
 	Actions []string
 	Result  string
@@ -153,6 +156,13 @@ func (q AuditQuery) filter() bson.M {
 	}
 	if q.User != "" {
 		filter["$or"] = bson.A{bson.M{"actorId": q.User}, bson.M{"actorName": q.User}}
+	}
+	if q.Configuration && q.Kind == "" {
+		kinds := bson.A{}
+		for _, k := range catalog.All {
+			kinds = append(kinds, k.Descriptor().Arm)
+		}
+		filter["kind"] = bson.M{"$in": kinds}
 	}
 	if q.Meant {
 		filter["causeKind"] = bson.M{"$exists": false}

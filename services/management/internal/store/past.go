@@ -65,6 +65,18 @@ func (a *Audits) VersionAt(ctx context.Context, key resource.Key, revision int64
 	return &before, nil
 }
 
+// Exist returns the identifiers of the resources of records that exist today.
+func (a *Audits) Exist(ctx context.Context, records []*AuditRecord) (map[string]bool, error) {
+	stored, err := a.docs.s.revisionsOf(ctx, records)
+	exist := map[string]bool{}
+	for _, r := range records {
+		if _, ok := stored[r.Kind+"/"+r.ResourceID]; ok {
+			exist[r.ResourceID] = true
+		}
+	}
+	return exist, err
+}
+
 // judge finds out what became of changes that the log does not call settled, and writes it into the result of their
 // records. It changes nothing in the database.
 func (s *Store) judge(ctx context.Context, records []*AuditRecord) error {
