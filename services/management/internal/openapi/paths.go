@@ -156,7 +156,7 @@ func (b *builder) body(o Operation) object {
 			}
 		}
 	}
-	return object{"required": true, "content": object{media: content}}
+	return object{"required": !op.BodyOptional, "content": object{media: content}}
 }
 
 // content is the schema of a body or an answer.

@@ -17,6 +17,8 @@ type Operation struct {
 
 	// Body is the message that the body is read as, in the management dialect.
 	Body proto.Message
+	// BodyOptional says that the body may be missing.
+	BodyOptional bool
 	// BodyList says that the body is an array of such messages.
 	BodyList bool
 	// BodyType is the media type of the body where it is not application/json.

@@ -47,7 +47,7 @@ func (r Route) Check() error {
 		check(hasBody, "has no body")
 	}
 	check(o.Body != nil || !o.BodyList && !o.Merge, "says how its body is read and has none")
-	check(!o.Merge || r.Method != http.MethodPost, "creates and merges")
+	check(!o.Merge || o.StatusOf() != http.StatusCreated, "creates and merges")
 	check(!o.Conditional || r.Method != http.MethodGet, "reads under a condition")
 
 	status := o.StatusOf()

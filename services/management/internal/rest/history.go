@@ -47,7 +47,7 @@ func (c *collection[R]) mountHistory(path string, on func(func(http.ResponseWrit
 			"A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. " +
 			"One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. " +
 			"`notices` say what is not as it was.",
-		Body: k.New(), Merge: true, Conditional: true, Answer: k.New(),
+		Body: k.New(), BodyOptional: true, Merge: true, Conditional: true, Answer: k.New(),
 	})
 }
 
