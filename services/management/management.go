@@ -28,6 +28,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/rotation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/usage"
 )
@@ -171,6 +172,7 @@ func New(c Config) (*Management, error) {
 	m.group.Add("technical", m.technical.Run)
 	m.group.Add("start", start.run)
 	m.group.Add("distribution", start.after(distributor.Run))
+	m.group.Add("rotation", start.after(rotation.New(rotation.Options{Editor: edit, Leases: db.Leases(), Logger: log}).Run))
 	m.group.Add("plane", m.plane.Run)
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()

@@ -122,6 +122,7 @@ func normalizeDomain(_ context.Context, _ *Scene, _, d *configv1.Domain) error {
 	ensure(&d.CorsSettings)
 	ensure(&d.SecretSettings)
 	ensure(&d.CertificateSettings)
+	normalizeRotation(d)
 	ensure(&d.AccountSettings)
 	ensure(&d.PasswordSettings)
 	ensure(&d.SelfServiceAccountManagementSettings)
@@ -172,6 +173,9 @@ func validateDomain(s *Scene, old, d *configv1.Domain) error {
 		if err := notNegative(m.path, m.number); err != nil {
 			return err
 		}
+	}
+	if err := validateRotation(d); err != nil {
+		return err
 	}
 	if id := d.GetCertificateSettings().GetFallbackCertificate(); id != "" && certificateByID(s.Certificates, id) == nil {
 		return dangling("certificateSettings.fallbackCertificate", "Certificate", id)

@@ -66,8 +66,14 @@ type Kind[R resource.Resource] struct {
 	// Companions are the resources that come into being with the change.
 	Companions func(ctx context.Context, s *Scene, old, fresh R) ([]resource.Resource, error)
 
-	// Keep refuses a deletion for reasons that lie in the resource itself.
-	Keep func(R) error
+	// Keep refuses a deletion for reasons that lie in the resource itself, Guard for reasons that lie around it.
+	Keep  func(R) error
+	Guard func(s *Scene, gone R) error
+	// Replaced returns the resource that takes the place of one that is deleted, if there is one: references with a Move
+	// then lead there instead of being refused or removed.
+	Replaced func(s *Scene, gone R) (R, bool)
+	// StandsIn reports whether a resource can be what others name by a Shared value. Nil: all can.
+	StandsIn func(R) bool
 	// References are the places where other resources of the domain may name one of this kind.
 	References []Reference[R]
 	// Shared are the places where other resources of the domain name a value that several of this kind may have.
@@ -94,6 +100,8 @@ type Reference[R resource.Resource] struct {
 	Refuse string
 	// Remove takes the reference out of a resource that has it.
 	Remove func(from resource.Resource, gone R)
+	// Move lets the reference of a resource that has it lead to another one.
+	Move func(from resource.Resource, gone, to R)
 }
 
 // Shared is a place in resources of the same domain that names a value instead of a resource. While something stands
@@ -127,6 +135,8 @@ type Any interface {
 	NameOf(r resource.Resource) string
 	// SharedUses are the places that need the resource if no other has what they name.
 	SharedUses(r resource.Resource) []SharedUse
+	// CanStandIn reports whether a resource can be what others name by a Shared value.
+	CanStandIn(r resource.Resource) bool
 }
 
 // UniqueValue is one value of a resource that must be unique.
@@ -185,6 +195,9 @@ func (k *Kind[R]) Taken(old, fresh resource.Resource, unique string) error {
 			return u.Taken(o, fresh.(R))
 		}
 	}
+	if k.ChoosesID {
+		return fault.Invalidf("%s [%s] already exists.", k.Title, fresh.GetId()).At("id", "already exists")
+	}
 	return fault.Conflictf("%s [%s] already exists.", k.Title, fresh.GetId())
 }
 
@@ -210,6 +223,9 @@ func (k *Kind[R]) NameOf(r resource.Resource) string { return k.Name(r.(R)) }
 // SharedUses implements Any.
 func (k *Kind[R]) SharedUses(r resource.Resource) []SharedUse {
 	var uses []SharedUse
+	if !k.CanStandIn(r) {
+		return nil
+	}
 	for _, s := range k.Shared {
 		if value := s.Value(r.(R)); value != "" {
 			uses = append(uses, SharedUse{Kind: s.Kind, Field: s.Field, By: s.By, Value: value, Refuse: s.Refuse})
@@ -217,6 +233,9 @@ func (k *Kind[R]) SharedUses(r resource.Resource) []SharedUse {
 	}
 	return uses
 }
+
+// CanStandIn implements Any.
+func (k *Kind[R]) CanStandIn(r resource.Resource) bool { return k.StandsIn == nil || k.StandsIn(r.(R)) }
 
 // NotFound is the documented answer for an identifier that names nothing.
 func (k *Kind[R]) NotFound(id string) error {

@@ -68,7 +68,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 		}
 	}
 	if a.GetCertificate() == "" {
-		if all := oldestFirst(s.Certificates); len(all) > 0 {
+		if all := activeCertificates(s.Certificates); len(all) > 0 {
 			a.Certificate = all[0].GetId()
 		}
 	}

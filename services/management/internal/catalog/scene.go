@@ -40,9 +40,14 @@ type Scene struct {
 	TypeChange, SecretChange bool
 }
 
-// Certificate returns the domain's certificate with an identifier, or nil.
-func (s *Scene) Certificate(id string) *configv1.Certificate {
-	return certificateByID(s.Certificates, id)
+// Signing returns the certificate that signs where the one with an identifier was chosen: itself while it is active, and
+// the active one of its algorithm in the place of a system certificate that is not. It is nil if there is none.
+func (s *Scene) Signing(id string) *configv1.Certificate {
+	c := certificateByID(s.Certificates, id)
+	if c == nil || Signs(c) {
+		return c
+	}
+	return activeOf(s.Certificates, c.GetAlgorithm())
 }
 
 // remember keeps the value of a secret that was just made.

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -45,6 +47,14 @@ func required(pairs ...string) error {
 		return nil
 	}
 	return fault.Invalidf("[%s]", strings.Join(texts, ", ")).With(details...)
+}
+
+// between refuses a number that is out of its bounds.
+func between(path string, n, least, most int64) error {
+	if n < least || n > most {
+		return broken(path, strconv.FormatInt(n, 10), fmt.Sprintf("must be from %d to %d", least, most))
+	}
+	return nil
 }
 
 // exists is the documented refusal of a taken value.

@@ -100,7 +100,7 @@ func (e *Editor) Register(ctx context.Context, r Registration) (*configv1.Applic
 				return a, issued, err
 			}
 			a.Domain = r.Domain
-			if token, err = r.Token(a, s.Certificate(a.GetCertificate())); err != nil {
+			if token, err = r.Token(a, s.Signing(a.GetCertificate())); err != nil {
 				return nil, catalog.Issued{}, err
 			}
 			a.Settings.Oauth.RegistrationAccessTokenHash = secret.HashToken(token)

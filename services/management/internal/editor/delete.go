@@ -22,6 +22,9 @@ import (
 // removes.
 func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, ifMatch int64) (int64, error) {
 	defer e.locks.lock(k.Arm + "/" + id)()
+	if k.Guard != nil {
+		defer e.locks.lock(k.Arm + " of " + at.Domain)() // what is looked at lies around the resource
+	}
 	var revision int64
 	err := again(ifMatch, func(bool) error {
 		parent, err := e.parent(ctx, k, at)
@@ -39,6 +42,9 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			if err := k.Keep(old); err != nil {
 				return err
 			}
+		}
+		if err := succeed(ctx, e, k, at, parent, old); err != nil {
+			return err
 		}
 		ops, err := detach(ctx, e, k, old)
 		if err != nil {

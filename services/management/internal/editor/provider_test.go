@@ -78,7 +78,7 @@ func TestIdentityProviders(t *testing.T) {
 		t.Errorf("a bad identifier: %v", err)
 	}
 	refused(t, "a taken identifier", create(`{"id": "staff", "name": "x", "type": "mongo-am-idp", "configuration": "{}"}`),
-		fault.Conflict, "Identity Provider [staff] already exists.")
+		fault.Invalid, "Identity Provider [staff] already exists.")
 	_, err = Replace(r.ctx, r.Editor, catalog.IdentityProviders, at, "staff", r.tree(`{"name": "x", "type": "mongo-am-idp", "configuration": "{}"}`), 0)
 	refused(t, "another type", err, fault.Invalid, "The type of an identity provider can not be changed.")
 

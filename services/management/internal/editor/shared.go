@@ -2,6 +2,7 @@ package editor
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
@@ -30,22 +31,18 @@ func (e *Editor) lastOfItsValue(ctx context.Context, meant resource.Resource, op
 		if !ok {
 			continue
 		}
-		having := func(kind catalog.Any, field string, most int) (int, error) {
-			found, err := find.having(ctx, kind, meant.GetDomain(), field, use.Value, most)
-			return len(found), err
-		}
-		same, err := having(k, use.By, 2)
+		same, err := find.having(ctx, k, meant.GetDomain(), use.By, use.Value, 0)
 		if err != nil {
 			return err
 		}
-		if same > 1 {
+		if slices.ContainsFunc(same, func(r resource.Resource) bool { return r.GetId() != meant.GetId() && k.CanStandIn(r) }) {
 			continue
 		}
-		users, err := having(from, use.Field, 1)
+		users, err := find.having(ctx, from, meant.GetDomain(), use.Field, use.Value, 1)
 		if err != nil {
 			return err
 		}
-		if users > 0 {
+		if len(users) > 0 {
 			return fault.Invalidf("%s", use.Refuse)
 		}
 	}

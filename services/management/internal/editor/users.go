@@ -2,6 +2,7 @@ package editor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
@@ -60,5 +61,26 @@ func (f finder) having(ctx context.Context, k catalog.Any, domain, field, value 
 		return nil, err
 	}
 	found, _ := f.view.ListAny(k, image.Query{Domain: domain, Where: has, Size: most})
+	return found, nil
+}
+
+// all returns the resources of a kind in a domain. They must not be changed.
+func (f finder) all(ctx context.Context, k catalog.Any, domain string) ([]resource.Resource, error) {
+	if f.view == nil {
+		found, _, err := f.store.ListAny(ctx, k, store.Query{Domain: domain})
+		return found, err
+	}
+	found, _ := f.view.ListAny(k, image.Query{Domain: domain})
+	return found, nil
+}
+
+// where returns the resources of a kind in all domains that satisfy has. In the database they are looked for by a value in
+// a place of the stored document.
+func (f finder) where(ctx context.Context, k catalog.Any, field string, value any, has func(resource.Resource) bool) ([]resource.Resource, error) {
+	if f.view == nil {
+		found, _, err := f.store.ListAny(ctx, k, store.Query{Where: map[string][]any{field: {value}}})
+		return slices.DeleteFunc(found, func(r resource.Resource) bool { return !has(r) }), err
+	}
+	found, _ := f.view.ListAny(k, image.Query{Where: has})
 	return found, nil
 }

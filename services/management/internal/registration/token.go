@@ -9,10 +9,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
-
-// tokenLifetime is how long a registration access token is valid unless a change ends it before.
-const tokenLifetime = 2 * 365 * 24 * time.Hour
 
 // accessToken makes a registration access token: a JWT under the client's certificate. It has no client_id, so that
 // nothing takes it for an access token.
@@ -27,7 +25,7 @@ func accessToken(issuer string, app *configv1.Application, cert *configv1.Certif
 	clientID := app.GetSettings().GetOauth().GetClientId()
 	claims, err := json.Marshal(map[string]any{
 		"iss": issuer, "sub": clientID, "aud": clientID, "domain": app.GetDomain(), "scope": "dcr",
-		"iat": now.Unix(), "exp": now.Add(tokenLifetime).Unix(), "jti": secret.NewID(),
+		"iat": now.Unix(), "exp": now.Add(catalog.RegistrationTokenLifetime).Unix(), "jti": secret.NewID(),
 	})
 	if err != nil {
 		return "", err

@@ -24,12 +24,6 @@ func mountActions(m *Mux) {
 	m.Handle("GET "+domain+"/entrypoints", "domain:read", x.listEntrypoints, operation.Operation{
 		Summary: "List the addresses under which gateways serve a domain.", Answer: &managementv1.Entrypoint{}, Shape: operation.Array,
 	})
-	m.Handle("PUT "+domain+"/certificate-settings", "domain:update", x.setFallbackCertificate, operation.Operation{
-		Summary: "Choose the certificate that signs where an application's own cannot.", Body: &configv1.CertificateSettings{}, Answer: &configv1.Domain{},
-	})
-	m.Handle("POST "+domain+"/certificates/rotate", "certificate:create", x.rotateCertificate, operation.Operation{
-		Summary: "Make a new signing key.", Status: http.StatusCreated, Answer: &configv1.Certificate{},
-	})
 
 	m.Handle("PUT "+application+"/type", "application:update", x.setType, operation.Operation{
 		Summary: "Change the type of an application, and force the defaults of the new type.", Body: &configv1.ApplicationType{}, Conditional: true, Answer: &configv1.Application{},
@@ -53,6 +47,7 @@ func mountActions(m *Mux) {
 	mountForms(m)
 	mountAudits(m)
 	mountFlows(m)
+	mountCertificates(m)
 	mountAliases(m)
 }
 
@@ -131,27 +126,6 @@ func (x *actions) listEntrypoints(w http.ResponseWriter, r *http.Request) error 
 		entries = append(entries, entry)
 	}
 	return x.mux.JSON(w, http.StatusOK, entries)
-}
-
-func (x *actions) setFallbackCertificate(w http.ResponseWriter, r *http.Request) error {
-	var body configv1.CertificateSettings
-	if err := x.mux.decode(r, &body); err != nil {
-		return err
-	}
-	changed, err := x.editor.SetFallbackCertificate(r.Context(), placeOf(r), body.GetFallbackCertificate())
-	if err != nil {
-		return err
-	}
-	return answer(w, http.StatusOK, changed)
-}
-
-func (x *actions) rotateCertificate(w http.ResponseWriter, r *http.Request) error {
-	made, err := x.editor.RotateCertificate(r.Context(), placeOf(r))
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", x.mux.beside(r, made.GetId()))
-	return answer(w, http.StatusCreated, made)
 }
 
 func (x *actions) setType(w http.ResponseWriter, r *http.Request) error {
