@@ -25,12 +25,13 @@ const (
 
 // OrganizationUser is an operator: somebody, or some service, who may call this API.
 type OrganizationUser struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Organization string                 `protobuf:"bytes,2,opt,name=organization,proto3" json:"organization,omitempty"`
 	// Counts the changes of the operator; the value of ETag and If-Match.
-	Revision  int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	Revision  int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Unique, in any case, and without a colon.
 	Username  string `protobuf:"bytes,10,opt,name=username,proto3" json:"username,omitempty"`
 	Email     string `protobuf:"bytes,11,opt,name=email,proto3" json:"email,omitempty"`
@@ -83,6 +84,13 @@ func (*OrganizationUser) Descriptor() ([]byte, []int) {
 func (x *OrganizationUser) GetId() string {
 	if x != nil {
 		return x.Id
+	}
+	return ""
+}
+
+func (x *OrganizationUser) GetOrganization() string {
+	if x != nil {
+		return x.Organization
 	}
 	return ""
 }
@@ -649,11 +657,14 @@ func (x *NewPersonalToken) GetExpiresAt() *timestamppb.Timestamp {
 
 // OrganizationRole is a set of permissions that members of a place have.
 type OrganizationRole struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision  int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Absent for what is built in.
+	Organization string `protobuf:"bytes,2,opt,name=organization,proto3" json:"organization,omitempty"`
+	// Counts the changes of the role; the value of ETag and If-Match.
+	Revision  int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Unique, in any case.
 	Name        string `protobuf:"bytes,10,opt,name=name,proto3" json:"name,omitempty"`
 	Description string `protobuf:"bytes,11,opt,name=description,proto3" json:"description,omitempty"`
@@ -700,6 +711,13 @@ func (*OrganizationRole) Descriptor() ([]byte, []int) {
 func (x *OrganizationRole) GetId() string {
 	if x != nil {
 		return x.Id
+	}
+	return ""
+}
+
+func (x *OrganizationRole) GetOrganization() string {
+	if x != nil {
+		return x.Organization
 	}
 	return ""
 }
@@ -1113,14 +1131,15 @@ var File_gatehouse_management_v1_operator_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_operator_proto_rawDesc = "" +
 	"\n" +
-	"&gatehouse/management/v1/operator.proto\x12\x17gatehouse.management.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x04\n" +
+	"&gatehouse/management/v1/operator.proto\x12\x17gatehouse.management.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x05\n" +
 	"\x10OrganizationUser\x12\x16\n" +
-	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\"\n" +
-	"\brevision\x18\x02 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\brevision\x12A\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12*\n" +
+	"\forganization\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\forganization\x12\"\n" +
+	"\brevision\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\brevision\x12A\n" +
 	"\n" +
-	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
 	"\n" +
-	"updated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\"\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\"\n" +
 	"\busername\x18\n" +
 	" \x01(\tB\x06\xa2\xbb\x18\x02\x10\x01R\busername\x12\x14\n" +
 	"\x05email\x18\v \x01(\tR\x05email\x12\x1d\n" +
@@ -1180,14 +1199,15 @@ const file_gatehouse_management_v1_operator_proto_rawDesc = "" +
 	"expires_in\x18\x02 \x01(\x03H\x00R\texpiresIn\x88\x01\x01\x129\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAtB\r\n" +
-	"\v_expires_in\"\xff\x02\n" +
+	"\v_expires_in\"\xab\x03\n" +
 	"\x10OrganizationRole\x12\x16\n" +
-	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\"\n" +
-	"\brevision\x18\x02 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\brevision\x12A\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12*\n" +
+	"\forganization\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\forganization\x12\"\n" +
+	"\brevision\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\brevision\x12A\n" +
 	"\n" +
-	"created_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
+	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
 	"\n" +
-	"updated_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\x12\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\x12\n" +
 	"\x04name\x18\n" +
 	" \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\v \x01(\tR\vdescription\x12'\n" +

@@ -200,6 +200,7 @@ func roleMessage(r *Role) *managementv1.OrganizationRole {
 		Permissions: r.Permissions.Texts(),
 	}
 	if r.stored != nil {
+		m.Organization = r.stored.Organization
 		m.Revision, m.CreatedAt, m.UpdatedAt = r.stored.Revision, stamp(r.stored.CreatedAt), stamp(r.stored.UpdatedAt)
 	}
 	return m

@@ -120,15 +120,12 @@ func (s *Service) memberNamed(ctx context.Context, who string) (*store.Operator,
 
 // enrolAbove stores a membership in the organization or the environment.
 func (s *Service) enrolAbove(ctx context.Context, at Place, m *store.OperatorMembership) error {
-	return s.keepingOwners(ctx, m.Operator, "given another role", func(o *store.Operator) error {
+	return s.keepingOwners(ctx, m.Operator, "given another role", s.mayEnd(at, m.Reference), func(o *store.Operator) error {
 		next := *o
 		next.Memberships = slices.Clone(o.Memberships)
 		var before *store.OperatorMembership
 		if i := indexOf(o, m.Reference); i >= 0 {
 			before = &o.Memberships[i]
-			if err := s.mayTake(ctx, at, before.Role); err != nil {
-				return err
-			}
 			m.CreatedAt = before.CreatedAt
 			next.Memberships[i] = *m
 		} else {
@@ -203,15 +200,12 @@ func (s *Service) RemoveMember(ctx context.Context, at Place, id string) error {
 		}
 		return err
 	}
-	err := s.keepingOwners(ctx, id, "taken out of the owners", func(o *store.Operator) error {
+	err := s.keepingOwners(ctx, id, "taken out of the owners", s.mayEnd(at, reference), func(o *store.Operator) error {
 		i := indexOf(o, reference)
 		if i < 0 {
 			return missing
 		}
 		m := o.Memberships[i]
-		if err := s.mayTake(ctx, at, m.Role); err != nil {
-			return err
-		}
 		next := *o
 		next.Memberships = slices.Delete(slices.Clone(o.Memberships), i, i+1)
 		if err := s.Store.Operators().Replace(ctx, &next); err != nil {
@@ -281,6 +275,17 @@ func (s *Service) mayTake(ctx context.Context, at Place, role string) error {
 		return err
 	}
 	return covered(own, theirs, "You can not take away permissions that you do not have")
+}
+
+// mayEnd is mayTake for the membership that an operator may have in the organization or the environment.
+func (s *Service) mayEnd(at Place, reference string) func(context.Context, *store.Operator) error {
+	return func(ctx context.Context, o *store.Operator) error {
+		i := indexOf(o, reference)
+		if i < 0 {
+			return nil
+		}
+		return s.mayTake(ctx, at, o.Memberships[i].Role)
+	}
 }
 
 // exists refuses places that are not there.

@@ -208,12 +208,9 @@ func (s *Service) checkOld(ctx context.Context, target *store.Operator, old, add
 
 // Delete removes an operator, their tokens and their memberships.
 func (s *Service) Delete(ctx context.Context, id string, ifMatch int64) error {
-	return s.keepingOwners(ctx, id, "deleted", func(o *store.Operator) error {
+	return s.keepingOwners(ctx, id, "deleted", s.mayManage, func(o *store.Operator) error {
 		if ifMatch != 0 && ifMatch != o.Revision {
 			return stale()
-		}
-		if err := s.mayManage(ctx, o); err != nil {
-			return err
 		}
 		if err := s.Store.Operators().Delete(ctx, o); err != nil {
 			return err
@@ -230,12 +227,9 @@ func (s *Service) Delete(ctx context.Context, id string, ifMatch int64) error {
 // change reads an operator, changes them and stores the result.
 func (s *Service) change(ctx context.Context, id string, ifMatch int64, action string, edit func(*store.Operator) error) (*store.Operator, error) {
 	var made *store.Operator
-	err := s.keepingOwners(ctx, id, "disabled or locked", func(old *store.Operator) error {
+	err := s.keepingOwners(ctx, id, "disabled or locked", s.mayManage, func(old *store.Operator) error {
 		if ifMatch != 0 && ifMatch != old.Revision {
 			return stale()
-		}
-		if err := s.mayManage(ctx, old); err != nil {
-			return err
 		}
 		next := *old
 		if err := edit(&next); err != nil {
@@ -261,7 +255,7 @@ func (s *Service) change(ctx context.Context, id string, ifMatch int64, action s
 // Message is an operator as the API shows them.
 func Message(o *store.Operator) *managementv1.OrganizationUser {
 	m := &managementv1.OrganizationUser{
-		Id: o.ID, Revision: o.Revision, Username: o.Name, Email: o.Email, FirstName: o.FirstName, LastName: o.LastName,
+		Id: o.ID, Organization: o.Organization, Revision: o.Revision, Username: o.Name, Email: o.Email, FirstName: o.FirstName, LastName: o.LastName,
 		ServiceAccount: o.ServiceAccount, Enabled: proto.Bool(!o.Disabled), Locked: o.Locked, LoginsCount: o.Logins,
 		CreatedAt: stamp(o.CreatedAt), UpdatedAt: stamp(o.UpdatedAt), LoggedAt: stamp(o.LoggedAt),
 		DisplayName: strings.TrimSpace(o.FirstName + " " + o.LastName),

@@ -26,12 +26,19 @@ func hasRole(o *store.Operator, role string) bool {
 }
 
 // keepingOwners reads an operator and changes them with do, which begins again after a lost race. Where reduces says that
-// the change takes away an owner, it is refused for the last one.
-func (s *Service) keepingOwners(ctx context.Context, id, done string, do func(*store.Operator) error, reduces func(*store.Operator) bool) error {
+// the change takes away an owner, it is refused for the last one; but before that, whoever must not do it is refused by may.
+func (s *Service) keepingOwners(ctx context.Context, id, done string, may func(context.Context, *store.Operator) error,
+	do func(*store.Operator) error, reduces func(*store.Operator) bool,
+) error {
 	for range races {
 		o, err := s.operator(ctx, id)
 		if err != nil {
 			return err
+		}
+		if may != nil {
+			if err := may(ctx, o); err != nil {
+				return err
+			}
 		}
 		if owns(o) && reduces(o) {
 			err = s.asOnlyOne(ctx, func(ctx context.Context) error {

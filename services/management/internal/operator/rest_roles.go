@@ -81,10 +81,9 @@ func (h *routes) readRole(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *routes) answerRole(w http.ResponseWriter, status int, r *Role) error {
-	if r.stored != nil {
-		w.Header().Set("ETag", etag(r.stored.Revision))
-	}
-	return h.answer(w, status, roleMessage(r))
+	m := roleMessage(r)
+	w.Header().Set("ETag", etag(m.GetRevision()))
+	return h.answer(w, status, m)
 }
 
 func (h *routes) replaceRole(w http.ResponseWriter, r *http.Request) error {
