@@ -77,7 +77,7 @@ func manifest() map[string][]index {
 			ascending("application", "application"), ascending("domain", "domain"), ascending("expiry", "expiresAt"),
 		},
 		secretUsesCollection: {ascending("application", "application"), ascending("domain", "domain")},
-		operatorsCollection: {ascending("id", "id")},
+		operatorsCollection:  {ascending("id", "id")},
 		operatorMembersCollection: {
 			ascending("place", "reference", "_id"),
 			ascending("operator", "operator", "domain"),

@@ -43,7 +43,7 @@ var asksNothing = map[string]bool{
 	"Store.Run": true, // Sweep, again and again
 	// Follow, with a word when there is nothing to follow.
 	"Store.FollowIdle": true,
-	"Operators.Insert": true, "Audits.Append": true, // they insert, and find out what is taken by failing
+	"Operators.Insert": true, "PersonalTokens.Insert": true, "Audits.Append": true, // they insert, and find out what is taken by failing
 }
 
 // functions are the steps that are no methods.
@@ -234,6 +234,94 @@ var steps = []struct {
 	}},
 	{"Operators.List", func(w *walk) {
 		_, err := w.s.Operators().List(w.Context())
+		w.ok(err)
+	}},
+	{"Operators.Find", func(w *walk) {
+		_, err := w.s.Operators().Find(w.Context(), "nobody")
+		w.is(err, ErrNotFound)
+	}},
+	{"Operators.SignedIn", func(w *walk) { w.ok(w.s.Operators().SignedIn(w.Context(), "admin", time.Now())) }},
+	{"Operators.Delete", func(w *walk) {
+		w.is(w.s.Operators().Delete(w.Context(), &Operator{Key: "admin", Revision: 99}), ErrStale)
+	}},
+	{"OperatorMembers.Put", func(w *walk) {
+		w.ok(w.s.OperatorMembers().Put(w.Context(), OperatorMembership{Reference: "domain/d1", Domain: "d1", Operator: "o", Role: "r"}))
+	}},
+	{"OperatorMembers.Get", func(w *walk) {
+		_, err := w.s.OperatorMembers().Get(w.Context(), "domain/d1", "o")
+		w.ok(err)
+	}},
+	{"OperatorMembers.At", func(w *walk) {
+		_, _, err := w.s.OperatorMembers().At(w.Context(), "domain/d1", 0, 10)
+		w.ok(err)
+	}},
+	{"OperatorMembers.Of", func(w *walk) {
+		_, err := w.s.OperatorMembers().Of(w.Context(), "o", "d1")
+		w.ok(err)
+	}},
+	{"OperatorMembers.Any", func(w *walk) {
+		_, err := w.s.OperatorMembers().Any(w.Context(), "o", "d1")
+		w.ok(err)
+	}},
+	{"OperatorMembers.DomainsOf", func(w *walk) {
+		_, err := w.s.OperatorMembers().DomainsOf(w.Context(), "o")
+		w.ok(err)
+	}},
+	{"OperatorMembers.RolesOf", func(w *walk) {
+		_, err := w.s.OperatorMembers().RolesOf(w.Context(), "o")
+		w.ok(err)
+	}},
+	{"OperatorMembers.HasRole", func(w *walk) {
+		_, err := w.s.OperatorMembers().HasRole(w.Context(), "r")
+		w.ok(err)
+	}},
+	{"OperatorMembers.Delete", func(w *walk) { w.ok(w.s.OperatorMembers().Delete(w.Context(), "domain/d1", "o")) }},
+	{"OperatorMembers.RemoveOperator", func(w *walk) { w.ok(w.s.OperatorMembers().RemoveOperator(w.Context(), "o")) }},
+	{"OperatorMembers.RemovePlace", func(w *walk) { w.ok(w.s.OperatorMembers().RemovePlace(w.Context(), "domain/d1")) }},
+	{"OperatorMembers.RemoveDomain", func(w *walk) { w.ok(w.s.OperatorMembers().RemoveDomain(w.Context(), "d1")) }},
+	{"OperatorRoles.Insert", func(w *walk) {
+		w.ok(w.s.OperatorRoles().Insert(w.Context(), &OperatorRole{ID: "r", Name: "Reader", Organization: "o"}))
+	}},
+	{"OperatorRoles.Get", func(w *walk) {
+		_, err := w.s.OperatorRoles().Get(w.Context(), "r")
+		w.ok(err)
+	}},
+	{"OperatorRoles.List", func(w *walk) {
+		_, err := w.s.OperatorRoles().List(w.Context())
+		w.ok(err)
+	}},
+	{"OperatorRoles.Replace", func(w *walk) {
+		w.ok(w.s.OperatorRoles().Replace(w.Context(), &OperatorRole{ID: "r", Name: "Writer", Organization: "o", Revision: 1}))
+	}},
+	{"OperatorRoles.Delete", func(w *walk) { w.ok(w.s.OperatorRoles().Delete(w.Context(), &OperatorRole{ID: "r", Revision: 2})) }},
+	{"PersonalTokens.Get", func(w *walk) {
+		w.ok(w.s.PersonalTokens().Insert(w.Context(), &PersonalToken{Hash: "h", ID: "t", Operator: "o"}))
+		_, err := w.s.PersonalTokens().Get(w.Context(), "h")
+		w.ok(err)
+	}},
+	{"PersonalTokens.Used", func(w *walk) { w.ok(w.s.PersonalTokens().Used(w.Context(), "h", time.Now())) }},
+	{"PersonalTokens.List", func(w *walk) {
+		_, err := w.s.PersonalTokens().List(w.Context(), "o")
+		w.ok(err)
+	}},
+	{"PersonalTokens.Delete", func(w *walk) { w.ok(w.s.PersonalTokens().Delete(w.Context(), "o", "t")) }},
+	{"PersonalTokens.RemoveOperator", func(w *walk) { w.ok(w.s.PersonalTokens().RemoveOperator(w.Context(), "o")) }},
+	{"Attempts.Get", func(w *walk) {
+		_, err := w.s.Attempts().Get(w.Context(), "k")
+		w.ok(err)
+	}},
+	{"Attempts.Put", func(w *walk) {
+		w.ok(w.s.Attempts().Put(w.Context(), Attempt{Key: "k"}))
+		w.ok(w.s.Attempts().Put(w.Context(), Attempt{Key: "k", Revision: 1}))
+	}},
+	{"Store.PutSigningKeys", func(w *walk) {
+		keys := &SigningKeys{Purpose: "p"}
+		for range 2 {
+			w.ok(w.s.PutSigningKeys(w.Context(), keys))
+		}
+	}},
+	{"Store.SigningKeysOf", func(w *walk) {
+		_, err := w.s.SigningKeysOf(w.Context(), "p")
 		w.ok(err)
 	}},
 	{"RevokedTokens.Add", func(w *walk) { w.ok(w.s.RevokedTokens().Add(w.Context(), "t", time.Now())) }},
