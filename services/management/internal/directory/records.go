@@ -20,6 +20,12 @@ const (
 	actionUpdate        = "update"
 	actionDelete        = "delete"
 	actionResetPassword = "reset_password"
+	actionRename        = "rename"
+	actionLock          = "lock"
+	actionUnlock        = "unlock"
+	actionGiveRoles     = "assign_roles"
+	actionTakeRole      = "revoke_role"
+	actionForgetConsent = "revoke_consents"
 )
 
 // record notes a change that has been made. Before is nil for who is new, after for who is gone.

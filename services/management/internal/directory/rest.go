@@ -2,12 +2,16 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/scim"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -16,6 +20,7 @@ import (
 type Mux interface {
 	Handle(pattern, permission string, handler func(w http.ResponseWriter, r *http.Request) error, o operation.Operation)
 	Body(r *http.Request) (prototree.Object, error)
+	Array(r *http.Request) ([]any, error)
 	Page(r *http.Request, maxSize int) (page, size int, q string, err error)
 	JSON(w http.ResponseWriter, status int, v any) error
 	List(w http.ResponseWriter, page int, total int64, data []prototree.Object) error
@@ -30,7 +35,13 @@ const maxPage = 100
 func (s *Service) Mount(m Mux) {
 	h := &users{service: s, mux: m}
 	m.Handle("GET /domains/{domain}/users", "user:read", h.list, operation.Operation{
-		Summary: "List the users of a domain.", Query: operation.Paging(), Answer: &directoryv1.User{}, Shape: operation.Page,
+		Summary: "List the users of a domain.",
+		Details: "In the order of their names. A search for a whole word, or for the beginning of one (`ann*`), and comparisons that are joined by `and` " +
+			"are served by an index; a `*` elsewhere, `co` and `ew` look at every user of the domain.",
+		Query: operation.Paging(operation.Parameter{
+			Name: "filter", Type: "string",
+			Description: "A filter of SCIM (RFC 7644 §3.4.2.2) over " + strings.Join(scim.Attributes(), ", ") + ": `username sw \"an\" and enabled eq true`.",
+		}), Answer: &directoryv1.User{}, Shape: operation.Page,
 	})
 	m.Handle("POST /domains/{domain}/users", "user:create", h.create, operation.Operation{
 		Summary: "Create a user.", Body: &directoryv1.NewUser{}, Status: http.StatusCreated, Answer: &directoryv1.User{},
@@ -45,8 +56,9 @@ func (s *Service) Mount(m Mux) {
 		Summary: "Delete a user.", Conditional: true,
 	})
 	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword, operation.Operation{
-		Summary: "Give a user another password.", Body: &directoryv1.PasswordReset{},
+		Summary: "Give a user another password.", Details: "Every rule of the password settings that it breaks is named.", Body: &directoryv1.PasswordReset{},
 	})
+	h.mountChanges(m)
 	h.mountGroups(m)
 }
 
@@ -68,8 +80,12 @@ func (h *users) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	filter, err := filterOf(r)
+	if err != nil {
+		return err
+	}
 	found, total, err := h.service.store.Users().List(r.Context(), store.UserQuery{
-		Domain: r.PathValue("domain"), Search: q, Page: page, Size: size,
+		Domain: r.PathValue("domain"), Search: q, Filter: filter, Page: page, Size: size,
 	})
 	if err != nil {
 		return err
@@ -77,12 +93,24 @@ func (h *users) list(w http.ResponseWriter, r *http.Request) error {
 	return h.answerPage(w, r, page, total, found)
 }
 
+// filterOf reads the filter of a request for a list, nil where there is none.
+func filterOf(r *http.Request) (scim.Filter, error) {
+	text := r.URL.Query().Get("filter")
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	filter, err := scim.Parse(text)
+	var where *scim.Error
+	if errors.As(err, &where) {
+		return nil, fault.Invalidf("[filter: %s]", where.Error()).
+			With(fault.Detail{Path: "filter", Detail: where.Detail, Line: 1, Column: where.Column})
+	}
+	return filter, err
+}
+
 func (h *users) create(w http.ResponseWriter, r *http.Request) error {
 	body, err := h.mux.Body(r)
 	if err != nil {
-		return err
-	}
-	if err := takeOutPreRegistration(body); err != nil {
 		return err
 	}
 	draft := new(directoryv1.NewUser)
@@ -95,23 +123,6 @@ func (h *users) create(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", h.mux.Location(r, user.GetId()))
 	return h.answer(w, r, http.StatusCreated, user)
-}
-
-// takeOutPreRegistration removes a documented member that asks for an e-mail with a link to choose a password. There are
-// no such e-mails, so only false can be obeyed.
-func takeOutPreRegistration(body prototree.Object) error {
-	const member = "preRegistration"
-	switch asked := body[member].(type) {
-	case nil:
-	case bool:
-		if asked {
-			return broken(member, "can not be true, because no e-mail can be sent; give a password")
-		}
-	default:
-		return broken(member, "must be a boolean")
-	}
-	delete(body, member)
-	return nil
 }
 
 func (h *users) read(w http.ResponseWriter, r *http.Request) error {
@@ -167,6 +178,17 @@ func (h *users) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// noticesOf says what was asked for and does not happen yet.
+func noticesOf(user *directoryv1.User) []any {
+	if !user.GetPreRegistration() || user.GetRegistrationCompleted() {
+		return nil
+	}
+	return []any{prototree.Object{
+		"path": "preRegistration",
+		"detail": "no e-mail is sent yet, and no password of the request is kept: the user can sign in once one is set by resetPassword",
+	}}
+}
+
 func (h *users) answerPage(w http.ResponseWriter, r *http.Request, page int, total int64, found []*directoryv1.User) error {
 	shown, err := h.service.shown(r.Context(), found...)
 	if err != nil {
@@ -190,11 +212,8 @@ func (h *users) answer(w http.ResponseWriter, r *http.Request, status int, user 
 	if err != nil {
 		return err
 	}
-	if user.GetPreRegistration() && !user.GetRegistrationCompleted() {
-		tree["notices"] = []any{prototree.Object{
-			"path":   "preRegistration",
-			"detail": "no e-mail is sent yet: the person can sign in once a password is set by resetPassword",
-		}}
+	if notices := noticesOf(user); notices != nil {
+		tree["notices"] = notices
 	}
 	w.Header().Set("ETag", `"`+strconv.FormatInt(user.GetRevision(), 10)+`"`)
 	return h.mux.JSON(w, status, tree)

@@ -85,6 +85,9 @@ func checkUser(before, u *directoryv1.User) error {
 	if u.GetEmail() == "" && u.GetEmailVerified() {
 		return broken("emailVerified", "needs an e-mail address")
 	}
+	if err := checkProfile(before, u); err != nil {
+		return err
+	}
 	return checkAdditional("additionalInformation", u.GetAdditionalInformation())
 }
 

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
@@ -24,15 +26,23 @@ func (s *Service) Get(ctx context.Context, domain, id string) (*directoryv1.User
 	return user, err
 }
 
-// Create adds a person with a password to the domain's own directory, or to the directory provider that is named.
+// Create adds a person to the domain's own directory, or to the directory provider that is named: with a password, or
+// without one where they are to choose it themselves.
 func (s *Service) Create(ctx context.Context, domain string, n *directoryv1.NewUser) (*directoryv1.User, error) {
-	now, id := s.stamp(), secret.NewID()
-	user := &directoryv1.User{
-		Id: id, Domain: domain, CreatedAt: now, UpdatedAt: now,
-		Username: strings.TrimSpace(n.GetUsername()), Source: n.GetSource(), ExternalId: id,
-		Email: strings.TrimSpace(n.GetEmail()), FirstName: n.GetFirstName(), LastName: n.GetLastName(),
-		AdditionalInformation: n.GetAdditionalInformation(), Enabled: proto.Bool(n.Enabled == nil || n.GetEnabled()),
+	if n.GetPasswordHash() != "" {
+		return nil, broken("passwordHash", "is taken by an import only")
 	}
+	return s.create(ctx, domain, n)
+}
+
+// create is Create for drafts that may bring the hash of a password along.
+func (s *Service) create(ctx context.Context, domain string, n *directoryv1.NewUser) (*directoryv1.User, error) {
+	now, id := s.stamp(), secret.NewID()
+	user := &directoryv1.User{}
+	copyMembers(n, user)
+	user.Id, user.Domain, user.CreatedAt, user.UpdatedAt, user.ExternalId = id, domain, now, now, id
+	user.Username, user.Email = strings.TrimSpace(n.GetUsername()), strings.TrimSpace(n.GetEmail())
+	user.Enabled = proto.Bool(n.Enabled == nil || n.GetEnabled())
 	if user.Source == "" {
 		user.Source = catalog.DefaultProviderID(domain)
 	}
@@ -52,7 +62,7 @@ func (s *Service) Create(ctx context.Context, domain string, n *directoryv1.NewU
 	if user.Client, err = s.application(ctx, domain, n.GetClient()); err != nil {
 		return nil, err
 	}
-	if user.PasswordHash, err = s.hash(ctx, n.GetPassword()); err != nil {
+	if err := s.firstPassword(ctx, user, n); err != nil {
 		return nil, err
 	}
 	if err := s.store.Users().Insert(ctx, user); err != nil {
@@ -60,6 +70,46 @@ func (s *Service) Create(ctx context.Context, domain string, n *directoryv1.NewU
 	}
 	s.record(ctx, actionCreate, nil, user)
 	return user, nil
+}
+
+// firstPassword gives a new person the password or the hash that their draft has. Who is to choose one has none, whatever
+// the draft says, as documented.
+func (s *Service) firstPassword(ctx context.Context, user *directoryv1.User, n *directoryv1.NewUser) error {
+	switch {
+	case n.GetPreRegistration():
+		user.RegistrationCompleted = proto.Bool(false)
+		return nil
+	case n.GetPasswordHash() != "":
+		return setHash(user, n)
+	}
+	err := s.setPassword(ctx, user, n.GetPassword())
+	user.LastPasswordReset = nil
+	return err
+}
+
+// setHash takes over a hash from elsewhere. Whether the password behind it obeys the rules cannot be known.
+func setHash(user *directoryv1.User, n *directoryv1.NewUser) error {
+	switch hash := n.GetPasswordHash(); {
+	case n.GetPassword() != "":
+		return broken("passwordHash", "can not stand beside a password")
+	case !secret.Known(hash) || secret.IsGenerated(hash):
+		return broken("passwordHash", "must be an argon2id hash as a PHC string, or a bcrypt hash")
+	default:
+		user.PasswordHash = hash
+		return nil
+	}
+}
+
+// copyMembers copies what two messages both have under one name, but for secrets.
+func copyMembers(from, to proto.Message) {
+	source, target := from.ProtoReflect(), to.ProtoReflect()
+	source.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		same := target.Descriptor().Fields().ByName(fd.Name())
+		if same != nil && same.Kind() == fd.Kind() && same.Cardinality() == fd.Cardinality() && !prototree.MarksOf(fd).Secret {
+			target.Set(same, v)
+		}
+		return true
+	})
 }
 
 // application returns the identifier of the application that an identifier or, failing that, a client identifier names.
@@ -81,19 +131,23 @@ func (s *Service) application(ctx context.Context, domain, named string) (string
 // or the switch `enabled` so do they. IfMatch is the revision the caller has seen; 0 means any.
 func (s *Service) Update(ctx context.Context, domain, id string, fresh *directoryv1.User, ifMatch int64) (*directoryv1.User, error) {
 	return s.change(ctx, domain, id, ifMatch, actionUpdate, func(old *directoryv1.User) (*directoryv1.User, error) {
-		next := proto.CloneOf(fresh)
-		if err := resource.Enforce(old, next); err != nil {
-			return nil, err
-		}
-		if next.Username = strings.TrimSpace(next.GetUsername()); next.Username == "" {
-			next.Username = old.GetUsername()
-		}
-		if next.Enabled == nil {
-			next.Enabled = old.Enabled
-		}
-		next.Email = strings.TrimSpace(next.GetEmail())
-		return next, checkUser(old, next)
+		return updated(old, proto.CloneOf(fresh))
 	})
+}
+
+// updated makes next what may stand in the place of old, or refuses it.
+func updated(old, next *directoryv1.User) (*directoryv1.User, error) {
+	if err := resource.Enforce(old, next); err != nil {
+		return nil, err
+	}
+	if next.Username = strings.TrimSpace(next.GetUsername()); next.Username == "" {
+		next.Username = old.GetUsername()
+	}
+	if next.Enabled == nil {
+		next.Enabled = old.Enabled
+	}
+	next.Email = strings.TrimSpace(next.GetEmail())
+	return next, checkUser(old, next)
 }
 
 // SetPassword replaces a person's password. Only people of the directory itself have one.
@@ -111,14 +165,11 @@ func (s *Service) SetPassword(ctx context.Context, domain, id, password string) 
 			return nil, fault.Invalidf("The password of user [%s] is kept by another identity provider.", user.GetUsername())
 		}
 	}
-	hash, err := s.hash(ctx, password)
-	if err != nil {
-		return nil, err
-	}
+	// What somebody else changes meanwhile begins again, and is then looked at with the new password: a change of names
+	// may forbid it.
 	return s.change(ctx, domain, id, 0, actionResetPassword, func(old *directoryv1.User) (*directoryv1.User, error) {
 		next := proto.CloneOf(old)
-		next.PasswordHash = hash
-		return next, nil
+		return next, s.setPassword(ctx, next, password)
 	})
 }
 
@@ -184,9 +235,6 @@ func explain(user *directoryv1.User, err error) error {
 }
 
 func (s *Service) hash(ctx context.Context, password string) (string, error) {
-	if password == "" {
-		return "", broken("password", notBlank)
-	}
 	hash, err := s.hasher.Password(ctx, password)
 	if errors.Is(err, secret.ErrTooLong) {
 		return "", fault.Invalidf("[password: size must be at most %d]", secret.MaxPassword).At("password", "is too long")

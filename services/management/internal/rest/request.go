@@ -29,6 +29,19 @@ const (
 // 413 beyond 1 MiB, and with 400 `Malformed json`.
 func (m *Mux) Body(r *http.Request) (prototree.Object, error) { return readBody(r) }
 
+// Array is Body for a body that is one JSON array.
+func (m *Mux) Array(r *http.Request) ([]any, error) {
+	body, err := readBytes(r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := prototree.ParseList(body)
+	if err != nil {
+		return nil, catalog.TreeError(err)
+	}
+	return list, nil
+}
+
 func readBody(r *http.Request) (prototree.Object, error) {
 	body, err := readBytes(r)
 	if err != nil {

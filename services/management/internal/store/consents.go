@@ -140,3 +140,39 @@ func (c *Consents) RemoveScope(ctx context.Context, domain, scope string) error 
 	}
 	return nil
 }
+
+// Decided is a decision and the client that it is about.
+type Decided struct {
+	ClientID string
+	Consent  *directoryv1.Consent
+}
+
+// OfUser returns the unexpired decisions of a user, by client and in the order in which they were first made.
+func (c *Consents) OfUser(ctx context.Context, domain, user string) ([]Decided, error) {
+	found, _, err := c.docs().find(ctx, bson.M{"domain": domain, "user": user}, bson.D{{Key: "_id", Value: 1}}, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	now := c.s.now()
+	var all []Decided
+	for _, doc := range found {
+		for _, d := range doc.Decisions {
+			if !d.expired(now) {
+				all = append(all, Decided{ClientID: doc.ClientID, Consent: d.message()})
+			}
+		}
+	}
+	return all, nil
+}
+
+// Forget forgets what a user decided about a client.
+func (c *Consents) Forget(ctx context.Context, domain, user, clientID string) error {
+	return c.docs().removeMany(ctx, bson.M{"_id": consentID(domain, user, clientID)})
+}
+
+// ForgetScope forgets what a user decided about one scope of a client.
+func (c *Consents) ForgetScope(ctx context.Context, domain, user, clientID, scope string) error {
+	return c.change(ctx, domain, user, clientID, func(doc *consents) {
+		doc.Decisions = slices.DeleteFunc(doc.Decisions, func(d decision) bool { return d.Scope == scope })
+	})
+}
