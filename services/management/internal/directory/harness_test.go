@@ -49,6 +49,7 @@ type house struct {
 	domain  string
 	server  *httptest.Server // management API, see rest
 	token   string
+	signIn  func(operator string)
 	inlines int
 }
 
@@ -222,11 +223,35 @@ func (h *house) rest() {
 	})
 	h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: observe.NewMetrics("management"), Panicked: rest.Failure()}))
 	h.Cleanup(h.server.Close)
-	token, err := operators.SignIn(h.Context(), "admin", password, "127.0.0.1")
+	h.signIn = func(name string) {
+		token, err := operators.SignIn(h.Context(), name, password, "127.0.0.1")
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.token = token.Value
+	}
+	h.signIn("admin")
+}
+
+// limited goes on as an operator with these permissions only.
+func (h *house) limited(permissions ...string) {
+	h.Helper()
+	hash, err := h.hasher.Password(h.Context(), password)
 	if err != nil {
 		h.Fatal(err)
 	}
-	h.token = token.Value
+	name := secret.NewID()
+	role := &store.OperatorRole{ID: secret.NewID(), Name: name, Organization: "DEFAULT", Assignable: "organization", Permissions: permissions}
+	if err := h.store.OperatorRoles().Insert(h.Context(), role); err != nil {
+		h.Fatal(err)
+	}
+	if err := h.store.Operators().Insert(h.Context(), &store.Operator{
+		ID: secret.NewID(), Name: name, PasswordHash: hash, Organization: "DEFAULT",
+		Memberships: []store.OperatorMembership{{Reference: store.PlaceOfOrganization("DEFAULT"), Role: role.ID}},
+	}); err != nil {
+		h.Fatal(err)
+	}
+	h.signIn(name)
 }
 
 // answer is what the management API said.

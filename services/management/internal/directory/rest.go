@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ type Mux interface {
 	JSON(w http.ResponseWriter, status int, v any) error
 	List(w http.ResponseWriter, page int, total int64, data []prototree.Object) error
 	Location(r *http.Request, segments ...string) string
+	Lines(w http.ResponseWriter, r *http.Request) (io.Reader, error)
+	AnswerLines(w http.ResponseWriter) (say func(v any) error)
+	Allowed(r *http.Request, permission string) error
 	Precondition(r *http.Request, current func(context.Context) (int64, error)) (int64, error)
 }
 
@@ -58,6 +62,7 @@ func (s *Service) Mount(m Mux) {
 	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword, operation.Operation{
 		Summary: "Give a user another password.", Details: "Every rule of the password settings that it breaks is named.", Body: &directoryv1.PasswordReset{},
 	})
+	h.mountBulk(m)
 	h.mountChanges(m)
 	h.mountGroups(m)
 }
@@ -184,7 +189,7 @@ func noticesOf(user *directoryv1.User) []any {
 		return nil
 	}
 	return []any{prototree.Object{
-		"path": "preRegistration",
+		"path":   "preRegistration",
 		"detail": "no e-mail is sent yet, and no password of the request is kept: the user can sign in once one is set by resetPassword",
 	}}
 }

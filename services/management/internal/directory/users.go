@@ -229,7 +229,7 @@ func (s *Service) Delete(ctx context.Context, domain, id string, ifMatch int64) 
 // explain gives a taken name its documented text.
 func explain(user *directoryv1.User, err error) error {
 	if nameTaken(err) {
-		return fault.Invalidf("A user [%s] already exists.", user.GetUsername()).At("username", "already exists")
+		return fault.Invalidf("A user [%s] already exists.", user.GetUsername()).At("username", "already exists").Because(err)
 	}
 	return err
 }

@@ -23,6 +23,8 @@ type Operation struct {
 	BodyList bool
 	// BodyType is the media type of the body where it is not application/json.
 	BodyType string
+	// Stream says that the body is read as it comes and may be of any length.
+	Stream bool
 	// Merge says that the body may leave out any member (RFC 7396).
 	Merge bool
 	// Conditional says that If-Match is obeyed (RFC 9110 §13.1.1).
@@ -36,6 +38,9 @@ type Operation struct {
 	// AnswerType is the media type of the answer where it is not application/json.
 	AnswerType string
 }
+
+// NDJSON is the media type of messages in JSON, one on each line.
+const NDJSON = "application/x-ndjson"
 
 // Shape is how many messages an answer holds.
 type Shape uint8

@@ -134,6 +134,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 			r.SetPathValue(n, segments[i])
 		}
 	}
+	if found.Operation.Stream {
+		return found.serve(w, r)
+	}
 	if r.ContentLength > maxBody {
 		w.Header().Set("Connection", "close") // the body is not read
 		return errTooLarge
