@@ -263,7 +263,11 @@ func TestEverybodyIsOnRecord(t *testing.T) {
 	trees := ""
 	for _, r := range records {
 		got = append(got, fmt.Sprintf("%s %s by %s %s, revision %d", r.Action, r.Name, r.ActorKind, r.ActorName, r.Revision))
-		trees += r.Before + r.After
+		whole, err := h.store.Audits().Get(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trees += whole.Before + whole.After
 	}
 	want(t, "records, the newest first", got,
 		"update eve by user eve, revision 2",

@@ -108,6 +108,7 @@ var asks = []ask{
 	{consentsCollection, "_id", "", "", "", "_id", "what a user decided about a client"},
 	{consentsCollection, "_id", "", "revision", "", "_id", "changing that"},
 	{consentsCollection, "domain,user", "", "", "", "domain", "forgetting a user"},
+	{consentsCollection, "domain,user", "", "", "_id", "domain", "what a user decided" + afterwards},
 	{consentsCollection, "domain,clientId", "", "", "", "client", "forgetting a client"},
 	{consentsCollection, "domain", "", "decisions.scope", "_id", "domain", "forgetting a scope; it looks through the consents of the domain" + afterwards},
 	{consentsCollection, "domain", "", "", "", "domain", "removing the consents of a deleted domain"},

@@ -217,7 +217,13 @@ var steps = []struct {
 		_, err := w.s.Consents().Get(w.Context(), "d1", "u", "c")
 		w.ok(err)
 	}},
+	{"Consents.OfUser", func(w *walk) {
+		_, err := w.s.Consents().OfUser(w.Context(), "d1", "u")
+		w.ok(err)
+	}},
+	{"Consents.ForgetScope", func(w *walk) { w.ok(w.s.Consents().ForgetScope(w.Context(), "d1", "u", "c", "b")) }},
 	{"Consents.RemoveScope", func(w *walk) { w.ok(w.s.Consents().RemoveScope(w.Context(), "d1", "a")) }},
+	{"Consents.Forget", func(w *walk) { w.ok(w.s.Consents().Forget(w.Context(), "d1", "u", "c2")) }},
 	{"Consents.DeleteUser", func(w *walk) { w.ok(w.s.Consents().DeleteUser(w.Context(), "d1", "u")) }},
 	{"Consents.DeleteClient", func(w *walk) { w.ok(w.s.Consents().DeleteClient(w.Context(), "d1", "c")) }},
 
