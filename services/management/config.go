@@ -27,6 +27,7 @@ type Config struct {
 	TokenLifetime    time.Duration `flag:"operator-token-lifetime" help:"how long an operator's token is valid"`
 	MaxSecrets       int           `flag:"max-client-secrets" help:"how many client secrets an application may have"`
 	KeepSecrets      time.Duration `flag:"keep-client-secrets" help:"how long the value of a new client secret is kept, sealed, so that its application can be switched to client_secret_jwt; 0: not at all"`
+	KeepAudits       time.Duration `flag:"keep-audits" help:"how long audit records, and with them the history of the configuration, are kept; 0: for ever. The newest record of what exists always stays"`
 	TrustedProxies   []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
 	DrainDelay       time.Duration `flag:"drain-delay" help:"how long management keeps serving after it stopped being ready"`
 	Plane            Plane
@@ -82,6 +83,8 @@ func (c *Config) Validate() error {
 		return errors.New("--max-client-secrets must be at least 1")
 	case c.KeepSecrets < 0:
 		return errors.New("--keep-client-secrets must not be negative")
+	case c.KeepAudits < 0 || c.KeepAudits > 0 && c.KeepAudits < 24*time.Hour:
+		return errors.New("--keep-audits must be 0 or at least 24h")
 	case c.DrainDelay < 0:
 		return errors.New("--drain-delay must not be negative")
 	case !databaseURI(c.MongoDBURI.Reveal()):

@@ -110,6 +110,7 @@ func New(c Config) (*Management, error) {
 	}
 	db, err := store.New(store.Options{
 		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
+		KeepAudits: c.KeepAudits,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--mongodb-uri: %w", err)

@@ -311,6 +311,8 @@ func TestStartThatIsRefused(t *testing.T) {
 			edit: func(_ *house, c *management.Config) { c.TrustedProxies = []string{"x"} }},
 		{name: "the gateways' address is none", text: "--gateway-url",
 			edit: func(_ *house, c *management.Config) { c.GatewayURL = "gateway" }},
+		{name: "audit records would hardly be kept", text: "--keep-audits",
+			edit: func(_ *house, c *management.Config) { c.KeepAudits = time.Minute }},
 		{name: "operators' tokens would not be valid", text: "--operator-token-lifetime",
 			edit: func(_ *house, c *management.Config) { c.TokenLifetime = 0 }},
 		{name: "the drain delay is negative", text: "--drain-delay",

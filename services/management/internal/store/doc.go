@@ -19,7 +19,8 @@
 //
 // The collection `changes` is a log of which resources changed: {_id: revision, keys, set, state, at}. Revisions are
 // dense. A write announces the change as pending, writes, and settles it; see write.go. A follower reads the log in
-// order and reads the named resources again; see follow.go. An entry never carries content, so reading twice is
+// order and reads the named resources again; see follow.go. What changed, and who did it, stands in the records, which are
+// written before the resources; see records.go and past.go. An entry never carries content, so reading twice is
 // harmless.
 //
 // A change set names several resources under one revision. Its documents carry what was there before, so whoever finds

@@ -343,6 +343,11 @@ var steps = []struct {
 			{Domain: "d1"}, {Domain: "d1", From: now, To: now}, {Domain: "d1", User: "ann"}, {Domain: "d1", Actions: []string{"a"}},
 			{Domain: "d1", Result: ResultSuccess}, {Domain: "d1", Meant: true}, {Domain: "d1", Kind: "scope"},
 			{Domain: "d1", FromRevision: 1, ToRevision: 9}, {Domain: "d1", Kind: "scope", ResourceID: "x"},
+			{Domain: "d1", Configuration: true, Result: ResultSuccess},
+			{Domain: "d1", Configuration: true, Result: ResultSuccess, Actions: []string{ActionDelete}},
+			{Domain: "d1", Configuration: true, Result: ResultSuccess, FromRevision: 1, ToRevision: 9},
+			{Domain: "d1", Configuration: true, Result: ResultSuccess, FromRevision: 1, Actions: []string{ActionDelete}},
+			{Domain: "d1", Kind: "scope", ResourceID: "x", Result: ResultSuccess, FromRevision: 1, ToRevision: 9},
 		} {
 			_, _, err := w.s.Audits().List(w.Context(), q)
 			w.ok(err)
@@ -351,6 +356,14 @@ var steps = []struct {
 	{"Audits.Get", func(w *walk) {
 		_, err := w.s.Audits().Get(w.Context(), "nobody")
 		w.is(err, ErrNotFound)
+	}},
+	{"Audits.Exist", func(w *walk) {
+		r := &AuditRecord{Kind: "scope", ResourceID: "nobody", Revision: 1, Result: ResultSuccess}
+		exist, err := w.s.Audits().Exist(w.Context(), []*AuditRecord{r})
+		w.ok(err)
+		if exist["nobody"] {
+			w.Error("nobody exists")
+		}
 	}},
 	{"Audits.Versions", func(w *walk) {
 		_, _, err := w.s.Audits().Versions(w.Context(), resource.Key{Kind: "scope", Domain: "d1", ID: "x"}, 0, 10)
