@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
@@ -119,6 +118,15 @@ type ClientProvider struct {
 	Rule *rules.Rule
 }
 
+// IsExternal, SelectionRule and RuleFields implement selection.Candidate.
+func (p ClientProvider) IsExternal() bool { return p.External }
+
+// SelectionRule implements selection.Candidate.
+func (p ClientProvider) SelectionRule() *rules.Rule { return p.Rule }
+
+// RuleFields implements selection.Candidate.
+func (p ClientProvider) RuleFields() *rules.IdentityProvider { return p.Rules }
+
 // Claim is a custom claim.
 type Claim struct {
 	Name  string
@@ -160,14 +168,11 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		RotatesRefresh:         !o.GetDisableRefreshTokenRotation(),
 		SkipConsent:            app.GetSettings().GetAdvanced().GetSkipConsent(),
 		OptInScopes:            o.OptInScopeSelection == nil || o.GetOptInScopeSelection(),
-		IdentifierFirst:        core.Login.GetIdentifierFirstEnabled(),
+		IdentifierFirst:        selection.SettingsOf(core.Settings, app).IdentifierFirst,
 		RequireAuthTime:        o.GetRequireAuthTime(),
 		DefaultMaxAge:          -1,
 		RegistrationTokenHash:  o.GetRegistrationAccessTokenHash(),
 		Application:            app,
-	}
-	if own := app.GetSettings().GetLogin(); own != nil && own.Inherited != nil && !own.GetInherited() {
-		c.IdentifierFirst = own.GetIdentifierFirstEnabled()
 	}
 	c.Lockout = core.Lockout
 	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
@@ -206,10 +211,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		c.ResponseTypes = append(c.ResponseTypes, parsed)
 	}
 	c.Scopes = make(map[string]*configv1.ScopeSetting, len(o.GetScopeSettings()))
-	names := make([]string, 0, len(o.GetScopeSettings()))
 	for _, s := range o.GetScopeSettings() {
 		c.Scopes[s.GetScope()] = s
-		names = append(names, s.GetScope())
 		if s.GetDefaultScope() {
 			c.DefaultScopes = append(c.DefaultScopes, s.GetScope())
 		}
@@ -221,28 +224,13 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	}
 	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)
 	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)
-	metadata := make(map[string]any, len(app.GetMetadata()))
-	for k, v := range app.GetMetadata() {
-		metadata[k] = v
-	}
-	c.Rules = rules.NewClient(rules.ClientFields{
-		ID: c.ID, ClientID: c.ClientID, Name: c.Name, Type: strings.ToLower(app.GetType().String()),
-		GrantTypes: o.GetGrantTypes(), Scopes: names, Metadata: metadata,
-	})
+	c.Rules = selection.ClientOf(app)
 	return c, errors.Join(problems...)
 }
 
 // compileProviders puts the client's providers in order. A rule that cannot be compiled never holds.
 func (c *Client) compileProviders(core *Core, list []*configv1.ApplicationIdentityProvider) (problems []error) {
-	ordered := slices.Clone(list)
-	// Negative means unset: such entries come after all others, in the given order.
-	rank := func(p *configv1.ApplicationIdentityProvider) int64 {
-		if p.GetPriority() < 0 {
-			return 1 << 40
-		}
-		return int64(p.GetPriority())
-	}
-	sort.SliceStable(ordered, func(i, j int) bool { return rank(ordered[i]) < rank(ordered[j]) })
+	ordered := selection.Order(list, (*configv1.ApplicationIdentityProvider).GetPriority)
 	for _, p := range ordered {
 		provider, ok := core.Providers[p.GetIdentity()]
 		if !ok {

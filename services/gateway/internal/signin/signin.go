@@ -10,10 +10,10 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
+	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/selection"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -77,7 +77,7 @@ type Result struct {
 // was not meant for them.
 func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
-	candidates := selection.Internal(ctx, c.Providers, in, func(p *idp.Provider, err error) {
+	candidates := selection.Internal(ctx, c.Providers, in, func(p domain.ClientProvider, err error) {
 		s.ruleFailed(d.ID)
 		s.log.WarnContext(ctx, "selection rule cannot be evaluated", "domain", d.ID, "client_id", c.ClientID, "idp", p.ID, "err", err)
 	})

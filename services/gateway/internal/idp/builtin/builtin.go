@@ -4,9 +4,8 @@ package builtin
 import (
 	"fmt"
 
-	"github.com/gatehouse-am/gatehouse/pkg/prototree"
-	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
@@ -26,30 +25,19 @@ func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 	made := &idp.Provider{ID: p.GetId(), Name: p.GetName(), External: p.GetExternal()}
 	switch config := p.GetConfig().(type) {
 	case *configv1.IdentityProvider_Inline:
-		made.Type = "inline-am-idp"
 		provider, err := inline.New(p.GetId(), config.Inline, t.Hasher)
 		if err != nil {
 			return nil, err
 		}
 		made.Password = provider
 	case *configv1.IdentityProvider_Directory:
-		made.Type = "mongo-am-idp"
 		made.Password = directory.New(p.GetDomain(), p.GetId(), t.Directory)
 	default:
-		if waiting(p) {
+		if selection.Waits(p) {
 			return nil, idp.ErrWaiting
 		}
 		return nil, fmt.Errorf("identity provider type %T is not known to this gateway", config)
 	}
-	made.Rules = rules.NewIdentityProvider(rules.IdentityProviderFields{
-		ID: made.ID, Name: made.Name, Type: made.Type, External: made.External, DomainWhitelist: p.GetDomainWhitelist(),
-	})
+	made.Type, made.Rules = selection.TypeOf(p), selection.ProviderOf(p)
 	return made, nil
-}
-
-// waiting reports whether the contract says that nothing acts on the provider's type yet.
-func waiting(p *configv1.IdentityProvider) bool {
-	m := p.ProtoReflect()
-	arm := m.WhichOneof(m.Descriptor().Oneofs().ByName("config"))
-	return arm != nil && prototree.MarksOf(arm).Waiting
 }

@@ -7,9 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/selection"
+	"github.com/gatehouse-am/gatehouse/pkg/selection"
 )
 
 type provider struct {
@@ -17,20 +15,37 @@ type provider struct {
 	external bool
 }
 
-func compile(t testing.TB, list []provider) []domain.ClientProvider {
+type candidate struct {
+	provider
+	compiled *rules.Rule
+	fields   *rules.IdentityProvider
+}
+
+func (c candidate) IsExternal() bool                    { return c.external }
+func (c candidate) SelectionRule() *rules.Rule          { return c.compiled }
+func (c candidate) RuleFields() *rules.IdentityProvider { return c.fields }
+
+func compile(t testing.TB, list []provider) []candidate {
 	t.Helper()
-	var made []domain.ClientProvider
+	var made []candidate
 	for _, p := range list {
 		rule, err := rules.CompileRule(rules.SelectionRule, p.rule)
 		if err != nil {
 			t.Fatal(err)
 		}
-		made = append(made, domain.ClientProvider{Rule: rule, Provider: &idp.Provider{
-			ID: p.id, External: p.external,
-			Rules: rules.NewIdentityProvider(rules.IdentityProviderFields{ID: p.id, External: p.external, DomainWhitelist: []string{p.id + ".example"}}),
-		}})
+		made = append(made, candidate{p, rule, rules.NewIdentityProvider(rules.IdentityProviderFields{
+			ID: p.id, External: p.external, DomainWhitelist: []string{p.id + ".example"},
+		})})
 	}
 	return made
+}
+
+func ids(list []candidate) []string {
+	var all []string
+	for _, c := range list {
+		all = append(all, c.id)
+	}
+	return all
 }
 
 func TestSelection(t *testing.T) {
@@ -63,21 +78,16 @@ func TestSelection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			providers := compile(t, tt.providers)
 			var failed []string
-			note := func(p *idp.Provider, err error) {
+			note := func(p candidate, err error) {
 				if err == nil {
 					t.Error("a failure without an error")
 				}
-				failed = append(failed, p.ID)
+				failed = append(failed, p.id)
 			}
 			input := rules.Input{Login: tt.login}
-			var internal []string
-			for _, p := range selection.Internal(t.Context(), providers, input, note) {
-				internal = append(internal, p.ID)
-			}
-			external := ""
-			if p := selection.External(t.Context(), providers, input, note); p != nil {
-				external = p.ID
-			}
+			internal := ids(selection.Internal(t.Context(), providers, input, note))
+			chosen, _ := selection.AtIdentifier(t.Context(), providers, input, note)
+			external := chosen.id
 			if diff := cmp.Diff(tt.internal, internal); diff != "" {
 				t.Errorf("internal providers (-want +got):\n%s", diff)
 			}
@@ -106,8 +116,8 @@ func countInternal(list []provider) (n int) {
 	return n
 }
 
-// BenchmarkExternal is scenario 11: the last of so many rules holds.
-func BenchmarkExternal(b *testing.B) {
+// BenchmarkAtIdentifier is scenario 11: the last of so many rules holds.
+func BenchmarkAtIdentifier(b *testing.B) {
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var list []provider
@@ -118,7 +128,7 @@ func BenchmarkExternal(b *testing.B) {
 			in := rules.Input{Login: fmt.Sprintf("ann@p%d.example", n-1)}
 			b.ReportAllocs()
 			for b.Loop() {
-				if selection.External(b.Context(), providers, in, nil) == nil {
+				if _, ok := selection.AtIdentifier(b.Context(), providers, in, nil); !ok {
 					b.Fatal("nobody was chosen")
 				}
 			}
