@@ -213,7 +213,7 @@ func (b *builder) responses(o Operation) object {
 
 // HasRevision reports whether an answer carries the revision of a resource in ETag.
 func HasRevision(op operation.Operation) bool {
-	return op.Answer != nil && op.Shape == operation.One && op.AnswerType == "" && isResource(op.Answer.ProtoReflect().Descriptor())
+	return op.Versioned || op.Answer != nil && op.Shape == operation.One && op.AnswerType == "" && isResource(op.Answer.ProtoReflect().Descriptor())
 }
 
 // page returns the schema of one page of a list.

@@ -29,6 +29,8 @@ type Operation struct {
 	Merge bool
 	// Conditional says that If-Match is obeyed (RFC 9110 §13.1.1).
 	Conditional bool
+	// Versioned says that the answer carries a version of the whole in ETag, though it is no resource.
+	Versioned bool
 
 	// Status is the status of success; 0 means 200, or 204 where there is no Answer.
 	Status int

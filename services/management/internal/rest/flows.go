@@ -23,13 +23,13 @@ func mountFlows(m *Mux) {
 		m.Handle("GET "+base, k.Arm+":read", f.list, operation.Operation{
 			Summary: "List the flows of " + level.of + ", by type and order.",
 			Details: "A type of which nothing is defined has an entry without an id, which does nothing.",
-			Answer:  k.New(), Shape: operation.Array,
+			Answer:  k.New(), Shape: operation.Array, Versioned: true,
 		})
 		m.Handle("PUT "+base, k.Arm+":update", f.replace, operation.Operation{
 			Summary: "Replace the flows of " + level.of + ", all of them or none.",
 			Details: "An entry with the id of a flow changes it, any other is a new one; flows that are left out are deleted. " +
 				"Several flows of a type run in the given order.",
-			Body: k.New(), BodyList: true, Conditional: true, Answer: k.New(), Shape: operation.Array,
+			Body: k.New(), BodyList: true, Conditional: true, Answer: k.New(), Shape: operation.Array, Versioned: true,
 		})
 		c.mountItem(base+"/{"+k.Arm+"}", func(r *http.Request) (string, error) { return r.PathValue(k.Arm), nil })
 	}

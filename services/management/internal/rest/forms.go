@@ -85,7 +85,7 @@ func mountTexts[R resource.Resource](m *Mux, t wording[R]) {
 		base := level.path + "/" + k.Path
 		m.Handle("GET "+base, k.Arm+":read", t.read, operation.Operation{
 			Summary: "Read the " + title + " of a template of " + level.of + ".",
-			Details: "Where nobody has written one, it is not enabled and has no id.",
+			Details: "Where nobody has written one, it is not enabled, has no id, and its revision is 0.",
 			Query:   []operation.Parameter{{Name: "template", Type: "string", Description: "The template, in any case.", Required: true, Values: t.words}},
 			Answer:  k.New(),
 		})
@@ -131,7 +131,7 @@ func (t *wording[R]) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return t.mux.JSON(w, http.StatusOK, tree)
+	return answerTree(w, http.StatusOK, 0, tree)
 }
 
 func (t *wording[R]) preview(w http.ResponseWriter, r *http.Request) error {
