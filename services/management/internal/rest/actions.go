@@ -48,6 +48,7 @@ func mountActions(m *Mux) {
 	mountAudits(m)
 	mountFlows(m)
 	mountCertificates(m)
+	mountRules(m)
 	mountAliases(m)
 }
 
