@@ -57,6 +57,7 @@ var sizes = map[string]size{
 	"user":                             {self: 64, keys: 256, items: 1024, deep: 1024},
 	"context.attributes":               {self: 256, keys: 256, items: 1024, deep: 1024},
 	"context.domain":                   {items: 256},
+	"profile":                          {self: 256, keys: 256, items: 1024, deep: 1024},
 	"response":                         {items: maxGivenText},
 	"response.headers":                 {self: maxNames, keys: maxName, items: maxValues, deep: maxText},
 	"response.json":                    {self: 256, keys: 256, items: 1024, deep: 1024},

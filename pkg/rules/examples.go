@@ -36,6 +36,14 @@ var examples = map[Place][]Example{
 	FlowText: {
 		{`Access is closed to {#login}.`, "text with a value in it"},
 	},
+	Mapper: {
+		{`profile.given_name + " " + profile.family_name`, "a name made of two claims"},
+		{`profile.?nickname.orValue(profile.sub)`, "a claim that may be missing"},
+	},
+	MapperCondition: {
+		{`"admins" in profile.groups`, "who is in a group at the provider"},
+		{`profile.email.endsWith("@acme.example")`, "an e-mail domain"},
+	},
 	FlowResponse: {
 		{`response.status == 200`, "whether the site agreed"},
 		{`response.json.partner`, "a member of its answer"},

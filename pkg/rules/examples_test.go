@@ -56,3 +56,27 @@ func TestResponses(t *testing.T) {
 		t.Errorf("without an answer: %v", got)
 	}
 }
+
+func TestMappers(t *testing.T) {
+	in := &Input{Profile: map[string]any{"sub": "1", "groups": []any{"admins"}}}
+	rule, err := CompileRule(MapperCondition, `{#"admins" in profile.groups}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if holds, err := rule.Holds(t.Context(), in); !holds || err != nil {
+		t.Errorf("a condition: %v, %v", holds, err)
+	}
+	if holds, err := rule.Holds(t.Context(), &Input{}); holds || err == nil {
+		t.Errorf("without a profile: %v, %v", holds, err)
+	}
+	value, err := CompileTemplate(Mapper, `profile.?nickname.orValue(profile.sub)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := value.Value(t.Context(), in); got != "1" || err != nil {
+		t.Errorf("a value: %v, %v", got, err)
+	}
+	if _, err := CompileRule(MapperCondition, `login == ""`); err == nil {
+		t.Error("a mapper reads the login")
+	}
+}

@@ -28,6 +28,8 @@ type Input struct {
 	IdentityProvider *IdentityProvider
 	// Response is what a called site answered; nil where none was called.
 	Response *Response
+	// Profile is what a provider says about a person, of JSON values; nil where there is none.
+	Profile map[string]any
 }
 
 // Response is what a called site answered. An expression that reads more than 64 KiB of the body, 256 headers or 64
@@ -81,6 +83,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 			return types.WrapErr(unknownHere(name)), true
 		}
 		return a.IdentityProvider, true
+	case "profile":
+		if a.Profile == nil {
+			return types.WrapErr(unknownHere(name)), true
+		}
+		return a.Profile, true
 	case "response":
 		if a.Response == nil {
 			return types.WrapErr(unknownHere(name)), true

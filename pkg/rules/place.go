@@ -10,7 +10,7 @@ import (
 // Place is a kind of text in the configuration that may hold an expression.
 type Place int
 
-// The places. SelectionRule and FlowCondition are compiled by [CompileRule], the others by [CompileTemplate].
+// The places. SelectionRule, FlowCondition and MapperCondition are compiled by [CompileRule], the others by [CompileTemplate].
 const (
 	// SelectionRule decides whether an identity provider takes part in a login. It gives true or false.
 	SelectionRule Place = iota
@@ -26,6 +26,11 @@ const (
 	FlowText
 	// FlowResponse is an attribute taken from what a called site answered: a bare expression. It gives any JSON value.
 	FlowResponse
+	// Mapper is a member of a person's profile made of what a provider says. It gives any JSON value.
+	Mapper
+	// MapperCondition decides whether a person whom a provider asserts gets a role or joins a group. It gives true or
+	// false.
+	MapperCondition
 )
 
 // Places returns every place, in the order of their declaration.
@@ -55,6 +60,12 @@ func (p Place) String() string {
 	return "unknown"
 }
 
+// Decides reports whether p gives true or false, so that it is compiled by [CompileRule].
+func (p Place) Decides() bool {
+	d := p.definition()
+	return d != nil && d.gives == aTruth
+}
+
 // result is what a place expects of its expression.
 type result int
 
@@ -78,6 +89,7 @@ var (
 	always   = []string{"login", "request", "client", "user", "context"}
 	selector = append([]string{"identityProvider"}, always...)
 	answered = append([]string{"response"}, always...)
+	mapped   = []string{"profile", "identityProvider"}
 )
 
 var places = [...]definition{
@@ -88,6 +100,9 @@ var places = [...]definition{
 	FlowValue:     {name: "flowValue", gives: aValue, variables: always, env: environment(always)},
 	FlowText:      {name: "flowText", gives: aString, literal: true, longest: MaxFlowText, variables: always, env: environment(always)},
 	FlowResponse:  {name: "flowResponse", gives: aValue, variables: answered, env: environment(answered)},
+
+	Mapper:          {name: "mapper", gives: aValue, variables: mapped, env: environment(mapped)},
+	MapperCondition: {name: "mapperCondition", gives: aTruth, variables: mapped, env: environment(mapped)},
 }
 
 func (p Place) definition() *definition {

@@ -13,8 +13,8 @@ type Rule struct {
 	program *program
 }
 
-// CompileRule compiles the text of a place that gives true or false: [SelectionRule] or [FlowCondition]. The text is an
-// expression, optionally inside {#…}.
+// CompileRule compiles the text of a place that gives true or false: [SelectionRule], [FlowCondition] or
+// [MapperCondition]. The text is an expression, optionally inside {#…}.
 //
 // Blank text means that there is no rule: both results are nil then, and it is the caller who knows what that stands
 // for. Every error is an [*Error].

@@ -26,6 +26,7 @@ var variables = map[string]variable{
 		"roles, additionalInformation. An expression that reads it too early fails."},
 	"context":          {contextType.celType(), "What this login knows."},
 	"identityProvider": {providerType.celType(), "The candidate."},
+	"profile":          {openMap, "What the provider says about the person: claims of its ID token or user information, or attributes."},
 	"response":         {responseType.celType(), "What the called site answered."},
 }
 

@@ -27,7 +27,8 @@ const (
 // RuleCheck asks whether an expression compiles.
 type RuleCheck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `selectionRule`, `claim`, `redirectParam`, `flowCondition`, `flowValue`, `flowText` or `flowResponse`.
+	// `selectionRule`, `claim`, `redirectParam`, `flowCondition`, `flowValue`, `flowText`, `flowResponse`, `mapper` or
+	// `mapperCondition`.
 	Place         string `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
 	Expression    string `protobuf:"bytes,2,opt,name=expression,proto3" json:"expression,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -324,8 +325,10 @@ type RuleEvaluation struct {
 	// The id of the provider that the expression is about.
 	IdentityProvider string          `protobuf:"bytes,12,opt,name=identity_provider,json=identityProvider,proto3" json:"identity_provider,omitempty"`
 	Response         *SampleResponse `protobuf:"bytes,13,opt,name=response,proto3" json:"response,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What the provider says about the person.
+	Profile       *structpb.Struct `protobuf:"bytes,14,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RuleEvaluation) Reset() {
@@ -445,6 +448,13 @@ func (x *RuleEvaluation) GetIdentityProvider() string {
 func (x *RuleEvaluation) GetResponse() *SampleResponse {
 	if x != nil {
 		return x.Response
+	}
+	return nil
+}
+
+func (x *RuleEvaluation) GetProfile() *structpb.Struct {
+	if x != nil {
+		return x.Profile
 	}
 	return nil
 }
@@ -1096,7 +1106,7 @@ const file_gatehouse_management_v1_rules_proto_rawDesc = "" +
 	"\n" +
 	"expression\x18\x01 \x01(\tR\n" +
 	"expression\x12 \n" +
-	"\vdescription\x18\x02 \x01(\tR\vdescription\"\xe0\x05\n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\"\x93\x06\n" +
 	"\x0eRuleEvaluation\x12 \n" +
 	"\vapplication\x18\x01 \x01(\tR\vapplication\x12_\n" +
 	"\x12identity_providers\x18\x02 \x03(\v20.gatehouse.config.v1.ApplicationIdentityProviderR\x11identityProviders\x12@\n" +
@@ -1113,7 +1123,8 @@ const file_gatehouse_management_v1_rules_proto_rawDesc = "" +
 	"expression\x18\v \x01(\tR\n" +
 	"expression\x12+\n" +
 	"\x11identity_provider\x18\f \x01(\tR\x10identityProvider\x12C\n" +
-	"\bresponse\x18\r \x01(\v2'.gatehouse.management.v1.SampleResponseR\bresponseB\x13\n" +
+	"\bresponse\x18\r \x01(\v2'.gatehouse.management.v1.SampleResponseR\bresponse\x121\n" +
+	"\aprofile\x18\x0e \x01(\v2\x17.google.protobuf.StructR\aprofileB\x13\n" +
 	"\x11_identifier_firstB \n" +
 	"\x1e_selection_rules_on_login_pageB\f\n" +
 	"\n" +
@@ -1198,19 +1209,20 @@ var file_gatehouse_management_v1_rules_proto_depIdxs = []int32{
 	6,  // 6: gatehouse.management.v1.RuleEvaluation.context:type_name -> gatehouse.management.v1.SampleContext
 	14, // 7: gatehouse.management.v1.RuleEvaluation.user:type_name -> google.protobuf.Struct
 	7,  // 8: gatehouse.management.v1.RuleEvaluation.response:type_name -> gatehouse.management.v1.SampleResponse
-	14, // 9: gatehouse.management.v1.SampleRequest.params:type_name -> google.protobuf.Struct
-	14, // 10: gatehouse.management.v1.SampleRequest.headers:type_name -> google.protobuf.Struct
-	14, // 11: gatehouse.management.v1.SampleContext.attributes:type_name -> google.protobuf.Struct
-	14, // 12: gatehouse.management.v1.SampleResponse.headers:type_name -> google.protobuf.Struct
-	9,  // 13: gatehouse.management.v1.RuleDecision.providers:type_name -> gatehouse.management.v1.ProviderDecision
-	15, // 14: gatehouse.management.v1.RuleDecision.value:type_name -> google.protobuf.Value
-	2,  // 15: gatehouse.management.v1.RuleDecision.fault:type_name -> gatehouse.management.v1.RuleFault
-	2,  // 16: gatehouse.management.v1.ProviderDecision.fault:type_name -> gatehouse.management.v1.RuleFault
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	14, // 9: gatehouse.management.v1.RuleEvaluation.profile:type_name -> google.protobuf.Struct
+	14, // 10: gatehouse.management.v1.SampleRequest.params:type_name -> google.protobuf.Struct
+	14, // 11: gatehouse.management.v1.SampleRequest.headers:type_name -> google.protobuf.Struct
+	14, // 12: gatehouse.management.v1.SampleContext.attributes:type_name -> google.protobuf.Struct
+	14, // 13: gatehouse.management.v1.SampleResponse.headers:type_name -> google.protobuf.Struct
+	9,  // 14: gatehouse.management.v1.RuleDecision.providers:type_name -> gatehouse.management.v1.ProviderDecision
+	15, // 15: gatehouse.management.v1.RuleDecision.value:type_name -> google.protobuf.Value
+	2,  // 16: gatehouse.management.v1.RuleDecision.fault:type_name -> gatehouse.management.v1.RuleFault
+	2,  // 17: gatehouse.management.v1.ProviderDecision.fault:type_name -> gatehouse.management.v1.RuleFault
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_rules_proto_init() }

@@ -96,6 +96,9 @@ func validateProvider(_ *Scene, old, p *configv1.IdentityProvider) error {
 			return broken(index("domainWhitelist", i), d, "must be a domain name")
 		}
 	}
+	if err := checkMappers(p); err != nil {
+		return err
+	}
 	return validateInline(p.GetInline())
 }
 

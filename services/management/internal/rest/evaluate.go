@@ -116,6 +116,9 @@ func (s *sample) fill() error {
 	if b.GetUser() != nil {
 		s.input.User = b.GetUser().AsMap()
 	}
+	if b.GetProfile() != nil {
+		s.input.Profile = b.GetProfile().AsMap()
+	}
 	if s.application != nil {
 		s.input.Client = selection.ClientOf(s.application)
 	}
@@ -289,7 +292,7 @@ func (s *sample) value(ctx context.Context) (prototree.Object, error) {
 	}
 	var value any
 	var failed error
-	if place == rules.SelectionRule || place == rules.FlowCondition {
+	if place.Decides() {
 		rule, err := rules.CompileRule(place, s.body.GetExpression())
 		if err != nil {
 			return nil, badExpression("expression", err)
