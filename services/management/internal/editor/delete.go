@@ -50,6 +50,11 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if err != nil {
 			return err
 		}
+		level, err := e.levelOps(ctx, old)
+		if err != nil {
+			return err
+		}
+		ops = append(ops, level...)
 		// The resource goes first: nobody can build on it while the rest follows.
 		ops = append([]store.Op{{Old: old}}, ops...)
 		if revision, err = e.write(ctx, old, Deleted, ops); err != nil {

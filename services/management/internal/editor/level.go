@@ -44,7 +44,7 @@ func readLevel[R resource.Resource](ctx context.Context, e *Editor, k *catalog.K
 }
 
 func levelQuery(domain, application string) store.Query {
-	return store.Query{Domain: domain, Where: map[string][]any{"level": {catalog.LevelOf(domain, application)}}}
+	return store.Query{Where: map[string][]any{"level": {catalog.LevelOf(domain, application)}}}
 }
 
 // FindTemplate returns the form or e-mail of a template at the level of a place, and whether there is one.
@@ -86,8 +86,26 @@ func (e *Editor) stillThere(ctx context.Context, at Place, made ...resource.Reso
 	return catalog.Applications.NotFound(at.Application)
 }
 
-// removeLevel removes what belonged to an application that is gone. Who made some of it meanwhile may be taking it back,
-// so a change of several can fail; then they go one by one.
+// levelOps delete what belongs to a resource that is being deleted, in the same change.
+func (e *Editor) levelOps(ctx context.Context, gone resource.Resource) ([]store.Op, error) {
+	if _, ok := gone.(*configv1.Application); !ok {
+		return nil, nil
+	}
+	var ops []store.Op
+	for _, k := range catalog.LeveledKinds {
+		all, _, err := e.store.ListAny(ctx, k, levelQuery(gone.GetDomain(), gone.GetId()))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range all {
+			ops = append(ops, store.Op{Old: r})
+		}
+	}
+	return ops, nil
+}
+
+// removeLevel removes what was made for an application while it was being deleted. Who made it may be taking it back, so
+// a change of several can fail; then they go one by one.
 func (e *Editor) removeLevel(ctx context.Context, gone *configv1.Application) error {
 	var failed []error
 	for _, k := range catalog.LeveledKinds {

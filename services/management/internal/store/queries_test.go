@@ -34,7 +34,9 @@ type ask struct {
 
 const (
 	configuration = "(configuration)"
-	everything    = "(everything)"
+	// levels stands for the collections of what belongs to a domain or to one of its applications.
+	levels     = "(levels)"
+	everything = "(everything)"
 	// counted says that what a page is taken of is counted as well, in no order.
 	counted = " and how many"
 	// afterwards says that no index gives the order: what is found is little, or a page of it is wanted all the same.
@@ -49,6 +51,7 @@ var asks = []ask{
 	{configuration, "(unique)", "", "", "", "(unique)", "a resource by a unique value"},
 	{configuration, "(unique)", "", "_id", "", "(unique)", "who else has a unique value"},
 	{configuration, "domain", "", "_gone", "_sort,_id", "order", "a scene before a refusal, and what a deleted domain leaves"},
+	{levels, "level", "", "_gone", "_sort,_id", "level", "the forms, e-mails or flows of a domain or an application"},
 	{configuration, "domain", "", "(field),_gone", "_sort,_id", "order", "the guard of a deletion, only while the log is held up"},
 	{configuration, "", "", "_gone", "_sort,_id", everything, "a process without an image"},
 	{configuration, "", "", "(field),_gone", "_sort,_id", everything, "which domains have virtual hosts, when those of one change"},
@@ -218,11 +221,12 @@ func TestEachQueryHasItsIndex(t *testing.T) {
 		}
 		seen[a.shape()] = true
 		collections := []string{a.collection}
-		if a.collection == configuration {
+		kinds := map[string][]catalog.Any{configuration: catalog.All, levels: catalog.LeveledKinds}[a.collection]
+		if kinds != nil {
 			collections = nil
-			for _, k := range catalog.All {
-				collections = append(collections, k.Descriptor().Path)
-			}
+		}
+		for _, k := range kinds {
+			collections = append(collections, k.Descriptor().Path)
 		}
 		for _, collection := range collections {
 			if problem := served(a, manifest()[collection]); problem != "" {
@@ -430,6 +434,8 @@ func (m *monitor) note(collection, filter, order any) {
 			e.Key = alternatives(e.Value.(bson.A))
 		case isKind && strings.HasPrefix(e.Key, memberUnique):
 			e.Key = "(unique)"
+		case isKind && e.Key == "level":
+			name = levels
 		case isKind && e.Key != "_id" && e.Key != "domain" && e.Key != "revision" && !strings.HasPrefix(e.Key, "_"):
 			e.Key = "(field)"
 		}

@@ -95,7 +95,9 @@ var steps = []struct {
 			_, _, err := w.s.ListAny(w.Context(), catalog.Domains, Query{Where: where})
 			w.ok(err)
 		}
-		_, _, err := w.s.ListAny(w.Context(), catalog.Applications, Query{Domain: "d1", Where: map[string][]any{"certificate": {"c"}}})
+		_, _, err := w.s.ListAny(w.Context(), catalog.Forms, Query{Where: map[string][]any{"level": {"a1"}}})
+		w.ok(err)
+		_, _, err = w.s.ListAny(w.Context(), catalog.Applications, Query{Domain: "d1", Where: map[string][]any{"certificate": {"c"}}})
 		w.ok(err)
 	}},
 	{"Store.TakenUnique", func(w *walk) {
