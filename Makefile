@@ -76,7 +76,7 @@ check-tidy: ## Prove that every go.mod and go.sum is tidy
 ##@ Generated and derived files
 
 .PHONY: generate
-generate: tools ## Write the generated files: Go from proto/, the OpenAPI document
+generate: tools ## Write the generated files: Go from proto/, the OpenAPI document, a client from that
 	@scripts/generate.sh
 
 .PHONY: tidy
@@ -110,7 +110,7 @@ release: ## Build the programs for release into dist/ with checksums (VERSION=v1
 ##@ Tools
 
 .PHONY: tools
-tools: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc ## Build the pinned generators into .cache/bin
+tools: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(BIN)/oapi-codegen ## Build the pinned generators into .cache/bin
 
 # A tool is built again when the module that pins it changes.
 $(BIN)/buf: scripts/tools/buf/go.mod scripts/tools/buf/go.sum
@@ -124,6 +124,10 @@ $(BIN)/protoc-gen-go: proto/go.mod proto/go.sum
 $(BIN)/protoc-gen-go-grpc: proto/go.mod proto/go.sum
 	@echo "build protoc-gen-go-grpc"
 	@go build -C proto -o $@ google.golang.org/grpc/cmd/protoc-gen-go-grpc
+
+$(BIN)/oapi-codegen: scripts/tools/oapi-codegen/go.mod scripts/tools/oapi-codegen/go.sum
+	@echo "build oapi-codegen"
+	@go build -C scripts/tools/oapi-codegen -o $@ github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 
 $(GOLANGCI):
 	@echo "build golangci-lint $(GOLANGCI_VERSION)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the generated files: Go from proto/, the OpenAPI document from the real route table.
+# Writes the generated files: Go from proto/, the OpenAPI document from the real route table, a Go client from the document.
 # With --check it writes nothing and fails if the files are not what it would write.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,6 +52,10 @@ fi
 if [ $stale = 0 ]; then
   openapi >"$fresh/management.yaml"
   settle proto/openapi/management.yaml "$fresh/management.yaml"
+  openapi -client >"$fresh/client.yaml"
+  [ -x .cache/bin/oapi-codegen ] || make --no-print-directory "$root/.cache/bin/oapi-codegen"
+  .cache/bin/oapi-codegen -config scripts/tools/oapi-codegen/client.yaml -o "$fresh/client.go" "$fresh/client.yaml"
+  settle services/gatehouse/internal/client/client.gen.go "$fresh/client.go"
 fi
 
 if [ $stale != 0 ]; then

@@ -20,7 +20,7 @@ import (
 // GATEHOUSE_FUZZ_ROUNDS asks for more than a few bodies for each route, GATEHOUSE_FUZZ_SEED for others.
 func TestEveryRouteStandsAnyBody(t *testing.T) {
 	w := newWalker(t, number("GATEHOUSE_FUZZ_SEED", 1))
-	for range number("GATEHOUSE_FUZZ_ROUNDS", 3) {
+	for range number("GATEHOUSE_FUZZ_ROUNDS", 2) {
 		for _, o := range w.operations {
 			w.round(o)
 		}
@@ -93,7 +93,7 @@ func newWalker(t testing.TB, seed uint64) *walker {
 	t.Helper()
 	s := newStory(t, newHouse(t).startReady())
 	for _, o := range s.inOrder() {
-		if o.Method == http.MethodPost && o.Operation.StatusOf() == http.StatusCreated {
+		if makes(o) {
 			s.tell(o)
 		}
 	}

@@ -8,17 +8,19 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gatehouse-am/gatehouse/services/management"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/openapi"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/openapi/openapitest"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
 // created is the order in which the story makes things; what is not named here is made afterwards.
 var created = []string{
-	"createDomain", "createScope", "createIdentity", "createCertificate", "createRole", "createUser", "createGroup",
+	"createOrganizationUser", "createOrganizationRole", "createDomain", "createScope", "createIdentity", "createCertificate", "createRole", "createUser", "createGroup",
 	"createApplication", "createApplicationSecret",
 }
 
@@ -70,7 +72,7 @@ func (s *story) inOrder() []openapi.Operation {
 		switch {
 		case o.ID == "signIn":
 			return -1
-		case o.Method == http.MethodPost && o.Operation.StatusOf() == http.StatusCreated:
+		case makes(o):
 			return 0
 		case o.ID == "signOut":
 			return 5
@@ -90,11 +92,19 @@ func (s *story) inOrder() []openapi.Operation {
 	slices.SortStableFunc(all, func(a, b openapi.Operation) int {
 		depth := cmp.Compare(strings.Count(a.Path, "/"), strings.Count(b.Path, "/"))
 		if chapter(a) == 4 {
-			depth = -depth
+			// Who is deleted is a member of nothing any more.
+			depth = cmp.Or(byMembers(a)-byMembers(b), -depth)
 		}
 		return cmp.Or(cmp.Compare(chapter(a), chapter(b)), cmp.Compare(place(a), place(b)), depth)
 	})
 	return all
+}
+
+func byMembers(o openapi.Operation) int {
+	if strings.HasSuffix(o.Path, "/members/{member}") {
+		return 0
+	}
+	return 1
 }
 
 // tell executes one operation.
@@ -115,28 +125,66 @@ func (s *story) tell(o openapi.Operation) {
 	if err := s.checker.Answer(o.Method, "/management"+path, status, header, answer); err != nil {
 		s.Error(err)
 	}
-	if status == http.StatusCreated {
+	switch {
+	case makes(o):
 		s.remember(o, answer)
+	case o.Operation.Shape == operation.Page && o.Method == http.MethodGet:
+		var page struct{ Data json.RawMessage }
+		if json.Unmarshal(answer, &page) == nil {
+			s.rememberFound(o, page.Data)
+		}
+	case o.Operation.Shape == operation.Array && o.Method == http.MethodGet:
+		s.rememberFound(o, answer)
 	}
+}
+
+// rememberFound keeps the identifier of one of a list, where the story has made none.
+func (s *story) rememberFound(o openapi.Operation, list []byte) {
+	for path := range s.lying {
+		if strings.HasPrefix(path, o.Path+"/{") {
+			return
+		}
+	}
+	s.remember(o, list)
+}
+
+// makes reports whether an operation brings something into being that others are about.
+func makes(o openapi.Operation) bool {
+	return o.Operation.StatusOf() == http.StatusCreated || o.Method == http.MethodPut && o.Operation.BodyList
 }
 
 // remember keeps the identifier of what was made under the name that it has in paths.
 func (s *story) remember(o openapi.Operation, answer []byte) {
-	var made struct{ ID string }
-	if json.Unmarshal(answer, &made) != nil || made.ID == "" {
+	var made map[string]any
+	var list []map[string]any
+	if json.Unmarshal(answer, &list) == nil {
+		i := slices.IndexFunc(list, func(entry map[string]any) bool { return entry["id"] != nil })
+		if i < 0 {
+			return
+		}
+		made = list[i]
+	} else if json.Unmarshal(answer, &made) != nil {
 		return
 	}
 	for _, item := range s.checker.Document().Operations() {
-		if name, ok := strings.CutPrefix(item.Path, o.Path+"/{"); ok && strings.HasSuffix(name, "}") && !strings.Contains(name, "/") {
-			example := openapi.ExampleOf(strings.TrimSuffix(name, "}"))
-			if s.made[example] == "" || s.lying[item.Path] != "" {
-				s.made[example] = made.ID
-			}
-			s.lying[item.Path] = made.ID
+		name, ok := strings.CutPrefix(item.Path, o.Path+"/{")
+		if !ok || strings.Contains(name, "/") {
+			continue
 		}
-	}
-	if o.ID == "createApplication" {
-		s.made[openapi.ExampleOf("client")] = made.ID
+		id, ok := made["id"].(string)
+		if !ok {
+			id, _ = made[strings.TrimSuffix(name, "}")+"Id"].(string)
+		}
+		if example := openapi.ExampleOf(item.Path); s.made[example] == "" || s.lying[item.Path] != "" {
+			s.made[example] = id
+		}
+		s.lying[item.Path] = id
+		if revision, ok := made["revision"].(float64); ok {
+			s.lying[item.Path+"/history/{revision}"] = strconv.FormatFloat(revision, 'f', -1, 64)
+		}
+		if o.ID == "createApplication" {
+			s.made[openapi.ExampleOf("/domains/{domain}/clients/{client}")] = id
+		}
 	}
 }
 
@@ -149,8 +197,9 @@ func (s *story) path(o openapi.Operation, keep string) string {
 		if !strings.HasPrefix(segment, "{") || segment == keep {
 			continue
 		}
-		if path[i] = s.lying[strings.Join(segments[:i+1], "/")]; path[i] == "" {
-			path[i] = s.real(openapi.ExampleOf(strings.Trim(segment, "{}")))
+		at := strings.Join(segments[:i+1], "/")
+		if path[i] = s.lying[at]; path[i] == "" {
+			path[i] = s.real(openapi.ExampleOf(at))
 		}
 	}
 	return strings.Join(path, "/")

@@ -52,6 +52,13 @@ func New(routes []operation.Route) (*Document, error) {
 		own:     ownSchemas(),
 		paths:   object{},
 		ids:     map[string]string{},
+
+		conditional: map[string]bool{},
+	}
+	for _, route := range routes {
+		if route.Operation.Conditional {
+			b.conditional[camelPath(strings.TrimPrefix(route.Pattern, prefix))] = true
+		}
 	}
 	d := new(Document)
 	var wrong []error
@@ -79,6 +86,8 @@ type builder struct {
 	merges  []string          // names of messages that are merged
 	paths   object
 	ids     map[string]string // operationId → where it is
+
+	conditional map[string]bool // paths where If-Match is obeyed, so that reading them tells what it compares
 }
 
 func (b *builder) document() object {

@@ -25,6 +25,9 @@ var examples = sync.OnceValue(func() map[string][]byte {
 // exampleOf returns the body that the document shows for an operation; nil if there is none. What an application may have
 // as its domain may has the same example, and so has the older name of applications.
 func exampleOf(id string) []byte {
+	if strings.HasPrefix(id, "restore") {
+		id = "restore" // whatever it is
+	}
 	for _, name := range []string{id, strings.Replace(id, "Application", "", 1), strings.Replace(id, "Client", "Application", 1)} {
 		if text := examples()[name]; text != nil {
 			return text
@@ -41,11 +44,16 @@ var identifiers = map[string]string{
 	"revision":     "1",
 }
 
-// ExampleOf returns what examples have in the place of a parameter of a path. The example of an application is the same
-// in every path and in every body that names one.
-func ExampleOf(parameter string) string {
-	if id := identifiers[parameter]; id != "" {
+// ExampleOf returns what examples have in the place of the last parameter of a path, such as /domains/{domain}. The example
+// of an application is the same in every path and in every body that names one; the users and roles of an organization are
+// not those of a domain.
+func ExampleOf(path string) string {
+	name := parameter(path[strings.LastIndexByte(path, '/')+1:])
+	if id := identifiers[name]; id != "" {
 		return id
 	}
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(parameter)).String()
+	if strings.HasPrefix(path, "/organizations/") {
+		name = "organization" + pascal(name)
+	}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)).String()
 }

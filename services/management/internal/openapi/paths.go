@@ -90,7 +90,8 @@ var aboutParameters = map[string]string{
 
 func pathParameters(path string) []any {
 	var all []any
-	for _, segment := range strings.Split(path, "/") {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
 		name := parameter(segment)
 		if name == "" {
 			continue
@@ -101,7 +102,7 @@ func pathParameters(path string) []any {
 		}
 		described := object{
 			"name": name, "in": "path", "required": true, "description": about, "schema": object{"type": "string"},
-			"example": ExampleOf(name),
+			"example": ExampleOf(strings.Join(segments[:i+1], "/")),
 		}
 		all = append(all, described)
 	}
@@ -197,7 +198,7 @@ func (b *builder) responses(o Operation) object {
 	if op.StatusOf() == http.StatusCreated {
 		with["Location"] = object{"$ref": "#/components/headers/Location"}
 	}
-	if HasRevision(op) {
+	if HasRevision(op) || op.Answer != nil && b.conditional[o.Path] {
 		with["ETag"] = object{"$ref": "#/components/headers/ETag"}
 	}
 	if len(with) > 0 {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 )
 
 // ownSchemas are those that no message stands for.
@@ -57,14 +59,14 @@ const notice = "Notice"
 // isResource reports whether a message is one that is stored under revisions.
 func isResource(md protoreflect.MessageDescriptor) bool {
 	fd := md.Fields().ByName("revision")
-	return fd != nil && fd.Kind() == protoreflect.Int64Kind && md.Fields().ByName("id") != nil && fd.Number() == 3
+	return fd != nil && prototree.MarksOf(fd).OutputOnly && md.Fields().ByName("id") != nil
 }
 
 // addNotices adds the member `notices` to the schemas of resources, which are those with a revision.
 func addNotices(all object) {
 	for _, s := range all {
-		properties, ok := s.(object)["properties"].(object)
-		if !ok || properties["revision"] == nil || properties["id"] == nil {
+		properties, _ := s.(object)["properties"].(object)
+		if revision, ok := properties["revision"].(object); !ok || revision["readOnly"] != true {
 			continue
 		}
 		properties["notices"] = object{
