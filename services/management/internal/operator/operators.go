@@ -138,7 +138,7 @@ func enable(o *store.Operator, enabled bool) {
 	}
 }
 
-// SetLocked keeps an operator out from the next request on, or no longer. Unlocking also forgets mistaken passwords.
+// SetLocked keeps an operator out from the next request on, or no longer.
 func (s *Service) SetLocked(ctx context.Context, id string, locked bool) error {
 	action := actionUnlock
 	if locked {
@@ -189,21 +189,20 @@ func (s *Service) checkOld(ctx context.Context, target *store.Operator, old, add
 	if err := required("oldPassword", old); err != nil {
 		return err
 	}
-	attempt, wait := s.throttle.begin(target.Name, address)
-	if wait > 0 {
-		soon := &TooSoon{Wait: wait}
-		return fault.Limitedf("Too many attempts. Try again in %d seconds", soon.Seconds()).Because(soon)
-	}
-	right, _, err := s.Hasher.Verify(ctx, target.PasswordHash, old)
-	if err != nil {
-		attempt.abandoned()
-		return busy(err)
-	}
-	if !right {
+	err := s.guess(ctx, target.Name, address, func() (string, error) {
+		right, _, err := s.Hasher.Verify(ctx, target.PasswordHash, old)
+		switch {
+		case err != nil:
+			return target.Name, busy(err)
+		case !right:
+			return target.Name, refused()
+		}
+		return target.Name, nil
+	})
+	if fault.Is(err, fault.Unauthenticated) {
 		return broken("oldPassword", "is wrong")
 	}
-	attempt.succeeded()
-	return nil
+	return err
 }
 
 // Delete removes an operator, their tokens and their memberships.

@@ -96,23 +96,14 @@ func (t *TooSoon) Seconds() int { return max(1, int(math.Ceil(t.Wait.Seconds()))
 // refusal (fault.Unauthenticated) and take the same time. Too many attempts for the account or from the address are
 // refused unseen (fault.Limited, with a *TooSoon as cause).
 func (s *Service) SignIn(ctx context.Context, name, password, address string) (Token, error) {
-	attempt, wait := s.throttle.begin(name, address)
-	if wait > 0 {
-		soon := &TooSoon{Wait: wait}
-		return Token{}, fault.Limitedf("Too many attempts. Try again in %d seconds", soon.Seconds()).Because(soon)
-	}
-	found, known, err := s.check(ctx, name, password)
-	switch {
-	case fault.Is(err, fault.Unauthenticated):
-		if s.Journal != nil {
-			s.Journal.Refused(ctx, known)
-		}
-		return Token{}, err
-	case err != nil:
-		attempt.abandoned()
+	var found *store.Operator
+	err := s.guess(ctx, name, address, func() (known string, err error) {
+		found, known, err = s.check(ctx, name, password)
+		return known, err
+	})
+	if err != nil {
 		return Token{}, err
 	}
-	attempt.succeeded()
 	token, err := s.issue(ctx, found)
 	if err != nil {
 		return Token{}, err
@@ -124,6 +115,50 @@ func (s *Service) SignIn(ctx context.Context, name, password, address string) (T
 		s.Journal.SignedIn(ctx, token.Operator)
 	}
 	return token, nil
+}
+
+// guess lets somebody try a password once, unless that was tried too often; try returns fault.Unauthenticated for a wrong
+// one, and the name of the operator if there is one.
+func (s *Service) guess(ctx context.Context, name, address string, try func() (known string, err error)) error {
+	attempt, wait := s.throttle.begin(name, address)
+	if wait > 0 {
+		return tooSoon(wait)
+	}
+	ways, err := s.sharedKeys(ctx, name, address)
+	if err == nil {
+		wait, err = s.sharedWait(ctx, ways)
+	}
+	if err != nil || wait > 0 {
+		attempt.abandoned()
+		if err == nil {
+			err = tooSoon(wait)
+		}
+		return err
+	}
+	known, err := try()
+	switch {
+	case fault.Is(err, fault.Unauthenticated):
+		if s.Journal != nil {
+			s.Journal.Refused(ctx, known)
+		}
+		if failed := s.sharedFailure(ctx, ways); failed != nil {
+			s.Logger.WarnContext(ctx, "failed sign-in not counted for other replicas", "err", failed)
+		}
+		return err
+	case err != nil:
+		attempt.abandoned()
+		return err
+	}
+	attempt.succeeded()
+	if err := s.sharedSuccess(ctx, ways); err != nil {
+		s.Logger.WarnContext(ctx, "sign-in not counted for other replicas", "err", err)
+	}
+	return nil
+}
+
+func tooSoon(wait time.Duration) error {
+	soon := &TooSoon{Wait: wait}
+	return fault.Limitedf("Too many attempts. Try again in %d seconds", soon.Seconds()).Because(soon)
 }
 
 func refused() error { return fault.Unauthenticatedf("Bad credentials") }

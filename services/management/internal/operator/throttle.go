@@ -33,8 +33,9 @@ const (
 	maxTrackedName = 128
 )
 
-// throttle slows down those who guess passwords. It is kept in memory, so each replica counts for itself. An attempt
-// counts from its beginning: attempts made at the same time do not slip through together.
+// throttle slows down those who guess passwords. It is kept in memory, so each replica counts for itself; what replicas
+// count together is in shared.go. An attempt counts from its beginning: attempts made at the same time do not slip through
+// together.
 type throttle struct {
 	now func() time.Time
 	max int
@@ -67,20 +68,28 @@ type count struct {
 	limit limit
 }
 
-// begin counts an attempt. A wait above zero means that it must not be made before that time has passed.
-func (t *throttle) begin(account, address string) (*attempt, time.Duration) {
+// ways are the ways in which an attempt is counted, the pair of account and address first. The account by itself is not
+// counted where it has signed in from that address before.
+func (t *throttle) ways(account, address string) []count {
 	if len(account) > maxTrackedName {
 		account = account[:maxTrackedName]
 	}
 	account, address = strings.ToLower(account), network(address)
 	pair := count{"p\x00" + account + "\x00" + address, pairLimit}
-	a := &attempt{t: t, counts: []count{pair, {"a\x00" + address, addressLimit}}}
-
+	all := []count{pair, {"a\x00" + address, addressLimit}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e := t.find(pair.key); e == nil || !e.good {
-		a.counts = append(a.counts, count{"n\x00" + account, accountLimit})
+		all = append(all, count{"n\x00" + account, accountLimit})
 	}
+	return all
+}
+
+// begin counts an attempt. A wait above zero means that it must not be made before that time has passed.
+func (t *throttle) begin(account, address string) (*attempt, time.Duration) {
+	a := &attempt{t: t, counts: t.ways(account, address)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	now := t.now()
 	var wait time.Duration
 	for _, c := range a.counts {
