@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 const (
@@ -177,6 +179,66 @@ func TestAChosenSecretIsHashedOnce(t *testing.T) {
 	}
 	if err := present(t.Context(), "a chosen+secret%"); err != nil {
 		t.Errorf("a wrong secret made the right one unknown: %v", err)
+	}
+}
+
+// TestTheUseOfSecretsIsTold: the secret that proved the client, and no other.
+func TestTheUseOfSecretsIsTold(t *testing.T) {
+	h, c := configure(t)
+	d := h.Domains.Domain(c.Domain.GetId())
+	var told []usage.Use
+	used := usage.New(usage.Options{Send: func(_ context.Context, uses []usage.Use) error {
+		told = append(told, uses...)
+		return nil
+	}})
+	a := clientauth.New(secret.NewHasher(), used, h.Clock.Now)
+	for _, change := range []gatewaytest.Change{
+		gatewaytest.BasicWith("renewed", "old"), gatewaytest.BasicWith("renewed", "wrong"), gatewaytest.BasicWith("renewed", "new"),
+		gatewaytest.BasicWith("renewed", "new"), gatewaytest.BasicWith("expired", gatewaytest.Secret),
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		change(r)
+		_, _ = a.Authenticate(r, d, oauth2.Params{})
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := used.Run(ended); err != nil {
+		t.Fatal(err)
+	}
+	client, err := d.Client(t.Context(), "renewed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []usage.Use{{Domain: c.Domain.GetId(), Application: client.ID, Secret: "new", At: h.Clock.Now().Truncate(time.Second)}}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
+
+// BenchmarkBasic is the whole authentication of a client with a generated secret.
+func BenchmarkBasic(b *testing.B) {
+	c := gatewaytest.NewAcme(b)
+	c.App("basic")
+	h := gatewaytest.New(b, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
+	d := h.Domains.Domain(c.Domain.GetId())
+	for _, bb := range []struct {
+		name string
+		used *usage.Reporter
+	}{{"not told", nil}, {"told", usage.New(usage.Options{})}} {
+		b.Run(bb.name, func(b *testing.B) {
+			a := clientauth.New(secret.NewHasher(), bb.used, time.Now)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				r := httptest.NewRequest(http.MethodPost, "/acme/oauth/token", nil)
+				gatewaytest.Basic("basic")(r)
+				for pb.Next() {
+					if _, err := a.Authenticate(r, d, oauth2.Params{}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
 	}
 }
 
