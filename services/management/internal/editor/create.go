@@ -76,6 +76,10 @@ var chosenID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, action Action,
 	build func(context.Context, *catalog.Scene) (R, catalog.Issued, error),
 ) (R, catalog.Issued, error) {
+	if k.Parent == nil {
+		// Much comes along with a domain, keys among it. Whoever is late to a name finds out before that is made.
+		defer e.locks.lock(k.Arm + "/")()
+	}
 	var made R
 	var issued catalog.Issued
 	err := again(0, func(lost bool) error {
@@ -96,6 +100,11 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			}
 			built = true
 			stamp(s, r, parent)
+			if k.Parent == nil {
+				if err := e.notTaken(ctx, k, r); err != nil {
+					return err
+				}
+			}
 			companions, err = complete(ctx, k, s, none, r)
 			return err
 		})
@@ -158,9 +167,20 @@ func (e *Editor) orTaken(ctx context.Context, k catalog.Any, r resource.Resource
 	if !fault.Is(why, fault.Invalid) {
 		return why
 	}
+	if err := e.notTaken(ctx, k, r); err != nil {
+		if fault.Is(err, fault.Internal) {
+			return errors.Join(why, err)
+		}
+		return err
+	}
+	return why
+}
+
+// notTaken refuses a new resource of which a unique value is taken already.
+func (e *Editor) notTaken(ctx context.Context, k catalog.Any, r resource.Resource) error {
 	taken, err := e.store.TakenUnique(ctx, k, r)
 	if err != nil || taken == "" {
-		return errors.Join(why, err)
+		return err
 	}
 	return k.Taken(nil, r, taken)
 }

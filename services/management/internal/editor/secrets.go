@@ -25,7 +25,7 @@ func (e *Editor) prepare(ctx context.Context, s *catalog.Scene, old, fresh resou
 			return nil
 		}
 		var err error
-		s.Fresh, err = e.store.SecretKeys().Get(ctx, r.GetId())
+		s.Fresh, err = e.store.SecretKeys().Get(ctx, r.GetId(), s.Now)
 		return err
 	}
 	return nil

@@ -62,7 +62,7 @@ func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	}
 	h.member(adminName, adminPassword, operator.RoleOrganizationOwner)
 	h.api = New(Options{
-		Editor:     editor.New(editor.Options{Store: h.store, Hasher: h.hasher, OnCreate: operators.Created, Logger: log}),
+		Editor:     editor.New(editor.Options{Store: h.store, KeepSecrets: 24 * time.Hour, Hasher: h.hasher, OnCreate: operators.Created, Logger: log}),
 		Operators:  operators,
 		Audits:     h.store.Audits(),
 		GatewayURL: "http://gateway.example:8092/",

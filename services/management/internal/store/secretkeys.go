@@ -40,16 +40,15 @@ func (k *SecretKeys) Put(ctx context.Context, domain, application, id, value str
 	})
 }
 
-// Get returns the values of an application's secrets whose time is not over, by the secret's identifier.
-func (k *SecretKeys) Get(ctx context.Context, application string) (map[string]string, error) {
+// Get returns the values of an application's secrets whose time is not over at a moment, by the secret's identifier.
+func (k *SecretKeys) Get(ctx context.Context, application string, at time.Time) (map[string]string, error) {
 	found, _, err := k.docs.find(ctx, bson.M{"application": application}, bson.D{{Key: "_id", Value: 1}}, 0, 0)
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{}
-	now := k.docs.s.now()
 	for _, f := range found {
-		if !now.Before(f.ExpiresAt) {
+		if !at.Before(f.ExpiresAt) {
 			continue
 		}
 		value, err := k.docs.s.opts.Sealer.Open(sealedAt(f.ID), f.Value)
