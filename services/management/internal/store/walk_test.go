@@ -378,7 +378,7 @@ var steps = []struct {
 
 	{"SecretKeys.Put", func(w *walk) { w.ok(w.s.SecretKeys().Put(w.Context(), "d1", "a", "s", "value", time.Now())) }},
 	{"SecretKeys.Get", func(w *walk) {
-		_, err := w.s.SecretKeys().Get(w.Context(), "a")
+		_, err := w.s.SecretKeys().Get(w.Context(), "a", time.Now())
 		w.ok(err)
 	}},
 	{"SecretKeys.Remove", func(w *walk) { w.ok(w.s.SecretKeys().Remove(w.Context(), "s", "t")) }},
