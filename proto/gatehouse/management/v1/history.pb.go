@@ -338,60 +338,6 @@ func (x *Comparison) GetChanges() []*Difference {
 	return nil
 }
 
-// Notice says what a caller should know beside the result.
-type Notice struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The member that it is about; absent where it is about the whole.
-	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Notice) Reset() {
-	*x = Notice{}
-	mi := &file_gatehouse_management_v1_history_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Notice) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Notice) ProtoMessage() {}
-
-func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_history_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Notice.ProtoReflect.Descriptor instead.
-func (*Notice) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_history_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Notice) GetPath() string {
-	if x != nil {
-		return x.Path
-	}
-	return ""
-}
-
-func (x *Notice) GetDetail() string {
-	if x != nil {
-		return x.Detail
-	}
-	return ""
-}
-
 var File_gatehouse_management_v1_history_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_history_proto_rawDesc = "" +
@@ -421,10 +367,7 @@ const file_gatehouse_management_v1_history_proto_rawDesc = "" +
 	"Comparison\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x03R\x02to\x12=\n" +
-	"\achanges\x18\x03 \x03(\v2#.gatehouse.management.v1.DifferenceR\achanges\"4\n" +
-	"\x06Notice\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detailBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\achanges\x18\x03 \x03(\v2#.gatehouse.management.v1.DifferenceR\achangesBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_history_proto_rawDescOnce sync.Once
@@ -438,20 +381,19 @@ func file_gatehouse_management_v1_history_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_history_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_gatehouse_management_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_gatehouse_management_v1_history_proto_goTypes = []any{
 	(*Difference)(nil),            // 0: gatehouse.management.v1.Difference
 	(*Party)(nil),                 // 1: gatehouse.management.v1.Party
 	(*Version)(nil),               // 2: gatehouse.management.v1.Version
 	(*Comparison)(nil),            // 3: gatehouse.management.v1.Comparison
-	(*Notice)(nil),                // 4: gatehouse.management.v1.Notice
-	(*structpb.Value)(nil),        // 5: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 4: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_gatehouse_management_v1_history_proto_depIdxs = []int32{
-	5, // 0: gatehouse.management.v1.Difference.before:type_name -> google.protobuf.Value
-	5, // 1: gatehouse.management.v1.Difference.after:type_name -> google.protobuf.Value
-	6, // 2: gatehouse.management.v1.Version.at:type_name -> google.protobuf.Timestamp
+	4, // 0: gatehouse.management.v1.Difference.before:type_name -> google.protobuf.Value
+	4, // 1: gatehouse.management.v1.Difference.after:type_name -> google.protobuf.Value
+	5, // 2: gatehouse.management.v1.Version.at:type_name -> google.protobuf.Timestamp
 	1, // 3: gatehouse.management.v1.Version.actor:type_name -> gatehouse.management.v1.Party
 	1, // 4: gatehouse.management.v1.Version.target:type_name -> gatehouse.management.v1.Party
 	1, // 5: gatehouse.management.v1.Version.cause:type_name -> gatehouse.management.v1.Party
@@ -474,7 +416,7 @@ func file_gatehouse_management_v1_history_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_history_proto_rawDesc), len(file_gatehouse_management_v1_history_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -192,7 +192,7 @@ func (c *collection[R]) restore(w http.ResponseWriter, r *http.Request, id strin
 	notice(tree, put.Resource)
 	for _, detail := range put.Notices {
 		notices, _ := tree[memberNotices].([]any)
-		tree[memberNotices] = append(notices, prototree.Object{"detail": detail})
+		tree[memberNotices] = append(notices, prototree.Object{"path": "", "detail": detail}) // about the whole
 	}
 	return answerTree(w, http.StatusOK, put.Resource.GetRevision(), tree)
 }
