@@ -2,6 +2,7 @@ package editor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -66,7 +67,7 @@ func TestOneOfManyWins(t *testing.T) {
 			switch {
 			case err == nil:
 				won++
-			case err == errNotTried:
+			case errors.Is(err, errNotTried):
 			case fault.Is(err, fault.Conflict): // too many at once; nothing was made
 			default:
 				lost++
@@ -83,7 +84,7 @@ func TestOneOfManyWins(t *testing.T) {
 	}
 }
 
-var errNotTried = fmt.Errorf("this one does not take part")
+var errNotTried = errors.New("this one does not take part")
 
 // TestVirtualHostsAreUnique also between domains that are not in that mode any more.
 func TestVirtualHostsAreUnique(t *testing.T) {
