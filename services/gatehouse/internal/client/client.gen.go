@@ -469,6 +469,27 @@ func (e IdentityProviderType) Valid() bool {
 	}
 }
 
+// Defines values for ImportedUserStatus.
+const (
+	Created ImportedUserStatus = "created"
+	Failed  ImportedUserStatus = "failed"
+	Updated ImportedUserStatus = "updated"
+)
+
+// Valid indicates whether the value is a known member of the ImportedUserStatus enum.
+func (e ImportedUserStatus) Valid() bool {
+	switch e {
+	case Created:
+		return true
+	case Failed:
+		return true
+	case Updated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewApplicationType.
 const (
 	NewApplicationTypeBrowser        NewApplicationType = "browser"
@@ -505,6 +526,45 @@ const (
 func (e SecurityProfileSettingsProfile) Valid() bool {
 	switch e {
 	case None:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserBulkAction.
+const (
+	UserBulkActionCreate UserBulkAction = "create"
+	UserBulkActionDelete UserBulkAction = "delete"
+	UserBulkActionUpdate UserBulkAction = "update"
+)
+
+// Valid indicates whether the value is a known member of the UserBulkAction enum.
+func (e UserBulkAction) Valid() bool {
+	switch e {
+	case UserBulkActionCreate:
+		return true
+	case UserBulkActionDelete:
+		return true
+	case UserBulkActionUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UserConsentStatus.
+const (
+	Approved UserConsentStatus = "approved"
+	Denied   UserConsentStatus = "denied"
+)
+
+// Valid indicates whether the value is a known member of the UserConsentStatus enum.
+func (e UserConsentStatus) Valid() bool {
+	switch e {
+	case Approved:
+		return true
+	case Denied:
 		return true
 	default:
 		return false
@@ -769,6 +829,24 @@ func (e GetFormsParamsTemplate) Valid() bool {
 	case GetFormsParamsTemplateWebauthnRegister:
 		return true
 	case GetFormsParamsTemplateWebauthnRegisterSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportUsersParamsMode.
+const (
+	ImportUsersParamsModeCreate ImportUsersParamsMode = "create"
+	ImportUsersParamsModeUpsert ImportUsersParamsMode = "upsert"
+)
+
+// Valid indicates whether the value is a known member of the ImportUsersParamsMode enum.
+func (e ImportUsersParamsMode) Valid() bool {
+	switch e {
+	case ImportUsersParamsModeCreate:
+		return true
+	case ImportUsersParamsModeUpsert:
 		return true
 	default:
 		return false
@@ -1763,6 +1841,20 @@ type IdentityProvider struct {
 // IdentityProviderType The variant; in REST bodies `type` and `configuration`.
 type IdentityProviderType string
 
+// ImportedUser ImportedUser is one line of the answer to an import.
+type ImportedUser struct {
+	Errors []UserFieldError `json:"errors,omitempty"`
+	Id     *string          `json:"id,omitempty"`
+
+	// Line The number of the line in the request, from 1.
+	Line    *int64              `json:"line,omitempty"`
+	Message *string             `json:"message,omitempty"`
+	Status  *ImportedUserStatus `json:"status,omitempty"`
+}
+
+// ImportedUserStatus defines model for ImportedUser.Status.
+type ImportedUserStatus string
+
 // InlineProvider InlineProvider keeps a short list of people in the configuration itself.
 type InlineProvider struct {
 	Users []InlineUser `json:"users,omitempty"`
@@ -2261,9 +2353,14 @@ type OrganizationRole struct {
 	// Notices What is kept and does not run yet. Never stored.
 	Notices []Notice `json:"notices,omitempty"`
 
+	// Organization Absent for what is built in.
+	Organization *string `json:"organization,omitempty"`
+
 	// Permissions Texts such as `application:read`. What the role permits, it permits at the place of the membership and below.
 	Permissions []string `json:"permissions,omitempty"`
-	Revision    *int64   `json:"revision,omitempty"`
+
+	// Revision Counts the changes of the role; the value of ETag and If-Match.
+	Revision *int64 `json:"revision,omitempty"`
 
 	// System Built in: cannot be changed or deleted.
 	System *bool `json:"system,omitempty"`
@@ -2305,7 +2402,8 @@ type OrganizationUser struct {
 	LoginsCount *int64 `json:"loginsCount,omitempty"`
 
 	// Notices What is kept and does not run yet. Never stored.
-	Notices []Notice `json:"notices,omitempty"`
+	Notices      []Notice `json:"notices,omitempty"`
+	Organization *string  `json:"organization,omitempty"`
 
 	// Revision Counts the changes of the operator; the value of ETag and If-Match.
 	Revision *int64 `json:"revision,omitempty"`
@@ -2488,6 +2586,30 @@ type ProblemDetail struct {
 	Path string `json:"path"`
 }
 
+// ProviderDecision ProviderDecision is what would be decided about one provider.
+type ProviderDecision struct {
+	// Detail The reason in words.
+	Detail   *string `json:"detail,omitempty"`
+	External *bool   `json:"external,omitempty"`
+
+	// Fault RuleFault is what is wrong with an expression, or why it could not be evaluated.
+	Fault    *RuleFault `json:"fault,omitempty"`
+	Identity *string    `json:"identity,omitempty"`
+	Name     *string    `json:"name,omitempty"`
+	Priority *int32     `json:"priority,omitempty"`
+
+	// Reason `no_rule`, `rule_true`, `rule_false`, `rule_failed`, `button`, `not_consulted`, `later_in_order`, `only_external` or `not_reached`.
+	Reason        *string `json:"reason,omitempty"`
+	SelectionRule *string `json:"selectionRule,omitempty"`
+
+	// Taken An internal provider is asked; an external one is where people are sent to.
+	Taken *bool   `json:"taken,omitempty"`
+	Type  *string `json:"type,omitempty"`
+
+	// Waiting Nothing runs providers of this type yet: gateways leave it out.
+	Waiting *bool `json:"waiting,omitempty"`
+}
+
 // Role A Role is what people of a domain may have: a name for a set of scopes.
 type Role struct {
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
@@ -2529,6 +2651,135 @@ type Rotation struct {
 	OverlapSeconds *int64 `json:"overlapSeconds,omitempty"`
 }
 
+// RuleCheck RuleCheck asks whether an expression compiles.
+type RuleCheck struct {
+	Expression *string `json:"expression,omitempty"`
+
+	// Place `selectionRule`, `claim`, `redirectParam`, `flowCondition`, `flowValue`, `flowText`, `flowResponse`, `mapper` or `mapperCondition`.
+	Place *string `json:"place,omitempty"`
+}
+
+// RuleChecked RuleChecked is what a compiler says of an expression.
+type RuleChecked struct {
+	// Errors Where and why an expression does not compile.
+	Errors []RuleFault `json:"errors,omitempty"`
+
+	// Type The type that a valid expression gives, such as `bool`, `string`, `list(string)`, or `dyn` where it is known only when the expression is evaluated. Absent for a blank rule, which is none.
+	Type  *string `json:"type,omitempty"`
+	Valid *bool   `json:"valid,omitempty"`
+}
+
+// RuleDecision RuleDecision is what would be decided.
+type RuleDecision struct {
+	// Asked The ids of the internal providers that would check a password, in order.
+	Asked []string `json:"asked,omitempty"`
+
+	// Chosen The id of the external provider that people would be sent to.
+	Chosen *string `json:"chosen,omitempty"`
+
+	// Detail What a person would be refused with.
+	Detail *string `json:"detail,omitempty"`
+
+	// Fault RuleFault is what is wrong with an expression, or why it could not be evaluated.
+	Fault *RuleFault `json:"fault,omitempty"`
+
+	// Outcome `redirect`: to the chosen external provider. `password`: the internal providers in `asked` check one, in that order. `buttons`: there are external providers to choose from, and nothing else. `refused`: there is no provider.
+	Outcome *string `json:"outcome,omitempty"`
+
+	// Providers The providers of the list, in the order in which they are looked at.
+	Providers []ProviderDecision `json:"providers,omitempty"`
+
+	// Value Of a single expression: its value. A rule that fails is false.
+	Value interface{} `json:"value,omitempty"`
+}
+
+// RuleEvaluation RuleEvaluation asks what the identity providers of an application, or a single expression, would give for a sample request. Nothing is stored and nobody is signed in.
+type RuleEvaluation struct {
+	// Application The id of the application that asks.
+	Application *string `json:"application,omitempty"`
+
+	// Context SampleContext is what a login knows.
+	Context    *SampleContext `json:"context,omitempty"`
+	Expression *string        `json:"expression,omitempty"`
+	HideForm   *bool          `json:"hideForm,omitempty"`
+
+	// IdentifierFirst In place of the settings of the application or its domain.
+	IdentifierFirst *bool `json:"identifierFirst,omitempty"`
+
+	// IdentityProvider The id of the provider that the expression is about.
+	IdentityProvider *string `json:"identityProvider,omitempty"`
+
+	// IdentityProviders In place of those of the application.
+	IdentityProviders []ApplicationIdentityProvider `json:"identityProviders,omitempty"`
+
+	// Login The name that was typed.
+	Login *string `json:"login,omitempty"`
+
+	// Place Instead of a list: where the expression stands, as RuleCheck names it.
+	Place *string `json:"place,omitempty"`
+
+	// Profile What the provider says about the person.
+	Profile map[string]interface{} `json:"profile,omitempty"`
+
+	// Request SampleRequest is a request as an expression sees it. Passwords, secrets and tokens are hidden from expressions.
+	Request *SampleRequest `json:"request,omitempty"`
+
+	// Response SampleResponse is what a called site answers.
+	Response                  *SampleResponse `json:"response,omitempty"`
+	SelectionRulesOnLoginPage *bool           `json:"selectionRulesOnLoginPage,omitempty"`
+
+	// User The person, where known: id, username, email, …
+	User map[string]interface{} `json:"user,omitempty"`
+}
+
+// RuleFault RuleFault is what is wrong with an expression, or why it could not be evaluated.
+type RuleFault struct {
+	Column *int32  `json:"column,omitempty"`
+	Detail *string `json:"detail,omitempty"`
+
+	// Line Line and column count from 1; absent where the fault has no place.
+	Line *int32 `json:"line,omitempty"`
+
+	// Path The member of the request.
+	Path *string `json:"path,omitempty"`
+}
+
+// RuleVocabulary RuleVocabulary is what expressions of one place may say.
+type RuleVocabulary struct {
+	Examples  []RuleVocabularyExample  `json:"examples,omitempty"`
+	Functions []RuleVocabularyFunction `json:"functions,omitempty"`
+
+	// Gives The type an expression has to give: `bool`, `string` or `any`.
+	Gives *string `json:"gives,omitempty"`
+
+	// Literal Text outside of `{#…}` is literal.
+	Literal   *bool                    `json:"literal,omitempty"`
+	Place     *string                  `json:"place,omitempty"`
+	Variables []RuleVocabularyVariable `json:"variables,omitempty"`
+}
+
+// RuleVocabularyExample defines model for RuleVocabularyExample.
+type RuleVocabularyExample struct {
+	Description *string `json:"description,omitempty"`
+	Expression  *string `json:"expression,omitempty"`
+}
+
+// RuleVocabularyFunction defines model for RuleVocabularyFunction.
+type RuleVocabularyFunction struct {
+	Description *string  `json:"description,omitempty"`
+	Name        *string  `json:"name,omitempty"`
+	Signatures  []string `json:"signatures,omitempty"`
+}
+
+// RuleVocabularyVariable defines model for RuleVocabularyVariable.
+type RuleVocabularyVariable struct {
+	Description *string `json:"description,omitempty"`
+
+	// Name A variable, or a field of one such as `request.params`.
+	Name *string `json:"name,omitempty"`
+	Type *string `json:"type,omitempty"`
+}
+
 // SAML2Provider SAML2Provider redirects to a SAML 2.0 identity provider.
 type SAML2Provider struct {
 	AttributeMapping []string `json:"attributeMapping,omitempty"`
@@ -2551,6 +2802,34 @@ type SAML2Provider struct {
 	SingleLogoutServiceUrl *string `json:"singleLogoutServiceUrl,omitempty"`
 	WantAssertionsSigned   *bool   `json:"wantAssertionsSigned,omitempty"`
 	WantResponseSigned     *bool   `json:"wantResponseSigned,omitempty"`
+}
+
+// SampleContext SampleContext is what a login knows.
+type SampleContext struct {
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+}
+
+// SampleRequest SampleRequest is a request as an expression sees it. Passwords, secrets and tokens are hidden from expressions.
+type SampleRequest struct {
+	// Headers The same for headers.
+	Headers map[string]interface{} `json:"headers,omitempty"`
+	Id      *string                `json:"id,omitempty"`
+	Ip      *string                `json:"ip,omitempty"`
+	Method  *string                `json:"method,omitempty"`
+
+	// Params Query and form parameters: a name, and a text or a list of texts.
+	Params map[string]interface{} `json:"params,omitempty"`
+	Path   *string                `json:"path,omitempty"`
+	Scheme *string                `json:"scheme,omitempty"`
+}
+
+// SampleResponse SampleResponse is what a called site answers.
+type SampleResponse struct {
+	Body *string `json:"body,omitempty"`
+
+	// Headers A name, and a text or a list of texts.
+	Headers map[string]interface{} `json:"headers,omitempty"`
+	Status  *int32                 `json:"status,omitempty"`
 }
 
 // ScimSettings ScimSettings govern provisioning of people over SCIM 2.0.
@@ -2886,6 +3165,89 @@ type User struct {
 	ZoneInfo *string `json:"zoneInfo,omitempty"`
 }
 
+// UserBulk UserBulk is the body that does the same to many users.
+type UserBulk struct {
+	Action *UserBulkAction `json:"action,omitempty"`
+
+	// FailOnErrors After how many failures the rest is left alone; 0 = never.
+	FailOnErrors *int32 `json:"failOnErrors,omitempty"`
+
+	// Items At most 1000. For `create` bodies of new users, for `update` changes of users with their `id`, for `delete` objects with an `id`, or ids.
+	Items []interface{} `json:"items,omitempty"`
+}
+
+// UserBulkAction defines model for UserBulk.Action.
+type UserBulkAction string
+
+// UserBulkAnswer UserBulkAnswer says what became of each entry.
+type UserBulkAnswer struct {
+	AllSucceeded *bool            `json:"allSucceeded,omitempty"`
+	Results      []UserBulkResult `json:"results,omitempty"`
+}
+
+// UserBulkError UserBulkError is why an entry was refused.
+type UserBulkError struct {
+	Errors  []UserFieldError `json:"errors,omitempty"`
+	Message *string          `json:"message,omitempty"`
+}
+
+// UserBulkResult UserBulkResult says what became of one entry.
+type UserBulkResult struct {
+	// Body A User is one person of a domain.
+	Body *User `json:"body,omitempty"`
+
+	// ErrorDetails UserBulkError is why an entry was refused.
+	ErrorDetails *UserBulkError `json:"errorDetails,omitempty"`
+
+	// HttpStatus The status that the single request would have had.
+	HttpStatus *int32 `json:"httpStatus,omitempty"`
+	Index      *int32 `json:"index,omitempty"`
+	Success    *bool  `json:"success,omitempty"`
+}
+
+// UserConsent UserConsent is a person's decision about one scope of one client.
+type UserConsent struct {
+	ClientId *string `json:"clientId,omitempty"`
+
+	// ExpiresAt Absent: never.
+	ExpiresAt *int64             `json:"expiresAt,omitempty"`
+	Id        *string            `json:"id,omitempty"`
+	Scope     *string            `json:"scope,omitempty"`
+	Status    *UserConsentStatus `json:"status,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64  `json:"updatedAt,omitempty"`
+	UserId    *string `json:"userId,omitempty"`
+}
+
+// UserConsentStatus defines model for UserConsent.Status.
+type UserConsentStatus string
+
+// UserFieldError UserFieldError is a place in a user and what is wrong there.
+type UserFieldError struct {
+	Detail *string `json:"detail,omitempty"`
+	Path   *string `json:"path,omitempty"`
+}
+
+// UserIdentity UserIdentity is how a person is known to an identity provider.
+type UserIdentity struct {
+	Id *string `json:"id,omitempty"`
+
+	// LinkedAt Milliseconds since 1970-01-01T00:00:00Z.
+	LinkedAt     *int64  `json:"linkedAt,omitempty"`
+	ProviderId   *string `json:"providerId,omitempty"`
+	ProviderName *string `json:"providerName,omitempty"`
+
+	// UserId The person's stable name at the provider.
+	UserId   *string `json:"userId,omitempty"`
+	Username *string `json:"username,omitempty"`
+}
+
+// UserName UserName is the body that gives a user another name.
+type UserName struct {
+	Username *string `json:"username,omitempty"`
+}
+
 // UserPage One page of a list.
 type UserPage struct {
 	// CurrentPage The page, from 0.
@@ -2894,6 +3256,11 @@ type UserPage struct {
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
+}
+
+// UserStatus UserStatus is the body that enables or disables a user.
+type UserStatus struct {
+	Enabled *bool `json:"enabled,omitempty"`
 }
 
 // Version Version is one state of a resource: what a change made of it.
@@ -3737,7 +4104,19 @@ type ListUsersParams struct {
 
 	// Q What to search for, in any case; `*` stands for any text.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Filter A filter of SCIM (RFC 7644 §3.4.2.2) over id, username, email, firstName, lastName, enabled, source, externalId, createdAt, updatedAt: `username sw "an" and enabled eq true`.
+	Filter *string `form:"filter,omitempty" json:"filter,omitempty"`
 }
+
+// ImportUsersParams defines parameters for ImportUsers.
+type ImportUsersParams struct {
+	// Mode `create` (default) refuses names that are taken; `upsert` merges the line into the user with its name, and needs the permission to change users too.
+	Mode *ImportUsersParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+}
+
+// ImportUsersParamsMode defines parameters for ImportUsers.
+type ImportUsersParamsMode string
 
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
@@ -3745,8 +4124,65 @@ type DeleteUserParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// PatchUserParams defines parameters for PatchUser.
+type PatchUserParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // PutUserParams defines parameters for PutUser.
 type PutUserParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// DeleteUserConsentsParams defines parameters for DeleteUserConsents.
+type DeleteUserConsentsParams struct {
+	// ClientId Only decisions about this client.
+	ClientId *string `form:"clientId,omitempty" json:"clientId,omitempty"`
+}
+
+// ListUserConsentsParams defines parameters for ListUserConsents.
+type ListUserConsentsParams struct {
+	// ClientId Only decisions about this client.
+	ClientId *string `form:"clientId,omitempty" json:"clientId,omitempty"`
+}
+
+// LockUserParams defines parameters for LockUser.
+type LockUserParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// RolesUserJSONBody defines parameters for RolesUser.
+type RolesUserJSONBody = []string
+
+// RolesUserParams defines parameters for RolesUser.
+type RolesUserParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// DeleteUserRoleParams defines parameters for DeleteUserRole.
+type DeleteUserRoleParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutUserStatusParams defines parameters for PutUserStatus.
+type PutUserStatusParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// UnlockUserParams defines parameters for UnlockUser.
+type UnlockUserParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchUserUsernameParams defines parameters for PatchUserUsername.
+type PatchUserUsernameParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -4060,6 +4496,12 @@ type PutRoleJSONRequestBody = Role
 // RestoreRoleHistoryJSONRequestBody defines body for RestoreRoleHistory for application/json ContentType.
 type RestoreRoleHistoryJSONRequestBody = Role
 
+// CheckRulesJSONRequestBody defines body for CheckRules for application/json ContentType.
+type CheckRulesJSONRequestBody = RuleCheck
+
+// EvaluateRulesJSONRequestBody defines body for EvaluateRules for application/json ContentType.
+type EvaluateRulesJSONRequestBody = RuleEvaluation
+
 // CreateScopeJSONRequestBody defines body for CreateScope for application/json ContentType.
 type CreateScopeJSONRequestBody = Scope
 
@@ -4075,11 +4517,26 @@ type RestoreScopeHistoryJSONRequestBody = Scope
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
 
+// BulkUsersJSONRequestBody defines body for BulkUsers for application/json ContentType.
+type BulkUsersJSONRequestBody = UserBulk
+
+// PatchUserJSONRequestBody defines body for PatchUser for application/json ContentType.
+type PatchUserJSONRequestBody = User
+
 // PutUserJSONRequestBody defines body for PutUser for application/json ContentType.
 type PutUserJSONRequestBody = User
 
 // ResetUserPasswordJSONRequestBody defines body for ResetUserPassword for application/json ContentType.
 type ResetUserPasswordJSONRequestBody = PasswordReset
+
+// RolesUserJSONRequestBody defines body for RolesUser for application/json ContentType.
+type RolesUserJSONRequestBody = RolesUserJSONBody
+
+// PutUserStatusJSONRequestBody defines body for PutUserStatus for application/json ContentType.
+type PutUserStatusJSONRequestBody = UserStatus
+
+// PatchUserUsernameJSONRequestBody defines body for PatchUserUsername for application/json ContentType.
+type PatchUserUsernameJSONRequestBody = UserName
 
 // CreateOrganizationEnvironmentMemberJSONRequestBody defines body for CreateOrganizationEnvironmentMember for application/json ContentType.
 type CreateOrganizationEnvironmentMemberJSONRequestBody = NewMembership
@@ -4369,7 +4826,7 @@ type ClientInterface interface {
 
 	// GetApplicationEmails Read the email of a template of an application
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/emails (the `GetApplicationEmails` operationId).
 	GetApplicationEmails(ctx context.Context, domain string, application string, params *GetApplicationEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4622,7 +5079,7 @@ type ClientInterface interface {
 
 	// GetApplicationForms Read the form of a template of an application
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/forms (the `GetApplicationForms` operationId).
 	GetApplicationForms(ctx context.Context, domain string, application string, params *GetApplicationFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5122,7 +5579,7 @@ type ClientInterface interface {
 
 	// GetEmails Read the email of a template of a domain
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 	//
 	// Corresponds with GET /domains/{domain}/emails (the `GetEmails` operationId).
 	GetEmails(ctx context.Context, domain string, params *GetEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5382,7 +5839,7 @@ type ClientInterface interface {
 
 	// GetForms Read the form of a template of a domain
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 	//
 	// Corresponds with GET /domains/{domain}/forms (the `GetForms` operationId).
 	GetForms(ctx context.Context, domain string, params *GetFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5958,6 +6415,49 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/roles/{role}/history/{revision}/diff (the `GetRoleHistoryDiff` operationId).
 	GetRoleHistoryDiff(ctx context.Context, domain string, role string, revision string, params *GetRoleHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CheckRulesWithBody Check whether an expression compiles
+	//
+	// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+	CheckRulesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckRules Check whether an expression compiles
+	//
+	// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+	CheckRules(ctx context.Context, domain string, body CheckRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateRulesWithBody Tell what a list of identity providers, or one expression, would decide for a sample request
+	//
+	// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+	EvaluateRulesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateRules Tell what a list of identity providers, or one expression, would decide for a sample request
+	//
+	// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+	EvaluateRules(ctx context.Context, domain string, body EvaluateRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRulesContexts List the places for expressions, with what may be said there
+	//
+	// Needs the permission `domain:read`.
+	//
+	// Corresponds with GET /domains/{domain}/rules/contexts (the `ListRulesContexts` operationId).
+	ListRulesContexts(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListScopes List the scopes of a domain
 	//
 	// Needs the permission `scope:list`.
@@ -6081,7 +6581,7 @@ type ClientInterface interface {
 
 	// ListUsers List the users of a domain
 	//
-	// Needs the permission `user:read`.
+	// In the order of their names. A search for a whole word, or for the beginning of one (`ann*`), and comparisons that are joined by `and` are served by an index; a `*` elsewhere, `co` and `ew` look at every user of the domain. Needs the permission `user:read`.
 	//
 	// Corresponds with GET /domains/{domain}/users (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, domain string, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6104,6 +6604,40 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/users (the `CreateUser` operationId).
 	CreateUser(ctx context.Context, domain string, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportUsers Read all users as a stream
+	//
+	// In the order of their names, one on each line. Passwords and their hashes are never part of it. Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/_export (the `ExportUsers` operationId).
+	ExportUsers(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportUsersWithBody Create many users, or change them
+	//
+	// Each line of the body is a new user; it may bring the hash of a password (argon2id as a PHC string, or bcrypt) in the place of a password. The lines of the answer say what became of them, in their order, while the rest is still being sent: read while you send. A line has at most 256 KiB; the body may have any length. A client that goes away stops the import. Needs the permission `user:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/users/_import (the `ImportUsers` operationId).
+	ImportUsersWithBody(ctx context.Context, domain string, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkUsersWithBody Create, change or delete up to 1000 users
+	//
+	// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+	BulkUsersWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkUsers Create, change or delete up to 1000 users
+	//
+	// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+	BulkUsers(ctx context.Context, domain string, body BulkUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteUser Delete a user
 	//
 	// Needs the permission `user:delete`.
@@ -6117,6 +6651,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/users/{user} (the `GetUser` operationId).
 	GetUser(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUserWithBody Change a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+	PatchUserWithBody(ctx context.Context, domain string, user string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUser Change a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+	PatchUser(ctx context.Context, domain string, user string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutUserWithBody Replace a user
 	//
@@ -6136,6 +6688,34 @@ type ClientInterface interface {
 	// Corresponds with PUT /domains/{domain}/users/{user} (the `PutUser` operationId).
 	PutUser(ctx context.Context, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteUserConsents Forget what a user decided, so that it is asked again
+	//
+	// Needs the permission `user:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/consents (the `DeleteUserConsents` operationId).
+	DeleteUserConsents(ctx context.Context, domain string, user string, params *DeleteUserConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserConsents List what a user decided for clients
+	//
+	// Decisions that have expired are not among them. Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/consents (the `ListUserConsents` operationId).
+	ListUserConsents(ctx context.Context, domain string, user string, params *ListUserConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUserConsent Forget a decision of a user, so that it is asked again
+	//
+	// Needs the permission `user:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/consents/{consent} (the `DeleteUserConsent` operationId).
+	DeleteUserConsent(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetUserConsent Read a decision of a user
+	//
+	// Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
+	GetUserConsent(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUserGroups List the groups in which a user is directly
 	//
 	// Needs the permission `user:read`.
@@ -6143,9 +6723,30 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/groups (the `ListUserGroups` operationId).
 	ListUserGroups(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListUserIdentities List how identity providers know a user
+	//
+	// Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/identities (the `ListUserIdentities` operationId).
+	ListUserIdentities(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUserIdentity Take an identity from a user
+	//
+	// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
+	DeleteUserIdentity(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LockUser Lock a user's account
+	//
+	// Nobody signs in with it until it is unlocked. Needs the permission `user:update`.
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/lock (the `LockUser` operationId).
+	LockUser(ctx context.Context, domain string, user string, params *LockUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResetUserPasswordWithBody Give a user another password
 	//
-	// Needs the permission `user:update`.
+	// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6154,12 +6755,87 @@ type ClientInterface interface {
 
 	// ResetUserPassword Give a user another password
 	//
-	// Needs the permission `user:update`.
+	// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/users/{user}/resetPassword (the `ResetUserPassword` operationId).
 	ResetUserPassword(ctx context.Context, domain string, user string, body ResetUserPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserRoles List the roles that a user was given
+	//
+	// Those of the user's groups are not among them. Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
+	ListUserRoles(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RolesUserWithBody Give a user more roles
+	//
+	// The body is an array of the ids of roles. Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+	RolesUserWithBody(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RolesUser Give a user more roles
+	//
+	// The body is an array of the ids of roles. Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+	RolesUser(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteUserRole Take a role from a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
+	DeleteUserRole(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutUserStatusWithBody Enable or disable a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+	PutUserStatusWithBody(ctx context.Context, domain string, user string, params *PutUserStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutUserStatus Enable or disable a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+	PutUserStatus(ctx context.Context, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlockUser Unlock a user's account
+	//
+	// Needs the permission `user:update`.
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/unlock (the `UnlockUser` operationId).
+	UnlockUser(ctx context.Context, domain string, user string, params *UnlockUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUserUsernameWithBody Give a user another name
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+	PatchUserUsernameWithBody(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchUserUsername Give a user another name
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+	PatchUserUsername(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations List the organizations
 	//
@@ -6952,7 +7628,7 @@ func (c *Client) ListApplicationAudits(ctx context.Context, domain string, appli
 
 // GetApplicationEmails Read the email of a template of an application
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 //
 // Corresponds with GET /domains/{domain}/applications/{application}/emails (the `GetApplicationEmails` operationId).
 func (c *Client) GetApplicationEmails(ctx context.Context, domain string, application string, params *GetApplicationEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7515,7 +8191,7 @@ func (c *Client) GetApplicationFlowHistoryDiff(ctx context.Context, domain strin
 
 // GetApplicationForms Read the form of a template of an application
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 //
 // Corresponds with GET /domains/{domain}/applications/{application}/forms (the `GetApplicationForms` operationId).
 func (c *Client) GetApplicationForms(ctx context.Context, domain string, application string, params *GetApplicationFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8635,7 +9311,7 @@ func (c *Client) PutClient(ctx context.Context, domain string, client string, pa
 
 // GetEmails Read the email of a template of a domain
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 //
 // Corresponds with GET /domains/{domain}/emails (the `GetEmails` operationId).
 func (c *Client) GetEmails(ctx context.Context, domain string, params *GetEmailsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9215,7 +9891,7 @@ func (c *Client) GetFlowHistoryDiff(ctx context.Context, domain string, flow str
 
 // GetForms Read the form of a template of a domain
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 //
 // Corresponds with GET /domains/{domain}/forms (the `GetForms` operationId).
 func (c *Client) GetForms(ctx context.Context, domain string, params *GetFormsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10511,6 +11187,99 @@ func (c *Client) GetRoleHistoryDiff(ctx context.Context, domain string, role str
 	return c.Client.Do(req)
 }
 
+// CheckRulesWithBody Check whether an expression compiles
+//
+// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+func (c *Client) CheckRulesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckRulesRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckRules Check whether an expression compiles
+//
+// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+func (c *Client) CheckRules(ctx context.Context, domain string, body CheckRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckRulesRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateRulesWithBody Tell what a list of identity providers, or one expression, would decide for a sample request
+//
+// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+func (c *Client) EvaluateRulesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateRulesRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateRules Tell what a list of identity providers, or one expression, would decide for a sample request
+//
+// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+func (c *Client) EvaluateRules(ctx context.Context, domain string, body EvaluateRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateRulesRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRulesContexts List the places for expressions, with what may be said there
+//
+// Needs the permission `domain:read`.
+//
+// Corresponds with GET /domains/{domain}/rules/contexts (the `ListRulesContexts` operationId).
+func (c *Client) ListRulesContexts(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRulesContextsRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListScopes List the scopes of a domain
 //
 // Needs the permission `scope:list`.
@@ -10784,7 +11553,7 @@ func (c *Client) ListExpiringSecrets(ctx context.Context, domain string, params 
 
 // ListUsers List the users of a domain
 //
-// Needs the permission `user:read`.
+// In the order of their names. A search for a whole word, or for the beginning of one (`ann*`), and comparisons that are joined by `and` are served by an index; a `*` elsewhere, `co` and `ew` look at every user of the domain. Needs the permission `user:read`.
 //
 // Corresponds with GET /domains/{domain}/users (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, domain string, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10837,6 +11606,80 @@ func (c *Client) CreateUser(ctx context.Context, domain string, body CreateUserJ
 	return c.Client.Do(req)
 }
 
+// ExportUsers Read all users as a stream
+//
+// In the order of their names, one on each line. Passwords and their hashes are never part of it. Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/_export (the `ExportUsers` operationId).
+func (c *Client) ExportUsers(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportUsersRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportUsersWithBody Create many users, or change them
+//
+// Each line of the body is a new user; it may bring the hash of a password (argon2id as a PHC string, or bcrypt) in the place of a password. The lines of the answer say what became of them, in their order, while the rest is still being sent: read while you send. A line has at most 256 KiB; the body may have any length. A client that goes away stops the import. Needs the permission `user:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/users/_import (the `ImportUsers` operationId).
+func (c *Client) ImportUsersWithBody(ctx context.Context, domain string, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportUsersRequestWithBody(c.Server, domain, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkUsersWithBody Create, change or delete up to 1000 users
+//
+// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+func (c *Client) BulkUsersWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkUsersRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkUsers Create, change or delete up to 1000 users
+//
+// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+func (c *Client) BulkUsers(ctx context.Context, domain string, body BulkUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkUsersRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteUser Delete a user
 //
 // Needs the permission `user:delete`.
@@ -10861,6 +11704,44 @@ func (c *Client) DeleteUser(ctx context.Context, domain string, user string, par
 // Corresponds with GET /domains/{domain}/users/{user} (the `GetUser` operationId).
 func (c *Client) GetUser(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetUserRequest(c.Server, domain, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUserWithBody Change a user
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+func (c *Client) PatchUserWithBody(ctx context.Context, domain string, user string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserRequestWithBody(c.Server, domain, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUser Change a user
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+func (c *Client) PatchUser(ctx context.Context, domain string, user string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserRequest(c.Server, domain, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10909,6 +11790,74 @@ func (c *Client) PutUser(ctx context.Context, domain string, user string, params
 	return c.Client.Do(req)
 }
 
+// DeleteUserConsents Forget what a user decided, so that it is asked again
+//
+// Needs the permission `user:update`.
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/consents (the `DeleteUserConsents` operationId).
+func (c *Client) DeleteUserConsents(ctx context.Context, domain string, user string, params *DeleteUserConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserConsentsRequest(c.Server, domain, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserConsents List what a user decided for clients
+//
+// Decisions that have expired are not among them. Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/consents (the `ListUserConsents` operationId).
+func (c *Client) ListUserConsents(ctx context.Context, domain string, user string, params *ListUserConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserConsentsRequest(c.Server, domain, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserConsent Forget a decision of a user, so that it is asked again
+//
+// Needs the permission `user:update`.
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/consents/{consent} (the `DeleteUserConsent` operationId).
+func (c *Client) DeleteUserConsent(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserConsentRequest(c.Server, domain, user, consent)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetUserConsent Read a decision of a user
+//
+// Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
+func (c *Client) GetUserConsent(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetUserConsentRequest(c.Server, domain, user, consent)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListUserGroups List the groups in which a user is directly
 //
 // Needs the permission `user:read`.
@@ -10926,9 +11875,60 @@ func (c *Client) ListUserGroups(ctx context.Context, domain string, user string,
 	return c.Client.Do(req)
 }
 
+// ListUserIdentities List how identity providers know a user
+//
+// Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/identities (the `ListUserIdentities` operationId).
+func (c *Client) ListUserIdentities(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserIdentitiesRequest(c.Server, domain, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserIdentity Take an identity from a user
+//
+// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
+func (c *Client) DeleteUserIdentity(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserIdentityRequest(c.Server, domain, user, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LockUser Lock a user's account
+//
+// Nobody signs in with it until it is unlocked. Needs the permission `user:update`.
+//
+// Corresponds with POST /domains/{domain}/users/{user}/lock (the `LockUser` operationId).
+func (c *Client) LockUser(ctx context.Context, domain string, user string, params *LockUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLockUserRequest(c.Server, domain, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResetUserPasswordWithBody Give a user another password
 //
-// Needs the permission `user:update`.
+// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -10947,13 +11947,178 @@ func (c *Client) ResetUserPasswordWithBody(ctx context.Context, domain string, u
 
 // ResetUserPassword Give a user another password
 //
-// Needs the permission `user:update`.
+// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/users/{user}/resetPassword (the `ResetUserPassword` operationId).
 func (c *Client) ResetUserPassword(ctx context.Context, domain string, user string, body ResetUserPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResetUserPasswordRequest(c.Server, domain, user, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserRoles List the roles that a user was given
+//
+// Those of the user's groups are not among them. Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
+func (c *Client) ListUserRoles(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserRolesRequest(c.Server, domain, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RolesUserWithBody Give a user more roles
+//
+// The body is an array of the ids of roles. Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+func (c *Client) RolesUserWithBody(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRolesUserRequestWithBody(c.Server, domain, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RolesUser Give a user more roles
+//
+// The body is an array of the ids of roles. Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+func (c *Client) RolesUser(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRolesUserRequest(c.Server, domain, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserRole Take a role from a user
+//
+// Needs the permission `user:update`.
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
+func (c *Client) DeleteUserRole(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserRoleRequest(c.Server, domain, user, role, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutUserStatusWithBody Enable or disable a user
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+func (c *Client) PutUserStatusWithBody(ctx context.Context, domain string, user string, params *PutUserStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutUserStatusRequestWithBody(c.Server, domain, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutUserStatus Enable or disable a user
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+func (c *Client) PutUserStatus(ctx context.Context, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutUserStatusRequest(c.Server, domain, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlockUser Unlock a user's account
+//
+// Needs the permission `user:update`.
+//
+// Corresponds with POST /domains/{domain}/users/{user}/unlock (the `UnlockUser` operationId).
+func (c *Client) UnlockUser(ctx context.Context, domain string, user string, params *UnlockUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlockUserRequest(c.Server, domain, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUserUsernameWithBody Give a user another name
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+func (c *Client) PatchUserUsernameWithBody(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserUsernameRequestWithBody(c.Server, domain, user, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchUserUsername Give a user another name
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+func (c *Client) PatchUserUsername(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchUserUsernameRequest(c.Server, domain, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -21692,6 +22857,134 @@ func NewGetRoleHistoryDiffRequest(server string, domain string, role string, rev
 	return req, nil
 }
 
+// NewCheckRulesRequest calls the generic CheckRules builder with application/json body
+func NewCheckRulesRequest(server string, domain string, body CheckRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckRulesRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCheckRulesRequestWithBody constructs an http.Request for the CheckRules method, with any body, and a specified content type
+func NewCheckRulesRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/rules/_check", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEvaluateRulesRequest calls the generic EvaluateRules builder with application/json body
+func NewEvaluateRulesRequest(server string, domain string, body EvaluateRulesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEvaluateRulesRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewEvaluateRulesRequestWithBody constructs an http.Request for the EvaluateRules method, with any body, and a specified content type
+func NewEvaluateRulesRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/rules/_evaluate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListRulesContextsRequest constructs an http.Request for the ListRulesContexts method
+func NewListRulesContextsRequest(server string, domain string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/rules/contexts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListScopesRequest constructs an http.Request for the ListScopes method
 func NewListScopesRequest(server string, domain string, params *ListScopesParams) (*http.Request, error) {
 	var err error
@@ -22494,6 +23787,18 @@ func NewListUsersRequest(server string, domain string, params *ListUsersParams) 
 
 		}
 
+		if params.Filter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "filter", *params.Filter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -22536,6 +23841,150 @@ func NewCreateUserRequestWithBody(server string, domain string, contentType stri
 	}
 
 	operationPath := fmt.Sprintf("/domains/%s/users", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExportUsersRequest constructs an http.Request for the ExportUsers method
+func NewExportUsersRequest(server string, domain string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/_export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewImportUsersRequestWithBody constructs an http.Request for the ImportUsers method, with any body, and a specified content type
+func NewImportUsersRequestWithBody(server string, domain string, params *ImportUsersParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/_import", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Mode != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "mode", *params.Mode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBulkUsersRequest calls the generic BulkUsers builder with application/json body
+func NewBulkUsersRequest(server string, domain string, body BulkUsersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBulkUsersRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewBulkUsersRequestWithBody constructs an http.Request for the BulkUsers method, with any body, and a specified content type
+func NewBulkUsersRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/bulk", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -22652,6 +24101,75 @@ func NewGetUserRequest(server string, domain string, user string) (*http.Request
 	return req, nil
 }
 
+// NewPatchUserRequest calls the generic PatchUser builder with application/json body
+func NewPatchUserRequest(server string, domain string, user string, params *PatchUserParams, body PatchUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchUserRequestWithBody(server, domain, user, params, "application/json", bodyReader)
+}
+
+// NewPatchUserRequestWithBody constructs an http.Request for the PatchUser method, with any body, and a specified content type
+func NewPatchUserRequestWithBody(server string, domain string, user string, params *PatchUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewPutUserRequest calls the generic PutUser builder with application/json body
 func NewPutUserRequest(server string, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -22721,6 +24239,238 @@ func NewPutUserRequestWithBody(server string, domain string, user string, params
 	return req, nil
 }
 
+// NewDeleteUserConsentsRequest constructs an http.Request for the DeleteUserConsents method
+func NewDeleteUserConsentsRequest(server string, domain string, user string, params *DeleteUserConsentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/consents", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ClientId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "clientId", *params.ClientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUserConsentsRequest constructs an http.Request for the ListUserConsents method
+func NewListUserConsentsRequest(server string, domain string, user string, params *ListUserConsentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/consents", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ClientId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "clientId", *params.ClientId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserConsentRequest constructs an http.Request for the DeleteUserConsent method
+func NewDeleteUserConsentRequest(server string, domain string, user string, consent string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "consent", consent, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/consents/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetUserConsentRequest constructs an http.Request for the GetUserConsent method
+func NewGetUserConsentRequest(server string, domain string, user string, consent string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "consent", consent, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/consents/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUserGroupsRequest constructs an http.Request for the ListUserGroups method
 func NewListUserGroupsRequest(server string, domain string, user string) (*http.Request, error) {
 	var err error
@@ -22757,6 +24507,151 @@ func NewListUserGroupsRequest(server string, domain string, user string) (*http.
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListUserIdentitiesRequest constructs an http.Request for the ListUserIdentities method
+func NewListUserIdentitiesRequest(server string, domain string, user string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/identities", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserIdentityRequest constructs an http.Request for the DeleteUserIdentity method
+func NewDeleteUserIdentityRequest(server string, domain string, user string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/identities/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLockUserRequest constructs an http.Request for the LockUser method
+func NewLockUserRequest(server string, domain string, user string, params *LockUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/lock", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -22812,6 +24707,373 @@ func NewResetUserPasswordRequestWithBody(server string, domain string, user stri
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListUserRolesRequest constructs an http.Request for the ListUserRoles method
+func NewListUserRolesRequest(server string, domain string, user string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/roles", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRolesUserRequest calls the generic RolesUser builder with application/json body
+func NewRolesUserRequest(server string, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRolesUserRequestWithBody(server, domain, user, params, "application/json", bodyReader)
+}
+
+// NewRolesUserRequestWithBody constructs an http.Request for the RolesUser method, with any body, and a specified content type
+func NewRolesUserRequestWithBody(server string, domain string, user string, params *RolesUserParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/roles", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteUserRoleRequest constructs an http.Request for the DeleteUserRole method
+func NewDeleteUserRoleRequest(server string, domain string, user string, role string, params *DeleteUserRoleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "role", role, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/roles/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutUserStatusRequest calls the generic PutUserStatus builder with application/json body
+func NewPutUserStatusRequest(server string, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutUserStatusRequestWithBody(server, domain, user, params, "application/json", bodyReader)
+}
+
+// NewPutUserStatusRequestWithBody constructs an http.Request for the PutUserStatus method, with any body, and a specified content type
+func NewPutUserStatusRequestWithBody(server string, domain string, user string, params *PutUserStatusParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/status", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUnlockUserRequest constructs an http.Request for the UnlockUser method
+func NewUnlockUserRequest(server string, domain string, user string, params *UnlockUserParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/unlock", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPatchUserUsernameRequest calls the generic PatchUserUsername builder with application/json body
+func NewPatchUserUsernameRequest(server string, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchUserUsernameRequestWithBody(server, domain, user, params, "application/json", bodyReader)
+}
+
+// NewPatchUserUsernameRequestWithBody constructs an http.Request for the PatchUserUsername method, with any body, and a specified content type
+func NewPatchUserUsernameRequestWithBody(server string, domain string, user string, params *PatchUserUsernameParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/username", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -25109,7 +27371,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetApplicationEmailsWithResponse Read the email of a template of an application
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -25388,7 +27650,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetApplicationFormsWithResponse Read the form of a template of an application
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -25944,7 +28206,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetEmailsWithResponse Read the email of a template of a domain
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -26232,7 +28494,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetFormsWithResponse Read the form of a template of a domain
 	//
-	// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -26876,6 +29138,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/roles/{role}/history/{revision}/diff (the `GetRoleHistoryDiff` operationId).
 	GetRoleHistoryDiffWithResponse(ctx context.Context, domain string, role string, revision string, params *GetRoleHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetRoleHistoryDiffResponse, error)
 
+	// CheckRulesWithBodyWithResponse Check whether an expression compiles
+	//
+	// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+	CheckRulesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckRulesResponse, error)
+
+	// CheckRulesWithResponse Check whether an expression compiles
+	//
+	// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+	CheckRulesWithResponse(ctx context.Context, domain string, body CheckRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckRulesResponse, error)
+
+	// EvaluateRulesWithBodyWithResponse Tell what a list of identity providers, or one expression, would decide for a sample request
+	//
+	// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+	EvaluateRulesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateRulesResponse, error)
+
+	// EvaluateRulesWithResponse Tell what a list of identity providers, or one expression, would decide for a sample request
+	//
+	// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+	EvaluateRulesWithResponse(ctx context.Context, domain string, body EvaluateRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateRulesResponse, error)
+
+	// ListRulesContextsWithResponse List the places for expressions, with what may be said there
+	//
+	// Needs the permission `domain:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/rules/contexts (the `ListRulesContexts` operationId).
+	ListRulesContextsWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*ListRulesContextsResponse, error)
+
 	// ListScopesWithResponse List the scopes of a domain
 	//
 	// Needs the permission `scope:list`.
@@ -27013,7 +29320,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUsersWithResponse List the users of a domain
 	//
-	// Needs the permission `user:read`.
+	// In the order of their names. A search for a whole word, or for the beginning of one (`ann*`), and comparisons that are joined by `and` are served by an index; a `*` elsewhere, `co` and `ew` look at every user of the domain. Needs the permission `user:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -27038,6 +29345,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/users (the `CreateUser` operationId).
 	CreateUserWithResponse(ctx context.Context, domain string, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
+	// ExportUsersWithResponse Read all users as a stream
+	//
+	// In the order of their names, one on each line. Passwords and their hashes are never part of it. Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/_export (the `ExportUsers` operationId).
+	ExportUsersWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*ExportUsersResponse, error)
+
+	// ImportUsersWithBodyWithResponse Create many users, or change them
+	//
+	// Each line of the body is a new user; it may bring the hash of a password (argon2id as a PHC string, or bcrypt) in the place of a password. The lines of the answer say what became of them, in their order, while the rest is still being sent: read while you send. A line has at most 256 KiB; the body may have any length. A client that goes away stops the import. Needs the permission `user:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/_import (the `ImportUsers` operationId).
+	ImportUsersWithBodyWithResponse(ctx context.Context, domain string, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error)
+
+	// BulkUsersWithBodyWithResponse Create, change or delete up to 1000 users
+	//
+	// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+	BulkUsersWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkUsersResponse, error)
+
+	// BulkUsersWithResponse Create, change or delete up to 1000 users
+	//
+	// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+	BulkUsersWithResponse(ctx context.Context, domain string, body BulkUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkUsersResponse, error)
+
 	// DeleteUserWithResponse Delete a user
 	//
 	// Needs the permission `user:delete`.
@@ -27055,6 +29398,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/users/{user} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
+
+	// PatchUserWithBodyWithResponse Change a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+	PatchUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserResponse, error)
+
+	// PatchUserWithResponse Change a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+	PatchUserWithResponse(ctx context.Context, domain string, user string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error)
 
 	// PutUserWithBodyWithResponse Replace a user
 	//
@@ -27074,6 +29435,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/users/{user} (the `PutUser` operationId).
 	PutUserWithResponse(ctx context.Context, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserResponse, error)
 
+	// DeleteUserConsentsWithResponse Forget what a user decided, so that it is asked again
+	//
+	// Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/consents (the `DeleteUserConsents` operationId).
+	DeleteUserConsentsWithResponse(ctx context.Context, domain string, user string, params *DeleteUserConsentsParams, reqEditors ...RequestEditorFn) (*DeleteUserConsentsResponse, error)
+
+	// ListUserConsentsWithResponse List what a user decided for clients
+	//
+	// Decisions that have expired are not among them. Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/consents (the `ListUserConsents` operationId).
+	ListUserConsentsWithResponse(ctx context.Context, domain string, user string, params *ListUserConsentsParams, reqEditors ...RequestEditorFn) (*ListUserConsentsResponse, error)
+
+	// DeleteUserConsentWithResponse Forget a decision of a user, so that it is asked again
+	//
+	// Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/consents/{consent} (the `DeleteUserConsent` operationId).
+	DeleteUserConsentWithResponse(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*DeleteUserConsentResponse, error)
+
+	// GetUserConsentWithResponse Read a decision of a user
+	//
+	// Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
+	GetUserConsentWithResponse(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*GetUserConsentResponse, error)
+
 	// ListUserGroupsWithResponse List the groups in which a user is directly
 	//
 	// Needs the permission `user:read`.
@@ -27083,9 +29480,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/groups (the `ListUserGroups` operationId).
 	ListUserGroupsWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserGroupsResponse, error)
 
+	// ListUserIdentitiesWithResponse List how identity providers know a user
+	//
+	// Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/identities (the `ListUserIdentities` operationId).
+	ListUserIdentitiesWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserIdentitiesResponse, error)
+
+	// DeleteUserIdentityWithResponse Take an identity from a user
+	//
+	// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
+	DeleteUserIdentityWithResponse(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*DeleteUserIdentityResponse, error)
+
+	// LockUserWithResponse Lock a user's account
+	//
+	// Nobody signs in with it until it is unlocked. Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/lock (the `LockUser` operationId).
+	LockUserWithResponse(ctx context.Context, domain string, user string, params *LockUserParams, reqEditors ...RequestEditorFn) (*LockUserResponse, error)
+
 	// ResetUserPasswordWithBodyWithResponse Give a user another password
 	//
-	// Needs the permission `user:update`.
+	// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -27094,12 +29518,93 @@ type ClientWithResponsesInterface interface {
 
 	// ResetUserPasswordWithResponse Give a user another password
 	//
-	// Needs the permission `user:update`.
+	// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/users/{user}/resetPassword (the `ResetUserPassword` operationId).
 	ResetUserPasswordWithResponse(ctx context.Context, domain string, user string, body ResetUserPasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetUserPasswordResponse, error)
+
+	// ListUserRolesWithResponse List the roles that a user was given
+	//
+	// Those of the user's groups are not among them. Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
+	ListUserRolesWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserRolesResponse, error)
+
+	// RolesUserWithBodyWithResponse Give a user more roles
+	//
+	// The body is an array of the ids of roles. Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+	RolesUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RolesUserResponse, error)
+
+	// RolesUserWithResponse Give a user more roles
+	//
+	// The body is an array of the ids of roles. Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+	RolesUserWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RolesUserResponse, error)
+
+	// DeleteUserRoleWithResponse Take a role from a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
+	DeleteUserRoleWithResponse(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*DeleteUserRoleResponse, error)
+
+	// PutUserStatusWithBodyWithResponse Enable or disable a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+	PutUserStatusWithBodyWithResponse(ctx context.Context, domain string, user string, params *PutUserStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutUserStatusResponse, error)
+
+	// PutUserStatusWithResponse Enable or disable a user
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+	PutUserStatusWithResponse(ctx context.Context, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserStatusResponse, error)
+
+	// UnlockUserWithResponse Unlock a user's account
+	//
+	// Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/unlock (the `UnlockUser` operationId).
+	UnlockUserWithResponse(ctx context.Context, domain string, user string, params *UnlockUserParams, reqEditors ...RequestEditorFn) (*UnlockUserResponse, error)
+
+	// PatchUserUsernameWithBodyWithResponse Give a user another name
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+	PatchUserUsernameWithBodyWithResponse(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserUsernameResponse, error)
+
+	// PatchUserUsernameWithResponse Give a user another name
+	//
+	// Needs the permission `user:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+	PatchUserUsernameWithResponse(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserUsernameResponse, error)
 
 	// ListOrganizationsWithResponse List the organizations
 	//
@@ -35038,6 +37543,150 @@ func (r GetRoleHistoryDiffResponse) ContentType() string {
 	return ""
 }
 
+type CheckRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleChecked
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckRulesResponse) GetJSON200() *RuleChecked {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CheckRulesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EvaluateRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleDecision
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EvaluateRulesResponse) GetJSON200() *RuleDecision {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r EvaluateRulesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EvaluateRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EvaluateRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EvaluateRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EvaluateRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRulesContextsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]RuleVocabulary
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRulesContextsResponse) GetJSON200() *[]RuleVocabulary {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListRulesContextsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRulesContextsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRulesContextsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRulesContextsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRulesContextsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListScopesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -35655,6 +38304,136 @@ func (r CreateUserResponse) ContentType() string {
 	return ""
 }
 
+type ExportUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ExportUsersResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImportUsersResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BulkUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserBulkAnswer
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BulkUsersResponse) GetJSON200() *UserBulkAnswer {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BulkUsersResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BulkUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BulkUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BulkUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BulkUsersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -35744,6 +38523,54 @@ func (r GetUserResponse) ContentType() string {
 	return ""
 }
 
+type PatchUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchUserResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PutUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -35786,6 +38613,184 @@ func (r PutUserResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteUserConsentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteUserConsentsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserConsentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserConsentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserConsentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserConsentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUserConsentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]UserConsent
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserConsentsResponse) GetJSON200() *[]UserConsent {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListUserConsentsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserConsentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserConsentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserConsentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserConsentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteUserConsentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteUserConsentResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserConsentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserConsentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserConsentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserConsentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetUserConsentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserConsent
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetUserConsentResponse) GetJSON200() *UserConsent {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetUserConsentResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetUserConsentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetUserConsentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetUserConsentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetUserConsentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -35840,6 +38845,136 @@ func (r ListUserGroupsResponse) ContentType() string {
 	return ""
 }
 
+type ListUserIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]UserIdentity
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserIdentitiesResponse) GetJSON200() *[]UserIdentity {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListUserIdentitiesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserIdentitiesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteUserIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteUserIdentityResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LockUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r LockUserResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LockUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LockUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LockUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LockUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResetUserPasswordResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -35875,6 +39010,280 @@ func (r ResetUserPasswordResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResetUserPasswordResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUserRolesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]Role
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserRolesResponse) GetJSON200() *[]Role {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListUserRolesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserRolesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserRolesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserRolesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserRolesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RolesUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RolesUserResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RolesUserResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RolesUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RolesUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RolesUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RolesUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteUserRoleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteUserRoleResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserRoleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserRoleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserRoleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutUserStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutUserStatusResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutUserStatusResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutUserStatusResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutUserStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutUserStatusResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutUserStatusResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlockUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r UnlockUserResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnlockUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlockUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlockUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlockUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchUserUsernameResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *User
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchUserUsernameResponse) GetJSON200() *User {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchUserUsernameResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchUserUsernameResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchUserUsernameResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchUserUsernameResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchUserUsernameResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -37979,7 +41388,7 @@ func (c *ClientWithResponses) ListApplicationAuditsWithResponse(ctx context.Cont
 
 // GetApplicationEmailsWithResponse Read the email of a template of an application
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -38444,7 +41853,7 @@ func (c *ClientWithResponses) GetApplicationFlowHistoryDiffWithResponse(ctx cont
 
 // GetApplicationFormsWithResponse Read the form of a template of an application
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -39372,7 +42781,7 @@ func (c *ClientWithResponses) PutClientWithResponse(ctx context.Context, domain 
 
 // GetEmailsWithResponse Read the email of a template of a domain
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `email:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -39852,7 +43261,7 @@ func (c *ClientWithResponses) GetFlowHistoryDiffWithResponse(ctx context.Context
 
 // GetFormsWithResponse Read the form of a template of a domain
 //
-// Where nobody has written one, it is not enabled and has no id. Needs the permission `form:read`.
+// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `form:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -40928,6 +44337,81 @@ func (c *ClientWithResponses) GetRoleHistoryDiffWithResponse(ctx context.Context
 	return ParseGetRoleHistoryDiffResponse(rsp)
 }
 
+// CheckRulesWithBodyWithResponse Check whether an expression compiles
+//
+// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+func (c *ClientWithResponses) CheckRulesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckRulesResponse, error) {
+	rsp, err := c.CheckRulesWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckRulesResponse(rsp)
+}
+
+// CheckRulesWithResponse Check whether an expression compiles
+//
+// The answer to one that does not is 200 too: it says where and why. Needs the permission `domain:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/rules/_check (the `CheckRules` operationId).
+func (c *ClientWithResponses) CheckRulesWithResponse(ctx context.Context, domain string, body CheckRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckRulesResponse, error) {
+	rsp, err := c.CheckRules(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckRulesResponse(rsp)
+}
+
+// EvaluateRulesWithBodyWithResponse Tell what a list of identity providers, or one expression, would decide for a sample request
+//
+// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+func (c *ClientWithResponses) EvaluateRulesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EvaluateRulesResponse, error) {
+	rsp, err := c.EvaluateRulesWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateRulesResponse(rsp)
+}
+
+// EvaluateRulesWithResponse Tell what a list of identity providers, or one expression, would decide for a sample request
+//
+// It is decided by the code that gateways decide with. A rule that fails is false, and its reason is told. Needs the permission `identity_provider:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/rules/_evaluate (the `EvaluateRules` operationId).
+func (c *ClientWithResponses) EvaluateRulesWithResponse(ctx context.Context, domain string, body EvaluateRulesJSONRequestBody, reqEditors ...RequestEditorFn) (*EvaluateRulesResponse, error) {
+	rsp, err := c.EvaluateRules(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateRulesResponse(rsp)
+}
+
+// ListRulesContextsWithResponse List the places for expressions, with what may be said there
+//
+// Needs the permission `domain:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/rules/contexts (the `ListRulesContexts` operationId).
+func (c *ClientWithResponses) ListRulesContextsWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*ListRulesContextsResponse, error) {
+	rsp, err := c.ListRulesContexts(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRulesContextsResponse(rsp)
+}
+
 // ListScopesWithResponse List the scopes of a domain
 //
 // Needs the permission `scope:list`.
@@ -41155,7 +44639,7 @@ func (c *ClientWithResponses) ListExpiringSecretsWithResponse(ctx context.Contex
 
 // ListUsersWithResponse List the users of a domain
 //
-// Needs the permission `user:read`.
+// In the order of their names. A search for a whole word, or for the beginning of one (`ann*`), and comparisons that are joined by `and` are served by an index; a `*` elsewhere, `co` and `ew` look at every user of the domain. Needs the permission `user:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -41198,6 +44682,66 @@ func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, domain
 	return ParseCreateUserResponse(rsp)
 }
 
+// ExportUsersWithResponse Read all users as a stream
+//
+// In the order of their names, one on each line. Passwords and their hashes are never part of it. Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/_export (the `ExportUsers` operationId).
+func (c *ClientWithResponses) ExportUsersWithResponse(ctx context.Context, domain string, reqEditors ...RequestEditorFn) (*ExportUsersResponse, error) {
+	rsp, err := c.ExportUsers(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportUsersResponse(rsp)
+}
+
+// ImportUsersWithBodyWithResponse Create many users, or change them
+//
+// Each line of the body is a new user; it may bring the hash of a password (argon2id as a PHC string, or bcrypt) in the place of a password. The lines of the answer say what became of them, in their order, while the rest is still being sent: read while you send. A line has at most 256 KiB; the body may have any length. A client that goes away stops the import. Needs the permission `user:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/_import (the `ImportUsers` operationId).
+func (c *ClientWithResponses) ImportUsersWithBodyWithResponse(ctx context.Context, domain string, params *ImportUsersParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportUsersResponse, error) {
+	rsp, err := c.ImportUsersWithBody(ctx, domain, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportUsersResponse(rsp)
+}
+
+// BulkUsersWithBodyWithResponse Create, change or delete up to 1000 users
+//
+// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+func (c *ClientWithResponses) BulkUsersWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkUsersResponse, error) {
+	rsp, err := c.BulkUsersWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkUsersResponse(rsp)
+}
+
+// BulkUsersWithResponse Create, change or delete up to 1000 users
+//
+// Each entry succeeds or fails alone. To change and to delete users, the permission to do so is needed as well. Needs the permission `user:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/bulk (the `BulkUsers` operationId).
+func (c *ClientWithResponses) BulkUsersWithResponse(ctx context.Context, domain string, body BulkUsersJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkUsersResponse, error) {
+	rsp, err := c.BulkUsers(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkUsersResponse(rsp)
+}
+
 // DeleteUserWithResponse Delete a user
 //
 // Needs the permission `user:delete`.
@@ -41226,6 +44770,36 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, domain st
 		return nil, err
 	}
 	return ParseGetUserResponse(rsp)
+}
+
+// PatchUserWithBodyWithResponse Change a user
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+func (c *ClientWithResponses) PatchUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *PatchUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserResponse, error) {
+	rsp, err := c.PatchUserWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserResponse(rsp)
+}
+
+// PatchUserWithResponse Change a user
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/users/{user} (the `PatchUser` operationId).
+func (c *ClientWithResponses) PatchUserWithResponse(ctx context.Context, domain string, user string, params *PatchUserParams, body PatchUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserResponse, error) {
+	rsp, err := c.PatchUser(ctx, domain, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserResponse(rsp)
 }
 
 // PutUserWithBodyWithResponse Replace a user
@@ -41258,6 +44832,66 @@ func (c *ClientWithResponses) PutUserWithResponse(ctx context.Context, domain st
 	return ParsePutUserResponse(rsp)
 }
 
+// DeleteUserConsentsWithResponse Forget what a user decided, so that it is asked again
+//
+// Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/consents (the `DeleteUserConsents` operationId).
+func (c *ClientWithResponses) DeleteUserConsentsWithResponse(ctx context.Context, domain string, user string, params *DeleteUserConsentsParams, reqEditors ...RequestEditorFn) (*DeleteUserConsentsResponse, error) {
+	rsp, err := c.DeleteUserConsents(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserConsentsResponse(rsp)
+}
+
+// ListUserConsentsWithResponse List what a user decided for clients
+//
+// Decisions that have expired are not among them. Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/consents (the `ListUserConsents` operationId).
+func (c *ClientWithResponses) ListUserConsentsWithResponse(ctx context.Context, domain string, user string, params *ListUserConsentsParams, reqEditors ...RequestEditorFn) (*ListUserConsentsResponse, error) {
+	rsp, err := c.ListUserConsents(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserConsentsResponse(rsp)
+}
+
+// DeleteUserConsentWithResponse Forget a decision of a user, so that it is asked again
+//
+// Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/consents/{consent} (the `DeleteUserConsent` operationId).
+func (c *ClientWithResponses) DeleteUserConsentWithResponse(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*DeleteUserConsentResponse, error) {
+	rsp, err := c.DeleteUserConsent(ctx, domain, user, consent, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserConsentResponse(rsp)
+}
+
+// GetUserConsentWithResponse Read a decision of a user
+//
+// Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
+func (c *ClientWithResponses) GetUserConsentWithResponse(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*GetUserConsentResponse, error) {
+	rsp, err := c.GetUserConsent(ctx, domain, user, consent, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetUserConsentResponse(rsp)
+}
+
 // ListUserGroupsWithResponse List the groups in which a user is directly
 //
 // Needs the permission `user:read`.
@@ -41273,9 +44907,54 @@ func (c *ClientWithResponses) ListUserGroupsWithResponse(ctx context.Context, do
 	return ParseListUserGroupsResponse(rsp)
 }
 
+// ListUserIdentitiesWithResponse List how identity providers know a user
+//
+// Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/identities (the `ListUserIdentities` operationId).
+func (c *ClientWithResponses) ListUserIdentitiesWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserIdentitiesResponse, error) {
+	rsp, err := c.ListUserIdentities(ctx, domain, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserIdentitiesResponse(rsp)
+}
+
+// DeleteUserIdentityWithResponse Take an identity from a user
+//
+// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
+func (c *ClientWithResponses) DeleteUserIdentityWithResponse(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*DeleteUserIdentityResponse, error) {
+	rsp, err := c.DeleteUserIdentity(ctx, domain, user, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserIdentityResponse(rsp)
+}
+
+// LockUserWithResponse Lock a user's account
+//
+// Nobody signs in with it until it is unlocked. Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/{user}/lock (the `LockUser` operationId).
+func (c *ClientWithResponses) LockUserWithResponse(ctx context.Context, domain string, user string, params *LockUserParams, reqEditors ...RequestEditorFn) (*LockUserResponse, error) {
+	rsp, err := c.LockUser(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLockUserResponse(rsp)
+}
+
 // ResetUserPasswordWithBodyWithResponse Give a user another password
 //
-// Needs the permission `user:update`.
+// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -41290,7 +44969,7 @@ func (c *ClientWithResponses) ResetUserPasswordWithBodyWithResponse(ctx context.
 
 // ResetUserPasswordWithResponse Give a user another password
 //
-// Needs the permission `user:update`.
+// Every rule of the password settings that it breaks is named. Needs the permission `user:update`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -41301,6 +44980,141 @@ func (c *ClientWithResponses) ResetUserPasswordWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseResetUserPasswordResponse(rsp)
+}
+
+// ListUserRolesWithResponse List the roles that a user was given
+//
+// Those of the user's groups are not among them. Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
+func (c *ClientWithResponses) ListUserRolesWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserRolesResponse, error) {
+	rsp, err := c.ListUserRoles(ctx, domain, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserRolesResponse(rsp)
+}
+
+// RolesUserWithBodyWithResponse Give a user more roles
+//
+// The body is an array of the ids of roles. Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+func (c *ClientWithResponses) RolesUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RolesUserResponse, error) {
+	rsp, err := c.RolesUserWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRolesUserResponse(rsp)
+}
+
+// RolesUserWithResponse Give a user more roles
+//
+// The body is an array of the ids of roles. Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
+func (c *ClientWithResponses) RolesUserWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RolesUserResponse, error) {
+	rsp, err := c.RolesUser(ctx, domain, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRolesUserResponse(rsp)
+}
+
+// DeleteUserRoleWithResponse Take a role from a user
+//
+// Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
+func (c *ClientWithResponses) DeleteUserRoleWithResponse(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*DeleteUserRoleResponse, error) {
+	rsp, err := c.DeleteUserRole(ctx, domain, user, role, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserRoleResponse(rsp)
+}
+
+// PutUserStatusWithBodyWithResponse Enable or disable a user
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+func (c *ClientWithResponses) PutUserStatusWithBodyWithResponse(ctx context.Context, domain string, user string, params *PutUserStatusParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutUserStatusResponse, error) {
+	rsp, err := c.PutUserStatusWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutUserStatusResponse(rsp)
+}
+
+// PutUserStatusWithResponse Enable or disable a user
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/users/{user}/status (the `PutUserStatus` operationId).
+func (c *ClientWithResponses) PutUserStatusWithResponse(ctx context.Context, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserStatusResponse, error) {
+	rsp, err := c.PutUserStatus(ctx, domain, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutUserStatusResponse(rsp)
+}
+
+// UnlockUserWithResponse Unlock a user's account
+//
+// Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/{user}/unlock (the `UnlockUser` operationId).
+func (c *ClientWithResponses) UnlockUserWithResponse(ctx context.Context, domain string, user string, params *UnlockUserParams, reqEditors ...RequestEditorFn) (*UnlockUserResponse, error) {
+	rsp, err := c.UnlockUser(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlockUserResponse(rsp)
+}
+
+// PatchUserUsernameWithBodyWithResponse Give a user another name
+//
+// Needs the permission `user:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+func (c *ClientWithResponses) PatchUserUsernameWithBodyWithResponse(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchUserUsernameResponse, error) {
+	rsp, err := c.PatchUserUsernameWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserUsernameResponse(rsp)
+}
+
+// PatchUserUsernameWithResponse Give a user another name
+//
+// Needs the permission `user:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
+func (c *ClientWithResponses) PatchUserUsernameWithResponse(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserUsernameResponse, error) {
+	rsp, err := c.PatchUserUsername(ctx, domain, user, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchUserUsernameResponse(rsp)
 }
 
 // ListOrganizationsWithResponse List the organizations
@@ -47211,6 +51025,105 @@ func ParseGetRoleHistoryDiffResponse(rsp *http.Response) (*GetRoleHistoryDiffRes
 	return response, nil
 }
 
+// ParseCheckRulesResponse parses an HTTP response from a CheckRulesWithResponse call
+func ParseCheckRulesResponse(rsp *http.Response) (*CheckRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleChecked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEvaluateRulesResponse parses an HTTP response from a EvaluateRulesWithResponse call
+func ParseEvaluateRulesResponse(rsp *http.Response) (*EvaluateRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EvaluateRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleDecision
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRulesContextsResponse parses an HTTP response from a ListRulesContextsWithResponse call
+func ParseListRulesContextsResponse(rsp *http.Response) (*ListRulesContextsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRulesContextsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []RuleVocabulary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListScopesResponse parses an HTTP response from a ListScopesWithResponse call
 func ParseListScopesResponse(rsp *http.Response) (*ListScopesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -47636,6 +51549,91 @@ func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
 	return response, nil
 }
 
+// ParseExportUsersResponse parses an HTTP response from a ExportUsersWithResponse call
+func ParseExportUsersResponse(rsp *http.Response) (*ExportUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportUsersResponse parses an HTTP response from a ImportUsersWithResponse call
+func ParseImportUsersResponse(rsp *http.Response) (*ImportUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBulkUsersResponse parses an HTTP response from a BulkUsersWithResponse call
+func ParseBulkUsersResponse(rsp *http.Response) (*BulkUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BulkUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserBulkAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteUserResponse parses an HTTP response from a DeleteUserWithResponse call
 func ParseDeleteUserResponse(rsp *http.Response) (*DeleteUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -47698,6 +51696,39 @@ func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 	return response, nil
 }
 
+// ParsePatchUserResponse parses an HTTP response from a PatchUserWithResponse call
+func ParsePatchUserResponse(rsp *http.Response) (*PatchUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePutUserResponse parses an HTTP response from a PutUserWithResponse call
 func ParsePutUserResponse(rsp *http.Response) (*PutUserResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -47714,6 +51745,130 @@ func ParsePutUserResponse(rsp *http.Response) (*PutUserResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserConsentsResponse parses an HTTP response from a DeleteUserConsentsWithResponse call
+func ParseDeleteUserConsentsResponse(rsp *http.Response) (*DeleteUserConsentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserConsentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListUserConsentsResponse parses an HTTP response from a ListUserConsentsWithResponse call
+func ParseListUserConsentsResponse(rsp *http.Response) (*ListUserConsentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserConsentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []UserConsent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserConsentResponse parses an HTTP response from a DeleteUserConsentWithResponse call
+func ParseDeleteUserConsentResponse(rsp *http.Response) (*DeleteUserConsentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserConsentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetUserConsentResponse parses an HTTP response from a GetUserConsentWithResponse call
+func ParseGetUserConsentResponse(rsp *http.Response) (*GetUserConsentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetUserConsentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserConsent
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -47764,6 +51919,97 @@ func ParseListUserGroupsResponse(rsp *http.Response) (*ListUserGroupsResponse, e
 	return response, nil
 }
 
+// ParseListUserIdentitiesResponse parses an HTTP response from a ListUserIdentitiesWithResponse call
+func ParseListUserIdentitiesResponse(rsp *http.Response) (*ListUserIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []UserIdentity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserIdentityResponse parses an HTTP response from a DeleteUserIdentityWithResponse call
+func ParseDeleteUserIdentityResponse(rsp *http.Response) (*DeleteUserIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLockUserResponse parses an HTTP response from a LockUserWithResponse call
+func ParseLockUserResponse(rsp *http.Response) (*LockUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LockUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseResetUserPasswordResponse parses an HTTP response from a ResetUserPasswordWithResponse call
 func ParseResetUserPasswordResponse(rsp *http.Response) (*ResetUserPasswordResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -47780,6 +52026,196 @@ func ParseResetUserPasswordResponse(rsp *http.Response) (*ResetUserPasswordRespo
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListUserRolesResponse parses an HTTP response from a ListUserRolesWithResponse call
+func ParseListUserRolesResponse(rsp *http.Response) (*ListUserRolesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserRolesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []Role
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRolesUserResponse parses an HTTP response from a RolesUserWithResponse call
+func ParseRolesUserResponse(rsp *http.Response) (*RolesUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RolesUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserRoleResponse parses an HTTP response from a DeleteUserRoleWithResponse call
+func ParseDeleteUserRoleResponse(rsp *http.Response) (*DeleteUserRoleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutUserStatusResponse parses an HTTP response from a PutUserStatusWithResponse call
+func ParsePutUserStatusResponse(rsp *http.Response) (*PutUserStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutUserStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnlockUserResponse parses an HTTP response from a UnlockUserWithResponse call
+func ParseUnlockUserResponse(rsp *http.Response) (*UnlockUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlockUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchUserUsernameResponse parses an HTTP response from a PatchUserUsernameWithResponse call
+func ParsePatchUserUsernameResponse(rsp *http.Response) (*PatchUserUsernameResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchUserUsernameResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
