@@ -129,7 +129,7 @@ func New(c Config) (*Management, error) {
 		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,
 		KeepSecrets: c.KeepSecrets,
 	})
-	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Logger: log})
+	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Image: held, Logger: log})
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{

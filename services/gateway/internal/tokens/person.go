@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -79,6 +80,7 @@ func PersonOf(u *directoryv1.User) state.Person {
 	set("given_name", u.GetFirstName())
 	set("family_name", u.GetLastName())
 	set("preferred_username", u.GetUsername())
+	setProfile(profile, u, set)
 	set("email", u.GetEmail())
 	delete(profile, "email_verified")
 	if u.GetEmail() != "" {
@@ -94,6 +96,60 @@ func PersonOf(u *directoryv1.User) state.Person {
 		UserID: u.GetId(), Subject: u.GetSubject(), Source: u.GetSource(), ExternalID: u.GetExternalId(),
 		Username: u.GetUsername(), Profile: profile,
 	}
+}
+
+// setProfile sets what the directory knows about somebody beside names and e-mail address: the primary telephone number and
+// postal address, and the names of the groups and roles that count.
+func setProfile(profile map[string]any, u *directoryv1.User, set func(name, v string)) {
+	set("nickname", u.GetNickName())
+	set("middle_name", u.GetMiddleName())
+	set("profile", u.GetProfile())
+	set("picture", u.GetPicture())
+	set("website", u.GetWebsite())
+	set("gender", u.GetGender())
+	set("birthdate", u.GetBirthdate())
+	set("zoneinfo", u.GetZoneInfo())
+	set("locale", cmp.Or(u.GetLocale(), u.GetPreferredLanguage()))
+	if phone := primary(u.GetPhoneNumbers()); phone.GetValue() != "" {
+		profile["phone_number"] = phone.GetValue()
+		delete(profile, "phone_number_verified") // nobody has
+	}
+	if a := primary(u.GetAddresses()); a != nil {
+		address := map[string]any{
+			"formatted": a.GetFormatted(), "street_address": a.GetStreetAddress(), "locality": a.GetLocality(),
+			"region": a.GetRegion(), "postal_code": a.GetPostalCode(), "country": a.GetCountry(),
+		}
+		if full := compact(address); full != nil {
+			profile["address"] = full
+		}
+	}
+	var groups, roles []any
+	for _, g := range u.GetStanding().GetGroups() {
+		groups = append(groups, g.GetName())
+	}
+	for _, r := range u.GetStanding().GetRoles() {
+		roles = append(roles, r.GetName())
+	}
+	if groups != nil {
+		profile["groups"] = groups
+	}
+	if roles != nil {
+		profile["roles"] = roles
+	}
+}
+
+// primary returns the entry that is marked so, else the first.
+func primary[E interface{ GetPrimary() bool }](list []E) E {
+	for _, e := range list {
+		if e.GetPrimary() {
+			return e
+		}
+	}
+	if len(list) > 0 {
+		return list[0]
+	}
+	var none E
+	return none
 }
 
 // typed returns a value in the type of its claim, nil if it has another one or is empty.

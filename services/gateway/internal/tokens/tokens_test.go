@@ -29,6 +29,31 @@ func mustStruct(t testing.TB, members map[string]any) *structpb.Struct {
 	return s
 }
 
+// TestWhatTheDirectoryKnows: it goes before what a provider once said.
+func TestWhatTheDirectoryKnows(t *testing.T) {
+	p := tokens.PersonOf(&directoryv1.User{
+		NickName: "annie", MiddleName: "B.", Birthdate: "1990-12-31", Gender: "female", ZoneInfo: "Europe/Zurich", PreferredLanguage: "de-CH",
+		Profile: "https://ann.example/me", Picture: "https://ann.example/me.png", Website: "https://ann.example",
+		PhoneNumbers: []*directoryv1.PhoneNumber{{Value: "+1"}, {Value: "+2", Primary: true}},
+		Addresses:    []*directoryv1.Address{{Locality: "Zürich", Country: "CH"}, {Locality: "Bern"}},
+		Standing: &directoryv1.Standing{
+			Groups: []*directoryv1.Standing_Group{{Id: "1", Name: "north"}}, Roles: []*directoryv1.Standing_Role{{Id: "2", Name: "boss"}},
+		},
+		AdditionalInformation: mustStruct(t, map[string]any{
+			"nickname": "x", "phone_number": "+3", "phone_number_verified": true, "groups": []any{"south"}, "locale": "en",
+		}),
+	})
+	delete(p.Profile, state.AdditionalInformation)
+	want := map[string]any{
+		"nickname": "annie", "middle_name": "B.", "birthdate": "1990-12-31", "gender": "female", "zoneinfo": "Europe/Zurich", "locale": "de-CH",
+		"profile": "https://ann.example/me", "picture": "https://ann.example/me.png", "website": "https://ann.example",
+		"phone_number": "+2", "address": map[string]any{"locality": "Zürich", "country": "CH"}, "groups": []any{"north"}, "roles": []any{"boss"},
+	}
+	if diff := cmp.Diff(want, p.Profile); diff != "" {
+		t.Errorf("profile (-want +got):\n%s", diff)
+	}
+}
+
 func TestPersonOf(t *testing.T) {
 	u := &directoryv1.User{
 		Id: "u1", Subject: "s1", Source: "staff", ExternalId: "x1", Username: "ann", Email: "ann@acme.example", FirstName: "Ann", LastName: "Doe",

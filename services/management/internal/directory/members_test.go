@@ -9,9 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -159,6 +161,32 @@ func TestRacersJoinAGroupOnce(t *testing.T) {
 	racers.Wait()
 	if ids, n, err := h.store.Memberships().OfGroup(t.Context(), h.domain, group, 0, 10); err != nil || n != 1 || len(ids) != 1 {
 		t.Errorf("%v of %d, %v", ids, n, err)
+	}
+}
+
+// TestStandingFromTheImage: what groups come to is looked up in memory, who is in them in the database.
+func TestStandingFromTheImage(t *testing.T) {
+	h := newHouse(t)
+	h.rest()
+	user := h.newUser("ann")
+	group := h.newNamed("/domains/"+h.domain+"/groups", `{"name":"Staff","members":["`+user.GetId()+`"]}`)
+	held := image.New()
+	held.Load(held.Begin(), 1, []resource.Resource{
+		&configv1.Group{Id: group, Domain: h.domain, Name: "Held"},
+		&configv1.Group{Id: "outer", Domain: h.domain, Name: "Outer", Groups: []string{group}, Roles: []string{"role"}},
+		&configv1.Role{Id: "role", Domain: h.domain, Name: "Editor", OauthScopes: []string{"email"}},
+	})
+	h.people = directory.New(directory.Options{Store: h.store, Hasher: h.hasher, Image: held})
+	got, err := h.client().GetUser(t.Context(), &directoryv1.GetUserRequest{Domain: h.domain, Subject: user.GetSubject()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &directoryv1.Standing{
+		Groups: []*directoryv1.Standing_Group{{Id: group, Name: "Held"}, {Id: "outer", Name: "Outer"}},
+		Roles:  []*directoryv1.Standing_Role{{Id: "role", Name: "Editor"}}, Scopes: []string{"email"},
+	}
+	if diff := cmp.Diff(want, got.GetUser().GetStanding(), protocmp.Transform()); diff != "" {
+		t.Errorf("standing (-want +got):\n%s", diff)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -25,6 +26,8 @@ type Options struct {
 	Hasher *secret.Hasher
 	// Recorder is told of everybody who is made, changed or deleted; nil records nothing.
 	Recorder Recorder
+	// Image is where groups and roles are looked up; nil, and one that is not loaded yet, means the database.
+	Image *image.Image
 	// Logger is told of faults of ours; nil means none.
 	Logger *slog.Logger
 	Now    func() time.Time
@@ -35,6 +38,7 @@ type Service struct {
 	store    *store.Store
 	hasher   *secret.Hasher
 	recorder Recorder
+	image    *image.Image
 	log      *slog.Logger
 	clock    func() time.Time
 	logins   turns
@@ -42,7 +46,7 @@ type Service struct {
 
 // New returns the directory over a store.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, hasher: o.Hasher, recorder: o.Recorder, log: o.Logger, clock: o.Now}
+	s := &Service{store: o.Store, hasher: o.Hasher, recorder: o.Recorder, image: o.Image, log: o.Logger, clock: o.Now}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -8,6 +8,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -67,6 +68,14 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 	mine := direct[u.GetId()]
 	if len(mine) == 0 && len(u.GetRoles()) == 0 {
 		return &directoryv1.Standing{}, nil
+	}
+	if s.image != nil {
+		if v, loaded := s.image.View(); loaded {
+			q := image.Query{Domain: u.GetDomain()}
+			groups, _ := image.List(v, catalog.Groups, q)
+			roles, _ := image.List(v, catalog.Roles, q)
+			return Standing(mine, u.GetRoles(), groups, roles), nil
+		}
 	}
 	groups, err := s.around(ctx, u.GetDomain(), mine)
 	if err != nil {
