@@ -3,11 +3,14 @@ package store
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -16,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/scim"
 )
 
 func userNamed(domain, name string) *directoryv1.User {
@@ -266,4 +270,61 @@ func TestLeases(t *testing.T) {
 	if l, ok, err := leases.Acquire(ctx, "sync", "third", time.Minute); err != nil || !ok || l.Fence != 3 {
 		t.Errorf("after the release: %v %v %v", l, ok, err)
 	}
+}
+
+// FuzzUserFilter holds that whatever filter can be read becomes a query, and that nothing which a person wrote becomes a
+// pattern: every pattern matches the text that it was made of.
+func FuzzUserFilter(f *testing.F) {
+	for _, text := range []string{
+		`userName sw "a.*(" and (enabled eq true or not (email co "[x"))`, `firstName ew "\\"`, `meta.created gt "2011-05-13T04:42:34Z"`, `id pr`,
+		`userName co "\\Ea\\Q"`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, err := scim.Parse(text)
+		if err != nil {
+			return
+		}
+		query, err := userFilter(parsed)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if _, err := bson.Marshal(query); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		var literal func(f scim.Filter)
+		literal = func(f scim.Filter) {
+			switch f := f.(type) {
+			case scim.And:
+				for _, one := range f {
+					literal(one)
+				}
+			case scim.Or:
+				for _, one := range f {
+					literal(one)
+				}
+			case scim.Not:
+				literal(f.Filter)
+			case scim.Comparison:
+				condition, err := userCondition(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pattern, ok := condition["$regex"].(bson.Regex)
+				if !ok {
+					return
+				}
+				value := f.Value.(string)
+				if f.Attribute.Type == scim.Text {
+					value = strings.ToLower(value)
+				}
+				compiled, err := regexp.Compile(pattern.Pattern)
+				if err != nil || !compiled.MatchString(value) || value != "" && !strings.Contains(value, "\x01") && compiled.MatchString(strings.Repeat("\x01", 3)) {
+					t.Errorf("%q became the pattern %q: %v", value, pattern.Pattern, err)
+				}
+			}
+		}
+		literal(parsed)
+	})
 }
