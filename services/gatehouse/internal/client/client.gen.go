@@ -4154,11 +4154,11 @@ type LockUserParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
-// RolesUserJSONBody defines parameters for RolesUser.
-type RolesUserJSONBody = []string
+// AssignUserRolesJSONBody defines parameters for AssignUserRoles.
+type AssignUserRolesJSONBody = []string
 
-// RolesUserParams defines parameters for RolesUser.
-type RolesUserParams struct {
+// AssignUserRolesParams defines parameters for AssignUserRoles.
+type AssignUserRolesParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -4529,8 +4529,8 @@ type PutUserJSONRequestBody = User
 // ResetUserPasswordJSONRequestBody defines body for ResetUserPassword for application/json ContentType.
 type ResetUserPasswordJSONRequestBody = PasswordReset
 
-// RolesUserJSONRequestBody defines body for RolesUser for application/json ContentType.
-type RolesUserJSONRequestBody = RolesUserJSONBody
+// AssignUserRolesJSONRequestBody defines body for AssignUserRoles for application/json ContentType.
+type AssignUserRolesJSONRequestBody = AssignUserRolesJSONBody
 
 // PutUserStatusJSONRequestBody defines body for PutUserStatus for application/json ContentType.
 type PutUserStatusJSONRequestBody = UserStatus
@@ -6769,23 +6769,23 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
 	ListUserRoles(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RolesUserWithBody Give a user more roles
+	// AssignUserRolesWithBody Give a user more roles
 	//
 	// The body is an array of the ids of roles. Needs the permission `user:update`.
 	//
 	// Takes any type of body and a specified content type.
 	//
-	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-	RolesUserWithBody(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+	AssignUserRolesWithBody(ctx context.Context, domain string, user string, params *AssignUserRolesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RolesUser Give a user more roles
+	// AssignUserRoles Give a user more roles
 	//
 	// The body is an array of the ids of roles. Needs the permission `user:update`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
-	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-	RolesUser(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+	AssignUserRoles(ctx context.Context, domain string, user string, params *AssignUserRolesParams, body AssignUserRolesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteUserRole Take a role from a user
 	//
@@ -11981,15 +11981,15 @@ func (c *Client) ListUserRoles(ctx context.Context, domain string, user string, 
 	return c.Client.Do(req)
 }
 
-// RolesUserWithBody Give a user more roles
+// AssignUserRolesWithBody Give a user more roles
 //
 // The body is an array of the ids of roles. Needs the permission `user:update`.
 //
 // Takes any type of body and a specified content type.
 //
-// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-func (c *Client) RolesUserWithBody(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRolesUserRequestWithBody(c.Server, domain, user, params, contentType, body)
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+func (c *Client) AssignUserRolesWithBody(ctx context.Context, domain string, user string, params *AssignUserRolesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignUserRolesRequestWithBody(c.Server, domain, user, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12000,15 +12000,15 @@ func (c *Client) RolesUserWithBody(ctx context.Context, domain string, user stri
 	return c.Client.Do(req)
 }
 
-// RolesUser Give a user more roles
+// AssignUserRoles Give a user more roles
 //
 // The body is an array of the ids of roles. Needs the permission `user:update`.
 //
 // Takes a body of the `application/json` content type.
 //
-// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-func (c *Client) RolesUser(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRolesUserRequest(c.Server, domain, user, params, body)
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+func (c *Client) AssignUserRoles(ctx context.Context, domain string, user string, params *AssignUserRolesParams, body AssignUserRolesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignUserRolesRequest(c.Server, domain, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -24752,19 +24752,19 @@ func NewListUserRolesRequest(server string, domain string, user string) (*http.R
 	return req, nil
 }
 
-// NewRolesUserRequest calls the generic RolesUser builder with application/json body
-func NewRolesUserRequest(server string, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody) (*http.Request, error) {
+// NewAssignUserRolesRequest calls the generic AssignUserRoles builder with application/json body
+func NewAssignUserRolesRequest(server string, domain string, user string, params *AssignUserRolesParams, body AssignUserRolesJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewRolesUserRequestWithBody(server, domain, user, params, "application/json", bodyReader)
+	return NewAssignUserRolesRequestWithBody(server, domain, user, params, "application/json", bodyReader)
 }
 
-// NewRolesUserRequestWithBody constructs an http.Request for the RolesUser method, with any body, and a specified content type
-func NewRolesUserRequestWithBody(server string, domain string, user string, params *RolesUserParams, contentType string, body io.Reader) (*http.Request, error) {
+// NewAssignUserRolesRequestWithBody constructs an http.Request for the AssignUserRoles method, with any body, and a specified content type
+func NewAssignUserRolesRequestWithBody(server string, domain string, user string, params *AssignUserRolesParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -29534,23 +29534,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/roles (the `ListUserRoles` operationId).
 	ListUserRolesWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*ListUserRolesResponse, error)
 
-	// RolesUserWithBodyWithResponse Give a user more roles
+	// AssignUserRolesWithBodyWithResponse Give a user more roles
 	//
 	// The body is an array of the ids of roles. Needs the permission `user:update`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-	RolesUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RolesUserResponse, error)
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+	AssignUserRolesWithBodyWithResponse(ctx context.Context, domain string, user string, params *AssignUserRolesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignUserRolesResponse, error)
 
-	// RolesUserWithResponse Give a user more roles
+	// AssignUserRolesWithResponse Give a user more roles
 	//
 	// The body is an array of the ids of roles. Needs the permission `user:update`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-	RolesUserWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RolesUserResponse, error)
+	// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+	AssignUserRolesWithResponse(ctx context.Context, domain string, user string, params *AssignUserRolesParams, body AssignUserRolesJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignUserRolesResponse, error)
 
 	// DeleteUserRoleWithResponse Take a role from a user
 	//
@@ -39064,7 +39064,7 @@ func (r ListUserRolesResponse) ContentType() string {
 	return ""
 }
 
-type RolesUserResponse struct {
+type AssignUserRolesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
@@ -39074,22 +39074,22 @@ type RolesUserResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r RolesUserResponse) GetJSON200() *User {
+func (r AssignUserRolesResponse) GetJSON200() *User {
 	return r.JSON200
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r RolesUserResponse) GetJSONDefault() *Problem {
+func (r AssignUserRolesResponse) GetJSONDefault() *Problem {
 	return r.JSONDefault
 }
 
 // GetBody returns the raw response body bytes
-func (r RolesUserResponse) GetBody() []byte {
+func (r AssignUserRolesResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r RolesUserResponse) Status() string {
+func (r AssignUserRolesResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -39097,7 +39097,7 @@ func (r RolesUserResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r RolesUserResponse) StatusCode() int {
+func (r AssignUserRolesResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -39105,7 +39105,7 @@ func (r RolesUserResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r RolesUserResponse) ContentType() string {
+func (r AssignUserRolesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -44997,34 +44997,34 @@ func (c *ClientWithResponses) ListUserRolesWithResponse(ctx context.Context, dom
 	return ParseListUserRolesResponse(rsp)
 }
 
-// RolesUserWithBodyWithResponse Give a user more roles
+// AssignUserRolesWithBodyWithResponse Give a user more roles
 //
 // The body is an array of the ids of roles. Needs the permission `user:update`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-func (c *ClientWithResponses) RolesUserWithBodyWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RolesUserResponse, error) {
-	rsp, err := c.RolesUserWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+func (c *ClientWithResponses) AssignUserRolesWithBodyWithResponse(ctx context.Context, domain string, user string, params *AssignUserRolesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignUserRolesResponse, error) {
+	rsp, err := c.AssignUserRolesWithBody(ctx, domain, user, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseRolesUserResponse(rsp)
+	return ParseAssignUserRolesResponse(rsp)
 }
 
-// RolesUserWithResponse Give a user more roles
+// AssignUserRolesWithResponse Give a user more roles
 //
 // The body is an array of the ids of roles. Needs the permission `user:update`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /domains/{domain}/users/{user}/roles (the `RolesUser` operationId).
-func (c *ClientWithResponses) RolesUserWithResponse(ctx context.Context, domain string, user string, params *RolesUserParams, body RolesUserJSONRequestBody, reqEditors ...RequestEditorFn) (*RolesUserResponse, error) {
-	rsp, err := c.RolesUser(ctx, domain, user, params, body, reqEditors...)
+// Corresponds with POST /domains/{domain}/users/{user}/roles (the `AssignUserRoles` operationId).
+func (c *ClientWithResponses) AssignUserRolesWithResponse(ctx context.Context, domain string, user string, params *AssignUserRolesParams, body AssignUserRolesJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignUserRolesResponse, error) {
+	rsp, err := c.AssignUserRoles(ctx, domain, user, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseRolesUserResponse(rsp)
+	return ParseAssignUserRolesResponse(rsp)
 }
 
 // DeleteUserRoleWithResponse Take a role from a user
@@ -52072,15 +52072,15 @@ func ParseListUserRolesResponse(rsp *http.Response) (*ListUserRolesResponse, err
 	return response, nil
 }
 
-// ParseRolesUserResponse parses an HTTP response from a RolesUserWithResponse call
-func ParseRolesUserResponse(rsp *http.Response) (*RolesUserResponse, error) {
+// ParseAssignUserRolesResponse parses an HTTP response from a AssignUserRolesWithResponse call
+func ParseAssignUserRolesResponse(rsp *http.Response) (*AssignUserRolesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &RolesUserResponse{
+	response := &AssignUserRolesResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

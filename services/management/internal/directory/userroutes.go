@@ -38,7 +38,7 @@ func (h *users) mountChanges(m Mux) {
 		Answer: &configv1.Role{}, Shape: operation.Array,
 	})
 	m.Handle("POST "+user+"/roles", "user:update", h.giveRoles, operation.Operation{
-		Summary: "Give a user more roles.", Details: "The body is an array of the ids of roles.", Body: &configv1.Strings{},
+		ID: "assignUserRoles", Summary: "Give a user more roles.", Details: "The body is an array of the ids of roles.", Body: &configv1.Strings{},
 		Conditional: true, Answer: &directoryv1.User{},
 	})
 	m.Handle("DELETE "+user+"/roles/{role}", "user:update", h.takeRole, operation.Operation{

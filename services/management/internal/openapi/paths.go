@@ -157,6 +157,9 @@ func (b *builder) body(o Operation) object {
 			}
 		}
 	}
+	if text := examples()[o.ID+".ndjson"]; text != nil && media != mediaJSON {
+		content["example"] = string(text)
+	}
 	return object{"required": !op.BodyOptional, "content": object{media: content}}
 }
 
