@@ -24,6 +24,11 @@ var created = []string{
 	"createApplication", "createApplicationSecret",
 }
 
+// refused are operations about what only gateways bring into being, or what cannot be taken away.
+var refused = map[string]int{
+	"getUserConsent": http.StatusNotFound, "deleteUserConsent": http.StatusNotFound, "deleteUserIdentity": http.StatusBadRequest,
+}
+
 // TestTheExamplesAreAStory executes every operation of the OpenAPI document against management, the bodies being the
 // examples: first everything is made, then read, then changed, then deleted, what lies deepest first. What an example
 // calls an identifier stands for what the story has made. Every answer is held to the document.
@@ -118,7 +123,7 @@ func (s *story) tell(o openapi.Operation) {
 	}
 	body, media := s.example(o)
 	status, header, answer := s.request(o.Method, path, media, body)
-	if status != o.Operation.StatusOf() {
+	if want, ok := refused[o.ID]; status != o.Operation.StatusOf() && (!ok || status != want) {
 		s.Errorf("%s: %s %s answers %d %s\nto %s", o.ID, o.Method, path, status, answer, body)
 		return
 	}

@@ -48,11 +48,13 @@ func TestReadme(t *testing.T) {
 		// A reader is slower than the stream; a test is not.
 		api.Settle(g.Demonstration().Domain.ID, g.TechnicalURL)
 	}
-	if ran < 14 {
+	if ran < 32 {
 		t.Errorf("only %d of %d blocks were run", ran, len(blocks))
 	}
 	for _, name := range []string{
 		"TOKEN", "DOMAIN", "APPLICATION", "CLIENT_ID", "CLIENT_SECRET", "ACCESS_TOKEN", "REGISTERED",
+		"D", "ETAG", "SCOPE", "CERTIFICATE", "PARTNERS", "A", "SECRET", "ROLE", "USER_ID", "GROUP", "FORM", "AUDIT", "BEFORE",
+		"SUPPORT", "ROBOT", "ROBOT_TOKEN",
 	} {
 		if shell.run(t, `printf '%s' "$`+name+`"`) == "" {
 			t.Errorf("%s is empty", name)

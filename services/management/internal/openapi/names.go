@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
@@ -79,6 +80,9 @@ func verbOf(route operation.Route, segments []string) (verb string, rest []strin
 	onItem := parameter(last) != ""
 	if route.Method == http.MethodGet && route.Operation.Shape != operation.One {
 		return "list", segments, true
+	}
+	if body := route.Operation.Body; route.Method == http.MethodPost && body != nil && prototree.IsList(body.ProtoReflect().Descriptor()) {
+		return "add", segments, true
 	}
 	acts := !onItem && len(segments) > 1 &&
 		(strings.HasPrefix(last, "_") || route.Method == http.MethodPost && route.Operation.StatusOf() != http.StatusCreated ||

@@ -149,12 +149,10 @@ func (b *builder) body(o Operation) object {
 		media = mediaJSON
 	}
 	content := object{"schema": b.content(op.Body, media, op.BodyList, op.Merge)}
-	if media == mediaJSON {
-		if text := exampleOf(o.ID); text != nil {
-			var value any
-			if json.Unmarshal(text, &value) == nil { // a test reads them all
-				content["example"] = value
-			}
+	if text := exampleOf(o.ID); text != nil {
+		var value any
+		if json.Unmarshal(text, &value) == nil { // a test reads them all
+			content["example"] = value
 		}
 	}
 	if text := examples()[o.ID+".ndjson"]; text != nil && media != mediaJSON {
@@ -180,7 +178,7 @@ func (b *builder) content(m proto.Message, media string, list, merge bool) objec
 	case media == mediaJSON:
 		return s
 	}
-	return object{"type": "string", "contentMediaType": mediaJSON, "contentSchema": s, "description": "Each line is such an object."}
+	return object{"type": "string", "contentMediaType": media, "contentSchema": s, "description": "Each line is such an object."}
 }
 
 func (b *builder) responses(o Operation) object {
