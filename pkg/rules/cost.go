@@ -47,6 +47,7 @@ type size struct{ self, keys, items, deep uint64 }
 
 var sizes = map[string]size{
 	"login":                            {self: maxLogin},
+	"password":                         {self: maxLogin},
 	"request.params":                   {self: maxNames, keys: maxName, items: maxValues, deep: maxText},
 	"request.headers":                  {self: maxNames, keys: maxName, items: maxValues, deep: maxText},
 	"request":                          {items: maxText},

@@ -49,4 +49,12 @@ var examples = map[Place][]Example{
 		{`response.json.partner`, "a member of its answer"},
 		{`response.headers["x-partner"][0]`, "a header of its answer"},
 	},
+	ProviderRequest: {
+		{`https://people.example.com/check`, "always this address"},
+		{`{"name": "{#login}", "password": "{#password}"}`, "a body with what was typed"},
+	},
+	ProviderAnswer: {
+		{`response.status == 401`, "the site refuses somebody"},
+		{`response.json.blocked == true`, "a member of its answer says so"},
+	},
 }

@@ -14,6 +14,8 @@ import (
 type Input struct {
 	// Login is the identifier typed, or login_hint, or empty.
 	Login string
+	// Password is the one typed, where an identity provider asks another site about it.
+	Password string
 	// Request is the request being served.
 	Request Request
 	// Client is the application that asks; nil where unknown.
@@ -64,6 +66,11 @@ func (a *activation) ResolveName(name string) (any, bool) {
 			return types.WrapErr(&limitError{fmt.Sprintf("login is longer than %d bytes", maxLogin)}), true
 		}
 		return a.Login, true
+	case "password":
+		if len(a.Password) > maxLogin {
+			return types.WrapErr(&limitError{fmt.Sprintf("password is longer than %d bytes", maxLogin)}), true
+		}
+		return a.Password, true
 	case "request":
 		return (*requestValue)(&a.Request), true
 	case "client":

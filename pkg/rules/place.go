@@ -10,7 +10,8 @@ import (
 // Place is a kind of text in the configuration that may hold an expression.
 type Place int
 
-// The places. SelectionRule, FlowCondition and MapperCondition are compiled by [CompileRule], the others by [CompileTemplate].
+// The places. SelectionRule, FlowCondition, MapperCondition and ProviderAnswer are compiled by [CompileRule], the others
+// by [CompileTemplate].
 const (
 	// SelectionRule decides whether an identity provider takes part in a login. It gives true or false.
 	SelectionRule Place = iota
@@ -31,6 +32,11 @@ const (
 	// MapperCondition decides whether a person whom a provider asserts gets a role or joins a group. It gives true or
 	// false.
 	MapperCondition
+	// ProviderRequest is a part of the request by which an identity provider asks another site about a name and a
+	// password: literal text with {#…}. It gives a string.
+	ProviderRequest
+	// ProviderAnswer decides whether the answer of that site means that a person is refused. It gives true or false.
+	ProviderAnswer
 )
 
 // Places returns every place, in the order of their declaration.
@@ -90,6 +96,7 @@ var (
 	selector = append([]string{"identityProvider"}, always...)
 	answered = append([]string{"response"}, always...)
 	mapped   = []string{"profile", "identityProvider"}
+	asking   = append([]string{"password"}, always...)
 )
 
 var places = [...]definition{
@@ -103,6 +110,8 @@ var places = [...]definition{
 
 	Mapper:          {name: "mapper", gives: aValue, variables: mapped, env: environment(mapped)},
 	MapperCondition: {name: "mapperCondition", gives: aTruth, variables: mapped, env: environment(mapped)},
+	ProviderRequest: {name: "providerRequest", gives: aString, literal: true, variables: asking, env: environment(asking)},
+	ProviderAnswer:  {name: "providerAnswer", gives: aTruth, variables: answered, env: environment(answered)},
 }
 
 func (p Place) definition() *definition {

@@ -20,8 +20,9 @@ var (
 var variables = map[string]variable{
 	"login": {types.StringType,
 		"The identifier typed on the login form or sent as username of the password grant, else login_hint, else empty."},
-	"request": {requestType.celType(), "The request being served."},
-	"client":  {clientType.celType(), "The application that asks."},
+	"password": {types.StringType, "The password typed, in the request to a site that checks it."},
+	"request":  {requestType.celType(), "The request being served."},
+	"client":   {clientType.celType(), "The application that asks."},
 	"user": {openMap, "The person signing in, where known: id, username, email, firstName, lastName, source, groups, " +
 		"roles, additionalInformation. An expression that reads it too early fails."},
 	"context":          {contextType.celType(), "What this login knows."},

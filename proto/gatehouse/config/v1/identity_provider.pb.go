@@ -33,7 +33,7 @@ type IdentityProvider struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	Name      string                 `protobuf:"bytes,10,opt,name=name,proto3" json:"name,omitempty"`
-	// Redirects to another site. Follows from the type.
+	// Redirects to another site. Follows from the type; true is refused for a type that checks names and passwords itself.
 	External bool `protobuf:"varint,11,opt,name=external,proto3" json:"external,omitempty"`
 	// Made together with its domain.
 	System bool `protobuf:"varint,12,opt,name=system,proto3" json:"system,omitempty"`
@@ -2265,7 +2265,7 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12\"\n" +
 	"\rmax_pool_size\x18\n" +
 	" \x01(\x05R\vmaxPoolSize\x12#\n" +
-	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\xe6\a\n" +
+	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\xf4\a\n" +
 	"\fJDBCProvider\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x1a\n" +
@@ -2288,8 +2288,8 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x11password_encoding\x18\x11 \x01(\tR\x10passwordEncoding\x12,\n" +
 	"\x12use_dedicated_salt\x18\x12 \x01(\bR\x10useDedicatedSalt\x126\n" +
 	"\x17password_salt_attribute\x18\x13 \x01(\tR\x15passwordSaltAttribute\x12+\n" +
-	"\x11auto_provisioning\x18\x14 \x01(\bR\x10autoProvisioning\x12B\n" +
-	"\aoptions\x18\x15 \x03(\v2(.gatehouse.config.v1.JDBCProvider.OptionR\aoptions\x1a;\n" +
+	"\x11auto_provisioning\x18\x14 \x01(\bR\x10autoProvisioning\x12P\n" +
+	"\aoptions\x18\x15 \x03(\v2(.gatehouse.config.v1.JDBCProvider.OptionB\f\xa2\xbb\x18\b*\x06optionR\aoptions\x1a;\n" +
 	"\x06Option\x12\x16\n" +
 	"\x06option\x18\x01 \x01(\tR\x06option\x12\x19\n" +
 	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xdf\x05\n" +

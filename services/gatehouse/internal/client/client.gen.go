@@ -1807,7 +1807,7 @@ type IdentityProvider struct {
 	// DomainWhitelist The e-mail domains whose people may sign in with an external provider; empty = all.
 	DomainWhitelist []string `json:"domainWhitelist,omitempty"`
 
-	// External Redirects to another site. Follows from the type.
+	// External Redirects to another site. Follows from the type; true is refused for a type that checks names and passwords itself.
 	External *bool `json:"external,omitempty"`
 
 	// GroupMapper The same for groups.
@@ -2548,6 +2548,20 @@ type PhoneNumber struct {
 
 	// Value RFC 3966 or E.164: `+41 44 000 00 00`.
 	Value *string `json:"value,omitempty"`
+}
+
+// PluginType PluginType is a type of identity provider or of certificate that can be configured.
+type PluginType struct {
+	// Deployed Gateways run it. Otherwise it is accepted, checked and kept.
+	Deployed    *bool   `json:"deployed,omitempty"`
+	Description *string `json:"description,omitempty"`
+
+	// External Redirects to another site; of identity providers.
+	External *bool `json:"external,omitempty"`
+
+	// Id What `type` says.
+	Id   *string `json:"id,omitempty"`
+	Name *string `json:"name,omitempty"`
 }
 
 // Preview Preview is a page or a message made of sample data.
@@ -7216,6 +7230,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /organizations/{organization}/users/{user}/unlock (the `UnlockOrganizationUser` operationId).
 	UnlockOrganizationUser(ctx context.Context, organization string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlatformPluginsCertificates List the types of certificate
+	//
+	// Corresponds with GET /platform/plugins/certificates (the `ListPlatformPluginsCertificates` operationId).
+	ListPlatformPluginsCertificates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlatformPluginsCertificate Read a type of certificate
+	//
+	// Corresponds with GET /platform/plugins/certificates/{plugin} (the `GetPlatformPluginsCertificate` operationId).
+	GetPlatformPluginsCertificate(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlatformPluginsCertificateSchema Read the JSON Schema of the configuration of a type of certificate
+	//
+	// It describes the object; the member `configuration` also takes its JSON text.
+	//
+	// Corresponds with GET /platform/plugins/certificates/{plugin}/schema (the `GetPlatformPluginsCertificateSchema` operationId).
+	GetPlatformPluginsCertificateSchema(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlatformPluginsIdentities List the types of identity provider
+	//
+	// Corresponds with GET /platform/plugins/identities (the `ListPlatformPluginsIdentities` operationId).
+	ListPlatformPluginsIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlatformPluginsIdentity Read a type of identity provider
+	//
+	// Corresponds with GET /platform/plugins/identities/{plugin} (the `GetPlatformPluginsIdentity` operationId).
+	GetPlatformPluginsIdentity(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPlatformPluginsIdentitySchema Read the JSON Schema of the configuration of a type of identity provider
+	//
+	// It describes the object; the member `configuration` also takes its JSON text.
+	//
+	// Corresponds with GET /platform/plugins/identities/{plugin}/schema (the `GetPlatformPluginsIdentitySchema` operationId).
+	GetPlatformPluginsIdentitySchema(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListExpiringSecretsOfAllDomains List the client secrets of all domains of an environment that end soon or have ended, those first that end first
 	//
@@ -12979,6 +13027,100 @@ func (c *Client) DeleteOrganizationUserToken(ctx context.Context, organization s
 // Corresponds with POST /organizations/{organization}/users/{user}/unlock (the `UnlockOrganizationUser` operationId).
 func (c *Client) UnlockOrganizationUser(ctx context.Context, organization string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnlockOrganizationUserRequest(c.Server, organization, user)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPlatformPluginsCertificates List the types of certificate
+//
+// Corresponds with GET /platform/plugins/certificates (the `ListPlatformPluginsCertificates` operationId).
+func (c *Client) ListPlatformPluginsCertificates(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPlatformPluginsCertificatesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlatformPluginsCertificate Read a type of certificate
+//
+// Corresponds with GET /platform/plugins/certificates/{plugin} (the `GetPlatformPluginsCertificate` operationId).
+func (c *Client) GetPlatformPluginsCertificate(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPlatformPluginsCertificateRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlatformPluginsCertificateSchema Read the JSON Schema of the configuration of a type of certificate
+//
+// It describes the object; the member `configuration` also takes its JSON text.
+//
+// Corresponds with GET /platform/plugins/certificates/{plugin}/schema (the `GetPlatformPluginsCertificateSchema` operationId).
+func (c *Client) GetPlatformPluginsCertificateSchema(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPlatformPluginsCertificateSchemaRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPlatformPluginsIdentities List the types of identity provider
+//
+// Corresponds with GET /platform/plugins/identities (the `ListPlatformPluginsIdentities` operationId).
+func (c *Client) ListPlatformPluginsIdentities(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPlatformPluginsIdentitiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlatformPluginsIdentity Read a type of identity provider
+//
+// Corresponds with GET /platform/plugins/identities/{plugin} (the `GetPlatformPluginsIdentity` operationId).
+func (c *Client) GetPlatformPluginsIdentity(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPlatformPluginsIdentityRequest(c.Server, plugin)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPlatformPluginsIdentitySchema Read the JSON Schema of the configuration of a type of identity provider
+//
+// It describes the object; the member `configuration` also takes its JSON text.
+//
+// Corresponds with GET /platform/plugins/identities/{plugin}/schema (the `GetPlatformPluginsIdentitySchema` operationId).
+func (c *Client) GetPlatformPluginsIdentitySchema(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPlatformPluginsIdentitySchemaRequest(c.Server, plugin)
 	if err != nil {
 		return nil, err
 	}
@@ -27024,6 +27166,196 @@ func NewUnlockOrganizationUserRequest(server string, organization string, user s
 	return req, nil
 }
 
+// NewListPlatformPluginsCertificatesRequest constructs an http.Request for the ListPlatformPluginsCertificates method
+func NewListPlatformPluginsCertificatesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/certificates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPlatformPluginsCertificateRequest constructs an http.Request for the GetPlatformPluginsCertificate method
+func NewGetPlatformPluginsCertificateRequest(server string, plugin string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/certificates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPlatformPluginsCertificateSchemaRequest constructs an http.Request for the GetPlatformPluginsCertificateSchema method
+func NewGetPlatformPluginsCertificateSchemaRequest(server string, plugin string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/certificates/%s/schema", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPlatformPluginsIdentitiesRequest constructs an http.Request for the ListPlatformPluginsIdentities method
+func NewListPlatformPluginsIdentitiesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPlatformPluginsIdentityRequest constructs an http.Request for the GetPlatformPluginsIdentity method
+func NewGetPlatformPluginsIdentityRequest(server string, plugin string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/identities/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPlatformPluginsIdentitySchemaRequest constructs an http.Request for the GetPlatformPluginsIdentitySchema method
+func NewGetPlatformPluginsIdentitySchemaRequest(server string, plugin string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "plugin", plugin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/platform/plugins/identities/%s/schema", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListExpiringSecretsOfAllDomainsRequest constructs an http.Request for the ListExpiringSecretsOfAllDomains method
 func NewListExpiringSecretsOfAllDomainsRequest(server string, params *ListExpiringSecretsOfAllDomainsParams) (*http.Request, error) {
 	var err error
@@ -30033,6 +30365,52 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /organizations/{organization}/users/{user}/unlock (the `UnlockOrganizationUser` operationId).
 	UnlockOrganizationUserWithResponse(ctx context.Context, organization string, user string, reqEditors ...RequestEditorFn) (*UnlockOrganizationUserResponse, error)
+
+	// ListPlatformPluginsCertificatesWithResponse List the types of certificate
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/certificates (the `ListPlatformPluginsCertificates` operationId).
+	ListPlatformPluginsCertificatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlatformPluginsCertificatesResponse, error)
+
+	// GetPlatformPluginsCertificateWithResponse Read a type of certificate
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/certificates/{plugin} (the `GetPlatformPluginsCertificate` operationId).
+	GetPlatformPluginsCertificateWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsCertificateResponse, error)
+
+	// GetPlatformPluginsCertificateSchemaWithResponse Read the JSON Schema of the configuration of a type of certificate
+	//
+	// It describes the object; the member `configuration` also takes its JSON text.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/certificates/{plugin}/schema (the `GetPlatformPluginsCertificateSchema` operationId).
+	GetPlatformPluginsCertificateSchemaWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsCertificateSchemaResponse, error)
+
+	// ListPlatformPluginsIdentitiesWithResponse List the types of identity provider
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/identities (the `ListPlatformPluginsIdentities` operationId).
+	ListPlatformPluginsIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlatformPluginsIdentitiesResponse, error)
+
+	// GetPlatformPluginsIdentityWithResponse Read a type of identity provider
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/identities/{plugin} (the `GetPlatformPluginsIdentity` operationId).
+	GetPlatformPluginsIdentityWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsIdentityResponse, error)
+
+	// GetPlatformPluginsIdentitySchemaWithResponse Read the JSON Schema of the configuration of a type of identity provider
+	//
+	// It describes the object; the member `configuration` also takes its JSON text.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /platform/plugins/identities/{plugin}/schema (the `GetPlatformPluginsIdentitySchema` operationId).
+	GetPlatformPluginsIdentitySchemaWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsIdentitySchemaResponse, error)
 
 	// ListExpiringSecretsOfAllDomainsWithResponse List the client secrets of all domains of an environment that end soon or have ended, those first that end first
 	//
@@ -40962,6 +41340,294 @@ func (r UnlockOrganizationUserResponse) ContentType() string {
 	return ""
 }
 
+type ListPlatformPluginsCertificatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]PluginType
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPlatformPluginsCertificatesResponse) GetJSON200() *[]PluginType {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListPlatformPluginsCertificatesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPlatformPluginsCertificatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPlatformPluginsCertificatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPlatformPluginsCertificatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPlatformPluginsCertificatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPlatformPluginsCertificateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginType
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPlatformPluginsCertificateResponse) GetJSON200() *PluginType {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPlatformPluginsCertificateResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPlatformPluginsCertificateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPlatformPluginsCertificateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPlatformPluginsCertificateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPlatformPluginsCertificateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPlatformPluginsCertificateSchemaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPlatformPluginsCertificateSchemaResponse) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPlatformPluginsCertificateSchemaResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPlatformPluginsCertificateSchemaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPlatformPluginsCertificateSchemaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPlatformPluginsCertificateSchemaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPlatformPluginsCertificateSchemaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPlatformPluginsIdentitiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]PluginType
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPlatformPluginsIdentitiesResponse) GetJSON200() *[]PluginType {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListPlatformPluginsIdentitiesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPlatformPluginsIdentitiesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPlatformPluginsIdentitiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPlatformPluginsIdentitiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPlatformPluginsIdentitiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPlatformPluginsIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginType
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPlatformPluginsIdentityResponse) GetJSON200() *PluginType {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPlatformPluginsIdentityResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPlatformPluginsIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPlatformPluginsIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPlatformPluginsIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPlatformPluginsIdentityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPlatformPluginsIdentitySchemaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPlatformPluginsIdentitySchemaResponse) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPlatformPluginsIdentitySchemaResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPlatformPluginsIdentitySchemaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPlatformPluginsIdentitySchemaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPlatformPluginsIdentitySchemaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPlatformPluginsIdentitySchemaResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListExpiringSecretsOfAllDomainsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -45831,6 +46497,88 @@ func (c *ClientWithResponses) UnlockOrganizationUserWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseUnlockOrganizationUserResponse(rsp)
+}
+
+// ListPlatformPluginsCertificatesWithResponse List the types of certificate
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/certificates (the `ListPlatformPluginsCertificates` operationId).
+func (c *ClientWithResponses) ListPlatformPluginsCertificatesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlatformPluginsCertificatesResponse, error) {
+	rsp, err := c.ListPlatformPluginsCertificates(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPlatformPluginsCertificatesResponse(rsp)
+}
+
+// GetPlatformPluginsCertificateWithResponse Read a type of certificate
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/certificates/{plugin} (the `GetPlatformPluginsCertificate` operationId).
+func (c *ClientWithResponses) GetPlatformPluginsCertificateWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsCertificateResponse, error) {
+	rsp, err := c.GetPlatformPluginsCertificate(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPlatformPluginsCertificateResponse(rsp)
+}
+
+// GetPlatformPluginsCertificateSchemaWithResponse Read the JSON Schema of the configuration of a type of certificate
+//
+// It describes the object; the member `configuration` also takes its JSON text.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/certificates/{plugin}/schema (the `GetPlatformPluginsCertificateSchema` operationId).
+func (c *ClientWithResponses) GetPlatformPluginsCertificateSchemaWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsCertificateSchemaResponse, error) {
+	rsp, err := c.GetPlatformPluginsCertificateSchema(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPlatformPluginsCertificateSchemaResponse(rsp)
+}
+
+// ListPlatformPluginsIdentitiesWithResponse List the types of identity provider
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/identities (the `ListPlatformPluginsIdentities` operationId).
+func (c *ClientWithResponses) ListPlatformPluginsIdentitiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlatformPluginsIdentitiesResponse, error) {
+	rsp, err := c.ListPlatformPluginsIdentities(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPlatformPluginsIdentitiesResponse(rsp)
+}
+
+// GetPlatformPluginsIdentityWithResponse Read a type of identity provider
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/identities/{plugin} (the `GetPlatformPluginsIdentity` operationId).
+func (c *ClientWithResponses) GetPlatformPluginsIdentityWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsIdentityResponse, error) {
+	rsp, err := c.GetPlatformPluginsIdentity(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPlatformPluginsIdentityResponse(rsp)
+}
+
+// GetPlatformPluginsIdentitySchemaWithResponse Read the JSON Schema of the configuration of a type of identity provider
+//
+// It describes the object; the member `configuration` also takes its JSON text.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /platform/plugins/identities/{plugin}/schema (the `GetPlatformPluginsIdentitySchema` operationId).
+func (c *ClientWithResponses) GetPlatformPluginsIdentitySchemaWithResponse(ctx context.Context, plugin string, reqEditors ...RequestEditorFn) (*GetPlatformPluginsIdentitySchemaResponse, error) {
+	rsp, err := c.GetPlatformPluginsIdentitySchema(ctx, plugin, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPlatformPluginsIdentitySchemaResponse(rsp)
 }
 
 // ListExpiringSecretsOfAllDomainsWithResponse List the client secrets of all domains of an environment that end soon or have ended, those first that end first
@@ -53372,6 +54120,204 @@ func ParseUnlockOrganizationUserResponse(rsp *http.Response) (*UnlockOrganizatio
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPlatformPluginsCertificatesResponse parses an HTTP response from a ListPlatformPluginsCertificatesWithResponse call
+func ParseListPlatformPluginsCertificatesResponse(rsp *http.Response) (*ListPlatformPluginsCertificatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPlatformPluginsCertificatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []PluginType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPlatformPluginsCertificateResponse parses an HTTP response from a GetPlatformPluginsCertificateWithResponse call
+func ParseGetPlatformPluginsCertificateResponse(rsp *http.Response) (*GetPlatformPluginsCertificateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPlatformPluginsCertificateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPlatformPluginsCertificateSchemaResponse parses an HTTP response from a GetPlatformPluginsCertificateSchemaWithResponse call
+func ParseGetPlatformPluginsCertificateSchemaResponse(rsp *http.Response) (*GetPlatformPluginsCertificateSchemaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPlatformPluginsCertificateSchemaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPlatformPluginsIdentitiesResponse parses an HTTP response from a ListPlatformPluginsIdentitiesWithResponse call
+func ParseListPlatformPluginsIdentitiesResponse(rsp *http.Response) (*ListPlatformPluginsIdentitiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPlatformPluginsIdentitiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []PluginType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPlatformPluginsIdentityResponse parses an HTTP response from a GetPlatformPluginsIdentityWithResponse call
+func ParseGetPlatformPluginsIdentityResponse(rsp *http.Response) (*GetPlatformPluginsIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPlatformPluginsIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPlatformPluginsIdentitySchemaResponse parses an HTTP response from a GetPlatformPluginsIdentitySchemaWithResponse call
+func ParseGetPlatformPluginsIdentitySchemaResponse(rsp *http.Response) (*GetPlatformPluginsIdentitySchemaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPlatformPluginsIdentitySchemaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -37,6 +37,17 @@ var Groups = &Kind[*configv1.Group]{
 	},
 	Validate: validateGroup,
 	References: []Reference[*configv1.Group]{{
+		Kind:  "identity_provider",
+		Field: "groupMapper",
+		Value: (*configv1.Group).GetId,
+		In: func(from resource.Resource, gone *configv1.Group) bool {
+			_, named := from.(*configv1.IdentityProvider).GetGroupMapper()[gone.GetId()]
+			return named
+		},
+		Remove: func(from resource.Resource, gone *configv1.Group) {
+			delete(from.(*configv1.IdentityProvider).GetGroupMapper(), gone.GetId())
+		},
+	}, {
 		Kind:  "group",
 		Field: "groups",
 		Value: (*configv1.Group).GetId,

@@ -3,7 +3,11 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -19,6 +23,7 @@ var IdentityProviders = &Kind[*configv1.IdentityProvider]{
 	Parent:    Domains,
 	List:      Bare,
 	ChoosesID: true,
+	Needs:     NeedsRoles | NeedsGroups,
 	Name:      (*configv1.IdentityProvider).GetName,
 	Posted:    needsConfiguration,
 	Put: func(body prototree.Object, _ *configv1.IdentityProvider) (prototree.Object, error) {
@@ -67,7 +72,12 @@ func needsConfiguration(body prototree.Object) (prototree.Object, error) {
 // normalizeProvider hashes the passwords of inline users, except those that are hashes of passwords already: argon2id or
 // bcrypt. The hash of a generated secret has no salt and costs nothing to try, so it is not one of them.
 func normalizeProvider(ctx context.Context, s *Scene, _, p *configv1.IdentityProvider) error {
-	p.External = false // no type of today redirects
+	if t, ok := typeOf(p); ok {
+		if p.GetExternal() && !t.External {
+			return broken("external", "true", "must be false for a provider that checks names and passwords itself")
+		}
+		p.External = t.External
+	}
 	for i, u := range p.GetInline().GetUsers() {
 		if u.GetPassword() == "" || (secret.Known(u.GetPassword()) && !secret.IsGenerated(u.GetPassword())) {
 			continue
@@ -81,7 +91,7 @@ func normalizeProvider(ctx context.Context, s *Scene, _, p *configv1.IdentityPro
 	return nil
 }
 
-func validateProvider(_ *Scene, old, p *configv1.IdentityProvider) error {
+func validateProvider(s *Scene, old, p *configv1.IdentityProvider) error {
 	if err := required("name", p.GetName()); err != nil {
 		return err
 	}
@@ -96,10 +106,46 @@ func validateProvider(_ *Scene, old, p *configv1.IdentityProvider) error {
 			return broken(index("domainWhitelist", i), d, "must be a domain name")
 		}
 	}
+	c := &configuration{}
+	if t, ok := typeOf(p); ok {
+		c.has(configOf(p), t.Required)
+		if t.check != nil {
+			t.check(c, p)
+		}
+	}
+	if c.err != nil {
+		return c.err
+	}
 	if err := checkMappers(p); err != nil {
 		return err
 	}
-	return validateInline(p.GetInline())
+	return checkMapped(s, p)
+}
+
+// configOf returns the message of the configuration.
+func configOf(p *configv1.IdentityProvider) proto.Message {
+	m := p.ProtoReflect()
+	return m.Get(m.WhichOneof(m.Descriptor().Oneofs().ByName("config"))).Message().Interface()
+}
+
+// checkMapped refuses mappers that give people a role or a group that the domain does not have.
+func checkMapped(s *Scene, p *configv1.IdentityProvider) error {
+	for _, name := range slices.Sorted(maps.Keys(p.GetMappers())) {
+		if err := required(prototree.Member("mappers", name), p.GetMappers()[name]); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.GetRoleMapper())) {
+		if !slices.ContainsFunc(s.Roles, func(r *configv1.Role) bool { return r.GetId() == id }) {
+			return dangling(prototree.Member("roleMapper", id), "Role", id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.GetGroupMapper())) {
+		if !slices.ContainsFunc(s.Groups, func(g *configv1.Group) bool { return g.GetId() == id }) {
+			return dangling(prototree.Member("groupMapper", id), "Group", id)
+		}
+	}
+	return nil
 }
 
 // providerType tells the arms of the variant apart.

@@ -96,6 +96,8 @@ type Reference[R resource.Resource] struct {
 	Kind, Field string
 	// Value is what stands there.
 	Value func(R) string
+	// In reports whether a resource has the reference, where it is no value of a member, such as the key of a map.
+	In func(from resource.Resource, gone R) bool
 	// Refuse is the text by which a deletion is refused while there is a reference. Empty: references are removed.
 	Refuse string
 	// Remove takes the reference out of a resource that has it.

@@ -34,6 +34,17 @@ var Roles = &Kind[*configv1.Role]{
 	},
 	Validate: validateRole,
 	References: []Reference[*configv1.Role]{{
+		Kind:  "identity_provider",
+		Field: "roleMapper",
+		Value: (*configv1.Role).GetId,
+		In: func(from resource.Resource, gone *configv1.Role) bool {
+			_, named := from.(*configv1.IdentityProvider).GetRoleMapper()[gone.GetId()]
+			return named
+		},
+		Remove: func(from resource.Resource, gone *configv1.Role) {
+			delete(from.(*configv1.IdentityProvider).GetRoleMapper(), gone.GetId())
+		},
+	}, {
 		Kind:  "group",
 		Field: "roles",
 		Value: (*configv1.Role).GetId,

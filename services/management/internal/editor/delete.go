@@ -95,7 +95,13 @@ func detach[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if ref.Refuse != "" {
 			most = 1
 		}
-		users, err := find.having(ctx, from, gone.GetDomain(), ref.Field, ref.Value(gone), most)
+		var users []resource.Resource
+		if ref.In != nil {
+			users, err = find.all(ctx, from, gone.GetDomain())
+			users = slices.DeleteFunc(slices.Clone(users), func(r resource.Resource) bool { return !ref.In(r, gone) })
+		} else {
+			users, err = find.having(ctx, from, gone.GetDomain(), ref.Field, ref.Value(gone), most)
+		}
 		if err != nil {
 			return nil, err
 		}

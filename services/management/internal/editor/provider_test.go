@@ -14,7 +14,7 @@ import (
 func TestIdentityProviders(t *testing.T) {
 	r := newRig(t)
 	_, at := r.domain("Acme")
-	p, _, err := Create(r.ctx, r.Editor, catalog.IdentityProviders, at, r.tree(`{"id": "staff", "name": "Staff", "type": "inline-am-idp", "external": true,
+	p, _, err := Create(r.ctx, r.Editor, catalog.IdentityProviders, at, r.tree(`{"id": "staff", "name": "Staff", "type": "inline-am-idp", "external": false,
 		"configuration": "{\"users\":[{\"username\":\"Ann\",\"password\":\"one\"},{\"username\":\"bob\",\"password\":\"two\"}]}"}`))
 	if err != nil {
 		t.Fatal(err)

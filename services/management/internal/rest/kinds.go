@@ -17,7 +17,7 @@ func mountKinds(m *Mux) {
 	Mount(m, catalog.Domains, Special{})
 	Mount(m, catalog.Applications, applications)
 	Mount(m, catalog.IdentityProviders, Special{
-		Summary: only("id", "name", "type", "system", "external"),
+		Summary: only("id", "name", "type", "system", "external", "passwordPolicy"),
 	})
 	Mount(m, catalog.Scopes, Special{MaxSize: 50})
 	Mount(m, catalog.Certificates, Special{})

@@ -95,3 +95,12 @@ func writeList[M proto.Message](m *Mux, w http.ResponseWriter, all []M) error {
 	}
 	return m.JSON(w, http.StatusOK, list)
 }
+
+// writeMessage answers with one message.
+func writeMessage(m *Mux, w http.ResponseWriter, one proto.Message) error {
+	tree, err := prototree.Management.Encode(one)
+	if err != nil {
+		return err
+	}
+	return m.JSON(w, http.StatusOK, tree)
+}
