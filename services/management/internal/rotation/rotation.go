@@ -13,7 +13,6 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -26,10 +25,24 @@ const (
 	releaseWithin = 2 * time.Second
 )
 
+// Editor knows what is due and does it: *editor.Editor.
+type Editor interface {
+	// Rotating returns the domains that may have something due.
+	Rotating(ctx context.Context) ([]string, error)
+	// RotateDue makes the next step that is due in a domain, and reports whether there was one.
+	RotateDue(ctx context.Context, domain string) (bool, error)
+}
+
+// Leases lets one replica at a time be the one: *store.Leases.
+type Leases interface {
+	Acquire(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, bool, error)
+	Release(ctx context.Context, lease store.Lease) error
+}
+
 // Options are what a Rotator works with. Editor and Leases are needed.
 type Options struct {
-	Editor *editor.Editor
-	Leases *store.Leases
+	Editor Editor
+	Leases Leases
 	Logger *slog.Logger
 	// Every is how often it is looked what is due; 0 means a minute.
 	Every time.Duration
