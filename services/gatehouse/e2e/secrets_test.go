@@ -58,6 +58,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 	keep("an inline user's password", "Carols-secret-word-1")
 
+	versioned, byTheWay := s.hoard(t, keep)
+
 	// A login with a wrong password first, then everything that brings tokens.
 	verifier := oauth2.GenerateVerifier()
 	keep("a PKCE verifier", verifier)
@@ -115,7 +117,12 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 
 	// What management answers to reads.
-	reads := []string{"/domains", "/organizations/DEFAULT/audits?size=1000", s.path("/audits?size=1000")}
+	reads := append([]string{"/domains", "/organizations/DEFAULT/audits?size=1000", s.path("/audits?size=1000"),
+		s.path("/history?size=100"), s.path("/users/_export")}, byTheWay...)
+	versioned = append(versioned, s.path("/applications/"+web.app), s.path("/applications/"+service.app))
+	for _, path := range versioned {
+		reads = append(reads, s.past(t, path)...)
+	}
 	for _, id := range []string{s.id, demo.Domain.ID} {
 		reads = append(reads, "/domains/"+id)
 		for _, below := range []string{"/applications?size=50", "/identities", "/certificates", "/scopes", "/users"} {
@@ -171,7 +178,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Error(err)
 	}
 	// What is no secret is found, so the secrets would be.
-	for _, known := range []string{web.id, service.id, bobEmail, made.Text("client_id")} {
+	for _, known := range []string{web.id, service.id, bobEmail, made.Text("client_id"), "dir.example", "ivy@example.com"} {
 		if !strings.Contains(stored.String(), known) {
 			t.Errorf("the database does not contain %s", known)
 		}
