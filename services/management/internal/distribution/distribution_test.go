@@ -234,6 +234,8 @@ func TestUnreadableResourceIsRememberedOnce(t *testing.T) {
 // TestResourceThatCannotTravel: the others must not wait for it.
 func TestResourceThatCannotTravel(t *testing.T) {
 	h := newHouse(t)
+	// Writing so much takes the embedded database seconds, and its record as long again.
+	h.store = h.open(h.uri, func(o *store.Options) { o.GracePeriod, o.OperationTimeout = time.Minute, time.Minute })
 	h.write(nil, scope("a"))
 	huge := scope("huge")
 	huge.Description = strings.Repeat("x", configsync.MaxResourceBytes)
