@@ -14,19 +14,19 @@ const (
 )
 
 // Limits of hashes that come from elsewhere. They keep a hostile or mistyped record from taking the machine's memory
-// or time; everything a sensible system writes lies within them.
+// or time: a slot of a Hasher needs no more than 64 MiB (the second recommendation of RFC 9106 §4) and about half a second.
 const (
 	maxEncoded    = 512
-	minMemory     = 8          // KiB per lane
-	maxMemory     = 256 * 1024 // KiB
+	minMemory     = 8         // KiB per lane
+	maxMemory     = 64 * 1024 // KiB
 	maxTime       = 16
 	maxThreads    = 16
-	maxWork       = 512 * 1024 // KiB × passes
+	maxWork       = 256 * 1024 // KiB × passes
 	minSalt       = 8
 	maxSalt       = 64
 	minKey        = 16
 	maxKey        = 64
-	maxBcryptCost = 14
+	maxBcryptCost = 12
 )
 
 type hashKind uint8

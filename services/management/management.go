@@ -119,8 +119,9 @@ func New(c Config) (*Management, error) {
 	hasher := secret.NewHasher()
 	recorder := audit.New(audit.Options{Audits: db.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	held := image.New()
+	// Operators do not queue behind the people of domains, whose hashes may come from elsewhere.
 	operators, err := operator.New(operator.Options{
-		Store: db, Hasher: hasher, Lifetime: c.TokenLifetime, Journal: recorder, Logger: log,
+		Store: db, Hasher: secret.NewHasher(), Lifetime: c.TokenLifetime, Journal: recorder, Logger: log,
 	})
 	if err != nil {
 		return nil, err

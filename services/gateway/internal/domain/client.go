@@ -118,7 +118,7 @@ type ClientProvider struct {
 	Rule *rules.Rule
 }
 
-// IsExternal, SelectionRule and RuleFields implement selection.Candidate.
+// IsExternal implements selection.Candidate.
 func (p ClientProvider) IsExternal() bool { return p.External }
 
 // SelectionRule implements selection.Candidate.

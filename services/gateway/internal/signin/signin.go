@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -76,6 +77,7 @@ type Result struct {
 // account ends the search, and so does a provider that cannot be asked: to go on would let somebody in by a provider that
 // was not meant for them.
 func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
+	username = strings.TrimSpace(username) // the counter, the rules and the providers see one name
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
 	candidates := selection.Internal(ctx, c.Providers, in, func(p domain.ClientProvider, err error) {
 		s.ruleFailed(d.ID)
@@ -112,8 +114,11 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 			return Result{}, fmt.Errorf("sign in: %w", err)
 		}
 		if c.Lockout != nil {
-			if err := s.attempts.ForgetAttempts(ctx, accounts...); err != nil {
+			if err := s.attempts.ForgetAttempts(ctx, account); err != nil {
 				return Result{}, fmt.Errorf("attempts to sign in: %w", err)
+			}
+			for _, earlier := range accounts[:i] { // they refused somebody who is not theirs
+				s.abandon(ctx, c.Lockout, earlier)
 			}
 		}
 		return Result{Person: tokens.PersonOf(user), Provider: p.ID, ACR: ACRPassword, AMR: []string{AMRPassword}}, nil

@@ -171,8 +171,15 @@ func TestLockout(t *testing.T) {
 		want("an outage is not the person's fault", try("ann", ""), idp.ErrUnavailable)
 	}
 	want("the right one in time", try("ann", "first"), nil)
+	want("a wrong one again", try("ann", "wrong"), signin.ErrCredentials)
+	want("one provider's success does not reset the other's count", try("ann", "wrong"), signin.ErrLocked)
+	for range 2 {
+		want("wrong passwords", try("eve", "wrong"), signin.ErrCredentials)
+	}
+	want("blanks make no other account", try(" eve\u00a0", "wrong"), signin.ErrCredentials)
+	want("blanks make no other account", try("eve ", "first"), signin.ErrLocked)
 	for range 3 {
-		want("wrong passwords", try("ann", "wrong"), signin.ErrCredentials)
+		_ = try("ann", "wrong")
 	}
 	err := try("ann", "first")
 	want("the right one, too late", err, signin.ErrLocked)
