@@ -93,6 +93,11 @@ func changes(like proto.Message, body prototree.Object) bool {
 func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, ifMatch int64, action Action,
 	change func(ctx context.Context, s *catalog.Scene, old R) (R, error),
 ) (R, error) {
+	domain := at.Domain
+	if k.Parent == nil {
+		domain = id
+	}
+	defer referring(e, k, domain)()
 	defer e.locks.lock(k.Arm + "/" + id)()
 	var result R
 	err := again(ifMatch, func(lostBefore bool) error {

@@ -79,6 +79,8 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 	if k.Parent == nil {
 		// Much comes along with a domain, keys among it. Whoever is late to a name finds out before that is made.
 		defer e.locks.lock(k.Arm + "/")()
+	} else {
+		defer referring(e, k, at.Domain)()
 	}
 	var made R
 	var issued catalog.Issued

@@ -21,6 +21,7 @@ import (
 // nobody sees or serves them. What is left of them after emptyingTime, or after a failure, the sweep of the store
 // removes.
 func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, ifMatch int64) (int64, error) {
+	defer deleting(e, k, at.Domain)()
 	defer e.locks.lock(k.Arm + "/" + id)()
 	if k.Guard != nil {
 		defer e.locks.lock(k.Arm + " of " + at.Domain)() // what is looked at lies around the resource
