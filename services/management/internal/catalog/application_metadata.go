@@ -78,7 +78,7 @@ var metadataRules = []func(*configv1.OAuthSettings) error{
 	checkSubjectType, checkWebMembers, checkSector, checkKeys, checkAlgorithms, checkSelfSigned, checkInitiateLogin,
 }
 
-func checkMetadata(_ *Scene, a *configv1.Application) error {
+func checkMetadata(_ *Scene, _, a *configv1.Application) error {
 	for _, check := range metadataRules {
 		if err := check(a.GetSettings().GetOauth()); err != nil {
 			return err

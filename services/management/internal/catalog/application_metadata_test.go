@@ -188,7 +188,7 @@ func TestEveryKnownGrantType(t *testing.T) {
 		for _, suffix := range []string{"", "~anything"} {
 			a := anApplication()
 			a.Settings.Oauth.GrantTypes = append(a.Settings.Oauth.GrantTypes, grant+suffix)
-			if err := checkGrantTypes(nil, a); err != nil {
+			if err := checkGrantTypes(nil, nil, a); err != nil {
 				t.Errorf("%s%s: %v", grant, suffix, err)
 			}
 		}
@@ -277,11 +277,11 @@ func TestKeysAreHeldWhileTheyAreNeeded(t *testing.T) {
 	holds("a fresh value", plain)
 	s.Fresh = nil
 	holds("later", plain)
-	if err := checkKeptSecret(s, a); err != nil {
+	if err := checkKeptSecret(s, nil, a); err != nil {
 		t.Error(err)
 	}
 	c.ExpiresAt = timestamppb.New(s.Now.Add(-time.Second))
-	if err := checkKeptSecret(s, a); err == nil {
+	if err := checkKeptSecret(s, nil, a); err == nil {
 		t.Error("a secret that has ended is no key")
 	}
 	o.TokenEndpointAuthMethod = "client_secret_basic"

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -17,11 +16,11 @@ import (
 const oauthPath = "settings.oauth."
 
 // applicationRules are the documented rules; the first one that is broken is the answer.
-var applicationRules = []func(s *Scene, a *configv1.Application) error{
+var applicationRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkMembers,
 	checkClaimNames,
 	checkGrantTypes,
-	func(_ *Scene, a *configv1.Application) error {
+	func(_ *Scene, _, a *configv1.Application) error {
 		correspond(a.GetSettings().GetOauth())
 		return nil
 	},
@@ -43,12 +42,12 @@ var applicationRules = []func(s *Scene, a *configv1.Application) error{
 
 // validateApplication runs the rules. A change of nothing but secrets is possible in an application that breaks a rule
 // which came later, or which its domain has changed since.
-func validateApplication(s *Scene, _, a *configv1.Application) error {
+func validateApplication(s *Scene, old, a *configv1.Application) error {
 	if s.SecretChange {
 		return nil
 	}
 	for _, check := range applicationRules {
-		if err := check(s, a); err != nil {
+		if err := check(s, old, a); err != nil {
 			return err
 		}
 	}
@@ -56,8 +55,8 @@ func validateApplication(s *Scene, _, a *configv1.Application) error {
 }
 
 // checkMembers holds constraints of single members.
-func checkMembers(_ *Scene, a *configv1.Application) error {
-	if err := required("name", a.GetName()); err != nil {
+func checkMembers(_ *Scene, old, a *configv1.Application) error {
+	if err := renamed(old.GetName(), a.GetName()); err != nil {
 		return err
 	}
 	oauth := a.GetSettings().GetOauth()
@@ -90,7 +89,7 @@ func checkMembers(_ *Scene, a *configv1.Application) error {
 }
 
 // checkClaimNames refuses what the gateway alone sets: a custom value would say something untrue about the token.
-func checkClaimNames(_ *Scene, a *configv1.Application) error {
+func checkClaimNames(_ *Scene, _, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	for i, c := range oauth.GetTokenCustomClaims() {
 		path := index(oauthPath+"tokenCustomClaims", i)
@@ -111,7 +110,7 @@ func checkClaimNames(_ *Scene, a *configv1.Application) error {
 
 func checkClaimName(path, name string) error {
 	if name == "" || len(name) > 256 || oauth2.ReservedClaim(name) ||
-		strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		strings.ContainsFunc(name, isBlankOrControl) {
 		return fault.Invalidf("Invalid token claims: %s", name).At(path+".claimName", "is reserved or no name of a claim")
 	}
 	return nil
@@ -131,7 +130,7 @@ var knownGrantTypes = []string{
 	"urn:ietf:params:oauth:grant-type:uma-ticket",
 }
 
-func checkGrantTypes(_ *Scene, a *configv1.Application) error {
+func checkGrantTypes(_ *Scene, _, a *configv1.Application) error {
 	refuse := func(path string) error {
 		return fault.Invalidf("Missing or invalid grant type.").At(path, "is missing or no known grant type")
 	}
@@ -153,7 +152,7 @@ func checkGrantTypes(_ *Scene, a *configv1.Application) error {
 	return nil
 }
 
-func checkRefreshGrant(_ *Scene, a *configv1.Application) error {
+func checkRefreshGrant(_ *Scene, _, a *configv1.Application) error {
 	grants := a.GetSettings().GetOauth().GetGrantTypes()
 	if !slices.Contains(grants, string(oauth2.GrantRefreshToken)) {
 		return nil
@@ -177,10 +176,20 @@ func hasGrant(grants []string, grant string) bool {
 	})
 }
 
-func checkScopes(s *Scene, a *configv1.Application) error {
+// checkScopes lets a scope stay that is gone: it was deleted at the same time, and keeps nobody from changing the rest.
+func checkScopes(s *Scene, old, a *configv1.Application) error {
+	before := map[string]int{}
+	for _, setting := range old.GetSettings().GetOauth().GetScopeSettings() {
+		before[setting.GetScope()]++
+	}
+	given := map[string]int{}
 	for i, setting := range a.GetSettings().GetOauth().GetScopeSettings() {
-		if !hasScope(s.Scopes, setting.GetScope()) {
-			return invalidScope(i, setting.GetScope())
+		key := setting.GetScope()
+		if before[key] == 0 && !hasScope(s.Scopes, key) {
+			return invalidScope(i, key)
+		}
+		if given[key]++; given[key] > max(1, before[key]) {
+			return broken(index(oauthPath+"scopeSettings", i)+".scope", key, givenOnce)
 		}
 	}
 	return nil
@@ -191,7 +200,7 @@ func invalidScope(i int, key string) error {
 	return fault.Invalidf("%s", text).At(index(oauthPath+"scopeSettings", i)+".scope", text)
 }
 
-func checkAuthMethod(s *Scene, a *configv1.Application) error {
+func checkAuthMethod(s *Scene, _, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	const path = oauthPath + "tokenEndpointAuthMethod"
 	name := oauth.GetTokenEndpointAuthMethod()
@@ -222,7 +231,7 @@ func listed[S ~string](names []S) string {
 }
 
 // checkTLS wants exactly one of the ways to recognise a certificate (RFC 8705 §2.1.2).
-func checkTLS(_ *Scene, a *configv1.Application) error {
+func checkTLS(_ *Scene, _, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	if oauth.GetTokenEndpointAuthMethod() != string(oauth2.AuthTLS) {
 		return nil
@@ -248,20 +257,31 @@ func checkTLS(_ *Scene, a *configv1.Application) error {
 	return fault.Invalidf("%s", text).At(oauthPath+"tokenEndpointAuthMethod", text)
 }
 
-func checkReferences(s *Scene, a *configv1.Application) error {
+// checkReferences lets references stay that lead nowhere any more, as checkScopes does.
+func checkReferences(s *Scene, old, a *configv1.Application) error {
+	before := map[string]int{}
+	for _, p := range old.GetIdentityProviders() {
+		before[p.GetIdentity()]++
+	}
+	given := map[string]int{}
 	for i, p := range a.GetIdentityProviders() {
-		if !slices.ContainsFunc(s.Providers, func(q *configv1.IdentityProvider) bool { return q.GetId() == p.GetIdentity() }) {
-			return dangling(index("identityProviders", i)+".identity", "Identity Provider", p.GetIdentity())
+		id, path := p.GetIdentity(), index("identityProviders", i)+".identity"
+		known := func(q *configv1.IdentityProvider) bool { return q.GetId() == id }
+		if before[id] == 0 && !slices.ContainsFunc(s.Providers, known) {
+			return dangling(path, "Identity Provider", id)
+		}
+		if given[id]++; given[id] > max(1, before[id]) {
+			return broken(path, id, givenOnce)
 		}
 	}
-	if id := a.GetCertificate(); id != "" && certificateByID(s.Certificates, id) == nil {
+	if id := a.GetCertificate(); id != "" && id != old.GetCertificate() && certificateByID(s.Certificates, id) == nil {
 		return dangling("certificate", "Certificate", id)
 	}
 	return nil
 }
 
 // checkExpressions compiles every expression as a gateway will.
-func checkExpressions(s *Scene, a *configv1.Application) error {
+func checkExpressions(s *Scene, _, a *configv1.Application) error {
 	for i, p := range a.GetIdentityProviders() {
 		if _, err := rules.CompileRule(rules.SelectionRule, p.GetSelectionRule()); err != nil {
 			return badExpression(index("identityProviders", i)+".selectionRule", err)

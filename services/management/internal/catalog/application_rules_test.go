@@ -89,6 +89,9 @@ func TestValidateApplication(t *testing.T) {
 		{"a wildcard in the host", uris("https://*.example.com/cb"), "Wildcard are forbidden"},
 		{"a wildcard in the path", uris("https://app.example.com/*"), "Wildcard are forbidden"},
 		{"a wildcard in the query", uris("https://app.example.com/cb?x=*"), ""},
+		{"a space in the path", uris("https://app.example.com/c b"), "redirect_uri : https://app.example.com/c b is malformed"},
+		{"a space at the end", uris("https://app.example.com/cb "), "redirect_uri : https://app.example.com/cb  is malformed"},
+		{"a control character", uris("https://app.example.com/\u0085"), "redirect_uri : https://app.example.com/\u0085 is malformed"},
 		{"a fragment", uris("https://app.example.com/cb#x"), "redirect_uri with fragment is forbidden"},
 		{"a private-use scheme", uris("com.example.app:/cb", "com.example.app://localhost/cb"), ""},
 		{"the first bad one counts", uris("https://ok.example/cb", "http://x.example/", "/y"), "Unsecured http scheme is forbidden"},
@@ -113,6 +116,15 @@ func TestValidateApplication(t *testing.T) {
 		{"a malformed post-logout URI", oauth(func(o *oauthSettings) {
 			o.PostLogoutRedirectUris = []string{"nowhere"}
 		}), "post_logout_redirect_uri : nowhere is malformed"},
+		{"a space in a post-logout URI", oauth(func(o *oauthSettings) {
+			o.PostLogoutRedirectUris = []string{"https://app.example.com/a b"}
+		}), "post_logout_redirect_uri : https://app.example.com/a b is malformed"},
+		{"a scope given twice", oauth(func(o *oauthSettings) {
+			o.ScopeSettings = []*configv1.ScopeSetting{{Scope: "openid"}, {Scope: "openid"}}
+		}), "[openid: must be given once]"},
+		{"a provider given twice", func(a *configv1.Application, _ *settings) {
+			a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: "idp"}, {Identity: "idp", Priority: 1}}
+		}, "[idp: must be given once]"},
 		{"an unknown provider", func(a *configv1.Application, _ *settings) {
 			a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: "x"}}
 		}, "Identity Provider [x] can not be found."},
@@ -167,6 +179,9 @@ func TestPathsTellTheErrorCode(t *testing.T) {
 		{func(o *oauthSettings) { o.RedirectUris, o.ResponseTypes = nil, []string{"token"} }, "settings.oauth.redirectUris"},
 		{func(o *oauthSettings) { o.PostLogoutRedirectUris = []string{"/"} }, "settings.oauth.postLogoutRedirectUris[0]"},
 		{func(o *oauthSettings) { o.GrantTypes = nil }, "settings.oauth.grantTypes"},
+		{func(o *oauthSettings) {
+			o.ScopeSettings = []*configv1.ScopeSetting{{Scope: "openid"}, {Scope: "openid"}}
+		}, "settings.oauth.scopeSettings[1].scope"},
 	} {
 		a := anApplication()
 		tt.edit(a.Settings.Oauth)

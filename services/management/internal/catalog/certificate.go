@@ -29,8 +29,8 @@ var Certificates = &Kind[*configv1.Certificate]{
 	Posted:    needsConfiguration,
 	Put:       putCertificate,
 	Normalize: normalizeCertificate,
-	Validate: func(_ *Scene, _, c *configv1.Certificate) error {
-		return required("name", c.GetName())
+	Validate: func(_ *Scene, old, c *configv1.Certificate) error {
+		return renamed(old.GetName(), c.GetName())
 	},
 	References: []Reference[*configv1.Certificate]{{
 		Kind:   "application",

@@ -152,6 +152,9 @@ func validateDomain(s *Scene, old, d *configv1.Domain) error {
 	if err := required("name", d.GetName(), "path", d.GetPath()); err != nil {
 		return err
 	}
+	if err := renamed(old.GetName(), d.GetName()); err != nil {
+		return err
+	}
 	if len(d.GetPath()) > 255 || !domainPath.MatchString(d.GetPath()) {
 		return broken("path", d.GetPath(), "must be a slash and one or more segments of letters, digits, '-', '.', '_' and '~'")
 	}
@@ -177,7 +180,8 @@ func validateDomain(s *Scene, old, d *configv1.Domain) error {
 	if err := validateRotation(d); err != nil {
 		return err
 	}
-	if id := d.GetCertificateSettings().GetFallbackCertificate(); id != "" && certificateByID(s.Certificates, id) == nil {
+	id := d.GetCertificateSettings().GetFallbackCertificate()
+	if id != "" && id != old.GetCertificateSettings().GetFallbackCertificate() && certificateByID(s.Certificates, id) == nil {
 		return dangling("certificateSettings.fallbackCertificate", "Certificate", id)
 	}
 	if err := checkDomainSettings(s, old, d); err != nil {

@@ -77,8 +77,11 @@ func validateGroup(s *Scene, old, g *configv1.Group) error {
 	}
 	seen := map[string]bool{} // what is there and does not lead back to g
 	for i, id := range g.GetGroups() {
+		if slices.Contains(old.GetGroups(), id) {
+			continue // what somebody else made wrong meanwhile keeps nobody from changing the rest
+		}
 		path := fmt.Sprintf("groups[%d]", i)
-		if _, known := contains[id]; !known && id != g.GetId() && !slices.Contains(old.GetGroups(), id) {
+		if _, known := contains[id]; !known && id != g.GetId() {
 			return dangling(path, "Group", id)
 		}
 		if reaches(contains, seen, id, g.GetId()) {
@@ -107,9 +110,9 @@ func reaches(contains map[string][]string, seen map[string]bool, from, to string
 	return false
 }
 
-// Limits of names and descriptions of groups and roles, in bytes.
+// Limits of names, and of descriptions of groups and roles, in bytes.
 const (
-	maxGroupName        = 255
+	maxName             = 255
 	maxGroupDescription = 2048
 )
 
@@ -121,7 +124,7 @@ func named(name, description string) error {
 	for _, m := range []struct {
 		path, value string
 		most        int
-	}{{"name", name, maxGroupName}, {"description", description, maxGroupDescription}} {
+	}{{"name", name, maxName}, {"description", description, maxGroupDescription}} {
 		if len(m.value) > m.most {
 			return broken(m.path, "", fmt.Sprintf("size must be at most %d", m.most))
 		}
@@ -130,6 +133,14 @@ func named(name, description string) error {
 		return broken("name", "", "must not contain control characters")
 	}
 	return nil
+}
+
+// renamed refuses a name that nobody could use. One that was there before may stay.
+func renamed(old, name string) error {
+	if name == old {
+		return required("name", name)
+	}
+	return named(name, "")
 }
 
 // tidy takes the space around a name off.

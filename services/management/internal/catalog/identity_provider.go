@@ -92,7 +92,7 @@ func normalizeProvider(ctx context.Context, s *Scene, _, p *configv1.IdentityPro
 }
 
 func validateProvider(s *Scene, old, p *configv1.IdentityProvider) error {
-	if err := required("name", p.GetName()); err != nil {
+	if err := renamed(old.GetName(), p.GetName()); err != nil {
 		return err
 	}
 	if p.GetConfig() == nil {
@@ -119,7 +119,7 @@ func validateProvider(s *Scene, old, p *configv1.IdentityProvider) error {
 	if err := checkMappers(p); err != nil {
 		return err
 	}
-	return checkMapped(s, p)
+	return checkMapped(s, old, p)
 }
 
 // configOf returns the message of the configuration.
@@ -128,20 +128,21 @@ func configOf(p *configv1.IdentityProvider) proto.Message {
 	return m.Get(m.WhichOneof(m.Descriptor().Oneofs().ByName("config"))).Message().Interface()
 }
 
-// checkMapped refuses mappers that give people a role or a group that the domain does not have.
-func checkMapped(s *Scene, p *configv1.IdentityProvider) error {
+// checkMapped refuses mappers that give people a role or a group that the domain does not have, unless
+// they did so before.
+func checkMapped(s *Scene, old, p *configv1.IdentityProvider) error {
 	for _, name := range slices.Sorted(maps.Keys(p.GetMappers())) {
 		if err := required(prototree.Member("mappers", name), p.GetMappers()[name]); err != nil {
 			return err
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.GetRoleMapper())) {
-		if !slices.ContainsFunc(s.Roles, func(r *configv1.Role) bool { return r.GetId() == id }) {
+		if _, before := old.GetRoleMapper()[id]; !before && !slices.ContainsFunc(s.Roles, func(r *configv1.Role) bool { return r.GetId() == id }) {
 			return dangling(prototree.Member("roleMapper", id), "Role", id)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.GetGroupMapper())) {
-		if !slices.ContainsFunc(s.Groups, func(g *configv1.Group) bool { return g.GetId() == id }) {
+		if _, before := old.GetGroupMapper()[id]; !before && !slices.ContainsFunc(s.Groups, func(g *configv1.Group) bool { return g.GetId() == id }) {
 			return dangling(prototree.Member("groupMapper", id), "Group", id)
 		}
 	}

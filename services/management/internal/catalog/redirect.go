@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
@@ -16,7 +17,7 @@ const (
 	requestPath    = oauthPath + "requestUris"
 )
 
-func checkImplicit(_ *Scene, a *configv1.Application) error {
+func checkImplicit(_ *Scene, _, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	if slices.Contains(oauth.GetGrantTypes(), "implicit") && len(oauth.GetRedirectUris()) == 0 {
 		return fault.Invalidf("Missing or invalid redirect_uris.").At(redirectPath, "is missing")
@@ -24,7 +25,7 @@ func checkImplicit(_ *Scene, a *configv1.Application) error {
 	return nil
 }
 
-func checkRedirectURIs(s *Scene, a *configv1.Application) error {
+func checkRedirectURIs(s *Scene, _, a *configv1.Application) error {
 	settings := s.Domain.GetOidc().GetClientRegistrationSettings()
 	for i, uri := range a.GetSettings().GetOauth().GetRedirectUris() {
 		literal := uri
@@ -44,7 +45,7 @@ func checkRedirectURIs(s *Scene, a *configv1.Application) error {
 const oneRedirect = "Only one redirect URI with the same hostname and path is allowed."
 
 // checkDistinctRedirects keeps redirect URIs apart by host and path where their queries are made for each request.
-func checkDistinctRedirects(s *Scene, a *configv1.Application) error {
+func checkDistinctRedirects(s *Scene, _, a *configv1.Application) error {
 	if !s.Domain.GetOidc().GetClientRegistrationSettings().GetAllowRedirectUriParamsExpressionLanguage() {
 		return nil
 	}
@@ -96,7 +97,7 @@ func checkRedirectExpressions(s *Scene, uris []string) error {
 }
 
 // checkHasRedirectURI exempts a change that touches nothing but the type.
-func checkHasRedirectURI(s *Scene, a *configv1.Application) error {
+func checkHasRedirectURI(s *Scene, _, a *configv1.Application) error {
 	if s.TypeChange || a.GetType() == configv1.Application_SERVICE || len(a.GetSettings().GetOauth().GetRedirectUris()) > 0 {
 		return nil
 	}
@@ -104,7 +105,7 @@ func checkHasRedirectURI(s *Scene, a *configv1.Application) error {
 	return fault.Invalidf(text).At(redirectPath, text)
 }
 
-func checkPostLogout(s *Scene, a *configv1.Application) error {
+func checkPostLogout(s *Scene, _, a *configv1.Application) error {
 	return checkPostLogoutURIs(postLogoutPath, a.GetSettings().GetOauth().GetPostLogoutRedirectUris(),
 		s.Domain.GetOidc().GetClientRegistrationSettings())
 }
@@ -124,7 +125,7 @@ func checkPostLogoutURIs(path string, uris []string, settings *configv1.ClientRe
 
 // checkRequestURIs holds request_uris to the rules of redirect URIs, except that they may have a fragment: it tells a
 // client's versions apart (OpenID Connect Core §6.2).
-func checkRequestURIs(s *Scene, a *configv1.Application) error {
+func checkRequestURIs(s *Scene, _, a *configv1.Application) error {
 	return checkRequestURIList(requestPath, a.GetSettings().GetOauth().GetRequestUris(),
 		s.Domain.GetOidc().GetClientRegistrationSettings())
 }
@@ -153,7 +154,7 @@ const fragmented = "redirect_uri with fragment is forbidden"
 // uriFault returns the first documented rule that a URI breaks, or nothing. What a domain may allow is in its settings.
 func uriFault(uri string, settings *configv1.ClientRegistrationSettings) string {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme == "" || unsafeScheme(u.Scheme) {
+	if err != nil || strings.ContainsFunc(uri, isBlankOrControl) || u.Scheme == "" || unsafeScheme(u.Scheme) {
 		return malformed
 	}
 	web := u.Scheme == "http" || u.Scheme == "https"
@@ -175,6 +176,9 @@ func uriFault(uri string, settings *configv1.ClientRegistrationSettings) string 
 	}
 	return ""
 }
+
+// isBlankOrControl reports what no URI contains (RFC 3986 §2), and what is easily overlooked.
+func isBlankOrControl(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // unsafeScheme reports schemes that a browser executes or opens in place of going to an application.
 func unsafeScheme(scheme string) bool {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -86,9 +87,15 @@ func normalizeScope(_ context.Context, _ *Scene, old, s *configv1.Scope) error {
 	return nil
 }
 
-func validateScope(_ *Scene, _, s *configv1.Scope) error {
+func validateScope(_ *Scene, old, s *configv1.Scope) error {
 	if err := required("key", s.GetKey(), "name", s.GetName(), "description", s.GetDescription()); err != nil {
 		return err
+	}
+	if err := renamed(old.GetName(), s.GetName()); err != nil {
+		return err
+	}
+	if len(s.GetKey()) > maxName && s.GetKey() != old.GetKey() {
+		return broken("key", "", fmt.Sprintf("size must be at most %d", maxName))
 	}
 	if !oauth2.ValidScope(s.GetKey()) {
 		return broken("key", s.GetKey(), "must be printable ASCII without spaces, quotes and backslashes")

@@ -68,7 +68,7 @@ func isValueOf(c *configv1.ClientSecret, value string) bool {
 }
 
 // checkKeptSecret wants a secret whose value is still there where it is a key.
-func checkKeptSecret(s *Scene, a *configv1.Application) error {
+func checkKeptSecret(s *Scene, _, a *configv1.Application) error {
 	if !NeedsKeys(a) || slices.ContainsFunc(a.GetSecrets(), func(c *configv1.ClientSecret) bool {
 		return len(c.GetKey()) > 0 && !ended(c, s.Now)
 	}) {

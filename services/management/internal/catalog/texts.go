@@ -10,7 +10,10 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 )
 
-const notBlank = "must not be blank"
+const (
+	notBlank  = "must not be blank"
+	givenOnce = "must be given once"
+)
 
 // broken says that a field breaks its constraint, in the documented form: [<value, or the name of the field if there is
 // none>: <constraint>].
