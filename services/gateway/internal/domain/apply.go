@@ -258,12 +258,12 @@ func (c *change) publish() {
 			if core, src.err = c.compileCore(src, next.Core); src.err == nil {
 				next.Core, src.changed, reindex = core, false, true
 			}
-			c.rejected.set(src.key(), src.problem())
 		}
 		// A domain that cannot be used as configured stays as it was; its clients follow all the same.
 		if next.Core != nil {
 			src.slot.current.Store(next)
 		}
+		c.rejected.set(src.key(), src.problem())
 		reindex = reindex || src.enabled != src.domain.GetEnabled()
 		src.enabled = src.domain.GetEnabled()
 		c.status.applied(id)

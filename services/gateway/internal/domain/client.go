@@ -220,7 +220,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	c.AccessKey = core.signingKey(app.GetCertificate(), o.GetAccessTokenSigningAlg(), core.Settings.GetOidc().GetAccessTokenSigningAlg())
 	c.IDKey = core.signingKey(app.GetCertificate(), o.GetIdTokenSignedResponseAlg())
 	if c.AccessKey == nil || c.IDKey == nil {
-		return nil, errors.New("the domain has no usable signing key")
+		return nil, errNoKey
 	}
 	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)
 	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)

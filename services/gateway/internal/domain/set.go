@@ -159,9 +159,13 @@ func (d *Domain) compile(e *entry) *outcome {
 		return &outcome{core: d.mark, err: fmt.Errorf("decode application %q: %w", e.id, err)}
 	}
 	c, problem := d.compileClient(app)
+	reported := problem
+	if errors.Is(problem, errNoKey) {
+		reported = nil // it is the domain's
+	}
 	// The application may have been replaced since this request began; then its problems are no longer news.
 	if fresh := d.set.Domain(d.ID); fresh != nil && fresh.clients.get(e.clientID) == e {
-		d.set.rejected.set(resource.KeyOf(app), problem)
+		d.set.rejected.set(resource.KeyOf(app), reported)
 	}
 	if c == nil {
 		return &outcome{core: d.mark, err: fmt.Errorf("application %q: %w", e.id, problem)}

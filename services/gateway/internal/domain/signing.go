@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
@@ -19,8 +20,9 @@ type signingCertificate struct {
 // signingCertificates are ordered by the age of their line: a key that replaced another one has the other's place.
 type signingCertificates []signingCertificate
 
-// newSigningCertificates takes the parts in the order of their age, with their keys. If none is active, which management
-// does not let happen, all are: tokens that can be verified are better than none.
+// newSigningCertificates takes the parts in the order of their age, with their keys. Where none is active, which management
+// does not let happen to a domain that is served, nothing is signed: a key that is retired may be about to go, and nobody
+// may know a successor yet.
 func newSigningCertificates(parts []*certificatePart, keys []*jose.Key) signingCertificates {
 	list := make(signingCertificates, len(parts))
 	for i, part := range parts {
@@ -33,14 +35,12 @@ func newSigningCertificates(parts []*certificatePart, keys []*jose.Key) signingC
 			id: m.GetId(), name: m.GetName(), system: m.GetSystem(), active: isActive(m), since: since.AsTime(), key: keys[i],
 		}
 	}
-	if !slices.ContainsFunc(list, func(c signingCertificate) bool { return c.active }) {
-		for i := range list {
-			list[i].active = true
-		}
-	}
 	slices.SortStableFunc(list, func(a, b signingCertificate) int { return a.since.Compare(b.since) })
 	return list
 }
+
+// errNoKey is how a client of a domain that has no key to sign with is refused. It is reported for the domain alone.
+var errNoKey = fault.Unavailablef("the domain has no usable signing key")
 
 // isActive reports whether a certificate signs. Those from before there were rotations say nothing and do.
 func isActive(c *configv1.Certificate) bool {

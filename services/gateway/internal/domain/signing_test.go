@@ -7,7 +7,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
@@ -110,17 +112,44 @@ func TestTheDefaultKeyStaysTheDefault(t *testing.T) {
 	}
 }
 
-// TestNoKeyIsActive is what management does not let happen: tokens that can be verified are better than none.
+// TestNoKeyIsActive has nothing but keys that do not sign any more, or not yet: they verify, and the domain says what it lacks.
 func TestNoKeyIsActive(t *testing.T) {
 	r := newRig(t, domain.Options{}, "web")
-	for _, id := range []string{"es", "rs"} {
-		alg := map[string]jose.Algorithm{"es": jose.ES256, "rs": jose.RS256}[id]
-		c := r.config.Certificate(id, alg, func(c *configv1.Certificate) { c.Status = configv1.Certificate_RETIRED })
-		wantTexts(t, nil, r.upsert(c))
+	lacks := []string{"domain " + r.id + ": the domain has no usable signing key"}
+	set := func(status configv1.Certificate_Status) []string {
+		t.Helper()
+		var all []resource.Resource
+		for _, key := range []struct {
+			id  string
+			alg jose.Algorithm
+		}{{"es", jose.ES256}, {"rs", jose.RS256}} {
+			all = append(all, r.config.Certificate(key.id, key.alg, func(c *configv1.Certificate) { c.Status = status }))
+		}
+		return r.upsert(all...)
 	}
-	c, err := r.Domain(r.id).Client(t.Context(), "web")
-	if err != nil || c.AccessKey == nil {
-		t.Errorf("signed by %v, error %v", c, err)
+	for _, status := range []configv1.Certificate_Status{configv1.Certificate_RETIRED, configv1.Certificate_NEXT} {
+		wantTexts(t, lacks, set(status))
+		d := r.Domain(r.id)
+		if c, err := d.Client(t.Context(), "web"); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("%v: client %v, error %v", status, c, err)
+		}
+		if !d.Keys.Has("es") || !d.Keys.Has("rs") {
+			t.Errorf("%v: the keys are not published", status)
+		}
+		if s := r.Statuses()[0]; s.Stable() {
+			t.Errorf("%v: status %+v", status, s)
+		}
+		wantTexts(t, lacks, r.upsert(r.app("web"))) // it stays reported
+		off := clone(r.config.Domain)
+		off.Enabled = false
+		wantTexts(t, nil, r.upsert(off)) // nobody misses it
+		wantTexts(t, lacks, r.upsert(r.config.Domain))
+	}
+	for _, status := range []configv1.Certificate_Status{configv1.Certificate_ACTIVE, configv1.Certificate_STATUS_UNSPECIFIED} {
+		wantTexts(t, nil, set(status))
+		if c, err := r.Domain(r.id).Client(t.Context(), "web"); err != nil || c.AccessKey.ID() != "es" {
+			t.Errorf("%v: client %v, error %v", status, c, err)
+		}
 	}
 }
 

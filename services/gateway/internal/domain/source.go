@@ -55,7 +55,13 @@ func (src *source) problem() error {
 	if src.err != nil {
 		return src.err
 	}
-	return src.clash
+	if src.clash != nil {
+		return src.clash
+	}
+	if d := src.slot.current.Load(); src.domain.GetEnabled() && d != nil && d.defaultKey() == nil {
+		return errNoKey
+	}
+	return nil
 }
 
 func (src *source) edit() *clientsEdit {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
@@ -15,7 +16,7 @@ func TestLastSyncRisesWithEveryWriteToTheDomain(t *testing.T) {
 	clock := gatewaytest.NewClock() // it stands still
 	r := newRig(t, domain.Options{Now: clock.Now}, "web")
 	other := gatewaytest.NewConfig(t, "other", "/other")
-	r.upsert(other.Domain)
+	r.upsert(other.Domain, other.Certificate("es", jose.ES256))
 	last := func(id string) int64 {
 		for _, s := range r.Statuses() {
 			if s.ID == id {

@@ -606,3 +606,19 @@ func TestEveryGrantIsServedUnderItsName(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestADomainWithoutAKeyThatSigns has retired keys alone: it says that it cannot answer now, and does not sign with them.
+func TestADomainWithoutAKeyThatSigns(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	c.App("service", func(a *configv1.Application) { a.Settings.Oauth.GrantTypes = []string{"client_credentials"} })
+	r := &rig{gatewaytest.New(t, gatewaytest.Options{}, c), t, c.Domain.GetId()}
+	retired := func(c *configv1.Certificate) { c.Status = configv1.Certificate_RETIRED }
+	if rejected := r.Domains.Apply(t.Context(), gatewaytest.Upserts(1000,
+		c.Certificate("es", jose.ES256, retired), c.Certificate("rs", jose.RS256, retired))); len(rejected) != 1 {
+		t.Errorf("rejected: %v", rejected)
+	}
+	a := r.token("service", "grant_type", "client_credentials")
+	if body := a.JSON(t); a.Status != 503 || body["error"] != "temporarily_unavailable" || body["access_token"] != nil {
+		t.Errorf("%d %v", a.Status, body)
+	}
+}

@@ -209,9 +209,9 @@ func TestAccessToken(t *testing.T) {
 	t.Run("whose key is withdrawn, although it was verified before", func(t *testing.T) {
 		r.described(token)
 		r.revision++
-		r.Apply(gatewaytest.Deletes(r.revision, &configv1.Certificate{Id: "rs", Domain: r.domain}, &configv1.Certificate{Id: "es", Domain: r.domain}))
 		fresh := r.config.Certificate("fresh", jose.ES256)
 		r.Apply(gatewaytest.Upserts(r.revision, fresh))
+		r.Apply(gatewaytest.Deletes(r.revision, &configv1.Certificate{Id: "rs", Domain: r.domain}, &configv1.Certificate{Id: "es", Domain: r.domain}))
 		r.inactive("signed by a key that is gone", token)
 	})
 }

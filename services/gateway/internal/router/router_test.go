@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -51,6 +52,7 @@ func routes() []endpoint.Route {
 
 func TestRouting(t *testing.T) {
 	acme, eu := gatewaytest.NewAcme(t), gatewaytest.NewConfig(t, "eu", "/acme/eu")
+	eu.Certificate("es", jose.ES256)
 	h := gatewaytest.New(t, gatewaytest.Options{Routes: routes(), RedisURL: "redis://127.0.0.1:1"}, acme, eu)
 	const notFound = `{"error":"not_found","error_description":"There is no such endpoint"}`
 	tests := []struct {
