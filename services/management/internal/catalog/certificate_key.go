@@ -14,9 +14,9 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
-// putCertificate keeps the configuration where the body has none.
+// putCertificate keeps the type and the configuration where the body has none.
 func putCertificate(body prototree.Object, old *configv1.Certificate) (prototree.Object, error) {
-	if body["type"] != nil || body["configuration"] != nil {
+	if body["type"] != nil && body["configuration"] != nil {
 		return needsConfiguration(body)
 	}
 	tree, err := prototree.Management.Encode(old)
@@ -24,7 +24,15 @@ func putCertificate(body prototree.Object, old *configv1.Certificate) (prototree
 		return nil, fmt.Errorf("certificate %s: %w", old.GetId(), err)
 	}
 	body = without(body)
-	body["type"], body["configuration"] = tree["type"], tree["configuration"]
+	if body["type"] == nil {
+		body["type"] = tree["type"]
+	}
+	if body["configuration"] == nil {
+		body["configuration"] = tree["configuration"]
+		if body["type"] != tree["type"] {
+			body["configuration"] = prototree.Object{} // refused for its type, not for members that nobody sent
+		}
+	}
 	return body, nil
 }
 
