@@ -81,15 +81,12 @@ func defaultCertificate(all []*configv1.Certificate) string {
 	return ""
 }
 
-// keepLastKey refuses to leave a domain that is served without a key that signs.
+// keepLastKey refuses to leave a domain that is served without a key that signs, and without any key.
 func keepLastKey(s *Scene, gone *configv1.Certificate) error {
-	if !s.Domain.GetEnabled() || !Signs(gone) {
+	if !s.Domain.GetEnabled() || slices.ContainsFunc(s.Certificates, func(c *configv1.Certificate) bool {
+		return c.GetId() != gone.GetId() && (Signs(c) || !Signs(gone))
+	}) {
 		return nil
-	}
-	for _, c := range activeCertificates(s.Certificates) {
-		if c.GetId() != gone.GetId() {
-			return nil
-		}
 	}
 	return fault.Invalidf("You can't delete the last certificate of an enabled domain.")
 }
@@ -145,9 +142,7 @@ func Rotate(s *Scene, algorithm string, overlap time.Duration, retention func() 
 	if name != "Default" {
 		alias += "-" + strings.ToLower(algorithm)
 	}
-	// A kid is never used again: whoever keeps keys by their kid would take the new key for the old one.
-	alias += "-" + s.Now.UTC().Format("20060102-150405")
-	made, err := systemCertificate(s, s.Domain.GetId(), name, alias, jose.Algorithm(algorithm))
+	made, err := systemCertificate(s, s.Domain.GetId(), name, newAlias(s, alias), jose.Algorithm(algorithm))
 	if err != nil {
 		return RotationStep{}, err
 	}
@@ -163,6 +158,12 @@ func Rotate(s *Scene, algorithm string, overlap time.Duration, retention func() 
 		return step, nil
 	}
 	return step, step.retire(s, made, retention)
+}
+
+// newAlias returns a kid that begins with a word and is never used again: whoever keeps keys by their kid would take the new
+// key for an old one.
+func newAlias(s *Scene, word string) string {
+	return word + "-" + s.Now.UTC().Format("20060102-150405")
 }
 
 // activate lets a key sign in the place of the one before it.
@@ -194,11 +195,11 @@ func (r *RotationStep) retire(s *Scene, successor *configv1.Certificate, retenti
 }
 
 // DueStep returns the next step that is due in a domain, and false if none is: a successor begins to sign, a retired key
-// goes, and where the domain wants it a key that has signed for long gets a successor.
+// goes unless it is the domain's last, and where the domain wants it a key that has signed for long gets a successor.
 func DueStep(s *Scene, retention func() (time.Duration, error)) (step RotationStep, due bool, err error) {
 	var ripe *configv1.Certificate
 	for _, c := range s.Certificates {
-		waits := c.GetStatus() == configv1.Certificate_NEXT || c.GetStatus() == configv1.Certificate_RETIRED
+		waits := c.GetStatus() == configv1.Certificate_NEXT || c.GetStatus() == configv1.Certificate_RETIRED && len(s.Certificates) > 1
 		if waits && c.GetSystem() && !c.GetDueAt().AsTime().After(s.Now) &&
 			(ripe == nil || c.GetDueAt().AsTime().Before(ripe.GetDueAt().AsTime())) {
 			ripe = c

@@ -262,10 +262,16 @@ func validateOrigins(c *configv1.CorsSettings) error {
 	return nil
 }
 
-// domainCompanions are what a new domain owns, and the key of an algorithm that is chosen for the first time.
+// domainCompanions are what a new domain owns, the key of an algorithm that is chosen for the first time, and the key of a
+// domain that is enabled and has none that signs: the last one can be deleted while the domain is disabled.
 func domainCompanions(_ context.Context, s *Scene, old, d *configv1.Domain) ([]resource.Resource, error) {
 	if old.GetId() != "" {
-		return companionKeys(s, d.GetId(), d.GetOidc().GetAccessTokenSigningAlg())
+		made, err := companionKeys(s, d.GetId(), d.GetOidc().GetAccessTokenSigningAlg())
+		if err != nil || len(made) > 0 || !d.GetEnabled() || len(activeCertificates(s.Certificates)) > 0 {
+			return made, err
+		}
+		certificate, err := systemCertificate(s, d.GetId(), "Default", newAlias(s, "default-"+secret.NewID()[:8]), jose.RS256)
+		return []resource.Resource{certificate}, err
 	}
 	certificate, err := systemCertificate(s, d.GetId(), "Default", "default", jose.RS256)
 	if err != nil {

@@ -99,6 +99,10 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 	}
 	defer referring(e, k, domain)()
 	defer e.locks.lock(k.Arm + "/" + id)()
+	if k.Arm == catalog.Domains.Arm {
+		// A domain is not enabled while its last key is being deleted.
+		defer e.locks.lock(catalog.Certificates.Arm + " of " + id)()
+	}
 	var result R
 	err := again(ifMatch, func(lostBefore bool) error {
 		parent, err := e.parent(ctx, k, at)
@@ -118,7 +122,9 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		var fresh R
 		var companions []resource.Resource
 		var on *catalog.Scene
-		err = e.onScene(ctx, at, parent, k.Needs, lostBefore, func(s *catalog.Scene) error {
+		// A domain that gets enabled may need a key, and the image may still show one that is gone.
+		disabled := k.Arm == catalog.Domains.Arm && !parent.GetEnabled()
+		err = e.onScene(ctx, at, parent, k.Needs, lostBefore || disabled, func(s *catalog.Scene) error {
 			on = s
 			var err error
 			if fresh, err = change(ctx, s, old); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -232,6 +233,43 @@ func TestKeysFromBeforeThereWereRotations(t *testing.T) {
 		t.Errorf("%d steps", n)
 	}
 	r.want("after a day", "RS256 retired, RS256 active")
+}
+
+// TestTheLastKeyStays although it is retired and its time has come. With another one beside it, it goes.
+func TestTheLastKeyStays(t *testing.T) {
+	r := newClocked(t)
+	all, _, err := store.List(r.ctx, r.store, catalog.Certificates, store.Query{Domain: r.at.Domain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enable := func() {
+		t.Helper()
+		if _, err := Patch(r.ctx, r.Editor, catalog.Domains, here, r.at.Domain, r.tree(`{"enabled": true}`), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enable()
+	retired := proto.CloneOf(all[0])
+	retired.Status, retired.DueAt = configv1.Certificate_RETIRED, timestamppb.New(r.opts.Now())
+	if _, err := r.store.Write(r.ctx, store.Change{Ops: []store.Op{{Old: all[0], New: retired}}}); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(time.Hour)
+	if n := r.due(); n != 0 {
+		t.Errorf("%d steps", n)
+	}
+	r.want("an enabled domain's last key is due", "RS256 retired")
+	_, err = Delete(r.ctx, r.Editor, catalog.Certificates, r.at, all[0].GetId(), 0)
+	if err == nil || err.Error() != "You can't delete the last certificate of an enabled domain." {
+		t.Errorf("deleted: %v", err)
+	}
+	// Any change of the enabled domain gives it a key again, and then the old one goes.
+	enable()
+	r.want("the domain is changed", "RS256 retired, RS256 active")
+	if n := r.due(); n != 1 {
+		t.Errorf("%d steps", n)
+	}
+	r.want("with another key beside it", "RS256 active")
 }
 
 // TestTwoReplicasRotateOnce lets two editors over one database look at the same time, again and again.

@@ -256,6 +256,73 @@ func TestTheLastKeyOfAnEnabledDomain(t *testing.T) {
 	h.send("DELETE", path, "").status(http.StatusNoContent)
 }
 
+// TestADomainIsNotEnabledWithoutAKey takes away the keys that sign while the domain is disabled.
+func TestADomainIsNotEnabledWithoutAKey(t *testing.T) {
+	for name, left := range map[string]string{"nothing is left": "", "a retired key is left": "retired", "a successor is left": "next"} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			domain := short + "/domains/" + h.domain("Keys")
+			path := domain + "/certificates"
+			switch left {
+			case "retired":
+				h.send("POST", path+"/rotate?immediately=true", "").status(http.StatusCreated)
+			case "next":
+				h.send("POST", path+"/rotate", "").status(http.StatusCreated)
+			}
+			kids := map[string]bool{}
+			for _, c := range h.send("GET", path, "").status(http.StatusOK).array() {
+				kids[c["kid"].(string)] = true
+				if c["status"] != left {
+					h.send("DELETE", path+"/"+c["id"].(string), "").status(http.StatusNoContent)
+				}
+			}
+			h.send("PATCH", domain, `{"description":"still disabled"}`).status(http.StatusOK)
+			if all := h.send("GET", path, "").array(); len(all) != len(kids)-1 {
+				t.Errorf("a disabled domain has %v", all)
+			}
+			h.send("PATCH", domain, `{"enabled":true}`).status(http.StatusOK)
+			h.send("PATCH", domain, `{"description":"one is enough"}`).status(http.StatusOK)
+			var active []prototree.Object
+			for _, c := range h.send("GET", path, "").status(http.StatusOK).array() {
+				if c["status"] == "active" {
+					active = append(active, c)
+				} else if left == "retired" {
+					h.send("DELETE", path+"/"+c["id"].(string), "").status(http.StatusNoContent)
+				}
+			}
+			if len(active) != 1 || active[0]["system"] != true || active[0]["algorithm"] != "RS256" || active[0]["name"] != "Default" {
+				t.Fatalf("active are %v", active)
+			}
+			// Whoever keeps keys by their kid must not take it for the one that is gone.
+			if kids[active[0]["kid"].(string)] || active[0]["kid"] == "default" {
+				t.Errorf("the new key has the kid %v", active[0]["kid"])
+			}
+			h.send("DELETE", path+"/"+active[0]["id"].(string), "").refused(400, "You can't delete the last certificate of an enabled domain.")
+		})
+	}
+}
+
+// TestPutOfHalfACertificate leaves out the type or the configuration: it stays.
+func TestPutOfHalfACertificate(t *testing.T) {
+	h := newHouse(t)
+	path := short + "/domains/" + h.domain("Keys") + "/certificates"
+	path += "/" + h.send("GET", path, "").array()[0]["id"].(string)
+	before := h.send("GET", path, "").status(http.StatusOK).tree()
+	kind, configuration := jsonText(t, before["type"]), jsonText(t, before["configuration"])
+	for name, body := range map[string]string{
+		"the type alone":          `{"name":"A","type":` + kind + `}`,
+		"the configuration alone": `{"name":"B","configuration":` + configuration + `}`,
+		"a null for the rest":     `{"name":"C","type":null,"configuration":` + configuration + `}`,
+		"neither":                 `{"name":"D"}`,
+	} {
+		after := h.send("PUT", path, body).status(http.StatusOK).tree()
+		if jsonText(t, after["type"]) != kind || jsonText(t, after["configuration"]) != configuration || after["kid"] != before["kid"] {
+			t.Errorf("%s: %v", name, after)
+		}
+	}
+	h.send("PUT", path, `{"name":"E","type":"pem-am-certificate"}`).refused(400, "[type: can not be changed; create another certificate]", "type")
+}
+
 func TestCertificateSettings(t *testing.T) {
 	h := newHouse(t)
 	domain := short + "/domains/" + h.domain("Keys")
