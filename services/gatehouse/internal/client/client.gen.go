@@ -7158,7 +7158,7 @@ type ClientInterface interface {
 
 	// ResetOrganizationUserPasswordWithBody Give an operator another password, and end what was signed in with the one before
 	//
-	// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+	// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7167,7 +7167,7 @@ type ClientInterface interface {
 
 	// ResetOrganizationUserPassword Give an operator another password, and end what was signed in with the one before
 	//
-	// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+	// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7201,7 +7201,7 @@ type ClientInterface interface {
 
 	// CreateOrganizationUserTokenWithBody Make a token that stands for an operator, and answer its value this once
 	//
-	// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+	// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -7210,7 +7210,7 @@ type ClientInterface interface {
 
 	// CreateOrganizationUserToken Make a token that stands for an operator, and answer its value this once
 	//
-	// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+	// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12874,7 +12874,7 @@ func (c *Client) LockOrganizationUser(ctx context.Context, organization string, 
 
 // ResetOrganizationUserPasswordWithBody Give an operator another password, and end what was signed in with the one before
 //
-// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12893,7 +12893,7 @@ func (c *Client) ResetOrganizationUserPasswordWithBody(ctx context.Context, orga
 
 // ResetOrganizationUserPassword Give an operator another password, and end what was signed in with the one before
 //
-// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12967,7 +12967,7 @@ func (c *Client) ListOrganizationUserTokens(ctx context.Context, organization st
 
 // CreateOrganizationUserTokenWithBody Make a token that stands for an operator, and answer its value this once
 //
-// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12986,7 +12986,7 @@ func (c *Client) CreateOrganizationUserTokenWithBody(ctx context.Context, organi
 
 // CreateOrganizationUserToken Make a token that stands for an operator, and answer its value this once
 //
-// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -30287,7 +30287,7 @@ type ClientWithResponsesInterface interface {
 
 	// ResetOrganizationUserPasswordWithBodyWithResponse Give an operator another password, and end what was signed in with the one before
 	//
-	// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+	// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30296,7 +30296,7 @@ type ClientWithResponsesInterface interface {
 
 	// ResetOrganizationUserPasswordWithResponse Give an operator another password, and end what was signed in with the one before
 	//
-	// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+	// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30332,7 +30332,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateOrganizationUserTokenWithBodyWithResponse Make a token that stands for an operator, and answer its value this once
 	//
-	// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+	// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30341,7 +30341,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateOrganizationUserTokenWithResponse Make a token that stands for an operator, and answer its value this once
 	//
-	// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+	// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -46366,7 +46366,7 @@ func (c *ClientWithResponses) LockOrganizationUserWithResponse(ctx context.Conte
 
 // ResetOrganizationUserPasswordWithBodyWithResponse Give an operator another password, and end what was signed in with the one before
 //
-// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -46381,7 +46381,7 @@ func (c *ClientWithResponses) ResetOrganizationUserPasswordWithBodyWithResponse(
 
 // ResetOrganizationUserPasswordWithResponse Give an operator another password, and end what was signed in with the one before
 //
-// Operators may change their own, for which they need the old one. Needs the permission `operator_password:update`.
+// Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too. Needs the permission `operator_password:update`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -46441,7 +46441,7 @@ func (c *ClientWithResponses) ListOrganizationUserTokensWithResponse(ctx context
 
 // CreateOrganizationUserTokenWithBodyWithResponse Make a token that stands for an operator, and answer its value this once
 //
-// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -46456,7 +46456,7 @@ func (c *ClientWithResponses) CreateOrganizationUserTokenWithBodyWithResponse(ct
 
 // CreateOrganizationUserTokenWithResponse Make a token that stands for an operator, and answer its value this once
 //
-// Operators may make tokens for themselves. Needs the permission `operator_token:create`.
+// Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens. Needs the permission `operator_token:create`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

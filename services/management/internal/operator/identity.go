@@ -16,6 +16,8 @@ type Operator struct {
 	Permissions Permissions
 	// TokenID identifies the token that was presented.
 	TokenID string
+	// Personal says that it was a token of an operator's own making, not one of signing in.
+	Personal bool
 
 	memberships []store.OperatorMembership // in the organization and its environment
 }

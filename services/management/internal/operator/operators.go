@@ -155,7 +155,8 @@ func (s *Service) SetLocked(ctx context.Context, id string, locked bool) error {
 }
 
 // SetPassword gives an operator another password, and ends what was signed in with the one before. Whoever changes their
-// own has to know the old one.
+// own has to know the old one. If somebody else does it, the operator's personal tokens end too: the reason may be that the
+// account is in wrong hands.
 func (s *Service) SetPassword(ctx context.Context, id, password, old, address string) error {
 	target, err := s.operator(ctx, id)
 	if err != nil {
@@ -164,7 +165,9 @@ func (s *Service) SetPassword(ctx context.Context, id, password, old, address st
 	if target.ServiceAccount {
 		return fault.Invalidf("User [%s] is a service account and has no password.", target.Name)
 	}
-	if caller, ok := From(ctx); ok && caller.ID == target.ID {
+	caller, ok := From(ctx)
+	own := ok && caller.ID == target.ID
+	if own {
 		if err := s.checkOld(ctx, target, old, address); err != nil {
 			return err
 		}
@@ -179,9 +182,19 @@ func (s *Service) SetPassword(ctx context.Context, id, password, old, address st
 	_, err = s.change(ctx, id, 0, actionResetPassword, func(o *store.Operator) error {
 		o.PasswordHash = hash
 		o.Epoch++
+		if !own {
+			o.TokenEpoch++
+		}
 		return nil
 	})
-	return err
+	if err != nil || own {
+		return err
+	}
+	// They have ended with their epoch already.
+	if err := s.Store.PersonalTokens().RemoveOperator(ctx, id); err != nil {
+		s.Logger.ErrorContext(ctx, "ended tokens of an operator not removed", "user", target.Name, "err", err)
+	}
+	return nil
 }
 
 // checkOld refuses a wrong old password. Guessing it is slowed down as signing in is.

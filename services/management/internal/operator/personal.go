@@ -34,12 +34,17 @@ func (s *Service) authenticatePersonal(ctx context.Context, bearer string) (Oper
 	if err != nil {
 		return Operator{}, err
 	}
+	if token.Epoch != found.TokenEpoch {
+		return Operator{}, unusable("it ended when somebody else set the password")
+	}
 	if now := s.now(); now.Sub(token.LastUsedAt) >= usedEvery {
 		if err := s.Store.PersonalTokens().Used(ctx, token.Hash, now); err != nil {
 			s.Logger.WarnContext(ctx, "use of a token not noted", "user", found.Name, "err", err)
 		}
 	}
-	return identity(found, token.ID), nil
+	o := identity(found, token.ID)
+	o.Personal = true
+	return o, nil
 }
 
 // personal returns a token that has not expired.
@@ -72,13 +77,17 @@ func (s *Service) Tokens(ctx context.Context, id string) ([]*store.PersonalToken
 	return s.Store.PersonalTokens().List(ctx, id)
 }
 
-// NewToken makes a token for an operator and returns it this once. A zero expiry means that it does not expire.
+// NewToken makes a token for an operator and returns it this once. A zero expiry means that it does not expire. Only a
+// caller who has signed in gets one, for themselves or for a service account (fault.Denied).
 func (s *Service) NewToken(ctx context.Context, id, name string, expires time.Time) (*store.PersonalToken, string, error) {
 	target, err := s.operator(ctx, id)
 	if err != nil {
 		return nil, "", err
 	}
 	if err := s.mayManage(ctx, target); err != nil {
+		return nil, "", err
+	}
+	if err := mayMakeToken(ctx, target); err != nil {
 		return nil, "", err
 	}
 	name = strings.TrimSpace(name)
@@ -99,13 +108,27 @@ func (s *Service) NewToken(ctx context.Context, id, name string, expires time.Ti
 	plain := personalPrefix + secret.NewToken()
 	made := &store.PersonalToken{
 		Hash: secret.HashToken(plain), ID: secret.NewID(), Operator: target.ID, OperatorName: target.Name, Name: name,
-		ExpiresAt: expires, CreatedAt: now,
+		Epoch: target.TokenEpoch, ExpiresAt: expires, CreatedAt: now,
 	}
 	if err := s.Store.PersonalTokens().Insert(ctx, made); err != nil {
 		return nil, "", err
 	}
 	s.record(ctx, Change{Action: actionCreate, Kind: kindToken, ID: made.ID, Name: target.Name + ": " + name, After: tokenTree(made)})
 	return made, plain, nil
+}
+
+// mayMakeToken keeps a token from living on in others that it made, and people from acting in the name of other people.
+func mayMakeToken(ctx context.Context, target *store.Operator) error {
+	caller, ok := From(ctx)
+	switch {
+	case !ok:
+		return nil
+	case caller.Personal:
+		return fault.Deniedf("A personal token can not make tokens. Sign in to make one")
+	case caller.ID != target.ID && !target.ServiceAccount:
+		return fault.Deniedf("User [%s] is no service account: only they can make tokens for themselves", target.Name)
+	}
+	return nil
 }
 
 // DeleteToken ends a token at once.

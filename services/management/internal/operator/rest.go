@@ -76,7 +76,7 @@ func (h *routes) mountUsers() {
 	})
 	h.mux.HandleWhole("POST "+one+"/resetPassword", "operator_password:update", h.resetPassword, operation.Operation{
 		Summary: "Give an operator another password, and end what was signed in with the one before.",
-		Details: "Operators may change their own, for which they need the old one.",
+		Details: "Operators may change their own, for which they need the old one. If somebody else does it, the operator's personal tokens end too.",
 		Body:    &managementv1.OrganizationUserPassword{},
 	})
 	for verb, locked := range map[string]bool{"lock": true, "unlock": false} {

@@ -18,7 +18,7 @@ func (h *routes) mountTokens() {
 	})
 	h.mux.HandleWhole("POST "+all, "operator_token:create", h.createToken, operation.Operation{
 		Summary: "Make a token that stands for an operator, and answer its value this once.",
-		Details: "Operators may make tokens for themselves.",
+		Details: "Operators make tokens for themselves and for service accounts, and only while signed in: a personal token can not make tokens.",
 		Body:    &managementv1.NewPersonalToken{}, Status: http.StatusCreated, Answer: token,
 	})
 	h.mux.HandleWhole("DELETE "+all+"/{token}", "operator_token:delete", h.deleteToken, operation.Operation{

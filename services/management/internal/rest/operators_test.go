@@ -110,7 +110,10 @@ func TestWhoIsDisabledOrLockedLosesAccessWithTheNextRequest(t *testing.T) {
 	id := h.newUser("second")
 	user := organizations + "/users/" + id
 	use := func(token string) *reply { return h.send("GET", short+"/user", "", bearing(token)) }
-	personal := h.send("POST", user+"/tokens", `{"name":"mine"}`).status(http.StatusCreated).tree()["token"].(string)
+	makeToken := func(password string) string {
+		return h.send("POST", user+"/tokens", `{"name":"mine"}`, bearing(h.signIn("second", password))).status(http.StatusCreated).tree()["token"].(string)
+	}
+	personal := makeToken("a long password")
 	use(personal).status(http.StatusOK)
 	for _, tt := range []struct{ method, path, body, undo, undoBody string }{
 		{"PUT", "/status", `{"enabled":false}`, "/status", `{"enabled":true}`},
@@ -130,12 +133,18 @@ func TestWhoIsDisabledOrLockedLosesAccessWithTheNextRequest(t *testing.T) {
 	token := h.signIn("second", "a long password")
 	h.send("POST", user+"/resetPassword", `{"password":"another long one"}`).status(http.StatusNoContent)
 	use(token).status(http.StatusUnauthorized)
+	use(personal).refused(http.StatusUnauthorized, "The access token is invalid")
+	if list := h.send("GET", user+"/tokens", "").array(); len(list) != 0 {
+		t.Errorf("tokens after somebody else set the password: %v", list)
+	}
+	personal = makeToken("another long one")
 	token = h.signIn("second", "another long one")
 	own := bearing(token)
 	h.send("POST", user+"/resetPassword", `{"password":"my own choice"}`, own).refused(http.StatusBadRequest, "[oldPassword: must not be blank]", "oldPassword")
 	h.send("POST", user+"/resetPassword", `{"password":"my own choice","oldPassword":"x"}`, own).refused(http.StatusBadRequest, "[oldPassword: is wrong]", "oldPassword")
 	h.send("POST", user+"/resetPassword", `{"password":"my own choice","oldPassword":"another long one"}`, own).status(http.StatusNoContent)
 	h.signIn("second", "my own choice")
+	use(personal).status(http.StatusOK)
 }
 
 func TestPersonalTokens(t *testing.T) {
@@ -163,8 +172,17 @@ func TestPersonalTokens(t *testing.T) {
 	if len(list) != 1 || list[0]["token"] != nil || list[0]["lastUsedAt"] == nil || list[0]["name"] != "deployment" || list[0]["expiresAt"] == nil {
 		t.Errorf("list %v", list)
 	}
-	// The robot makes and ends its own.
-	second := h.send("POST", tokens, `{"name":"second"}`, bearing(plain)).status(http.StatusCreated).tree()
+	// No token makes others that would outlive it, neither for its operator nor for somebody else; it does end them.
+	second := h.send("POST", tokens, `{"name":"second"}`).status(http.StatusCreated).tree()
+	admin := organizations + "/users/" + h.send("GET", short+"/user", "").tree()["sub"].(string) + "/tokens"
+	own := h.send("POST", admin, `{"name":"mine"}`).status(http.StatusCreated).tree()["token"].(string)
+	for path, token := range map[string]string{tokens: plain, admin: own} {
+		h.send("POST", path, `{"name":"more"}`, bearing(token)).refused(http.StatusForbidden, "A personal token can not make tokens. Sign in to make one")
+	}
+	h.send("POST", tokens, `{"name":"more"}`, bearing(own)).refused(http.StatusForbidden, "A personal token can not make tokens. Sign in to make one")
+	// Nor does anybody act in the name of another person.
+	h.send("POST", organizations+"/users/"+h.newUser("ann")+"/tokens", `{"name":"hers"}`).
+		refused(http.StatusForbidden, "User [ann] is no service account: only they can make tokens for themselves")
 	h.send("DELETE", tokens+"/"+second["tokenId"].(string), "", bearing(plain)).status(http.StatusNoContent)
 	h.send("GET", short+"/user", "", bearing(second["token"].(string))).refused(http.StatusUnauthorized, "The access token is invalid")
 	h.send("DELETE", tokens+"/nothing", "").refused(http.StatusNotFound, "Token [nothing] can not be found.")
@@ -480,7 +498,7 @@ func TestChangesOfOperatorsAreAudited(t *testing.T) {
 	h := newHouse(t)
 	id := h.newUser("ann")
 	user := organizations + "/users/" + id
-	plain := h.send("POST", user+"/tokens", `{"name":"mine"}`).tree()["token"].(string)
+	plain := h.send("POST", user+"/tokens", `{"name":"mine"}`, bearing(h.signIn("ann", "a long password"))).tree()["token"].(string)
 	h.send("POST", user+"/resetPassword", `{"password":"a new long password"}`).status(http.StatusNoContent)
 	h.send("POST", user+"/lock", "").status(http.StatusNoContent)
 	h.join(organizations, "ann", operator.RoleAuditor)
@@ -495,7 +513,7 @@ func TestChangesOfOperatorsAreAudited(t *testing.T) {
 	}
 	want := []string{
 		"delete operator by admin", "delete operator_role by admin", "create operator_role by admin", "create membership by admin",
-		"lock operator by admin", "reset_password operator by admin", "create operator_token by admin", "create operator by admin",
+		"lock operator by admin", "reset_password operator by admin", "create operator_token by ann", "create operator by admin",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("records, the newest first (-want +got):\n%s", diff)

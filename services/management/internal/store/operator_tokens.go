@@ -18,6 +18,8 @@ type PersonalToken struct {
 	Operator     string `bson:"operator"`
 	OperatorName string `bson:"operatorName"`
 	Name         string `bson:"name"`
+	// Epoch is the TokenEpoch of the operator in which it was made, and with which it ends.
+	Epoch int64 `bson:"epoch,omitempty"`
 	// ExpiresAt is zero where it never does.
 	ExpiresAt  time.Time `bson:"expiresAt"`
 	LastUsedAt time.Time `bson:"lastUsedAt"`

@@ -32,6 +32,8 @@ type Operator struct {
 	Locked   bool `bson:"locked"`
 	// Epoch rises when everything that was signed in until now has to end.
 	Epoch int64 `bson:"epoch"`
+	// TokenEpoch rises when the personal tokens that there are until now have to end.
+	TokenEpoch int64 `bson:"tokenEpoch,omitempty"`
 	// Memberships are those in the organization and its environment, one for each. What an operator is member of below
 	// has no bound and is kept in OperatorMembers.
 	Memberships []OperatorMembership `bson:"memberships"`
