@@ -46,6 +46,11 @@ func validateApplication(s *Scene, old, a *configv1.Application) error {
 	if s.SecretChange {
 		return nil
 	}
+	if !s.MayAdminister {
+		if err := checkAdministrativeScopes(old, a); err != nil {
+			return err
+		}
+	}
 	for _, check := range applicationRules {
 		if err := check(s, old, a); err != nil {
 			return err
@@ -191,6 +196,22 @@ func checkScopes(s *Scene, old, a *configv1.Application) error {
 		if given[key]++; given[key] > max(1, before[key]) {
 			return broken(index(oauthPath+"scopeSettings", i)+".scope", key, givenOnce)
 		}
+	}
+	return nil
+}
+
+// checkAdministrativeScopes refuses administrative scopes that an application did not have before. Otherwise whoever owns
+// one application would come to power over all clients of its domain.
+func checkAdministrativeScopes(old, a *configv1.Application) error {
+	had := old.GetSettings().GetOauth().GetScopeSettings()
+	for i, setting := range a.GetSettings().GetOauth().GetScopeSettings() {
+		key := setting.GetScope()
+		if !slices.Contains(administrativeScopes, key) ||
+			slices.ContainsFunc(had, func(s *configv1.ScopeSetting) bool { return s.GetScope() == key }) {
+			continue
+		}
+		return fault.Deniedf("Permission denied: the scope %s is given by those who may change the domain (domain:update)", key).
+			At(index(oauthPath+"scopeSettings", i), "is an administrative scope")
 	}
 	return nil
 }

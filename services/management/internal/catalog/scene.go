@@ -35,6 +35,9 @@ type Scene struct {
 	// Served are the methods of client authentication that an application may choose; nil means all there are. A client
 	// that registers itself relies on what it is told, so it is given no method that waits for its implementation.
 	Served []oauth2.AuthMethod
+	// MayAdminister says that whoever asks for the change may give administrative scopes to applications: an operator who may
+	// change the domain. Gateways and the service itself have rules of their own.
+	MayAdminister bool
 	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
 	// secrets.
 	TypeChange, SecretChange bool

@@ -149,7 +149,8 @@ var systemScopes = []systemScope{
 	{"consent_admin", "Consent administration", "Manage the consents of users", false},
 }
 
-// administrativeScopes reach a client's metadata only through an administrator.
+// administrativeScopes reach a client's metadata only through an administrator: they give power over other clients and the
+// people of the domain.
 var administrativeScopes = []string{"dcr_admin", "scim", "consent_admin"}
 
 func (s systemScope) in(scene *Scene, domain string) *configv1.Scope {

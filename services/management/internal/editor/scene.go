@@ -10,6 +10,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -57,13 +58,15 @@ func refusal(err error) bool {
 
 // scene reads what a kind needs to know.
 func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs catalog.Needs, from *source) (*catalog.Scene, error) {
+	caller, asked := operator.From(ctx)
 	s := &catalog.Scene{
-		Now:          e.opts.Now(),
-		Hasher:       e.opts.Hasher,
-		Organization: at.Organization,
-		Environment:  at.Environment,
-		Domain:       d,
-		MaxSecrets:   e.opts.MaxSecrets,
+		Now:           e.opts.Now(),
+		Hasher:        e.opts.Hasher,
+		Organization:  at.Organization,
+		Environment:   at.Environment,
+		Domain:        d,
+		MaxSecrets:    e.opts.MaxSecrets,
+		MayAdminister: !asked || caller.ChangesDomain,
 	}
 	if d == nil {
 		return s, nil

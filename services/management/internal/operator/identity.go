@@ -19,6 +19,9 @@ type Operator struct {
 	// Personal says that it was a token of an operator's own making, not one of signing in.
 	Personal bool
 
+	// ChangesDomain says that the operator may change the domain of the request, not only an application in it.
+	ChangesDomain bool
+
 	memberships []store.OperatorMembership // in the organization and its environment
 }
 

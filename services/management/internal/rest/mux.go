@@ -138,6 +138,9 @@ func (a *API) guarded(permission string, h handler) handler {
 		if permission != AnyOperator && !o.Allows(permission) {
 			return fault.Deniedf("Permission denied")
 		}
+		if o.ChangesDomain, err = a.changesDomain(r, o); err != nil {
+			return err
+		}
 		// Path values belong to the request, not to its context: they have to be taken along.
 		return h(w, r.WithContext(operator.WithOperator(r.Context(), o)))
 	}
@@ -165,6 +168,20 @@ func (a *API) permitted(r *http.Request, o operator.Operator, permission string)
 		return held, err
 	}
 	return a.Operators.At(r.Context(), o, inside)
+}
+
+// changesDomain reports whether an operator may change the domain of a request. A role in an application may permit
+// domain:update too, and says nothing about its domain.
+func (a *API) changesDomain(r *http.Request, o operator.Operator) (bool, error) {
+	const permission = "domain:update"
+	at := operator.Place{
+		Organization: r.PathValue("organization"), Environment: r.PathValue("environment"), Domain: r.PathValue("domain"),
+	}
+	if at.Domain == "" || !o.Allows(permission) {
+		return false, nil
+	}
+	held, err := a.Operators.At(r.Context(), o, at)
+	return held.Has(permission), err
 }
 
 // named is the place of a request whose path names a domain or an application by something else than its identifier. What

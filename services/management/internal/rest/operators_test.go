@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -441,6 +442,58 @@ func TestMembersSeeTheirOwn(t *testing.T) {
 	h.send("GET", short+"/domains/_hrid/mine", "", ann).status(http.StatusOK)
 	h.send("GET", short+"/domains/_hrid/other", "", ann).status(http.StatusForbidden)
 	h.send("POST", long+"/domains", `{"name":"More"}`, ann).refused(http.StatusForbidden, "Permission denied")
+}
+
+func TestAdministrativeScopesAreGivenByWhoMayChangeTheDomain(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("House")
+	place := long + "/domains/" + domain
+	id := h.application(domain, `{"name":"App","type":"SERVICE"}`)["id"].(string)
+	app := place + "/applications/" + id
+	// A role in the application says nothing about the domain, whatever it permits.
+	role := h.send("POST", organizations+"/roles", `{"name":"Broad","assignableType":"application",
+		"permissions":["application:read","application:update","domain:update"]}`).status(http.StatusCreated).tree()["id"].(string)
+	maker := h.send("POST", organizations+"/roles", `{"name":"Maker","assignableType":"domain",
+		"permissions":["application:create","application:update"]}`).status(http.StatusCreated).tree()["id"].(string)
+	as := func(name, at, role string) option {
+		h.newUser(name)
+		h.join(at, name, role)
+		return bearing(h.signIn(name, "a long password"))
+	}
+	owner, broad := as("owner", app, operator.RoleApplicationOwner), as("broad", app, role)
+	boss, builder := as("boss", place, operator.RoleDomainOwner), as("builder", place, maker)
+
+	with := func(scopes ...string) string {
+		var all []string
+		for _, s := range scopes {
+			all = append(all, `{"scope":`+quote(s)+`}`)
+		}
+		return `"settings":{"oauth":{"scopeSettings":[` + strings.Join(all, ",") + `]}}`
+	}
+	refused := func(a *reply, scope string, i string) {
+		t.Helper()
+		a.refused(http.StatusForbidden, "Permission denied: the scope "+scope+" is given by those who may change the domain (domain:update)",
+			"settings.oauth.scopeSettings["+i+"]")
+	}
+	for _, who := range []option{owner, broad} {
+		for _, scope := range []string{"dcr_admin", "scim", "consent_admin"} {
+			refused(h.send("PATCH", app, `{`+with("profile", scope)+`}`, who), scope, "1")
+		}
+		refused(h.send("PUT", app, `{"name":"App",`+with("dcr_admin")+`}`, who), "dcr_admin", "0")
+		refused(h.send("PATCH", short+"/domains/"+domain+"/clients/"+id, `{`+with("dcr_admin")+`}`, who), "dcr_admin", "0")
+		h.send("PATCH", app, `{`+with("profile")+`}`, who).status(http.StatusOK)
+	}
+
+	revision := fmt.Sprint(h.send("PATCH", app, `{`+with("dcr_admin")+`}`, boss).status(http.StatusOK).tree()["revision"])
+	// What the application has, it keeps; once it is gone, no older state brings it back.
+	h.send("PATCH", app, `{`+with("profile", "dcr_admin")+`}`, owner).status(http.StatusOK)
+	h.send("PUT", app+"/type", `{"type":"SERVICE"}`, owner).status(http.StatusOK)
+	h.send("PATCH", app, `{`+with()+`}`, owner).status(http.StatusOK)
+	refused(h.send("POST", app+"/history/"+revision+"/_restore", "", owner), "dcr_admin", "0")
+	h.send("POST", app+"/history/"+revision+"/_restore", "", boss).status(http.StatusOK)
+	h.send("DELETE", app, "").status(http.StatusNoContent)
+	refused(h.send("POST", app+"/history/"+revision+"/_restore", "", builder), "dcr_admin", "0")
+	h.send("POST", app+"/history/"+revision+"/_restore", "", boss).status(http.StatusOK)
 }
 
 func TestTheCreatorOwnsAndMembershipsGoWithTheirPlace(t *testing.T) {
