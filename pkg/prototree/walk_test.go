@@ -179,12 +179,21 @@ func TestDocumentSealsSecrets(t *testing.T) {
 			if !marks.Secret {
 				continue
 			}
-			s, ok := tree[fd.JSONName()].(string)
-			if !ok {
-				t.Errorf("%s is %T, not text", fd.FullName(), tree[fd.JSONName()])
+			values := []any{tree[fd.JSONName()]}
+			if fd.IsList() {
+				values, _ = tree[fd.JSONName()].([]any)
+				if len(values) == 0 {
+					t.Errorf("%s is %T, not a list with something in it", fd.FullName(), tree[fd.JSONName()])
+				}
 			}
-			if marks.Hashed != (s == sentinel) {
-				t.Errorf("%s: hashed is %t, and the document holds %q", fd.FullName(), marks.Hashed, s)
+			for _, v := range values {
+				s, ok := v.(string)
+				if !ok {
+					t.Errorf("%s is %T, not text", fd.FullName(), v)
+				}
+				if marks.Hashed != (s == sentinel) {
+					t.Errorf("%s: hashed is %t, and the document holds %q", fd.FullName(), marks.Hashed, s)
+				}
 			}
 		}
 	}
