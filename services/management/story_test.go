@@ -24,8 +24,10 @@ var created = []string{
 	"createApplication", "createApplicationSecret",
 }
 
-// refused are operations about what only gateways bring into being, or what cannot be taken away.
+// refused are operations about what only gateways bring into being, what cannot be taken away, and what only service
+// accounts can be given by others: the operator of the story is a person.
 var refused = map[string]int{
+	"createOrganizationUserToken": http.StatusForbidden, "deleteOrganizationUserToken": http.StatusNotFound,
 	"getUserConsent": http.StatusNotFound, "deleteUserConsent": http.StatusNotFound, "deleteUserIdentity": http.StatusBadRequest,
 }
 
@@ -131,6 +133,7 @@ func (s *story) tell(o openapi.Operation) {
 		s.Error(err)
 	}
 	switch {
+	case status >= 400:
 	case makes(o):
 		s.remember(o, answer)
 	case o.Operation.Shape == operation.Page && o.Method == http.MethodGet:

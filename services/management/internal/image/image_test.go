@@ -429,6 +429,10 @@ func TestEveryReferenceCanBeLookedFor(t *testing.T) {
 					t.Errorf("%s is named by a kind %s, which does not exist", k.Descriptor().Arm, use.FieldByName("Kind"))
 					continue
 				}
+				if in := use.FieldByName("In"); in.IsValid() && !in.IsNil() {
+					looked++ // it says itself where it is
+					continue
+				}
 				if _, err := Having(from, use.FieldByName("Field").String(), "x"); err != nil {
 					t.Errorf("%s of %s: %v", list, k.Descriptor().Arm, err)
 				}
