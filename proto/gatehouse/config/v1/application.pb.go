@@ -798,8 +798,18 @@ type OAuthSettings struct {
 	SingleSignOut              bool                        `protobuf:"varint,118,opt,name=single_sign_out,json=singleSignOut,proto3" json:"single_sign_out,omitempty"`
 	SilentReAuthentication     bool                        `protobuf:"varint,119,opt,name=silent_re_authentication,json=silentReAuthentication,proto3" json:"silent_re_authentication,omitempty"`
 	TokenExchangeOauthSettings *TokenExchangeOAuthSettings `protobuf:"bytes,120,opt,name=token_exchange_oauth_settings,json=tokenExchangeOAuthSettings,proto3" json:"token_exchange_oauth_settings,omitempty"`
-	unknownFields              protoimpl.UnknownFields
-	sizeCache                  protoimpl.SizeCache
+	// A stricter security profile than the domain's.
+	SecurityProfile SecurityProfileSettings_Profile `protobuf:"varint,121,opt,name=security_profile,json=securityProfile,proto3,enum=gatehouse.config.v1.SecurityProfileSettings_Profile" json:"security_profile,omitempty"`
+	// The form of access tokens: `at+jwt` is RFC 9068. Absent: the domain's.
+	AccessTokenProfile string `protobuf:"bytes,122,opt,name=access_token_profile,json=accessTokenProfile,proto3" json:"access_token_profile,omitempty"`
+	// The protected resources of the domain that this application may ask for, among those that are restricted.
+	Resources []string `protobuf:"bytes,123,rep,name=resources,proto3" json:"resources,omitempty"`
+	// Seconds after which a refresh token's line ends, however often it was refreshed. 0: the domain's.
+	RefreshTokenMaxAgeSeconds int64 `protobuf:"varint,124,opt,name=refresh_token_max_age_seconds,json=refreshTokenMaxAgeSeconds,proto3" json:"refresh_token_max_age_seconds,omitempty"`
+	// A hash of the state goes into ID tokens of the authorization endpoint (`s_hash`).
+	IncludeStateHash bool `protobuf:"varint,125,opt,name=include_state_hash,json=includeStateHash,proto3" json:"include_state_hash,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OAuthSettings) Reset() {
@@ -1322,6 +1332,41 @@ func (x *OAuthSettings) GetTokenExchangeOauthSettings() *TokenExchangeOAuthSetti
 	return nil
 }
 
+func (x *OAuthSettings) GetSecurityProfile() SecurityProfileSettings_Profile {
+	if x != nil {
+		return x.SecurityProfile
+	}
+	return SecurityProfileSettings_PROFILE_UNSPECIFIED
+}
+
+func (x *OAuthSettings) GetAccessTokenProfile() string {
+	if x != nil {
+		return x.AccessTokenProfile
+	}
+	return ""
+}
+
+func (x *OAuthSettings) GetResources() []string {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *OAuthSettings) GetRefreshTokenMaxAgeSeconds() int64 {
+	if x != nil {
+		return x.RefreshTokenMaxAgeSeconds
+	}
+	return 0
+}
+
+func (x *OAuthSettings) GetIncludeStateHash() bool {
+	if x != nil {
+		return x.IncludeStateHash
+	}
+	return false
+}
+
 // TokenExchangeOAuthSettings govern token exchange (RFC 8693) by one application.
 type TokenExchangeOAuthSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1701,7 +1746,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1770,7 +1815,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xa1%\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xea'\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x8f\x02\n" +
@@ -1848,7 +1893,12 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x16userinfo_custom_claims\x18u \x03(\v2 .gatehouse.config.v1.CustomClaimB\x06\xa2\xbb\x18\x028\x01R\x14userinfoCustomClaims\x12.\n" +
 	"\x0fsingle_sign_out\x18v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rsingleSignOut\x12@\n" +
 	"\x18silent_re_authentication\x18w \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x16silentReAuthentication\x12r\n" +
-	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettingsB\x12\n" +
+	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12g\n" +
+	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileB\x06\xa2\xbb\x18\x028\x01R\x0fsecurityProfile\x128\n" +
+	"\x14access_token_profile\x18z \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12$\n" +
+	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12H\n" +
+	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03B\x06\xa2\xbb\x18\x028\x01R\x19refreshTokenMaxAgeSeconds\x124\n" +
+	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
 	"\x17_opt_in_scope_selection\"|\n" +
 	"\x1aTokenExchangeOAuthSettings\x12!\n" +
@@ -1903,29 +1953,30 @@ func file_gatehouse_config_v1_application_proto_rawDescGZIP() []byte {
 var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_application_proto_goTypes = []any{
-	(Application_Type)(0),               // 0: gatehouse.config.v1.Application.Type
-	(CustomClaim_TokenType)(0),          // 1: gatehouse.config.v1.CustomClaim.TokenType
-	(*Application)(nil),                 // 2: gatehouse.config.v1.Application
-	(*ApplicationSettings)(nil),         // 3: gatehouse.config.v1.ApplicationSettings
-	(*AdvancedSettings)(nil),            // 4: gatehouse.config.v1.AdvancedSettings
-	(*ApplicationIdentityProvider)(nil), // 5: gatehouse.config.v1.ApplicationIdentityProvider
-	(*ClientSecret)(nil),                // 6: gatehouse.config.v1.ClientSecret
-	(*SecretSettings)(nil),              // 7: gatehouse.config.v1.SecretSettings
-	(*OAuthSettings)(nil),               // 8: gatehouse.config.v1.OAuthSettings
-	(*TokenExchangeOAuthSettings)(nil),  // 9: gatehouse.config.v1.TokenExchangeOAuthSettings
-	(*ScopeSetting)(nil),                // 10: gatehouse.config.v1.ScopeSetting
-	(*CustomClaim)(nil),                 // 11: gatehouse.config.v1.CustomClaim
-	(*NewApplication)(nil),              // 12: gatehouse.config.v1.NewApplication
-	(*ApplicationType)(nil),             // 13: gatehouse.config.v1.ApplicationType
-	(*NewClientSecret)(nil),             // 14: gatehouse.config.v1.NewClientSecret
-	nil,                                 // 15: gatehouse.config.v1.Application.MetadataEntry
-	nil,                                 // 16: gatehouse.config.v1.NewApplication.MetadataEntry
-	(*timestamppb.Timestamp)(nil),       // 17: google.protobuf.Timestamp
-	(*LoginSettings)(nil),               // 18: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),    // 19: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),             // 20: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),            // 21: gatehouse.config.v1.PasswordSettings
-	(*structpb.Struct)(nil),             // 22: google.protobuf.Struct
+	(Application_Type)(0),                // 0: gatehouse.config.v1.Application.Type
+	(CustomClaim_TokenType)(0),           // 1: gatehouse.config.v1.CustomClaim.TokenType
+	(*Application)(nil),                  // 2: gatehouse.config.v1.Application
+	(*ApplicationSettings)(nil),          // 3: gatehouse.config.v1.ApplicationSettings
+	(*AdvancedSettings)(nil),             // 4: gatehouse.config.v1.AdvancedSettings
+	(*ApplicationIdentityProvider)(nil),  // 5: gatehouse.config.v1.ApplicationIdentityProvider
+	(*ClientSecret)(nil),                 // 6: gatehouse.config.v1.ClientSecret
+	(*SecretSettings)(nil),               // 7: gatehouse.config.v1.SecretSettings
+	(*OAuthSettings)(nil),                // 8: gatehouse.config.v1.OAuthSettings
+	(*TokenExchangeOAuthSettings)(nil),   // 9: gatehouse.config.v1.TokenExchangeOAuthSettings
+	(*ScopeSetting)(nil),                 // 10: gatehouse.config.v1.ScopeSetting
+	(*CustomClaim)(nil),                  // 11: gatehouse.config.v1.CustomClaim
+	(*NewApplication)(nil),               // 12: gatehouse.config.v1.NewApplication
+	(*ApplicationType)(nil),              // 13: gatehouse.config.v1.ApplicationType
+	(*NewClientSecret)(nil),              // 14: gatehouse.config.v1.NewClientSecret
+	nil,                                  // 15: gatehouse.config.v1.Application.MetadataEntry
+	nil,                                  // 16: gatehouse.config.v1.NewApplication.MetadataEntry
+	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                // 18: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),     // 19: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),              // 20: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),             // 21: gatehouse.config.v1.PasswordSettings
+	(*structpb.Struct)(nil),              // 22: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 23: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	17, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
@@ -1956,15 +2007,16 @@ var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	17, // 25: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
 	11, // 26: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
 	9,  // 27: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	1,  // 28: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 29: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	16, // 30: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 31: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 28: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	1,  // 29: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 30: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	16, // 31: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 32: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -1973,6 +2025,7 @@ func file_gatehouse_config_v1_application_proto_init() {
 		return
 	}
 	file_gatehouse_config_v1_common_proto_init()
+	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_application_proto_msgTypes[0].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[2].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[6].OneofWrappers = []any{}

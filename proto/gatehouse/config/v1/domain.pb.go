@@ -24,53 +24,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-type SecurityProfileSettings_Profile int32
-
-const (
-	SecurityProfileSettings_PROFILE_UNSPECIFIED SecurityProfileSettings_Profile = 0
-	// Compatible behaviour.
-	SecurityProfileSettings_NONE SecurityProfileSettings_Profile = 1
-)
-
-// Enum value maps for SecurityProfileSettings_Profile.
-var (
-	SecurityProfileSettings_Profile_name = map[int32]string{
-		0: "PROFILE_UNSPECIFIED",
-		1: "NONE",
-	}
-	SecurityProfileSettings_Profile_value = map[string]int32{
-		"PROFILE_UNSPECIFIED": 0,
-		"NONE":                1,
-	}
-)
-
-func (x SecurityProfileSettings_Profile) Enum() *SecurityProfileSettings_Profile {
-	p := new(SecurityProfileSettings_Profile)
-	*p = x
-	return p
-}
-
-func (x SecurityProfileSettings_Profile) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (SecurityProfileSettings_Profile) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_domain_proto_enumTypes[0].Descriptor()
-}
-
-func (SecurityProfileSettings_Profile) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_domain_proto_enumTypes[0]
-}
-
-func (x SecurityProfileSettings_Profile) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use SecurityProfileSettings_Profile.Descriptor instead.
-func (SecurityProfileSettings_Profile) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7, 0}
-}
-
 // A Domain is a security domain: its own issuer, keys, applications, identity providers and users.
 type Domain struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -679,11 +632,43 @@ type OpenIDSettings struct {
 	// the algorithm of the certificate that signs.
 	AccessTokenSigningAlg string `protobuf:"bytes,6,opt,name=access_token_signing_alg,json=accessTokenSigningAlg,proto3" json:"access_token_signing_alg,omitempty"`
 	// Where request objects may be fetched from.
-	RequestUris   []string         `protobuf:"bytes,7,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
-	DpopSettings  *DPoPSettings    `protobuf:"bytes,8,opt,name=dpop_settings,json=dpopSettings,proto3" json:"dpop_settings,omitempty"`
-	CibaSettings  *structpb.Struct `protobuf:"bytes,9,opt,name=ciba_settings,json=cibaSettings,proto3" json:"ciba_settings,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestUris  []string         `protobuf:"bytes,7,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	DpopSettings *DPoPSettings    `protobuf:"bytes,8,opt,name=dpop_settings,json=dpopSettings,proto3" json:"dpop_settings,omitempty"`
+	CibaSettings *structpb.Struct `protobuf:"bytes,9,opt,name=ciba_settings,json=cibaSettings,proto3" json:"ciba_settings,omitempty"`
+	// The protected resources that tokens can be asked for (RFC 8707).
+	Resources []*ProtectedResource `protobuf:"bytes,10,rep,name=resources,proto3" json:"resources,omitempty"`
+	// The audience of access tokens of the form of RFC 9068 for requests that name no resource. Absent: the client_id.
+	DefaultAudience string `protobuf:"bytes,11,opt,name=default_audience,json=defaultAudience,proto3" json:"default_audience,omitempty"`
+	// The form of access tokens: `at+jwt` is RFC 9068. Absent: the compatible form. Profiles other than `none` always use
+	// `at+jwt`.
+	AccessTokenProfile string `protobuf:"bytes,12,opt,name=access_token_profile,json=accessTokenProfile,proto3" json:"access_token_profile,omitempty"`
+	// Whose assertions (RFC 7523) and tokens (RFC 8693) are accepted beside the domain's own.
+	TrustedIssuers []*TrustedIssuer `protobuf:"bytes,13,rep,name=trusted_issuers,json=trustedIssuers,proto3" json:"trusted_issuers,omitempty"`
+	// Every code needs a PKCE challenge, also those of confidential clients.
+	ForcePkce bool `protobuf:"varint,14,opt,name=force_pkce,json=forcePKCE,proto3" json:"force_pkce,omitempty"`
+	// Authorization requests are taken by PAR alone (RFC 9126 §5).
+	RequirePushedAuthorizationRequests bool `protobuf:"varint,15,opt,name=require_pushed_authorization_requests,json=requirePushedAuthorizationRequests,proto3" json:"require_pushed_authorization_requests,omitempty"`
+	// A pushed request may name a redirect URI that is not registered (RFC 9126 §2.4).
+	AllowUnregisteredPushedRedirectUris bool `protobuf:"varint,16,opt,name=allow_unregistered_pushed_redirect_uris,json=allowUnregisteredPushedRedirectUris,proto3" json:"allow_unregistered_pushed_redirect_uris,omitempty"`
+	// Under profiles other than `none`: the URL of an endpoint is accepted as audience of client assertions, beside the issuer.
+	AcceptEndpointAsAssertionAudience bool `protobuf:"varint,17,opt,name=accept_endpoint_as_assertion_audience,json=acceptEndpointAsAssertionAudience,proto3" json:"accept_endpoint_as_assertion_audience,omitempty"`
+	// Authentication context classes that the domain knows (`acr_values`), the strongest last, with what must have happened at
+	// sign-in for each.
+	AuthenticationContexts []*AuthenticationContext `protobuf:"bytes,18,rep,name=authentication_contexts,json=authenticationContexts,proto3" json:"authentication_contexts,omitempty"`
+	// Seconds after which a refresh token's line ends, however often it was refreshed. 0: never, for applications that say
+	// nothing else.
+	RefreshTokenMaxAgeSeconds int64 `protobuf:"varint,19,opt,name=refresh_token_max_age_seconds,json=refreshTokenMaxAgeSeconds,proto3" json:"refresh_token_max_age_seconds,omitempty"`
+	// Seconds a rotated refresh token may be presented again while its successor is unused: its answer may have been lost.
+	// Absent: 10; 0: never.
+	RefreshTokenGraceSeconds *int32 `protobuf:"varint,20,opt,name=refresh_token_grace_seconds,json=refreshTokenGraceSeconds,proto3,oneof" json:"refresh_token_grace_seconds,omitempty"`
+	// Clients can watch a session by an iframe (OpenID Connect Session Management 1.0).
+	SessionManagementEnabled bool `protobuf:"varint,21,opt,name=session_management_enabled,json=sessionManagementEnabled,proto3" json:"session_management_enabled,omitempty"`
+	// Pages about the domain, for discovery (RFC 8414 §2).
+	ServiceDocumentation string `protobuf:"bytes,22,opt,name=service_documentation,json=serviceDocumentation,proto3" json:"service_documentation,omitempty"`
+	OpPolicyUri          string `protobuf:"bytes,23,opt,name=op_policy_uri,json=opPolicyUri,proto3" json:"op_policy_uri,omitempty"`
+	OpTosUri             string `protobuf:"bytes,24,opt,name=op_tos_uri,json=opTosUri,proto3" json:"op_tos_uri,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *OpenIDSettings) Reset() {
@@ -779,6 +764,347 @@ func (x *OpenIDSettings) GetCibaSettings() *structpb.Struct {
 	return nil
 }
 
+func (x *OpenIDSettings) GetResources() []*ProtectedResource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *OpenIDSettings) GetDefaultAudience() string {
+	if x != nil {
+		return x.DefaultAudience
+	}
+	return ""
+}
+
+func (x *OpenIDSettings) GetAccessTokenProfile() string {
+	if x != nil {
+		return x.AccessTokenProfile
+	}
+	return ""
+}
+
+func (x *OpenIDSettings) GetTrustedIssuers() []*TrustedIssuer {
+	if x != nil {
+		return x.TrustedIssuers
+	}
+	return nil
+}
+
+func (x *OpenIDSettings) GetForcePkce() bool {
+	if x != nil {
+		return x.ForcePkce
+	}
+	return false
+}
+
+func (x *OpenIDSettings) GetRequirePushedAuthorizationRequests() bool {
+	if x != nil {
+		return x.RequirePushedAuthorizationRequests
+	}
+	return false
+}
+
+func (x *OpenIDSettings) GetAllowUnregisteredPushedRedirectUris() bool {
+	if x != nil {
+		return x.AllowUnregisteredPushedRedirectUris
+	}
+	return false
+}
+
+func (x *OpenIDSettings) GetAcceptEndpointAsAssertionAudience() bool {
+	if x != nil {
+		return x.AcceptEndpointAsAssertionAudience
+	}
+	return false
+}
+
+func (x *OpenIDSettings) GetAuthenticationContexts() []*AuthenticationContext {
+	if x != nil {
+		return x.AuthenticationContexts
+	}
+	return nil
+}
+
+func (x *OpenIDSettings) GetRefreshTokenMaxAgeSeconds() int64 {
+	if x != nil {
+		return x.RefreshTokenMaxAgeSeconds
+	}
+	return 0
+}
+
+func (x *OpenIDSettings) GetRefreshTokenGraceSeconds() int32 {
+	if x != nil && x.RefreshTokenGraceSeconds != nil {
+		return *x.RefreshTokenGraceSeconds
+	}
+	return 0
+}
+
+func (x *OpenIDSettings) GetSessionManagementEnabled() bool {
+	if x != nil {
+		return x.SessionManagementEnabled
+	}
+	return false
+}
+
+func (x *OpenIDSettings) GetServiceDocumentation() string {
+	if x != nil {
+		return x.ServiceDocumentation
+	}
+	return ""
+}
+
+func (x *OpenIDSettings) GetOpPolicyUri() string {
+	if x != nil {
+		return x.OpPolicyUri
+	}
+	return ""
+}
+
+func (x *OpenIDSettings) GetOpTosUri() string {
+	if x != nil {
+		return x.OpTosUri
+	}
+	return ""
+}
+
+// A ProtectedResource is something that access tokens are for (RFC 8707).
+type ProtectedResource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An absolute URI without a fragment, compared as a string.
+	Identifier string `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	Name       string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The scopes that tokens for it may have. Empty: all of the client's.
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Only applications that name it in `resources` may ask for it. Otherwise every application may.
+	Restricted bool `protobuf:"varint,4,opt,name=restricted,proto3" json:"restricted,omitempty"`
+	// The client_ids of applications that serve it, and so may introspect its tokens.
+	Servers       []string `protobuf:"bytes,5,rep,name=servers,proto3" json:"servers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectedResource) Reset() {
+	*x = ProtectedResource{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectedResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectedResource) ProtoMessage() {}
+
+func (x *ProtectedResource) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectedResource.ProtoReflect.Descriptor instead.
+func (*ProtectedResource) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ProtectedResource) GetIdentifier() string {
+	if x != nil {
+		return x.Identifier
+	}
+	return ""
+}
+
+func (x *ProtectedResource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProtectedResource) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *ProtectedResource) GetRestricted() bool {
+	if x != nil {
+		return x.Restricted
+	}
+	return false
+}
+
+func (x *ProtectedResource) GetServers() []string {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+// A TrustedIssuer signs assertions or tokens that are accepted here.
+type TrustedIssuer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The claim `iss`, compared as a string.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Where its keys are published; alternatively the keys by value (RFC 7517).
+	JwksUri string           `protobuf:"bytes,2,opt,name=jwks_uri,json=jwksUri,proto3" json:"jwks_uri,omitempty"`
+	Jwks    *structpb.Struct `protobuf:"bytes,3,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Absent: RS256, PS256 and ES256.
+	Algorithms []string `protobuf:"bytes,4,rep,name=algorithms,proto3" json:"algorithms,omitempty"`
+	// The identity provider whose people its subjects are: `sub` is their external identifier there. Absent: subjects stand for
+	// themselves and have no account.
+	IdentityProvider string `protobuf:"bytes,5,opt,name=identity_provider,json=identityProvider,proto3" json:"identity_provider,omitempty"`
+	// The grants it is trusted for: `urn:ietf:params:oauth:grant-type:jwt-bearer`, `…:token-exchange`. Empty: both.
+	GrantTypes    []string `protobuf:"bytes,6,rep,name=grant_types,json=grantTypes,proto3" json:"grant_types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrustedIssuer) Reset() {
+	*x = TrustedIssuer{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrustedIssuer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrustedIssuer) ProtoMessage() {}
+
+func (x *TrustedIssuer) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrustedIssuer.ProtoReflect.Descriptor instead.
+func (*TrustedIssuer) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TrustedIssuer) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *TrustedIssuer) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *TrustedIssuer) GetJwks() *structpb.Struct {
+	if x != nil {
+		return x.Jwks
+	}
+	return nil
+}
+
+func (x *TrustedIssuer) GetAlgorithms() []string {
+	if x != nil {
+		return x.Algorithms
+	}
+	return nil
+}
+
+func (x *TrustedIssuer) GetIdentityProvider() string {
+	if x != nil {
+		return x.IdentityProvider
+	}
+	return ""
+}
+
+func (x *TrustedIssuer) GetGrantTypes() []string {
+	if x != nil {
+		return x.GrantTypes
+	}
+	return nil
+}
+
+// An AuthenticationContext is one class of authentication.
+type AuthenticationContext struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The value of `acr`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Identity providers that satisfy it. Empty: all.
+	IdentityProviders []string `protobuf:"bytes,2,rep,name=identity_providers,json=identityProviders,proto3" json:"identity_providers,omitempty"`
+	// Authentication methods (RFC 8176) of which the sign-in has used every one, such as `pwd`.
+	Methods       []string `protobuf:"bytes,3,rep,name=methods,proto3" json:"methods,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuthenticationContext) Reset() {
+	*x = AuthenticationContext{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuthenticationContext) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuthenticationContext) ProtoMessage() {}
+
+func (x *AuthenticationContext) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuthenticationContext.ProtoReflect.Descriptor instead.
+func (*AuthenticationContext) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AuthenticationContext) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AuthenticationContext) GetIdentityProviders() []string {
+	if x != nil {
+		return x.IdentityProviders
+	}
+	return nil
+}
+
+func (x *AuthenticationContext) GetMethods() []string {
+	if x != nil {
+		return x.Methods
+	}
+	return nil
+}
+
 // DPoPSettings govern proof of possession (RFC 9449).
 type DPoPSettings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -792,7 +1118,7 @@ type DPoPSettings struct {
 
 func (x *DPoPSettings) Reset() {
 	*x = DPoPSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +1130,7 @@ func (x *DPoPSettings) String() string {
 func (*DPoPSettings) ProtoMessage() {}
 
 func (x *DPoPSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1143,7 @@ func (x *DPoPSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DPoPSettings.ProtoReflect.Descriptor instead.
 func (*DPoPSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DPoPSettings) GetEnabled() bool {
@@ -839,51 +1165,6 @@ func (x *DPoPSettings) GetMaxAgeSeconds() int32 {
 		return x.MaxAgeSeconds
 	}
 	return 0
-}
-
-// SecurityProfileSettings choose how strict the protocol endpoints are.
-type SecurityProfileSettings struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	Profile       SecurityProfileSettings_Profile `protobuf:"varint,1,opt,name=profile,proto3,enum=gatehouse.config.v1.SecurityProfileSettings_Profile" json:"profile,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *SecurityProfileSettings) Reset() {
-	*x = SecurityProfileSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SecurityProfileSettings) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SecurityProfileSettings) ProtoMessage() {}
-
-func (x *SecurityProfileSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SecurityProfileSettings.ProtoReflect.Descriptor instead.
-func (*SecurityProfileSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *SecurityProfileSettings) GetProfile() SecurityProfileSettings_Profile {
-	if x != nil {
-		return x.Profile
-	}
-	return SecurityProfileSettings_PROFILE_UNSPECIFIED
 }
 
 // ClientRegistrationSettings are a domain's rules for dynamic client registration (RFC 7591) and for redirect URIs.
@@ -910,7 +1191,7 @@ type ClientRegistrationSettings struct {
 
 func (x *ClientRegistrationSettings) Reset() {
 	*x = ClientRegistrationSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1203,7 @@ func (x *ClientRegistrationSettings) String() string {
 func (*ClientRegistrationSettings) ProtoMessage() {}
 
 func (x *ClientRegistrationSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1216,7 @@ func (x *ClientRegistrationSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRegistrationSettings.ProtoReflect.Descriptor instead.
 func (*ClientRegistrationSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ClientRegistrationSettings) GetDynamicClientRegistrationEnabled() bool {
@@ -1021,7 +1302,7 @@ type SessionSettings struct {
 
 func (x *SessionSettings) Reset() {
 	*x = SessionSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1314,7 @@ func (x *SessionSettings) String() string {
 func (*SessionSettings) ProtoMessage() {}
 
 func (x *SessionSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1327,7 @@ func (x *SessionSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSettings.ProtoReflect.Descriptor instead.
 func (*SessionSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SessionSettings) GetIdleSeconds() int32 {
@@ -1079,7 +1360,7 @@ type CorsSettings struct {
 
 func (x *CorsSettings) Reset() {
 	*x = CorsSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1372,7 @@ func (x *CorsSettings) String() string {
 func (*CorsSettings) ProtoMessage() {}
 
 func (x *CorsSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1385,7 @@ func (x *CorsSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsSettings.ProtoReflect.Descriptor instead.
 func (*CorsSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CorsSettings) GetEnabled() bool {
@@ -1161,7 +1442,7 @@ type CertificateSettings struct {
 
 func (x *CertificateSettings) Reset() {
 	*x = CertificateSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1454,7 @@ func (x *CertificateSettings) String() string {
 func (*CertificateSettings) ProtoMessage() {}
 
 func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1467,7 @@ func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateSettings.ProtoReflect.Descriptor instead.
 func (*CertificateSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CertificateSettings) GetFallbackCertificate() string {
@@ -1220,7 +1501,7 @@ type KeyRotation struct {
 
 func (x *KeyRotation) Reset() {
 	*x = KeyRotation{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1513,7 @@ func (x *KeyRotation) String() string {
 func (*KeyRotation) ProtoMessage() {}
 
 func (x *KeyRotation) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1526,7 @@ func (x *KeyRotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRotation.ProtoReflect.Descriptor instead.
 func (*KeyRotation) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *KeyRotation) GetEnabled() bool {
@@ -1289,7 +1570,7 @@ type NewDomain struct {
 
 func (x *NewDomain) Reset() {
 	*x = NewDomain{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1582,7 @@ func (x *NewDomain) String() string {
 func (*NewDomain) ProtoMessage() {}
 
 func (x *NewDomain) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1595,7 @@ func (x *NewDomain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewDomain.ProtoReflect.Descriptor instead.
 func (*NewDomain) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NewDomain) GetName() string {
@@ -1349,7 +1630,7 @@ type SelfServiceAccountManagementSettings_ResetPassword struct {
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) Reset() {
 	*x = SelfServiceAccountManagementSettings_ResetPassword{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1361,7 +1642,7 @@ func (x *SelfServiceAccountManagementSettings_ResetPassword) String() string {
 func (*SelfServiceAccountManagementSettings_ResetPassword) ProtoMessage() {}
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1676,7 @@ var File_gatehouse_config_v1_domain_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x0e\n" +
+	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x0e\n" +
 	"\x06Domain\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x06domain\x12\"\n" +
@@ -1455,7 +1736,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x19allowed_actor_token_types\x18\x04 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x16allowedActorTokenTypes\x127\n" +
 	"\x13allow_impersonation\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12allowImpersonation\x121\n" +
 	"\x10allow_delegation\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fallowDelegation\x128\n" +
-	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\xcf\x05\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\x91\x0e\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
@@ -1465,18 +1746,56 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlg\x12)\n" +
 	"\frequest_uris\x18\a \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x12F\n" +
 	"\rdpop_settings\x18\b \x01(\v2!.gatehouse.config.v1.DPoPSettingsR\fdpopSettings\x12D\n" +
-	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettingsB\x1f\n" +
+	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettings\x12L\n" +
+	"\tresources\x18\n" +
+	" \x03(\v2&.gatehouse.config.v1.ProtectedResourceB\x06\xa2\xbb\x18\x028\x01R\tresources\x121\n" +
+	"\x10default_audience\x18\v \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x0fdefaultAudience\x128\n" +
+	"\x14access_token_profile\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12S\n" +
+	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerB\x06\xa2\xbb\x18\x028\x01R\x0etrustedIssuers\x12%\n" +
+	"\n" +
+	"force_pkce\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\tforcePKCE\x12Y\n" +
+	"%require_pushed_authorization_requests\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"requirePushedAuthorizationRequests\x12\\\n" +
+	"'allow_unregistered_pushed_redirect_uris\x18\x10 \x01(\bB\x06\xa2\xbb\x18\x028\x01R#allowUnregisteredPushedRedirectUris\x12X\n" +
+	"%accept_endpoint_as_assertion_audience\x18\x11 \x01(\bB\x06\xa2\xbb\x18\x028\x01R!acceptEndpointAsAssertionAudience\x12k\n" +
+	"\x17authentication_contexts\x18\x12 \x03(\v2*.gatehouse.config.v1.AuthenticationContextB\x06\xa2\xbb\x18\x028\x01R\x16authenticationContexts\x12H\n" +
+	"\x1drefresh_token_max_age_seconds\x18\x13 \x01(\x03B\x06\xa2\xbb\x18\x028\x01R\x19refreshTokenMaxAgeSeconds\x12J\n" +
+	"\x1brefresh_token_grace_seconds\x18\x14 \x01(\x05B\x06\xa2\xbb\x18\x028\x01H\x02R\x18refreshTokenGraceSeconds\x88\x01\x01\x12D\n" +
+	"\x1asession_management_enabled\x18\x15 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x18sessionManagementEnabled\x12;\n" +
+	"\x15service_documentation\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x14serviceDocumentation\x12*\n" +
+	"\rop_policy_uri\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\vopPolicyUri\x12$\n" +
+	"\n" +
+	"op_tos_uri\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\bopTosUriB\x1f\n" +
 	"\x1d_redirect_uri_strict_matchingB\x16\n" +
-	"\x14_logout_confirmation\"\x8f\x01\n" +
+	"\x14_logout_confirmationB\x1e\n" +
+	"\x1c_refresh_token_grace_seconds\"\x99\x01\n" +
+	"\x11ProtectedResource\x12\x1e\n" +
+	"\n" +
+	"identifier\x18\x01 \x01(\tR\n" +
+	"identifier\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x12\x1e\n" +
+	"\n" +
+	"restricted\x18\x04 \x01(\bR\n" +
+	"restricted\x12\x18\n" +
+	"\aservers\x18\x05 \x03(\tR\aservers\"\xdd\x01\n" +
+	"\rTrustedIssuer\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x19\n" +
+	"\bjwks_uri\x18\x02 \x01(\tR\ajwksUri\x12+\n" +
+	"\x04jwks\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x04jwks\x12\x1e\n" +
+	"\n" +
+	"algorithms\x18\x04 \x03(\tR\n" +
+	"algorithms\x12+\n" +
+	"\x11identity_provider\x18\x05 \x01(\tR\x10identityProvider\x12\x1f\n" +
+	"\vgrant_types\x18\x06 \x03(\tR\n" +
+	"grantTypes\"t\n" +
+	"\x15AuthenticationContext\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
+	"\x12identity_providers\x18\x02 \x03(\tR\x11identityProviders\x12\x18\n" +
+	"\amethods\x18\x03 \x03(\tR\amethods\"\x8f\x01\n" +
 	"\fDPoPSettings\x12 \n" +
 	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12-\n" +
 	"\x0enonce_required\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rnonceRequired\x12.\n" +
-	"\x0fmax_age_seconds\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\rmaxAgeSeconds\"\x97\x01\n" +
-	"\x17SecurityProfileSettings\x12N\n" +
-	"\aprofile\x18\x01 \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\aprofile\",\n" +
-	"\aProfile\x12\x17\n" +
-	"\x13PROFILE_UNSPECIFIED\x10\x00\x12\b\n" +
-	"\x04NONE\x10\x01\"\xd3\x05\n" +
+	"\x0fmax_age_seconds\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\rmaxAgeSeconds\"\xd3\x05\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1527,64 +1846,68 @@ func file_gatehouse_config_v1_domain_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_domain_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_domain_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_gatehouse_config_v1_domain_proto_goTypes = []any{
-	(SecurityProfileSettings_Profile)(0),                       // 0: gatehouse.config.v1.SecurityProfileSettings.Profile
-	(*Domain)(nil),                                             // 1: gatehouse.config.v1.Domain
-	(*SelfServiceAccountManagementSettings)(nil),               // 2: gatehouse.config.v1.SelfServiceAccountManagementSettings
-	(*VirtualHost)(nil),                                        // 3: gatehouse.config.v1.VirtualHost
-	(*ScimSettings)(nil),                                       // 4: gatehouse.config.v1.ScimSettings
-	(*TokenExchangeSettings)(nil),                              // 5: gatehouse.config.v1.TokenExchangeSettings
-	(*OpenIDSettings)(nil),                                     // 6: gatehouse.config.v1.OpenIDSettings
-	(*DPoPSettings)(nil),                                       // 7: gatehouse.config.v1.DPoPSettings
-	(*SecurityProfileSettings)(nil),                            // 8: gatehouse.config.v1.SecurityProfileSettings
-	(*ClientRegistrationSettings)(nil),                         // 9: gatehouse.config.v1.ClientRegistrationSettings
-	(*SessionSettings)(nil),                                    // 10: gatehouse.config.v1.SessionSettings
-	(*CorsSettings)(nil),                                       // 11: gatehouse.config.v1.CorsSettings
-	(*CertificateSettings)(nil),                                // 12: gatehouse.config.v1.CertificateSettings
-	(*KeyRotation)(nil),                                        // 13: gatehouse.config.v1.KeyRotation
-	(*NewDomain)(nil),                                          // 14: gatehouse.config.v1.NewDomain
-	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 15: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	(*timestamppb.Timestamp)(nil),                              // 16: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                                      // 17: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),                           // 18: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),                                    // 19: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),                                   // 20: gatehouse.config.v1.PasswordSettings
-	(*structpb.Struct)(nil),                                    // 21: google.protobuf.Struct
-	(*Strings)(nil),                                            // 22: gatehouse.config.v1.Strings
+	(*Domain)(nil), // 0: gatehouse.config.v1.Domain
+	(*SelfServiceAccountManagementSettings)(nil),               // 1: gatehouse.config.v1.SelfServiceAccountManagementSettings
+	(*VirtualHost)(nil),                                        // 2: gatehouse.config.v1.VirtualHost
+	(*ScimSettings)(nil),                                       // 3: gatehouse.config.v1.ScimSettings
+	(*TokenExchangeSettings)(nil),                              // 4: gatehouse.config.v1.TokenExchangeSettings
+	(*OpenIDSettings)(nil),                                     // 5: gatehouse.config.v1.OpenIDSettings
+	(*ProtectedResource)(nil),                                  // 6: gatehouse.config.v1.ProtectedResource
+	(*TrustedIssuer)(nil),                                      // 7: gatehouse.config.v1.TrustedIssuer
+	(*AuthenticationContext)(nil),                              // 8: gatehouse.config.v1.AuthenticationContext
+	(*DPoPSettings)(nil),                                       // 9: gatehouse.config.v1.DPoPSettings
+	(*ClientRegistrationSettings)(nil),                         // 10: gatehouse.config.v1.ClientRegistrationSettings
+	(*SessionSettings)(nil),                                    // 11: gatehouse.config.v1.SessionSettings
+	(*CorsSettings)(nil),                                       // 12: gatehouse.config.v1.CorsSettings
+	(*CertificateSettings)(nil),                                // 13: gatehouse.config.v1.CertificateSettings
+	(*KeyRotation)(nil),                                        // 14: gatehouse.config.v1.KeyRotation
+	(*NewDomain)(nil),                                          // 15: gatehouse.config.v1.NewDomain
+	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 16: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	(*timestamppb.Timestamp)(nil),                              // 17: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                                      // 18: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),                           // 19: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),                                    // 20: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),                                   // 21: gatehouse.config.v1.PasswordSettings
+	(*structpb.Struct)(nil),                                    // 22: google.protobuf.Struct
+	(*SecurityProfileSettings)(nil),                            // 23: gatehouse.config.v1.SecurityProfileSettings
+	(*Strings)(nil),                                            // 24: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
-	16, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
-	16, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
-	6,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
-	17, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
-	10, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
-	11, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
-	18, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	12, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
-	19, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
-	20, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	2,  // 10: gatehouse.config.v1.Domain.self_service_account_management_settings:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings
-	3,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
-	4,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
-	5,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
-	21, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
-	21, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
-	21, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
-	15, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	9,  // 18: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
-	8,  // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
-	7,  // 20: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
-	21, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
-	0,  // 22: gatehouse.config.v1.SecurityProfileSettings.profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	22, // 23: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
-	13, // 24: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	17, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
+	17, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
+	5,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
+	18, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
+	11, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
+	12, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
+	19, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	13, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
+	20, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
+	21, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	1,  // 10: gatehouse.config.v1.Domain.self_service_account_management_settings:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings
+	2,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
+	3,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
+	4,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
+	22, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
+	22, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
+	22, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
+	16, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	10, // 18: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
+	23, // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
+	9,  // 20: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
+	22, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
+	6,  // 22: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
+	7,  // 23: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
+	8,  // 24: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
+	22, // 25: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
+	24, // 26: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
+	14, // 27: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_domain_proto_init() }
@@ -1593,21 +1916,21 @@ func file_gatehouse_config_v1_domain_proto_init() {
 		return
 	}
 	file_gatehouse_config_v1_common_proto_init()
+	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
-	file_gatehouse_config_v1_domain_proto_msgTypes[12].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_domain_proto_rawDesc), len(file_gatehouse_config_v1_domain_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   15,
+			NumEnums:      0,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_gatehouse_config_v1_domain_proto_goTypes,
 		DependencyIndexes: file_gatehouse_config_v1_domain_proto_depIdxs,
-		EnumInfos:         file_gatehouse_config_v1_domain_proto_enumTypes,
 		MessageInfos:      file_gatehouse_config_v1_domain_proto_msgTypes,
 	}.Build()
 	File_gatehouse_config_v1_domain_proto = out.File

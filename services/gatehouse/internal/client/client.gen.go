@@ -517,15 +517,54 @@ func (e NewApplicationType) Valid() bool {
 	}
 }
 
+// Defines values for OAuthSettingsSecurityProfile.
+const (
+	OAuthSettingsSecurityProfileFapi2               OAuthSettingsSecurityProfile = "fapi2"
+	OAuthSettingsSecurityProfileFapi2MessageSigning OAuthSettingsSecurityProfile = "fapi2_message_signing"
+	OAuthSettingsSecurityProfileMcp                 OAuthSettingsSecurityProfile = "mcp"
+	OAuthSettingsSecurityProfileNone                OAuthSettingsSecurityProfile = "none"
+	OAuthSettingsSecurityProfileOauth21             OAuthSettingsSecurityProfile = "oauth21"
+)
+
+// Valid indicates whether the value is a known member of the OAuthSettingsSecurityProfile enum.
+func (e OAuthSettingsSecurityProfile) Valid() bool {
+	switch e {
+	case OAuthSettingsSecurityProfileFapi2:
+		return true
+	case OAuthSettingsSecurityProfileFapi2MessageSigning:
+		return true
+	case OAuthSettingsSecurityProfileMcp:
+		return true
+	case OAuthSettingsSecurityProfileNone:
+		return true
+	case OAuthSettingsSecurityProfileOauth21:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SecurityProfileSettingsProfile.
 const (
-	None SecurityProfileSettingsProfile = "none"
+	SecurityProfileSettingsProfileFapi2               SecurityProfileSettingsProfile = "fapi2"
+	SecurityProfileSettingsProfileFapi2MessageSigning SecurityProfileSettingsProfile = "fapi2_message_signing"
+	SecurityProfileSettingsProfileMcp                 SecurityProfileSettingsProfile = "mcp"
+	SecurityProfileSettingsProfileNone                SecurityProfileSettingsProfile = "none"
+	SecurityProfileSettingsProfileOauth21             SecurityProfileSettingsProfile = "oauth21"
 )
 
 // Valid indicates whether the value is a known member of the SecurityProfileSettingsProfile enum.
 func (e SecurityProfileSettingsProfile) Valid() bool {
 	switch e {
-	case None:
+	case SecurityProfileSettingsProfileFapi2:
+		return true
+	case SecurityProfileSettingsProfileFapi2MessageSigning:
+		return true
+	case SecurityProfileSettingsProfileMcp:
+		return true
+	case SecurityProfileSettingsProfileNone:
+		return true
+	case SecurityProfileSettingsProfileOauth21:
 		return true
 	default:
 		return false
@@ -1135,6 +1174,18 @@ type AuditPage struct {
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
+}
+
+// AuthenticationContext An AuthenticationContext is one class of authentication.
+type AuthenticationContext struct {
+	// IdentityProviders Identity providers that satisfy it. Empty: all.
+	IdentityProviders []string `json:"identityProviders,omitempty"`
+
+	// Methods Authentication methods (RFC 8176) of which the sign-in has used every one, such as `pwd`.
+	Methods []string `json:"methods,omitempty"`
+
+	// Name The value of `acr`.
+	Name *string `json:"name,omitempty"`
 }
 
 // AzureADProvider AzureADProvider redirects to Microsoft Entra ID.
@@ -2201,6 +2252,8 @@ type OAuth2Provider struct {
 
 // OAuthSettings OAuthSettings are an application's client metadata. Fields 1–99 are registered metadata (RFC 7591, OpenID Connect Registration); from 100 on they are ours and never appear in registration bodies.
 type OAuthSettings struct {
+	// AccessTokenProfile The form of access tokens: `at+jwt` is RFC 9068. Absent: the domain's.
+	AccessTokenProfile    *string `json:"accessTokenProfile,omitempty"`
 	AccessTokenSigningAlg *string `json:"accessTokenSigningAlg,omitempty"`
 
 	// AccessTokenValiditySeconds Seconds. Defaults 7200, 14400, 14400.
@@ -2246,7 +2299,10 @@ type OAuthSettings struct {
 	// IdTokenSignedResponseAlg Absent: the algorithm of the certificate that signs.
 	IdTokenSignedResponseAlg *string `json:"idTokenSignedResponseAlg,omitempty"`
 	IdTokenValiditySeconds   *int32  `json:"idTokenValiditySeconds,omitempty"`
-	InitiateLoginUri         *string `json:"initiateLoginUri,omitempty"`
+
+	// IncludeStateHash A hash of the state goes into ID tokens of the authorization endpoint (`s_hash`).
+	IncludeStateHash *bool   `json:"includeStateHash,omitempty"`
+	InitiateLoginUri *string `json:"initiateLoginUri,omitempty"`
 
 	// Jwks The client's keys by value (RFC 7517).
 	Jwks map[string]interface{} `json:"jwks,omitempty"`
@@ -2256,26 +2312,35 @@ type OAuthSettings struct {
 	LogoUri *string `json:"logoUri,omitempty"`
 
 	// OptInScopeSelection The person chooses scopes one by one on the consent page.
-	OptInScopeSelection                *bool          `json:"optInScopeSelection,omitempty"`
-	PolicyUri                          *string        `json:"policyUri,omitempty"`
-	PostLogoutRedirectUris             []string       `json:"postLogoutRedirectUris,omitempty"`
-	RedirectUris                       []string       `json:"redirectUris,omitempty"`
-	RefreshTokenValiditySeconds        *int32         `json:"refreshTokenValiditySeconds,omitempty"`
-	RegistrationClientUri              *string        `json:"registrationClientUri,omitempty"`
-	RequestObjectEncryptionAlg         *string        `json:"requestObjectEncryptionAlg,omitempty"`
-	RequestObjectEncryptionEnc         *string        `json:"requestObjectEncryptionEnc,omitempty"`
-	RequestObjectSigningAlg            *string        `json:"requestObjectSigningAlg,omitempty"`
-	RequestUris                        []string       `json:"requestUris,omitempty"`
-	RequireAuthTime                    *bool          `json:"requireAuthTime,omitempty"`
-	RequirePushedAuthorizationRequests *bool          `json:"requirePushedAuthorizationRequests,omitempty"`
-	ResponseTypes                      []string       `json:"responseTypes,omitempty"`
-	ScopeSettings                      []ScopeSetting `json:"scopeSettings,omitempty"`
-	SectorIdentifierUri                *string        `json:"sectorIdentifierUri,omitempty"`
-	SilentReAuthentication             *bool          `json:"silentReAuthentication,omitempty"`
-	SingleSignOut                      *bool          `json:"singleSignOut,omitempty"`
-	SoftwareId                         *string        `json:"softwareId,omitempty"`
-	SoftwareStatement                  *string        `json:"softwareStatement,omitempty"`
-	SoftwareVersion                    *string        `json:"softwareVersion,omitempty"`
+	OptInScopeSelection    *bool    `json:"optInScopeSelection,omitempty"`
+	PolicyUri              *string  `json:"policyUri,omitempty"`
+	PostLogoutRedirectUris []string `json:"postLogoutRedirectUris,omitempty"`
+	RedirectUris           []string `json:"redirectUris,omitempty"`
+
+	// RefreshTokenMaxAgeSeconds Seconds after which a refresh token's line ends, however often it was refreshed. 0: the domain's.
+	RefreshTokenMaxAgeSeconds          *int64   `json:"refreshTokenMaxAgeSeconds,omitempty"`
+	RefreshTokenValiditySeconds        *int32   `json:"refreshTokenValiditySeconds,omitempty"`
+	RegistrationClientUri              *string  `json:"registrationClientUri,omitempty"`
+	RequestObjectEncryptionAlg         *string  `json:"requestObjectEncryptionAlg,omitempty"`
+	RequestObjectEncryptionEnc         *string  `json:"requestObjectEncryptionEnc,omitempty"`
+	RequestObjectSigningAlg            *string  `json:"requestObjectSigningAlg,omitempty"`
+	RequestUris                        []string `json:"requestUris,omitempty"`
+	RequireAuthTime                    *bool    `json:"requireAuthTime,omitempty"`
+	RequirePushedAuthorizationRequests *bool    `json:"requirePushedAuthorizationRequests,omitempty"`
+
+	// Resources The protected resources of the domain that this application may ask for, among those that are restricted.
+	Resources           []string       `json:"resources,omitempty"`
+	ResponseTypes       []string       `json:"responseTypes,omitempty"`
+	ScopeSettings       []ScopeSetting `json:"scopeSettings,omitempty"`
+	SectorIdentifierUri *string        `json:"sectorIdentifierUri,omitempty"`
+
+	// SecurityProfile A stricter security profile than the domain's.
+	SecurityProfile        *OAuthSettingsSecurityProfile `json:"securityProfile,omitempty"`
+	SilentReAuthentication *bool                         `json:"silentReAuthentication,omitempty"`
+	SingleSignOut          *bool                         `json:"singleSignOut,omitempty"`
+	SoftwareId             *string                       `json:"softwareId,omitempty"`
+	SoftwareStatement      *string                       `json:"softwareStatement,omitempty"`
+	SoftwareVersion        *string                       `json:"softwareVersion,omitempty"`
 
 	// SubjectType `public` or `pairwise`.
 	SubjectType                           *string       `json:"subjectType,omitempty"`
@@ -2302,20 +2367,43 @@ type OAuthSettings struct {
 	UserinfoSignedResponseAlg    *string       `json:"userinfoSignedResponseAlg,omitempty"`
 }
 
+// OAuthSettingsSecurityProfile A stricter security profile than the domain's.
+type OAuthSettingsSecurityProfile string
+
 // OpenIDSettings OpenIDSettings are a domain's protocol settings.
 type OpenIDSettings struct {
+	// AcceptEndpointAsAssertionAudience Under profiles other than `none`: the URL of an endpoint is accepted as audience of client assertions, beside the issuer.
+	AcceptEndpointAsAssertionAudience *bool `json:"acceptEndpointAsAssertionAudience,omitempty"`
+
+	// AccessTokenProfile The form of access tokens: `at+jwt` is RFC 9068. Absent: the compatible form. Profiles other than `none` always use `at+jwt`.
+	AccessTokenProfile *string `json:"accessTokenProfile,omitempty"`
+
 	// AccessTokenSigningAlg Algorithm of access tokens: one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. Absent: the algorithm of the certificate that signs.
-	AccessTokenSigningAlg *string                `json:"accessTokenSigningAlg,omitempty"`
-	CibaSettings          map[string]interface{} `json:"cibaSettings,omitempty"`
+	AccessTokenSigningAlg *string `json:"accessTokenSigningAlg,omitempty"`
+
+	// AllowUnregisteredPushedRedirectUris A pushed request may name a redirect URI that is not registered (RFC 9126 §2.4).
+	AllowUnregisteredPushedRedirectUris *bool `json:"allowUnregisteredPushedRedirectUris,omitempty"`
+
+	// AuthenticationContexts Authentication context classes that the domain knows (`acr_values`), the strongest last, with what must have happened at sign-in for each.
+	AuthenticationContexts []AuthenticationContext `json:"authenticationContexts,omitempty"`
+	CibaSettings           map[string]interface{}  `json:"cibaSettings,omitempty"`
 
 	// ClientRegistrationSettings ClientRegistrationSettings are a domain's rules for dynamic client registration (RFC 7591) and for redirect URIs.
 	ClientRegistrationSettings *ClientRegistrationSettings `json:"clientRegistrationSettings,omitempty"`
 
+	// DefaultAudience The audience of access tokens of the form of RFC 9068 for requests that name no resource. Absent: the client_id.
+	DefaultAudience *string `json:"defaultAudience,omitempty"`
+
 	// DpopSettings DPoPSettings govern proof of possession (RFC 9449).
 	DpopSettings *DPoPSettings `json:"dpopSettings,omitempty"`
 
+	// ForcePKCE Every code needs a PKCE challenge, also those of confidential clients.
+	ForcePKCE *bool `json:"forcePKCE,omitempty"`
+
 	// LogoutConfirmation Ask before signing out or redirecting without proof of who asks (default true).
-	LogoutConfirmation *bool `json:"logoutConfirmation,omitempty"`
+	LogoutConfirmation *bool   `json:"logoutConfirmation,omitempty"`
+	OpPolicyUri        *string `json:"opPolicyUri,omitempty"`
+	OpTosUri           *string `json:"opTosUri,omitempty"`
 
 	// PostLogoutRedirectUris Where a person may be sent after logout, for applications without a list of their own.
 	PostLogoutRedirectUris []string `json:"postLogoutRedirectUris,omitempty"`
@@ -2323,11 +2411,32 @@ type OpenIDSettings struct {
 	// RedirectUriStrictMatching A redirect URI must equal a registered one (default true). False restores matching by prefix.
 	RedirectUriStrictMatching *bool `json:"redirectUriStrictMatching,omitempty"`
 
+	// RefreshTokenGraceSeconds Seconds a rotated refresh token may be presented again while its successor is unused: its answer may have been lost. Absent: 10; 0: never.
+	RefreshTokenGraceSeconds *int32 `json:"refreshTokenGraceSeconds,omitempty"`
+
+	// RefreshTokenMaxAgeSeconds Seconds after which a refresh token's line ends, however often it was refreshed. 0: never, for applications that say nothing else.
+	RefreshTokenMaxAgeSeconds *int64 `json:"refreshTokenMaxAgeSeconds,omitempty"`
+
 	// RequestUris Where request objects may be fetched from.
 	RequestUris []string `json:"requestUris,omitempty"`
 
+	// RequirePushedAuthorizationRequests Authorization requests are taken by PAR alone (RFC 9126 §5).
+	RequirePushedAuthorizationRequests *bool `json:"requirePushedAuthorizationRequests,omitempty"`
+
+	// Resources The protected resources that tokens can be asked for (RFC 8707).
+	Resources []ProtectedResource `json:"resources,omitempty"`
+
 	// SecurityProfileSettings SecurityProfileSettings choose how strict the protocol endpoints are.
 	SecurityProfileSettings *SecurityProfileSettings `json:"securityProfileSettings,omitempty"`
+
+	// ServiceDocumentation Pages about the domain, for discovery (RFC 8414 §2).
+	ServiceDocumentation *string `json:"serviceDocumentation,omitempty"`
+
+	// SessionManagementEnabled Clients can watch a session by an iframe (OpenID Connect Session Management 1.0).
+	SessionManagementEnabled *bool `json:"sessionManagementEnabled,omitempty"`
+
+	// TrustedIssuers Whose assertions (RFC 7523) and tokens (RFC 8693) are accepted beside the domain's own.
+	TrustedIssuers []TrustedIssuer `json:"trustedIssuers,omitempty"`
 }
 
 // Organization Organization is what everything belongs to.
@@ -2598,6 +2707,22 @@ type ProblemDetail struct {
 
 	// Path The path of the member or the name of the parameter: settings.oauth.redirectUris[0].
 	Path string `json:"path"`
+}
+
+// ProtectedResource A ProtectedResource is something that access tokens are for (RFC 8707).
+type ProtectedResource struct {
+	// Identifier An absolute URI without a fragment, compared as a string.
+	Identifier *string `json:"identifier,omitempty"`
+	Name       *string `json:"name,omitempty"`
+
+	// Restricted Only applications that name it in `resources` may ask for it. Otherwise every application may.
+	Restricted *bool `json:"restricted,omitempty"`
+
+	// Scopes The scopes that tokens for it may have. Empty: all of the client's.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// Servers The client_ids of applications that serve it, and so may introspect its tokens.
+	Servers []string `json:"servers,omitempty"`
 }
 
 // ProviderDecision ProviderDecision is what would be decided about one provider.
@@ -3092,6 +3217,25 @@ type TokenKey struct {
 type TokenKeyRotation struct {
 	// Revoke End every token that was signed until now, instead of letting them expire.
 	Revoke *bool `json:"revoke,omitempty"`
+}
+
+// TrustedIssuer A TrustedIssuer signs assertions or tokens that are accepted here.
+type TrustedIssuer struct {
+	// Algorithms Absent: RS256, PS256 and ES256.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// GrantTypes The grants it is trusted for: `urn:ietf:params:oauth:grant-type:jwt-bearer`, `…:token-exchange`. Empty: both.
+	GrantTypes []string `json:"grantTypes,omitempty"`
+
+	// IdentityProvider The identity provider whose people its subjects are: `sub` is their external identifier there. Absent: subjects stand for themselves and have no account.
+	IdentityProvider *string `json:"identityProvider,omitempty"`
+
+	// Issuer The claim `iss`, compared as a string.
+	Issuer *string                `json:"issuer,omitempty"`
+	Jwks   map[string]interface{} `json:"jwks,omitempty"`
+
+	// JwksUri Where its keys are published; alternatively the keys by value (RFC 7517).
+	JwksUri *string `json:"jwksUri,omitempty"`
 }
 
 // User A User is one person of a domain.

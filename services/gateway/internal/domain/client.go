@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/selection"
@@ -23,6 +24,9 @@ type Client struct {
 	ID, ClientID, Name string
 	Type               configv1.Application_Type
 	Revision           int64
+
+	// Profile is the security profile that counts: the domain's, or the client's own where that is stricter.
+	Profile *profile.Profile
 
 	// AuthMethod is the registered method of client authentication; empty accepts Basic and post.
 	AuthMethod oauth2.AuthMethod
@@ -156,6 +160,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	var problems []error
 	c := &Client{
 		ID: app.GetId(), ClientID: o.GetClientId(), Name: app.GetName(), Type: app.GetType(), Revision: app.GetRevision(),
+		Profile:                profile.ForClient(core.Profile.Name, o.GetSecurityProfile()),
 		AuthMethod:             oauth2.AuthMethod(o.GetTokenEndpointAuthMethod()),
 		RedirectURIs:           o.GetRedirectUris(),
 		PostLogoutRedirectURIs: o.GetPostLogoutRedirectUris(),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
@@ -36,6 +37,8 @@ type Core struct {
 	Settings *configv1.Domain
 	// Base is the public URL of the domain without a trailing slash, Issuer the `iss` of its tokens.
 	Base, Issuer string
+	// Profile is the domain's security profile. Where a client is known, its own counts.
+	Profile *profile.Profile
 	// SecureCookies is set where the public URL is https.
 	SecureCookies bool
 	// Keys verify what the domain signed.
@@ -99,6 +102,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		ID: d.GetId(), Name: d.GetName(), Path: path, Settings: d,
 		Base:          s.options.PublicURL + path,
 		SecureCookies: strings.HasPrefix(s.options.PublicURL, "https:"),
+		Profile:       profile.Of(d.GetOidc().GetSecurityProfileSettings().GetProfile()),
 		Registration:  d.GetOidc().GetClientRegistrationSettings(),
 		Login:         d.GetLoginSettings(),
 		Lockout:       lockoutOf(d.GetAccountSettings()),

@@ -105,6 +105,7 @@ func authorization(c *domain.Client, a *state.Authorization) tokens.Authorizatio
 	return tokens.Authorization{
 		Client: c, Scopes: a.Scopes, Person: &a.Person, Grant: a.Grant,
 		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR,
+		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, Actor: a.Actor,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -30,6 +31,8 @@ type Request struct {
 	Domain *domain.Domain
 	Client *domain.Client
 	Params oauth2.Params
+	// Confirmation is the key whose possession the request proves, if any.
+	Confirmation state.Confirmation
 	// HTTP is the request itself, for what expressions see of it.
 	HTTP *http.Request
 }

@@ -53,7 +53,30 @@ type Authorization struct {
 	Challenge        string `json:"challenge,omitempty"`
 	ChallengeMethod  string `json:"challenge_method,omitempty"`
 	AuthTimeRequired bool   `json:"auth_time_required,omitempty"`
+
+	// Confirmation is the key to which tokens of this authorization are bound: that of a code (RFC 9449 §10) first, that of a
+	// public client's refresh tokens afterwards.
+	Confirmation Confirmation `json:"cnf,omitzero"`
+	// Resources are those that the person allowed tokens for (RFC 8707); none means those of requests without a resource.
+	Resources []string `json:"resources,omitempty"`
+	// Claims is the claims parameter of the request, a JSON object (OpenID Connect Core §5.5); ClaimsLocales the languages it
+	// asked for, the preferred one first (§5.2).
+	Claims        json.RawMessage `json:"claims,omitempty"`
+	ClaimsLocales []string        `json:"claims_locales,omitempty"`
+	// Actor is the claim act of tokens that somebody else uses for the person, a JSON object (RFC 8693 §4.1).
+	Actor json.RawMessage `json:"act,omitempty"`
 }
+
+// Confirmation names the key whose possession makes a token worth something (RFC 7800): none, one, or both.
+type Confirmation struct {
+	// JKT is the thumbprint of the key of DPoP proofs (RFC 9449 §6.1).
+	JKT string `json:"jkt,omitempty"`
+	// X5T is the SHA-256 thumbprint of the client's certificate (RFC 8705 §3.1).
+	X5T string `json:"x5t#S256,omitempty"`
+}
+
+// Bound reports whether there is a key at all.
+func (c Confirmation) Bound() bool { return c != Confirmation{} }
 
 // Person is the signed-in user as far as tokens speak of them.
 type Person struct {

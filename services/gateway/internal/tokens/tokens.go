@@ -39,9 +39,30 @@ type Authorization struct {
 	AMR            []string
 	// RefreshToken is sent along if not empty.
 	RefreshToken string
-	// Code, where it is set, is hashed into the ID token (c_hash).
-	Code string
+	// Code and State, where they are set, are hashed into the ID token (c_hash, s_hash).
+	Code, State string
+	// Confirmation is the key to which the access token is bound, if any.
+	Confirmation state.Confirmation
+	// Resources are what the access token is for (RFC 8707); none means the client's, or the domain's default.
+	Resources []string
+	// Claims, ClaimsLocales and Actor are those of state.Authorization.
+	Claims        json.RawMessage
+	ClaimsLocales []string
+	Actor         json.RawMessage
+	// NotAfter is when the tokens end at the latest; zero means that the client's lifetimes count.
+	NotAfter time.Time
+	// Without leaves one kind of token out, for answers of the authorization endpoint and exchanges.
+	Without Without
 }
+
+// Without names tokens that are not made.
+type Without uint8
+
+// The kinds of token that can be left out.
+const (
+	WithoutAccessToken Without = 1 << iota
+	WithoutIDToken
+)
 
 // Response is the successful answer of the token endpoint (RFC 6749 §5.1).
 type Response struct {
@@ -68,15 +89,17 @@ func NewMinter(now func() time.Time, log *slog.Logger, ruleFailed func(domain st
 	return &Minter{now: now, log: log, ruleFailed: ruleFailed}
 }
 
-// Mint makes the tokens of an authorization: an access token always, an ID token if the scope openid was granted to a
-// person.
+// Mint makes the tokens of an authorization, except those it is without: an access token, and an ID token if the scope openid
+// was granted to a person.
 func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (Response, error) {
 	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken}
 	var err error
-	if r.AccessToken, err = m.access(ctx, d, &a); err != nil {
-		return Response{}, fmt.Errorf("access token: %w", err)
+	if a.Without&WithoutAccessToken == 0 {
+		if r.AccessToken, err = m.access(ctx, d, &a); err != nil {
+			return Response{}, fmt.Errorf("access token: %w", err)
+		}
 	}
-	if a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID) {
+	if a.Without&WithoutIDToken == 0 && a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID) {
 		if r.IDToken, err = m.id(ctx, d, &a, r.AccessToken); err != nil {
 			return Response{}, fmt.Errorf("ID token: %w", err)
 		}
