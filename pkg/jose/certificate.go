@@ -106,6 +106,30 @@ func algorithmOf(c *x509.Certificate) Algorithm {
 
 // Certifies reports whether the certificate holds the public part of the key.
 func (c *Certificate) Certifies(k *Key) bool {
-	pub, ok := c.public.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && k.public != nil && pub.Equal(k.public)
+	return k.public != nil && SamePublic(c.public, k.public)
+}
+
+// CertificateThumbprint returns the SHA-256 of a certificate's DER, base64url-encoded: x5t#S256 (RFC 7515 §4.1.8), by which
+// tokens are bound to certificates (RFC 8705 §3.1).
+func CertificateThumbprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return b64.EncodeToString(sum[:])
+}
+
+// PublicKeys returns the public keys of the set, whatever they may be used for. A client with self-signed certificates
+// registers their keys so, alone or with the certificates (RFC 8705 §2.2.2).
+func (s *KeySet) PublicKeys() []crypto.PublicKey {
+	all := make([]crypto.PublicKey, 0, len(s.all))
+	for _, v := range s.all {
+		if v.public != nil {
+			all = append(all, v.public)
+		}
+	}
+	return all
+}
+
+// SamePublic reports whether two public keys are the same key.
+func SamePublic(a, b crypto.PublicKey) bool {
+	p, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && p.Equal(b)
 }

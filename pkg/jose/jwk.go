@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,7 +177,29 @@ func parseJWK(raw json.RawMessage) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkChain(members["x5c"], pub); err != nil {
+		return nil, err
+	}
 	return newVerifier(key, pub), nil
+}
+
+// checkChain makes sure that the first certificate of a chain, where there is one, is of the same key (RFC 7517 §4.7).
+func checkChain(raw json.RawMessage, pub crypto.PublicKey) error {
+	if raw == nil {
+		return nil
+	}
+	var chain [][]byte // padded base64, as encoding/json reads bytes
+	if json.Unmarshal(raw, &chain) != nil || len(chain) == 0 {
+		return fmt.Errorf("%w: x5c is not an array of certificates", ErrKey)
+	}
+	c, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return fmt.Errorf("%w: x5c does not begin with a certificate", ErrKey)
+	}
+	if !SamePublic(pub, c.PublicKey) {
+		return fmt.Errorf("%w: x5c begins with a certificate of another key", ErrKey)
+	}
+	return nil
 }
 
 // rawPublic returns the standard library's form of a parsed JWK, checked.
@@ -191,8 +214,18 @@ func rawPublic(key jwk.Key) (crypto.PublicKey, error) {
 	return raw, nil
 }
 
-// newVerifier returns the verification key of a client's JWK. A key for encryption, or for an algorithm that is not
-// one of ours, is kept without algorithms, so it counts and verifies nothing.
+// encrypting reports whether a key operation is one of somebody who encrypts for the owner of a public key (RFC 7517
+// §4.3). Agreements are listed with the operations of the private key, so both sides' names count.
+func encrypting(op jwk.KeyOperation) bool {
+	switch op {
+	case jwk.KeyOpEncrypt, jwk.KeyOpWrapKey, jwk.KeyOpDeriveKey, jwk.KeyOpDeriveBits:
+		return true
+	}
+	return false
+}
+
+// newVerifier returns the key of a client's JWK. A key for encryption, or for an algorithm that is not one of ours, is
+// kept without signature methods, so it counts and verifies nothing; a key for signatures encrypts nothing.
 func newVerifier(key jwk.Key, pub crypto.PublicKey) *verifier {
 	v := &verifier{id: key.KeyID(), public: pub}
 	j := publicJWK(pub)
@@ -204,6 +237,8 @@ func newVerifier(key jwk.Key, pub crypto.PublicKey) *verifier {
 	}
 	v.jwk = j
 	ops := key.KeyOps()
+	v.encrypts = (j.Use == "" || j.Use == string(jwk.ForEncryption)) && (len(ops) == 0 || slices.ContainsFunc(ops, encrypting)) &&
+		(named == "" || keyMethodOf(KeyManagement(named)) != nil)
 	if (j.Use != "" && j.Use != string(jwk.ForSignature)) || (len(ops) > 0 && !slices.Contains(ops, jwk.KeyOpVerify)) {
 		return v
 	}

@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// KeySet is an immutable set of verification keys: a domain's own, or those of a client. It is safe for concurrent use.
+// KeySet is an immutable set of public keys: those that verify what a domain signed, or those of a client, with which its
+// signatures are verified and answers are encrypted for it. It is safe for concurrent use.
 type KeySet struct {
 	all    []*verifier
 	byID   map[string][]*verifier
@@ -15,13 +16,14 @@ type KeySet struct {
 	jwks   []byte
 }
 
-// verifier is one verification key and the methods it may be used with.
+// verifier is one key of a set: the signature methods it may be used with, and whether something may be encrypted for it.
 type verifier struct {
-	id      string
-	methods []*method
-	public  crypto.PublicKey // nil for HMAC
-	secret  []byte           // HMAC only
-	jwk     jsonKey
+	id       string
+	methods  []*method
+	encrypts bool
+	public   crypto.PublicKey // nil for HMAC
+	secret   []byte           // HMAC only
+	jwk      jsonKey
 }
 
 // issued is what an encoded header of one of our own keys means, so that it is not parsed again.
