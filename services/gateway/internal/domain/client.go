@@ -42,6 +42,8 @@ type Client struct {
 	DefaultScopes []string
 	// StandardScopes lets a client that registered no scope ask for the standard OpenID scopes.
 	StandardScopes bool
+	// Resources are the restricted resources of the domain that the client may ask for (RFC 8707).
+	Resources []string
 
 	AccessTTL, RefreshTTL, IDTTL time.Duration
 	// AccessKey and IDKey sign this client's tokens.
@@ -165,6 +167,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		RedirectURIs:           o.GetRedirectUris(),
 		PostLogoutRedirectURIs: o.GetPostLogoutRedirectUris(),
 		StandardScopes:         o.GetStandardScopes(),
+		Resources:              o.GetResources(),
 		AccessTTL:              seconds(o.GetAccessTokenValiditySeconds(), 7200),
 		RefreshTTL:             seconds(o.GetRefreshTokenValiditySeconds(), 14400),
 		IDTTL:                  seconds(o.GetIdTokenValiditySeconds(), 14400),

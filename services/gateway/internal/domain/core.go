@@ -46,6 +46,8 @@ type Core struct {
 	// Scopes by key; DiscoveryScopes are those that discovery lists, sorted.
 	Scopes          map[string]*configv1.Scope
 	DiscoveryScopes []string
+	// Resources are what tokens can be for, by identifier (RFC 8707); nil if the domain has none.
+	Resources map[string]*configv1.ProtectedResource
 	// Providers by id; those that could not be opened, or whose type does not run yet, are missing.
 	Providers map[string]*idp.Provider
 	// Registration and Login are never nil.
@@ -132,6 +134,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		}
 	}
 	sort.Strings(core.DiscoveryScopes)
+	core.compileResources(d.GetOidc().GetResources())
 	for id, p := range src.providers {
 		if p.provider != nil {
 			core.Providers[id] = p.provider
