@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -17,33 +16,16 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/monitor"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/upstream"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
 )
 
 // Config is everything a gateway is told at its start.
@@ -142,7 +124,7 @@ const (
 	revocable  = "revocations"
 )
 
-// New wires a gateway: the only place where its parts meet.
+// New wires a gateway: what is around its parts, which meet in internal/assembly.
 func New(c Config) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -160,7 +142,6 @@ func New(c Config) (*Gateway, error) {
 	}
 	metrics := observe.NewMetrics("gateway")
 	ready := serve.NewReadiness(configured, revocable)
-	now := time.Now
 
 	reloader, conn, err := dial(c, log, metrics)
 	if err != nil {
@@ -170,26 +151,11 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	directory := upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc)
 	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
-
-	hasher := secret.NewHasher()
-	ruleFailed := func(place string) func(string) {
-		counter := metrics.RuleFailures(place)
-		return func(string) { counter.Inc() }
-	}
-	minter := tokens.NewMinter(now, log, ruleFailed("claim"))
-	verifier := tokens.NewVerifier(now, store)
 	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
-	clients := clientauth.New(hasher, used, now)
-	people := tokens.NewPeople(directory, now)
-	signIn := signin.New(directory, store, log, ruleFailed("selection"))
-	served := grants.Builtin(store, signIn, people, proxies, now)
-
-	set := domain.NewSet(domain.Options{
+	parts := assembly.New(assembly.Parts{
 		PublicURL: strings.TrimSuffix(c.PublicURL, "/"),
-		Open:      builtin.Tools{Hasher: hasher, Directory: directory}.Open,
-		Metadata:  discovery.Metadata(capabilities(served)),
+		Store:     store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
 		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
 			app, err := registrar.Resolve(ctx, domainID, clientID)
 			if fault.Is(err, fault.NotFound) {
@@ -197,11 +163,11 @@ func New(c Config) (*Gateway, error) {
 			}
 			return app, err
 		},
-		Logger: log, Now: now,
+		Used: used, Proxies: proxies, Metrics: metrics, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()
-	subscriber := configsync.NewSubscriber(conn, c.Node, set, configsync.SubscriberOptions{
+	subscriber := configsync.NewSubscriber(conn, c.Node, parts.Domains, configsync.SubscriberOptions{
 		Domains: c.Domains, Log: log,
 		OnStatus: func(s configsync.Status) {
 			metrics.SetConfigRevision(s.Revision)
@@ -213,27 +179,10 @@ func New(c Config) (*Gateway, error) {
 		},
 	})
 
-	look := pages.New()
-	routes := assemble(
-		authorize.New(store, directory, people, look, now).Routes(),
-		authflow.New(store, signIn, directory, proxies, look, now).Routes(),
-		logout.New(store, look, now).Routes(),
-		grants.New(clients, minter, served...).Routes(),
-		introspection.New(clients, verifier, store, people).Routes(),
-		revocation.New(clients, verifier, store, now).Routes(),
-		userinfo.New(verifier, people).Routes(),
-		registration.New(registration.Options{Verifier: verifier, Management: registrar, Clients: set, Now: now}).Routes(),
-		discovery.Routes(),
-	)
-	root := discovery.Root(set, look.Root())
-	handler := observe.Requests(router.New(router.Options{
-		Domains: set, Routes: routes, Root: root, Metrics: metrics, Log: log,
-	}), observe.RequestsOptions{Log: log, Metrics: metrics, Proxies: proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
-
 	g := &Gateway{
-		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: handler, Log: log, Readiness: ready, Drain: c.DrainDelay},
+		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: parts.Handler, Log: log, Readiness: ready, Drain: c.DrainDelay},
 		technical: &serve.HTTP{Name: "technical", Address: c.TechnicalAddress, Log: log, Handler: monitor.New(monitor.Options{
-			Domains: set, Readiness: ready, Metrics: metrics.Handler(),
+			Domains: parts.Domains, Readiness: ready, Metrics: metrics.Handler(),
 			Connected: func() bool { return subscriber.Status().Connected },
 			User:      c.TechnicalUser, Password: c.TechnicalPassword.Reveal(),
 		})},
@@ -275,28 +224,4 @@ func dial(c Config, log *slog.Logger, metrics *observe.Metrics) (*serve.Reloader
 		return nil, nil, err
 	}
 	return reloader, conn, nil
-}
-
-// capabilities are what discovery says of this gateway, taken from what was wired.
-func capabilities(served []grants.Grant) discovery.Capabilities {
-	can := discovery.Capabilities{
-		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
-		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
-		AuthMethods:   clientauth.Methods(),
-		Prompts:       []string{"none", "login", "consent", "select_account"},
-		ACRValues:     []string{signin.ACRPassword},
-		Claims:        tokens.SupportedClaims(),
-	}
-	for _, g := range served {
-		can.GrantTypes = append(can.GrantTypes, g.Type())
-	}
-	return can
-}
-
-func assemble(lists ...[]endpoint.Route) []endpoint.Route {
-	var all []endpoint.Route
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
 }

@@ -2,6 +2,7 @@ package gatewaytest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -14,14 +15,17 @@ import (
 
 // Directory keeps the people of all domains in memory, as management does in its database.
 type Directory struct {
-	mu    sync.Mutex
-	users map[string]*directoryv1.User // by domain and subject
-	away  error
-	calls int
+	mu       sync.Mutex
+	users    map[string]*directoryv1.User      // by domain and subject
+	consents map[string][]*directoryv1.Consent // by domain, user and client
+	away     error
+	calls    int
 }
 
 // NewDirectory returns an empty directory.
-func NewDirectory() *Directory { return &Directory{users: map[string]*directoryv1.User{}} }
+func NewDirectory() *Directory {
+	return &Directory{users: map[string]*directoryv1.User{}, consents: map[string][]*directoryv1.Consent{}}
+}
 
 // Subject is the subject of a person of a provider.
 func Subject(source, externalID string) string {
@@ -93,6 +97,34 @@ func (d *Directory) User(ctx context.Context, domain, subject string) (*director
 		return nil, fault.NotFoundf("user %q", subject)
 	}
 	return proto.CloneOf(u), ctx.Err()
+}
+
+// Consents returns what a user decided for a client.
+func (d *Directory) Consents(_ context.Context, domain, user, clientID string) ([]*directoryv1.Consent, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.away != nil {
+		return nil, d.away
+	}
+	return slices.Clone(d.consents[domain+"/"+user+"/"+clientID]), nil
+}
+
+// SaveConsents records decisions; one per scope, the newest counts.
+func (d *Directory) SaveConsents(_ context.Context, domain, user, clientID string, consents []*directoryv1.Consent) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	if d.away != nil {
+		return d.away
+	}
+	key := domain + "/" + user + "/" + clientID
+	for _, c := range consents {
+		d.consents[key] = append(slices.DeleteFunc(d.consents[key], func(old *directoryv1.Consent) bool {
+			return old.GetScope() == c.GetScope()
+		}), c)
+	}
+	return nil
 }
 
 // Authenticate knows the people whose password is Password and whose name begins with the name of the provider.

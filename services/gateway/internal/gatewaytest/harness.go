@@ -13,26 +13,19 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
-	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
 )
 
-// Harness is a gateway with the endpoints that clients call directly.
+// Harness is a whole gateway, but for what is around its parts: management, its own ports, configuration by a stream.
 type Harness struct {
 	Domains   *domain.Set
 	Store     *state.Store
@@ -53,6 +46,8 @@ type Options struct {
 	RedisURL string
 	// Resolve is as in domain.Options.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Registrar writes registered clients; nil for tests in which nothing is registered.
+	Registrar registration.Management
 	// Routes are served as well.
 	Routes []endpoint.Route
 	Log    *slog.Logger
@@ -74,35 +69,11 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	h.Store = store
-	h.Minter = tokens.NewMinter(h.Clock.Now, o.Log, nil)
-	h.Verifier = tokens.NewVerifier(h.Clock.Now, store)
-	hasher := secret.NewHasher()
-	people := tokens.NewPeople(h.Directory, h.Clock.Now)
-	served := grants.Builtin(store, signin.New(h.Directory, store, o.Log, nil), people, nil, h.Clock.Now)
-	can := discovery.Capabilities{
-		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
-		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
-		AuthMethods:   clientauth.Methods(), Prompts: []string{"none", "login", "consent", "select_account"},
-		ACRValues: []string{signin.ACRPassword}, Claims: tokens.SupportedClaims(),
-	}
-	for _, g := range served {
-		can.GrantTypes = append(can.GrantTypes, g.Type())
-	}
-	h.Domains = domain.NewSet(domain.Options{
-		PublicURL: PublicURL, Open: builtin.Tools{Hasher: hasher, Directory: h.Directory}.Open,
-		Metadata: discovery.Metadata(can), Resolve: o.Resolve, Logger: o.Log, Now: h.Clock.Now,
+	made := assembly.New(assembly.Parts{
+		PublicURL: PublicURL, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
+		Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
-	clients := clientauth.New(hasher, nil, h.Clock.Now)
-	routes := append([]endpoint.Route{}, o.Routes...)
-	routes = append(routes, grants.New(clients, h.Minter, served...).Routes()...)
-	routes = append(routes, introspection.New(clients, h.Verifier, store, people).Routes()...)
-	routes = append(routes, revocation.New(clients, h.Verifier, store, h.Clock.Now).Routes()...)
-	routes = append(routes, userinfo.New(h.Verifier, people).Routes()...)
-	routes = append(routes, discovery.Routes()...)
-	metrics := observe.NewMetrics("gateway")
-	h.Handler = observe.Requests(router.New(router.Options{
-		Domains: h.Domains, Routes: routes, Root: discovery.Root(h.Domains, http.NotFoundHandler()), Metrics: metrics, Log: o.Log,
-	}), observe.RequestsOptions{Log: o.Log, Metrics: metrics, Panicked: http.HandlerFunc(endpoint.Failed)})
+	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
 	if len(configs) > 0 {
 		all := configsync.Batch{Installation: "test", Revision: 1, Reset: true}
 		for _, c := range configs {
@@ -114,6 +85,13 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	t.Cleanup(server.Close)
 	h.URL = server.URL
 	return h
+}
+
+// Browser returns a browser without cookies, for the pages of a domain under a path such as /acme.
+func (h *Harness) Browser(path string) *browsertest.Browser {
+	b := browsertest.NewBrowser(h.t, h.Handler)
+	b.Base = PublicURL + path
+	return b
 }
 
 // Apply brings configuration and fails the test if any of it is rejected.

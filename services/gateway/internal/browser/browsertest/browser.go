@@ -21,11 +21,13 @@ type Browser struct {
 	Headers map[string]string
 	// RawCookie, where it is set, is sent instead of Cookies.
 	RawCookie string
+	// Base is the URL of the domain whose pages Follow stays on, and that targets without a host are below.
+	Base string
 }
 
 // NewBrowser returns a browser without cookies.
 func NewBrowser(t testing.TB, handler http.Handler) *Browser {
-	return &Browser{t: t, handler: handler, Cookies: map[string]string{}, Headers: map[string]string{}}
+	return &Browser{t: t, handler: handler, Base: Base, Cookies: map[string]string{}, Headers: map[string]string{}}
 }
 
 // Response is an answer with its body read.
@@ -71,7 +73,7 @@ func (b *Browser) PostBody(target, contentType, body string) *Response {
 func (b *Browser) Follow(r *Response) *Response {
 	b.t.Helper()
 	for range 10 {
-		if r.StatusCode != http.StatusFound || !strings.HasPrefix(r.Location(), Base) {
+		if r.StatusCode != http.StatusFound || !strings.HasPrefix(r.Location(), b.Base) {
 			return r
 		}
 		r = b.Get(r.Location())
@@ -83,7 +85,7 @@ func (b *Browser) Follow(r *Response) *Response {
 func (b *Browser) do(method, target, contentType, body string) *Response {
 	b.t.Helper()
 	if strings.HasPrefix(target, "/") {
-		target = Base + target
+		target = b.Base + target
 	}
 	var reader io.Reader
 	if body != "" {

@@ -1,0 +1,135 @@
+// Package assembly puts the parts of a gateway together: the one place where its endpoints, and what they work with, meet.
+// Tests that need a whole gateway assemble it here as well, with a directory of their own.
+package assembly
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/userinfo"
+)
+
+// Directory is everything a gateway asks of the record of people; *upstream.Directory answers it.
+type Directory interface {
+	directory.Client
+	signin.Directory
+	tokens.Directory
+	authflow.Consents
+}
+
+// Parts are what a gateway is made of. All are required, except where it says otherwise.
+type Parts struct {
+	// PublicURL is without a slash at its end.
+	PublicURL string
+	Store     *state.Store
+	Directory Directory
+	Registrar registration.Management
+	// Resolve is as in domain.Options; nil resolves nothing.
+	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Used is told of the use of secrets; nil tells nobody.
+	Used *usage.Reporter
+	// Proxies are those whose headers count; nil means none.
+	Proxies *observe.Proxies
+	Metrics *observe.Metrics
+	Log     *slog.Logger
+	Now     func() time.Time
+	// Routes are served as well; nil means none.
+	Routes []endpoint.Route
+}
+
+// Gateway is what was made of them.
+type Gateway struct {
+	// Domains takes the configuration, Handler is the public port.
+	Domains  *domain.Set
+	Handler  http.Handler
+	Minter   *tokens.Minter
+	Verifier *tokens.Verifier
+}
+
+// New assembles a gateway. Nothing runs yet.
+func New(p Parts) *Gateway {
+	ruleFailed := func(place string) func(string) {
+		counter := p.Metrics.RuleFailures(place)
+		return func(string) { counter.Inc() }
+	}
+	hasher := secret.NewHasher()
+	minter := tokens.NewMinter(p.Now, p.Log, ruleFailed("claim"))
+	verifier := tokens.NewVerifier(p.Now, p.Store)
+	clients := clientauth.New(hasher, p.Used, p.Now)
+	people := tokens.NewPeople(p.Directory, p.Now)
+	signIn := signin.New(p.Directory, p.Store, p.Log, ruleFailed("selection"))
+	served := grants.Builtin(p.Store, signIn, people, p.Proxies, p.Now)
+
+	set := domain.NewSet(domain.Options{
+		PublicURL: p.PublicURL,
+		Open:      builtin.Tools{Hasher: hasher, Directory: p.Directory}.Open,
+		Metadata:  discovery.Metadata(capabilities(served)),
+		Resolve:   p.Resolve, Logger: p.Log, Now: p.Now,
+	})
+	look := pages.New()
+	routes := concat(
+		authorize.New(p.Store, p.Directory, people, look, p.Now).Routes(),
+		authflow.New(p.Store, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
+		logout.New(p.Store, look, p.Now).Routes(),
+		grants.New(clients, minter, served...).Routes(),
+		introspection.New(clients, verifier, p.Store, people).Routes(),
+		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
+		userinfo.New(verifier, people).Routes(),
+		registration.New(registration.Options{Verifier: verifier, Management: p.Registrar, Clients: set, Now: p.Now}).Routes(),
+		discovery.Routes(),
+		p.Routes,
+	)
+	handler := observe.Requests(router.New(router.Options{
+		Domains: set, Routes: routes, Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
+	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
+	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier}
+}
+
+// capabilities are what discovery says of this gateway, taken from what was wired.
+func capabilities(served []grants.Grant) discovery.Capabilities {
+	can := discovery.Capabilities{
+		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
+		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
+		AuthMethods:   clientauth.Methods(),
+		Prompts:       []string{"none", "login", "consent", "select_account"},
+		ACRValues:     []string{signin.ACRPassword},
+		Claims:        tokens.SupportedClaims(),
+	}
+	for _, g := range served {
+		can.GrantTypes = append(can.GrantTypes, g.Type())
+	}
+	return can
+}
+
+func concat(lists ...[]endpoint.Route) []endpoint.Route {
+	var all []endpoint.Route
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
