@@ -10,6 +10,8 @@
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
 //	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
+//	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
+//	failures:{hash} number of failed authentications of a client at an address
 //	revoked         sorted set of what is revoked, scored by the time until which it matters
 //
 // Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the
