@@ -42,6 +42,11 @@ test: ## Run every test, installing what is missing (RACE=1: race detector; MODU
 test-quick: ## Run the tests that need no server and no browser
 	@MODULES="./scripts/tools ./proto ./pkg ./services/console" scripts/test.sh
 
+.PHONY: fuzz
+fuzz: ## Fuzz everything that reads from outside for a minute in all (FUZZ_SECONDS=3600: for an hour; FUZZ=JWT: only these)
+	@scripts/ensure.sh redis-server
+	@scripts/with-backing.sh scripts/fuzz.sh
+
 .PHONY: build
 build: ## Compile every package of every module
 	@for m in $(MODULES); do echo "build $$m"; go build -C "$$m" -o /dev/null ./...; done
