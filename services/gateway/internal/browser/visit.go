@@ -45,12 +45,17 @@ type Visit struct {
 	// sent are the well-formed values of the session cookie in the order of the request, at most maxValues.
 	sent []string
 	form string
+	// looked is set once the session was looked for or ended, watched if the browser holds a state cookie.
+	looked, watched bool
 }
 
 // Open begins a visit. The answer will set the session cookie again, whatever it is: simple clients return only the last
 // cookie they saw.
 func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
 	v := &Visit{w: w, d: d, sent: values(r)}
+	if d.WatchesSessions {
+		v.watched = watched(r)
+	}
 	if i := slices.IndexFunc(v.sent, isSession); i >= 0 {
 		v.cookie = v.sent[i]
 	} else if len(v.sent) > 0 {
@@ -64,6 +69,7 @@ func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
 
 // Load looks for the session. A browser that is not signed in is no error.
 func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
+	v.looked = true
 	for _, value := range v.sent {
 		if !isSession(value) {
 			continue
@@ -81,6 +87,8 @@ func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	}
 	if isSession(v.cookie) {
 		v.become(newVisitor())
+	} else {
+		v.set()
 	}
 	return nil
 }
@@ -137,14 +145,14 @@ func (v *Visit) SignOut(ctx context.Context, sessions Sessions) error {
 	if err := sessions.EndSession(ctx, v.cookie, v.d.ID); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	v.Session = nil
+	v.Session, v.looked = nil, true
 	v.become(newVisitor())
 	return nil
 }
 
-// Forget makes the browser drop its cookie.
+// Forget makes the browser drop its cookies, once the person is signed out.
 func (v *Visit) Forget() {
-	v.w.Header()["Set-Cookie"] = []string{v.header(SessionCookie, "", "; Max-Age=0")}
+	v.write(v.header(SessionCookie, "", "; Max-Age=0"))
 }
 
 func (v *Visit) become(value string) {
@@ -152,14 +160,19 @@ func (v *Visit) become(value string) {
 	v.set()
 }
 
-// set writes the cookies of the answer, the session's last.
-func (v *Visit) set() {
-	session := v.header(SessionCookie, v.cookie, "")
-	if v.form == "" {
-		v.w.Header()["Set-Cookie"] = []string{session}
-		return
+// set writes the cookies of the answer.
+func (v *Visit) set() { v.write(v.header(SessionCookie, v.cookie, "")) }
+
+// write writes the cookies of the answer, the session's last.
+func (v *Visit) write(session string) {
+	var fields []string
+	if v.form != "" {
+		fields = append(fields, v.header(FormCookie, v.form, ""))
 	}
-	v.w.Header()["Set-Cookie"] = []string{v.header(FormCookie, v.form, ""), session}
+	if field := v.stateHeader(); field != "" {
+		fields = append(fields, field)
+	}
+	v.w.Header()["Set-Cookie"] = append(fields, session)
 }
 
 // header is the value of a Set-Cookie field. The path is the domain's; over https the cookie goes along with requests

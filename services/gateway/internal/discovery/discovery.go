@@ -63,6 +63,9 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"tls_client_certificate_bound_access_tokens":     false,
 			"authorization_response_iss_parameter_supported": true,
 		}
+		if d.WatchesSessions {
+			doc["check_session_iframe"] = oidc + "/check_session"
+		}
 		body, err := json.Marshal(doc)
 		if err != nil {
 			return nil // cannot happen: the document consists of strings, booleans and lists of strings

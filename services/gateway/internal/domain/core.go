@@ -57,6 +57,8 @@ type Core struct {
 	Lockout *Lockout
 	// SessionIdle and SessionMaxAge limit sessions.
 	SessionIdle, SessionMaxAge time.Duration
+	// WatchesSessions lets clients watch a session by an iframe (OpenID Connect Session Management 1.0).
+	WatchesSessions bool
 	// Secret makes values that only the gateways of this domain recognise.
 	Secret []byte
 	// Rules is the domain as expressions see it.
@@ -121,6 +123,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		return nil, errors.New("the domain has no secret")
 	}
 	core.Issuer = core.Base + "/oidc"
+	core.WatchesSessions = d.GetOidc().GetSessionManagementEnabled()
 	if core.Registration == nil {
 		core.Registration = &configv1.ClientRegistrationSettings{}
 	}

@@ -40,9 +40,21 @@ func New(store Store, p *pages.Pages, now func() time.Time) *Endpoint {
 	return &Endpoint{store: store, pages: p, now: now}
 }
 
-// Routes returns the endpoint's route.
+// Routes returns the routes of the endpoint and of the page by which clients watch a session.
 func (e *Endpoint) Routes() []endpoint.Route {
-	return []endpoint.Route{{Name: "logout", Path: "/logout", Get: e.serve, Post: e.serve, NoHead: true, Errors: e.pages.Errors}}
+	return []endpoint.Route{
+		{Name: "logout", Path: "/logout", Get: e.serve, Post: e.serve, NoHead: true, Errors: e.pages.Errors},
+		{Name: "check-session", Path: "/oidc/check_session", Get: e.checkSession, Errors: e.pages.Errors},
+	}
+}
+
+// checkSession serves the page that tells clients whether somebody is still signed in (OpenID Connect Session Management 1.0
+// §3.2). It is the only page without a form, and the only one that does not work without a script: it is one.
+func (e *Endpoint) checkSession(w http.ResponseWriter, _ *http.Request, d *domain.Domain) error {
+	if !d.WatchesSessions {
+		return oauth2.NotFound.Errorf("Session management is switched off.")
+	}
+	return e.pages.CheckSession(w, browser.StateCookie)
 }
 
 // exchange is one request to the endpoint.
