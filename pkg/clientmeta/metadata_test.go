@@ -40,7 +40,7 @@ func TestDecode(t *testing.T) {
 		},
 		{
 			"unknown members are skipped, whatever they are (RFC 7591 §2)",
-			`{"client_name#ja":"\u30af","software_statement":7,"jwks":null,"Client_name":[],"clientName":"x","contacts":["ann"]}`,
+			`{"client_name#ja":"\u30af","scope_of":7,"id":null,"Client_name":[],"clientName":"x","contacts":["ann"]}`,
 			clientmeta.Metadata{
 				OAuth: &configv1.OAuthSettings{Contacts: []string{"ann"}}, Given: clientmeta.Members{"contacts": clientmeta.Value},
 			},
@@ -66,7 +66,7 @@ func TestOnlyRegisteredMembersAreRead(t *testing.T) {
 		f := fields.Get(i)
 		name := f.TextName()
 		value := map[protoreflect.Kind]string{
-			protoreflect.BoolKind: `true`, protoreflect.Int32Kind: `7`, protoreflect.Int64Kind: `7`, protoreflect.StringKind: `"x"`,
+			protoreflect.BoolKind: `true`, protoreflect.EnumKind: `"none"`, protoreflect.Int32Kind: `7`, protoreflect.Int64Kind: `7`, protoreflect.StringKind: `"x"`,
 		}[f.Kind()]
 		switch {
 		case f.Kind() == protoreflect.MessageKind:

@@ -739,20 +739,22 @@ type OAuthSettings struct {
 	Jwks                *structpb.Struct `protobuf:"bytes,19,opt,name=jwks,proto3" json:"jwks,omitempty"`
 	SectorIdentifierUri string           `protobuf:"bytes,20,opt,name=sector_identifier_uri,json=sectorIdentifierUri,proto3" json:"sector_identifier_uri,omitempty"`
 	// `public` or `pairwise`.
-	SubjectType                           string          `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
-	IdTokenEncryptedResponseAlg           string          `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
-	IdTokenEncryptedResponseEnc           string          `protobuf:"bytes,23,opt,name=id_token_encrypted_response_enc,json=idTokenEncryptedResponseEnc,proto3" json:"id_token_encrypted_response_enc,omitempty"`
-	UserinfoSignedResponseAlg             string          `protobuf:"bytes,24,opt,name=userinfo_signed_response_alg,json=userinfoSignedResponseAlg,proto3" json:"userinfo_signed_response_alg,omitempty"`
-	UserinfoEncryptedResponseAlg          string          `protobuf:"bytes,25,opt,name=userinfo_encrypted_response_alg,json=userinfoEncryptedResponseAlg,proto3" json:"userinfo_encrypted_response_alg,omitempty"`
-	UserinfoEncryptedResponseEnc          string          `protobuf:"bytes,26,opt,name=userinfo_encrypted_response_enc,json=userinfoEncryptedResponseEnc,proto3" json:"userinfo_encrypted_response_enc,omitempty"`
-	RequestObjectSigningAlg               string          `protobuf:"bytes,27,opt,name=request_object_signing_alg,json=requestObjectSigningAlg,proto3" json:"request_object_signing_alg,omitempty"`
-	RequestObjectEncryptionAlg            string          `protobuf:"bytes,28,opt,name=request_object_encryption_alg,json=requestObjectEncryptionAlg,proto3" json:"request_object_encryption_alg,omitempty"`
-	RequestObjectEncryptionEnc            string          `protobuf:"bytes,29,opt,name=request_object_encryption_enc,json=requestObjectEncryptionEnc,proto3" json:"request_object_encryption_enc,omitempty"`
-	RequirePushedAuthorizationRequests    bool            `protobuf:"varint,30,opt,name=require_pushed_authorization_requests,json=requirePushedAuthorizationRequests,proto3" json:"require_pushed_authorization_requests,omitempty"`
-	TokenEndpointAuthSigningAlg           string          `protobuf:"bytes,31,opt,name=token_endpoint_auth_signing_alg,json=tokenEndpointAuthSigningAlg,proto3" json:"token_endpoint_auth_signing_alg,omitempty"`
-	DefaultAcrValues                      []string        `protobuf:"bytes,32,rep,name=default_acr_values,json=defaultACRvalues,proto3" json:"default_acr_values,omitempty"`
-	InitiateLoginUri                      string          `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
-	RequestUris                           []string        `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	SubjectType                        string   `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	IdTokenEncryptedResponseAlg        string   `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
+	IdTokenEncryptedResponseEnc        string   `protobuf:"bytes,23,opt,name=id_token_encrypted_response_enc,json=idTokenEncryptedResponseEnc,proto3" json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoSignedResponseAlg          string   `protobuf:"bytes,24,opt,name=userinfo_signed_response_alg,json=userinfoSignedResponseAlg,proto3" json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptedResponseAlg       string   `protobuf:"bytes,25,opt,name=userinfo_encrypted_response_alg,json=userinfoEncryptedResponseAlg,proto3" json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptedResponseEnc       string   `protobuf:"bytes,26,opt,name=userinfo_encrypted_response_enc,json=userinfoEncryptedResponseEnc,proto3" json:"userinfo_encrypted_response_enc,omitempty"`
+	RequestObjectSigningAlg            string   `protobuf:"bytes,27,opt,name=request_object_signing_alg,json=requestObjectSigningAlg,proto3" json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg         string   `protobuf:"bytes,28,opt,name=request_object_encryption_alg,json=requestObjectEncryptionAlg,proto3" json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc         string   `protobuf:"bytes,29,opt,name=request_object_encryption_enc,json=requestObjectEncryptionEnc,proto3" json:"request_object_encryption_enc,omitempty"`
+	RequirePushedAuthorizationRequests bool     `protobuf:"varint,30,opt,name=require_pushed_authorization_requests,json=requirePushedAuthorizationRequests,proto3" json:"require_pushed_authorization_requests,omitempty"`
+	TokenEndpointAuthSigningAlg        string   `protobuf:"bytes,31,opt,name=token_endpoint_auth_signing_alg,json=tokenEndpointAuthSigningAlg,proto3" json:"token_endpoint_auth_signing_alg,omitempty"`
+	DefaultAcrValues                   []string `protobuf:"bytes,32,rep,name=default_acr_values,json=defaultACRvalues,proto3" json:"default_acr_values,omitempty"`
+	// Where others may begin a sign-in at the client (OpenID Connect Core §4). Kept and told to whoever reads the registration.
+	InitiateLoginUri string   `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
+	RequestUris      []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	// Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
 	SoftwareStatement                     string          `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
 	TlsClientAuthSubjectDn                string          `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
 	TlsClientAuthSanDns                   string          `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`
@@ -798,7 +800,7 @@ type OAuthSettings struct {
 	SingleSignOut              bool                        `protobuf:"varint,118,opt,name=single_sign_out,json=singleSignOut,proto3" json:"single_sign_out,omitempty"`
 	SilentReAuthentication     bool                        `protobuf:"varint,119,opt,name=silent_re_authentication,json=silentReAuthentication,proto3" json:"silent_re_authentication,omitempty"`
 	TokenExchangeOauthSettings *TokenExchangeOAuthSettings `protobuf:"bytes,120,opt,name=token_exchange_oauth_settings,json=tokenExchangeOAuthSettings,proto3" json:"token_exchange_oauth_settings,omitempty"`
-	// A stricter security profile than the domain's.
+	// A security profile that is stricter than the domain's. A laxer one is refused. Absent: the domain's.
 	SecurityProfile SecurityProfileSettings_Profile `protobuf:"varint,121,opt,name=security_profile,json=securityProfile,proto3,enum=gatehouse.config.v1.SecurityProfileSettings_Profile" json:"security_profile,omitempty"`
 	// The form of access tokens: `at+jwt` is RFC 9068. Absent: the domain's.
 	AccessTokenProfile string `protobuf:"bytes,122,opt,name=access_token_profile,json=accessTokenProfile,proto3" json:"access_token_profile,omitempty"`
@@ -1815,7 +1817,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xea'\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xd2'\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x8f\x02\n" +
@@ -1854,10 +1856,10 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Y\n" +
 	"%require_pushed_authorization_requests\x18\x1e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"requirePushedAuthorizationRequests\x12L\n" +
 	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1btokenEndpointAuthSigningAlg\x124\n" +
-	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x124\n" +
-	"\x12initiate_login_uri\x18! \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x10initiateLoginUri\x12)\n" +
-	"\frequest_uris\x18\" \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x125\n" +
-	"\x12software_statement\x18# \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x11softwareStatement\x12B\n" +
+	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x12,\n" +
+	"\x12initiate_login_uri\x18! \x01(\tR\x10initiateLoginUri\x12)\n" +
+	"\frequest_uris\x18\" \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x12-\n" +
+	"\x12software_statement\x18# \x01(\tR\x11softwareStatement\x12B\n" +
 	"\x1atls_client_auth_subject_dn\x18$ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x16tlsClientAuthSubjectDn\x12<\n" +
 	"\x17tls_client_auth_san_dns\x18% \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanDns\x12<\n" +
 	"\x17tls_client_auth_san_uri\x18& \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanUri\x12:\n" +
@@ -1893,8 +1895,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x16userinfo_custom_claims\x18u \x03(\v2 .gatehouse.config.v1.CustomClaimB\x06\xa2\xbb\x18\x028\x01R\x14userinfoCustomClaims\x12.\n" +
 	"\x0fsingle_sign_out\x18v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rsingleSignOut\x12@\n" +
 	"\x18silent_re_authentication\x18w \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x16silentReAuthentication\x12r\n" +
-	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12g\n" +
-	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileB\x06\xa2\xbb\x18\x028\x01R\x0fsecurityProfile\x128\n" +
+	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12_\n" +
+	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x128\n" +
 	"\x14access_token_profile\x18z \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12$\n" +
 	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12H\n" +
 	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03B\x06\xa2\xbb\x18\x028\x01R\x19refreshTokenMaxAgeSeconds\x124\n" +

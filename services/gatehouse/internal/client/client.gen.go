@@ -2301,7 +2301,9 @@ type OAuthSettings struct {
 	IdTokenValiditySeconds   *int32  `json:"idTokenValiditySeconds,omitempty"`
 
 	// IncludeStateHash A hash of the state goes into ID tokens of the authorization endpoint (`s_hash`).
-	IncludeStateHash *bool   `json:"includeStateHash,omitempty"`
+	IncludeStateHash *bool `json:"includeStateHash,omitempty"`
+
+	// InitiateLoginUri Where others may begin a sign-in at the client (OpenID Connect Core §4). Kept and told to whoever reads the registration.
 	InitiateLoginUri *string `json:"initiateLoginUri,omitempty"`
 
 	// Jwks The client's keys by value (RFC 7517).
@@ -2334,13 +2336,15 @@ type OAuthSettings struct {
 	ScopeSettings       []ScopeSetting `json:"scopeSettings,omitempty"`
 	SectorIdentifierUri *string        `json:"sectorIdentifierUri,omitempty"`
 
-	// SecurityProfile A stricter security profile than the domain's.
+	// SecurityProfile A security profile that is stricter than the domain's. A laxer one is refused. Absent: the domain's.
 	SecurityProfile        *OAuthSettingsSecurityProfile `json:"securityProfile,omitempty"`
 	SilentReAuthentication *bool                         `json:"silentReAuthentication,omitempty"`
 	SingleSignOut          *bool                         `json:"singleSignOut,omitempty"`
 	SoftwareId             *string                       `json:"softwareId,omitempty"`
-	SoftwareStatement      *string                       `json:"softwareStatement,omitempty"`
-	SoftwareVersion        *string                       `json:"softwareVersion,omitempty"`
+
+	// SoftwareStatement Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
+	SoftwareStatement *string `json:"softwareStatement,omitempty"`
+	SoftwareVersion   *string `json:"softwareVersion,omitempty"`
 
 	// SubjectType `public` or `pairwise`.
 	SubjectType                           *string       `json:"subjectType,omitempty"`
@@ -2367,7 +2371,7 @@ type OAuthSettings struct {
 	UserinfoSignedResponseAlg    *string       `json:"userinfoSignedResponseAlg,omitempty"`
 }
 
-// OAuthSettingsSecurityProfile A stricter security profile than the domain's.
+// OAuthSettingsSecurityProfile A security profile that is stricter than the domain's. A laxer one is refused. Absent: the domain's.
 type OAuthSettingsSecurityProfile string
 
 // OpenIDSettings OpenIDSettings are a domain's protocol settings.

@@ -15,7 +15,7 @@ func FuzzRegister(f *testing.F) {
 		`{"redirect_uris":["a:b"],"grant_types":["password~x","refresh_token"],"response_types":["token id_token"]}`,
 		`{"redirect_uris":[],"default_max_age":9223372036854775807,"require_auth_time":null,"contacts":[]}`,
 		`{"redirect_uris":[],"default_max_age":-1e400}`, `{"redirect_uris":[],"scope":"a a  b\u0000"}`,
-		`{"redirect_uris":[],"jwks":{"keys":[{}]},"software_statement":7,"client_name":"\ud800"}`,
+		`{"redirect_uris":[],"jwks":{"keys":[{}]},"software_statement":"a.b.c","client_name":"\ud800"}`,
 		`{"redirect_uris":[],"id_token_signed_response_alg":"ES256","logo_uri":"http://[::1","client_uri":"https://x"}`,
 		`{"redirect_uris":[],"redirect_uris":[]}`, `{"scope_settings":[{}],"client_id":"x","redirect_uris":[]}`,
 	} {

@@ -97,7 +97,7 @@ func buildApplication(ctx context.Context, s *Scene, draft proto.Message) (*conf
 			},
 		},
 	}
-	applyType(a, false)
+	applyType(s, a, false)
 	plain, err := firstSecret(ctx, s, a, in.GetClientSecret())
 	if err != nil {
 		return nil, Issued{}, err
@@ -141,7 +141,7 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 		if a.GetName() != old.GetName() {
 			oauth.ClientName = a.GetName()
 		}
-		applyType(a, false)
+		applyType(s, a, false)
 	}
 	if oauth.OptInScopeSelection == nil {
 		chosen := old.GetId() == "" // null resets the switch

@@ -38,6 +38,7 @@ var applicationRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkReferences,
 	checkExpressions,
 	checkMetadata,
+	checkProfile,
 }
 
 // validateApplication runs the rules. A change of nothing but secrets is possible in an application that breaks a rule

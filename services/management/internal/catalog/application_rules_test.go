@@ -239,8 +239,8 @@ func TestTypeDefaults(t *testing.T) {
 	} {
 		for _, was := range []configv1.Application_Type{tt.kind, configv1.Application_NATIVE, configv1.Application_SERVICE} {
 			a := &configv1.Application{}
-			SetType(a, was)
-			SetType(a, tt.kind)
+			SetType(aScene(), a, was)
+			SetType(aScene(), a, tt.kind)
 			o := a.GetSettings().GetOauth()
 			if strings.Join(o.GetGrantTypes(), ",") != tt.grants || strings.Join(o.GetResponseTypes(), ",") != tt.responses ||
 				o.GetTokenEndpointAuthMethod() != tt.method || o.GetApplicationType() != tt.applicationType ||
@@ -260,7 +260,7 @@ func TestUnforcedDefaults(t *testing.T) {
 	a := anApplication()
 	a.Settings.Oauth.GrantTypes = []string{"client_credentials", "implicit"}
 	a.Settings.Oauth.TokenEndpointAuthMethod = "client_secret_post"
-	applyType(a, false)
+	applyType(aScene(), a, false)
 	o := a.GetSettings().GetOauth()
 	if got, want := o.GetResponseTypes(), []string{"id_token token", "id_token", "token"}; !slices.Equal(got, want) {
 		t.Errorf("response types %q, want %q", got, want)
@@ -270,7 +270,7 @@ func TestUnforcedDefaults(t *testing.T) {
 	}
 	// One response type of a family is enough.
 	a.Settings.Oauth.GrantTypes, a.Settings.Oauth.ResponseTypes = []string{"authorization_code"}, []string{"code token"}
-	applyType(a, false)
+	applyType(aScene(), a, false)
 	if got := o.GetResponseTypes(); !slices.Equal(got, []string{"code token"}) {
 		t.Errorf("response types %q", got)
 	}

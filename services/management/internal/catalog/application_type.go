@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -59,21 +60,24 @@ var defaultsOfType = map[configv1.Application_Type]typeDefaults{
 }
 
 // SetType changes the type of an application and forces the defaults of the new one.
-func SetType(a *configv1.Application, t configv1.Application_Type) {
+func SetType(s *Scene, a *configv1.Application, t configv1.Application_Type) {
 	a.Type = t
 	ensure(&a.Settings)
 	ensure(&a.Settings.Oauth)
-	applyType(a, true)
+	applyType(s, a, true)
 }
 
 // applyType sets the defaults of the application's type if they are forced or no grant type is chosen, and then lets
-// the response types follow the grant types.
-func applyType(a *configv1.Application, force bool) {
-	oauth := a.GetSettings().GetOauth()
+// the response types follow the grant types. What the security profile does not serve or accept is no default.
+func applyType(s *Scene, a *configv1.Application, force bool) {
+	oauth, p := a.GetSettings().GetOauth(), profileOf(s.Domain, a)
 	if d, ok := defaultsOfType[a.GetType()]; ok && (force || len(oauth.GetGrantTypes()) == 0) {
-		oauth.GrantTypes = slices.Clone(d.grants)
-		oauth.ResponseTypes = slices.Clone(d.responses)
+		oauth.GrantTypes = slices.DeleteFunc(slices.Clone(d.grants), func(g string) bool { return !p.ServesGrant(oauth2.GrantType(g)) })
+		oauth.ResponseTypes = served(p, d.responses)
 		oauth.TokenEndpointAuthMethod = string(d.method)
+		if !p.Accepts(d.method) {
+			oauth.TokenEndpointAuthMethod = string(p.DefaultAuthMethod())
+		}
 		oauth.ApplicationType = d.applicationType
 		oauth.ForcePkce = d.forcesPKCE
 		oauth.ForceS256CodeChallengeMethod = d.forcesPKCE
@@ -81,8 +85,13 @@ func applyType(a *configv1.Application, force bool) {
 			addScope(oauth, scope)
 		}
 	}
-	followGrants(oauth, "authorization_code", codeFamily)
-	followGrants(oauth, "implicit", implicitFamily)
+	followGrants(p, oauth, "authorization_code", codeFamily)
+	followGrants(p, oauth, "implicit", implicitFamily)
+}
+
+// served returns the response types that a profile serves.
+func served(p *profile.Profile, responses []string) []string {
+	return slices.DeleteFunc(slices.Clone(responses), func(r string) bool { return !p.ServesResponse(oauth2.ResponseType(r)) })
 }
 
 func addScope(oauth *configv1.OAuthSettings, scope string) {
@@ -92,12 +101,12 @@ func addScope(oauth *configv1.OAuthSettings, scope string) {
 }
 
 // followGrants adds the whole family of response types where the grant has none of it, and drops it with the grant.
-func followGrants(oauth *configv1.OAuthSettings, grant string, family []string) {
+func followGrants(p *profile.Profile, oauth *configv1.OAuthSettings, grant string, family []string) {
 	inFamily := func(r string) bool { return slices.Contains(family, r) }
 	has := slices.ContainsFunc(oauth.GetResponseTypes(), inFamily)
 	switch granted := slices.Contains(oauth.GetGrantTypes(), grant); {
 	case granted && !has:
-		oauth.ResponseTypes = append(oauth.ResponseTypes, family...)
+		oauth.ResponseTypes = append(oauth.ResponseTypes, served(p, family)...)
 	case !granted && has:
 		oauth.ResponseTypes = slices.DeleteFunc(oauth.ResponseTypes, inFamily)
 	}

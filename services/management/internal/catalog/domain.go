@@ -31,7 +31,6 @@ var Domains = &Kind[*configv1.Domain]{
 	},
 	NewDraft:   func() proto.Message { return &configv1.NewDomain{} },
 	Build:      buildDomain,
-	Patched:    patchedDomain,
 	Normalize:  normalizeDomain,
 	Validate:   validateDomain,
 	Companions: domainCompanions,

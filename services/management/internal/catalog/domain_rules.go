@@ -9,24 +9,9 @@ import (
 	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
-
-// securityProfiles are those that are to come. None of them is accepted before gateways enforce it.
-var securityProfiles = []string{"oauth21", "fapi2", "fapi2_message_signing", "mcp"}
-
-// patchedDomain says of a security profile that is to come that it is.
-func patchedDomain(body prototree.Object) (prototree.Object, error) {
-	oidc, _ := body["oidc"].(prototree.Object)
-	settings, _ := oidc["securityProfileSettings"].(prototree.Object)
-	if profile, _ := settings["profile"].(string); slices.Contains(securityProfiles, strings.ToLower(profile)) {
-		return nil, broken("oidc.securityProfileSettings.profile", profile,
-			"is not enforced yet; until "+strings.Join(securityProfiles, ", ")+" are, it must be none")
-	}
-	return body, nil
-}
 
 // checkDomainSettings holds the constraints of a domain's groups of settings.
 func checkDomainSettings(s *Scene, old, d *configv1.Domain) error {

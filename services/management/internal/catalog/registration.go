@@ -56,7 +56,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	textByDefault(&oauth.ClientName, unknownClient)
 	a.Name = oauth.ClientName
 	textByDefault(&oauth.ApplicationType, "web")
-	textByDefault(&oauth.TokenEndpointAuthMethod, string(oauth2.AuthBasic))
+	textByDefault(&oauth.TokenEndpointAuthMethod, string(profileOf(s.Domain, a).DefaultAuthMethod()))
 	if len(oauth.GetGrantTypes()) == 0 && len(oauth.GetResponseTypes()) == 0 {
 		correspond(oauth)
 	}

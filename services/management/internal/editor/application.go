@@ -30,7 +30,7 @@ func (e *Editor) SetType(ctx context.Context, at Place, id string, t configv1.Ap
 	}
 	return e.changeApplication(ctx, at, id, ifMatch, TypeChanged, func(s *catalog.Scene, a *configv1.Application) error {
 		s.TypeChange = true
-		catalog.SetType(a, t)
+		catalog.SetType(s, a, t)
 		return nil
 	})
 }

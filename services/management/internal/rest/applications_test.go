@@ -115,8 +115,10 @@ func TestEntrypoints(t *testing.T) {
 	other := short + "/domains/" + h.domain("Others")
 	h.send("PATCH", other, `{"vhostMode":true,"vhosts":[{"host":"login.example.com"}]}`).
 		refused(400, "A domain [login.example.com/] already exists.", "vhosts[0]")
-	h.send("PATCH", other, `{"oidc":{"securityProfileSettings":{"profile":"fapi2"}}}`).
-		refused(400, "[fapi2: is not enforced yet; until oauth21, fapi2, fapi2_message_signing, mcp are, it must be none]", "oidc.securityProfileSettings.profile")
+	strict := h.send("PATCH", other, `{"oidc":{"securityProfileSettings":{"profile":"FAPI2"}}}`).status(http.StatusOK).tree()
+	if at(strict, "oidc.securityProfileSettings.profile") != "fapi2" {
+		t.Errorf("profile %v", at(strict, "oidc.securityProfileSettings"))
+	}
 	h.send("PATCH", other, `{"dataPlaneId":"other"}`).refused(400, "[dataPlaneId: can not be changed]", "dataPlaneId")
 	reset := h.send("PATCH", other, `{"accountSettings":null,"loginSettings":null,"oidc":null}`).status(http.StatusOK).tree()
 	if at(reset, "accountSettings.rememberMe") != false || at(reset, "oidc.redirectUriStrictMatching") != true {
