@@ -20,6 +20,7 @@ type Metrics struct {
 
 	revision, lag, rejections prometheus.Gauge
 	redis, upstream, rules    *prometheus.CounterVec
+	outbound                  *prometheus.CounterVec
 	tlsLoads                  *prometheus.CounterVec
 	tlsExpiry                 prometheus.Gauge
 }
@@ -57,6 +58,9 @@ func NewMetrics(service string) *Metrics {
 		rules: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_rule_failures_total", Help: "Expressions that could not be evaluated, by place.",
 		}, []string{"place"}),
+		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_outbound_failures_total", Help: "Outgoing requests that brought nothing, by reason.",
+		}, []string{"reason"}),
 		tlsLoads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_tls_reloads_total", Help: "Changes of certificate files, by outcome (ok, refused).",
 		}, []string{"outcome"}),
@@ -66,7 +70,7 @@ func NewMetrics(service string) *Metrics {
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service),
-		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.tlsLoads, m.tlsExpiry,
+		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.tlsLoads, m.tlsExpiry,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gatehouse_requests_in_flight", Help: "Requests being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -107,6 +111,11 @@ func (m *Metrics) UpstreamErrors(upstream string) prometheus.Counter {
 // RuleFailures is the counter of one place where expressions are evaluated; keep it where it is used.
 func (m *Metrics) RuleFailures(place string) prometheus.Counter {
 	return m.rules.WithLabelValues(place)
+}
+
+// OutboundFailures is the counter of one reason for which outgoing requests bring nothing.
+func (m *Metrics) OutboundFailures(reason string) prometheus.Counter {
+	return m.outbound.WithLabelValues(reason)
 }
 
 // TLSLoaded counts a change of certificate files; err is nil if they are in use.
