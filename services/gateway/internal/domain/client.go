@@ -45,6 +45,9 @@ type Client struct {
 	// Resources are the restricted resources of the domain that the client may ask for (RFC 8707).
 	Resources []string
 
+	// Sector is whom the client's names of people are for, where they are pairwise; empty = they are public.
+	Sector string
+
 	AccessTTL, RefreshTTL, IDTTL time.Duration
 	// AccessKey and IDKey sign this client's tokens.
 	AccessKey, IDKey *jose.Key
@@ -181,6 +184,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		DefaultMaxAge:          -1,
 		RegistrationTokenHash:  o.GetRegistrationAccessTokenHash(),
 		Application:            app,
+		Sector:                 sectorOf(o),
 	}
 	c.Lockout = core.Lockout
 	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {

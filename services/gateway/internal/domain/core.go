@@ -72,7 +72,8 @@ type Core struct {
 	signing signingCertificates
 	parts   []*certificatePart
 	// mark is the identity of this core, by which what was compiled with it is known.
-	mark *mark
+	mark    *mark
+	derived derived
 }
 
 // VerifiedToken is an access token whose signature was checked.
@@ -124,6 +125,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	}
 	core.Issuer = core.Base + "/oidc"
 	core.WatchesSessions = d.GetOidc().GetSessionManagementEnabled()
+	core.derived = derive(core.Secret)
 	if core.Registration == nil {
 		core.Registration = &configv1.ClientRegistrationSettings{}
 	}

@@ -19,6 +19,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // rig is a gateway with the domain acme and a few clients.
@@ -111,6 +112,17 @@ func (r *rig) claims(token string) map[string]any {
 		r.t.Fatal(err)
 	}
 	return claims
+}
+
+// sid is what a client calls a session.
+func (r *rig) sid(clientID, session string) string {
+	r.t.Helper()
+	d := r.Domains.Domain(r.domain)
+	c, err := d.Client(r.t.Context(), clientID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return tokens.SessionID(d, c, session)
 }
 
 // alive reports whether an access token is in force.
@@ -369,7 +381,7 @@ func TestAuthorizationCode(t *testing.T) {
 		id, now := r.claims(got.IDToken), float64(r.Clock.Now().Unix())
 		for name, want := range map[string]any{
 			"iss": "https://gw.example/acme/oidc", "aud": "web", "nonce": "n-0S6_WzA2Mj", "auth_time": now - 5, "iat": now, "exp": now + 14400,
-			"sid": "sid-ann", "acr": "urn:gatehouse:acr:password", "name": "ann Doe", "preferred_username": "ann",
+			"sid": r.sid("web", "sid-ann"), "acr": "urn:gatehouse:acr:password", "name": "ann Doe", "preferred_username": "ann",
 			"at_hash": jose.ES256.HalfHash(got.AccessToken), "c_hash": nil, "email": nil,
 		} {
 			if id[name] != want {

@@ -13,10 +13,10 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // Store keeps sessions and revocations; *state.Store does.
@@ -92,7 +92,7 @@ func (e *Endpoint) decide(x *exchange) error {
 	if err := x.visit.Load(x.r.Context(), e.store); err != nil {
 		return err
 	}
-	hint, hintErr := readHint(x.d, x.params)
+	hint, hintErr := readHint(x.r.Context(), x.d, x.params)
 	clientID := x.clientID(hint)
 	if err := x.findClient(clientID); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (e *Endpoint) decide(x *exchange) error {
 // proven reports whether a hint shows that somebody asks who holds an ID token of the person that is signed in.
 func (x *exchange) proven(hint *idToken) bool {
 	s := x.visit.Session
-	return hint != nil && s != nil && s.Person.Subject == hint.subject
+	return hint != nil && s != nil && hint.token.Names(&s.Person)
 }
 
 // signOut ends the session and sends the browser on. It ends the person's tokens as well where that is asked for by
@@ -197,27 +197,30 @@ func (x *exchange) clientID(hint *idToken) string {
 }
 
 // idToken is what matters of a hint.
-type idToken struct{ client, subject string }
+type idToken struct {
+	client string
+	token  *tokens.Hint
+}
 
 // readHint returns nil without an error if there is no hint. The client_id, where it is sent too, must be one of the
 // token's audience (RP-Initiated Logout §2).
-func readHint(d *domain.Domain, p oauth2.Params) (*idToken, error) {
+func readHint(ctx context.Context, d *domain.Domain, p oauth2.Params) (*idToken, error) {
 	hint := p.Get("id_token_hint")
 	if hint == "" {
 		return nil, nil
 	}
-	claims, err := authorization.IDTokenHint(d, hint)
+	token, err := tokens.ReadHint(ctx, d, hint)
 	if err != nil {
 		return nil, err
 	}
-	client := claims.Audience[0]
+	client := token.ClientID
 	if named := p.Get("client_id"); named != "" {
-		if !claims.HasAudience(named) {
+		if !token.For(named) {
 			return nil, errors.New("the hint was issued to another client")
 		}
 		client = named
 	}
-	return &idToken{client: client, subject: claims.Subject}, nil
+	return &idToken{client: client, token: token}, nil
 }
 
 // root is the page where people arrive who have signed out and have nowhere to go.

@@ -30,7 +30,7 @@ func judge(d *domain.Domain, c *domain.Client, visit *browser.Visit, hint *idTok
 	if c != nil && len(c.PostLogoutRedirectURIs) > 0 {
 		registered, own = c.PostLogoutRedirectURIs, true
 	}
-	proven := hint != nil && (visit.Session == nil || visit.Session.Person.Subject == hint.subject)
+	proven := hint != nil && (visit.Session == nil || hint.token.Names(&visit.Session.Person))
 	switch {
 	case parseErr != nil || !plain(target) || scripts(u.Scheme):
 		return "", mismatch

@@ -112,7 +112,7 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization)
 	c, now := a.Client, m.now()
 	sub := c.ClientID
 	if a.Person != nil {
-		sub = a.Person.Subject
+		sub = Subject(d, c, a.Person)
 	}
 	custom := m.custom(ctx, d, a, c.AccessClaims)
 	var buf [1024]byte
@@ -157,7 +157,7 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 	for _, claim := range custom {
 		claims[claim.name] = claim.value
 	}
-	claims["iss"], claims["sub"] = d.Issuer, a.Person.Subject
+	claims["iss"], claims["sub"] = d.Issuer, Subject(d, c, a.Person)
 	claims["aud"] = json.RawMessage(appendAudience(nil, c.ClientID, custom))
 	claims["iat"], claims["exp"] = now.Unix(), now.Add(c.IDTTL).Unix()
 	if a.AuthTime > 0 {
@@ -169,7 +169,7 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 		}
 	}
 	set("nonce", a.Nonce)
-	set("sid", a.SessionID)
+	set("sid", SessionID(d, c, a.SessionID))
 	set("acr", a.ACR)
 	if len(a.AMR) > 0 {
 		claims["amr"] = a.AMR

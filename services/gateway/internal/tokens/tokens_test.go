@@ -280,7 +280,8 @@ func TestIDToken(t *testing.T) {
 	response, _, id := r.mint(full)
 	now := float64(r.Clock.Now().Unix())
 	want := map[string]any{
-		"iss": "https://gw.example/acme/oidc", "sub": "s1", "aud": "web", "iat": now, "exp": now + 14400, "auth_time": 17.0, "nonce": "n", "sid": "sid", "acr": "acr",
+		"iss": "https://gw.example/acme/oidc", "sub": "s1", "aud": "web", "iat": now, "exp": now + 14400, "auth_time": 17.0, "nonce": "n", "acr": "acr",
+		"sid": tokens.SessionID(r.d, r.c, "sid"),
 		"amr": []any{"pwd"}, "at_hash": jose.RS256.HalfHash(response.AccessToken), "c_hash": jose.RS256.HalfHash("the code"),
 		"email": "ann@acme.example", "email_verified": true,
 	}

@@ -109,7 +109,7 @@ func (r *Request) tooOld(s *state.Session, now time.Time) bool {
 }
 
 func (r *Request) otherPerson(s *state.Session) bool {
-	return r.Hint != "" && r.Hint != s.Person.Subject
+	return r.Hint != nil && !r.Hint.Names(&s.Person)
 }
 
 // MayChoose reports whether the sign-in page offers to go on as the person who is signed in.

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -163,7 +164,7 @@ func TestNext(t *testing.T) {
 			}
 			r := &Request{
 				Client: tt.client, ClientID: "web", Scopes: oauth2.SplitScope(tt.scope), Prompt: prompt, MaxAge: tt.maxAge,
-				Hint: tt.hint, Username: tt.username, Digest: "this",
+				Hint: hinted(tt.hint), Username: tt.username, Digest: "this",
 			}
 			switch {
 			case tt.maxAge == 0:
@@ -186,6 +187,14 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// hinted is an ID token that names somebody.
+func hinted(subject string) *tokens.Hint {
+	if subject == "" {
+		return nil
+	}
+	return &tokens.Hint{Subject: subject}
+}
+
 func TestMayChoose(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -205,7 +214,7 @@ func TestMayChoose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &Request{Client: client(), Prompt: tt.prompt, MaxAge: tt.maxAge, Hint: tt.hint}
+			r := &Request{Client: client(), Prompt: tt.prompt, MaxAge: tt.maxAge, Hint: hinted(tt.hint)}
 			if got := r.MayChoose(tt.session, noon); got != tt.want {
 				t.Errorf("%v, want %v", got, tt.want)
 			}

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // Request is an authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1). After a failed Read it holds what
@@ -34,8 +34,8 @@ type Request struct {
 	Prompt oauth2.Prompt
 	// MaxAge is negative if neither request nor client limit the session's age.
 	MaxAge time.Duration
-	// Hint is the subject that id_token_hint names.
-	Hint            string
+	// Hint is the ID token of id_token_hint, which names a person; nil if there is none.
+	Hint            *tokens.Hint
 	Username        string
 	Challenge       string
 	ChallengeMethod oauth2.ChallengeMethod
@@ -57,7 +57,7 @@ func Read(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool)
 		Scopes: oauth2.SplitScope(p.Get("scope")), Digest: Digest(p), MaxAge: -1,
 	}
 	r.locate(ctx, d, p)
-	return r, r.check(d, p, signedIn)
+	return r, r.check(ctx, d, p, signedIn)
 }
 
 // locate finds out who asks and where the answer may go.
@@ -118,7 +118,7 @@ func mode(requested string, t oauth2.ResponseType) (oauth2.ResponseMode, error) 
 	return m, nil
 }
 
-func (r *Request) check(d *domain.Domain, p oauth2.Params, signedIn bool) error {
+func (r *Request) check(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) error {
 	switch kind := p.Get("response_type"); {
 	case kind == "":
 		return oauth2.InvalidRequest.Errorf("Missing parameter: response_type")
@@ -133,7 +133,7 @@ func (r *Request) check(d *domain.Domain, p oauth2.Params, signedIn bool) error 
 	case p.Has("request_uri"):
 		return oauth2.RequestURINotSupported.Errorf("The parameter request_uri is not supported")
 	}
-	if err := r.checkPerson(d, p, signedIn); err != nil {
+	if err := r.checkPerson(ctx, d, p, signedIn); err != nil {
 		return err
 	}
 	if r.Type.HasCode() {
@@ -150,13 +150,12 @@ func (r *Request) check(d *domain.Domain, p oauth2.Params, signedIn bool) error 
 	return r.redirectErr
 }
 
-func (r *Request) checkPerson(d *domain.Domain, p oauth2.Params, signedIn bool) error {
+func (r *Request) checkPerson(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) error {
 	if hint := p.Get("id_token_hint"); hint != "" {
-		claims, err := IDTokenHint(d, hint)
-		if err != nil {
+		var err error
+		if r.Hint, err = tokens.ReadHint(ctx, d, hint); err != nil {
 			return oauth2.InvalidRequest.Errorf("Invalid parameter: id_token_hint").WithCause(err)
 		}
-		r.Hint = claims.Subject
 	}
 	prompt, err := oauth2.ParsePrompt(p.Get("prompt"))
 	if err != nil {
@@ -238,26 +237,6 @@ func (r *Request) checkRegistered(p oauth2.Params) error {
 		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", p.Get("response_type"))
 	}
 	return nil
-}
-
-// IDTokenHint returns the claims of an ID token of this domain. It may have expired (OpenID Connect Core §3.1.2.1,
-// RP-Initiated Logout §2); it must be correctly signed, and an ID token rather than an access token.
-func IDTokenHint(d *domain.Domain, token string) (*jose.Claims, error) {
-	checked, err := d.Keys.Verify(token, jose.Check{Types: []string{jose.TypeJWT}})
-	if err != nil {
-		return nil, err
-	}
-	claims, err := checked.Claims()
-	if err != nil {
-		return nil, err
-	}
-	if claims.Issuer != d.Issuer || claims.Subject == "" || len(claims.Audience) == 0 {
-		return nil, errors.New("the hint is not an ID token of this domain")
-	}
-	if claims.ClientID != "" || claims.ID != "" {
-		return nil, errors.New("the hint is an access token")
-	}
-	return claims, nil
 }
 
 // passing are the parameters that pages add, change and take away: they are no part of the request itself.
