@@ -83,6 +83,20 @@ const (
 	TokenTypeDPoP   = "DPoP"
 )
 
+// TokenNotApplicable is the token_type of an answer whose token is no access token (RFC 8693 §2.2.1).
+const TokenNotApplicable = "N_A"
+
+// TokenType is the identifier of a kind of token (RFC 8693 §3).
+type TokenType string
+
+// The kinds of token.
+const (
+	TypeAccessToken  TokenType = "urn:ietf:params:oauth:token-type:access_token"
+	TypeRefreshToken TokenType = "urn:ietf:params:oauth:token-type:refresh_token"
+	TypeIDToken      TokenType = "urn:ietf:params:oauth:token-type:id_token"
+	TypeJWT          TokenType = "urn:ietf:params:oauth:token-type:jwt"
+)
+
 // Scopes with a meaning of their own.
 const (
 	ScopeOpenID        = "openid"

@@ -1817,7 +1817,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xd2'\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xca'\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x8f\x02\n" +
@@ -1898,8 +1898,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12_\n" +
 	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x128\n" +
 	"\x14access_token_profile\x18z \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12$\n" +
-	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12H\n" +
-	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03B\x06\xa2\xbb\x18\x028\x01R\x19refreshTokenMaxAgeSeconds\x124\n" +
+	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12@\n" +
+	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x124\n" +
 	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
 	"\x17_opt_in_scope_selection\"|\n" +

@@ -45,7 +45,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"scopes_supported":                               list(d.DiscoveryScopes),
 			"response_types_supported":                       sorted(can.ResponseTypes),
 			"response_modes_supported":                       list(can.ResponseModes),
-			"grant_types_supported":                          sorted(can.GrantTypes),
+			"grant_types_supported":                          sorted(slices.DeleteFunc(slices.Clone(can.GrantTypes), func(g oauth2.GrantType) bool { return !d.Serves(g) })),
 			"acr_values_supported":                           sorted(can.ACRValues),
 			"subject_types_supported":                        []string{"public"},
 			"prompt_values_supported":                        list(can.Prompts),

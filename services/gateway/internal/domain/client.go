@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,10 +55,15 @@ type Client struct {
 
 	RequiresPKCE, RequiresS256 bool
 	RotatesRefresh             bool
-	SkipConsent                bool
-	OptInScopes                bool
-	IdentifierFirst            bool
-	RequireAuthTime            bool
+	// RefreshMaxAge is when a line of refresh tokens ends, counted from the authorization; 0 = never. RefreshGrace is how long a
+	// rotated one may be presented again while its successor is unused; 0 = never.
+	RefreshMaxAge, RefreshGrace time.Duration
+	// WidensExchange lets token exchange leave the scopes of the subject's token for others of the client's own.
+	WidensExchange  bool
+	SkipConsent     bool
+	OptInScopes     bool
+	IdentifierFirst bool
+	RequireAuthTime bool
 	// Lockout says when too many failed attempts lock an account; nil means never.
 	Lockout *Lockout
 	// DefaultMaxAge is negative if none is registered.
@@ -186,6 +192,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		Application:            app,
 		Sector:                 sectorOf(o),
 	}
+	c.RefreshMaxAge, c.RefreshGrace = core.refreshLimits(o)
+	c.WidensExchange = c.widensExchange(o)
 	c.Lockout = core.Lockout
 	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
 		c.Lockout = lockoutOf(own)
@@ -212,7 +220,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		c.Secrets = append(c.Secrets, made)
 	}
 	for _, g := range o.GetGrantTypes() {
-		c.GrantTypes = append(c.GrantTypes, oauth2.GrantType(g))
+		base, _, _ := strings.Cut(g, "~") // behind a tilde stands a name of the administrator's
+		c.GrantTypes = append(c.GrantTypes, oauth2.GrantType(base))
 	}
 	for _, t := range o.GetResponseTypes() {
 		parsed, ok := oauth2.ParseResponseType(t)

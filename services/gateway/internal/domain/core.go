@@ -61,6 +61,8 @@ type Core struct {
 	WatchesSessions bool
 	// Secret makes values that only the gateways of this domain recognise.
 	Secret []byte
+	// Exchange are the rules of token exchange; nil where it is off.
+	Exchange *Exchange
 	// Rules is the domain as expressions see it.
 	Rules *rules.Domain
 	// Tokens remembers verified access tokens. It is shared by all domains.
@@ -68,6 +70,8 @@ type Core struct {
 	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
 	Metadata, JWKS Document
 
+	// issuers are those who are trusted, by name.
+	issuers map[string]*TrustedIssuer
 	// signing are the certificates with a usable key, the oldest line first, and parts what they were made from.
 	signing signingCertificates
 	parts   []*certificatePart
@@ -126,6 +130,8 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	core.Issuer = core.Base + "/oidc"
 	core.WatchesSessions = d.GetOidc().GetSessionManagementEnabled()
 	core.derived = derive(core.Secret)
+	core.Exchange = exchangeOf(d.GetTokenExchangeSettings())
+	core.compileIssuers()
 	if core.Registration == nil {
 		core.Registration = &configv1.ClientRegistrationSettings{}
 	}

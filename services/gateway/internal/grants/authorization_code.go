@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -59,7 +58,10 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	if err := checkVerifier(&a, r.Params); err != nil {
 		return tokens.Authorization{}, err
 	}
-	out := authorization(r.Client, &a)
+	if err := checkKey(&a, r); err != nil {
+		return tokens.Authorization{}, err
+	}
+	out := authorization(r, &a)
 	out.Nonce = a.Nonce
 	out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a)
 	if errors.Is(err, state.ErrEnded) { // the code was used again while this request was under way
@@ -100,21 +102,41 @@ func checkVerifier(a *state.Authorization, p oauth2.Params) error {
 	return nil
 }
 
-// authorization is what a kept authorization is worth at the token endpoint.
-func authorization(c *domain.Client, a *state.Authorization) tokens.Authorization {
+// checkKey holds the request to the key of the authorization request, if that named one (RFC 9449 §10).
+func checkKey(a *state.Authorization, r *Request) error {
+	bound, proved := a.Confirmation, r.Confirmation
+	if bound.JKT != "" && bound.JKT != proved.JKT || bound.X5T != "" && bound.X5T != proved.X5T {
+		return oauth2.InvalidGrant.Errorf("The authorization code is bound to another key")
+	}
+	return nil
+}
+
+// authorization is what a kept authorization is worth at the token endpoint. The access token is bound to the key that the
+// request proves.
+func authorization(r *Request, a *state.Authorization) tokens.Authorization {
 	return tokens.Authorization{
-		Client: c, Scopes: a.Scopes, Person: &a.Person, Grant: a.Grant,
-		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR,
+		Client: r.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Grant,
+		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR, Confirmation: r.Confirmation,
 		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, Actor: a.Actor,
 	}
 }
 
-// newRefreshToken keeps the authorization as a grant if the client registered the refresh grant.
+// newRefreshToken keeps the authorization as a grant if the client registered the refresh grant. The refresh tokens of a public
+// client are bound to the key that it proves (RFC 9449 §5, RFC 8705 §4); those of others are bound to the client by its
+// authentication.
 func newRefreshToken(ctx context.Context, grants Refresher, r *Request, a state.Authorization) (string, error) {
 	if !r.Client.HasGrant(oauth2.GrantRefreshToken) {
 		return "", nil
 	}
 	// What bound the code is used up; a refreshed ID token carries no nonce (OpenID Connect Core §12.2).
 	a.Nonce, a.RedirectURI, a.RedirectURISent, a.Challenge, a.ChallengeMethod = "", "", false, "", ""
-	return grants.NewGrant(ctx, a, r.Client.RefreshTTL)
+	a.Confirmation = state.Confirmation{}
+	if r.Client.Public() {
+		a.Confirmation = r.Confirmation
+	}
+	ttl := r.Client.RefreshTTL
+	if age := r.Client.RefreshMaxAge; age > 0 {
+		ttl = min(ttl, age)
+	}
+	return grants.NewGrant(ctx, a, ttl)
 }

@@ -29,5 +29,5 @@ func (ClientCredentials) Authorize(_ context.Context, r *Request) (tokens.Author
 	if slices.Contains(granted, oauth2.ScopeOpenID) {
 		return tokens.Authorization{}, oauth2.InvalidScope.Errorf("Invalid scope: OPENID")
 	}
-	return tokens.Authorization{Client: r.Client, Scopes: granted}, nil
+	return tokens.Authorization{Client: r.Client, Scopes: granted, Confirmation: r.Confirmation}, nil
 }

@@ -62,7 +62,10 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 		return err
 	}
 	name := p.Get("grant_type")
-	if name == "" {
+	switch {
+	case d.Profile.RefusesQuery && p.AnyInQuery():
+		return errQuery
+	case name == "":
 		return oauth2.InvalidRequest.Errorf("Missing parameter: grant_type")
 	}
 	c, err := h.clients.Authenticate(r, d, p)
@@ -80,9 +83,15 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 
 // answer serves an authenticated client.
 func (h *Handler) answer(r *http.Request, d *domain.Domain, c *domain.Client, p oauth2.Params, name string) ([]byte, error) {
+	if c.Profile.RefusesQuery && p.AnyInQuery() {
+		return nil, errQuery
+	}
 	grant := h.find(name)
-	if grant == nil || !c.HasGrant(grant.Type()) {
+	switch {
+	case grant == nil || !d.Serves(grant.Type()) || !c.Profile.ServesGrant(grant.Type()):
 		return nil, oauth2.UnsupportedGrantType.Errorf("Unsupported grant type: %s", name)
+	case !c.HasGrant(grant.Type()):
+		return nil, unregistered(c, name)
 	}
 	a, err := grant.Authorize(r.Context(), &Request{Domain: d, Client: c, Params: p, HTTP: r})
 	if err != nil {
@@ -93,6 +102,17 @@ func (h *Handler) answer(r *http.Request, d *domain.Domain, c *domain.Client, p 
 		return nil, err
 	}
 	return answer.AppendJSON(make([]byte, 0, answer.Size())), nil
+}
+
+// errQuery refuses parameters that servers on the way would write into their logs (OAuth 2.1 §3.2.2).
+var errQuery = oauth2.InvalidRequest.Errorf("The parameters must be in the body of the request, not in its query")
+
+// unregistered refuses a grant that the client has not registered, by the error of its profile.
+func unregistered(c *domain.Client, name string) error {
+	if code := c.Profile.UnregisteredGrant; code != oauth2.UnsupportedGrantType {
+		return code.Errorf("The client is not registered for the grant type: %s", name)
+	}
+	return oauth2.UnsupportedGrantType.Errorf("Unsupported grant type: %s", name)
 }
 
 func (h *Handler) find(name string) Grant {

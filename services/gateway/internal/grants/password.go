@@ -53,7 +53,7 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 		Domain: r.Domain.ID, ApplicationID: r.Client.ID, ClientID: r.Client.ClientID, Scopes: granted, Person: who.Person,
 		AuthTime: g.Now().Unix(), ACR: who.ACR, AMR: who.AMR, Grant: secret.NewToken()[:22],
 	}
-	out := authorization(r.Client, &a)
+	out := authorization(r, &a)
 	if out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a); err != nil {
 		return tokens.Authorization{}, err
 	}

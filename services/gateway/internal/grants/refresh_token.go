@@ -12,21 +12,19 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
-// lostAnswer is how long a rotated refresh token may be presented again while its successor is unused: the answer that
-// carried the successor may have been lost.
-const lostAnswer = 10 * time.Second
-
 // Refresher keeps grants with their refresh tokens.
 type Refresher interface {
 	NewGrant(ctx context.Context, a state.Authorization, ttl time.Duration) (string, error)
-	// Refresh returns state.ErrUnknown, ErrForeign, ErrExpired, or ErrReused with the authorization whose grant ended.
+	// Refresh returns state.ErrUnknown, ErrForeign, ErrUnproven, ErrExpired, ErrBeyond with the authorization that stays, or
+	// ErrReused with the one whose grant ended.
 	Refresh(ctx context.Context, domain, application, token string, r state.Rotation) (state.Authorization, string, error)
 	RevokeGrant(ctx context.Context, domain, grant string, until time.Time) error
 }
 
-// People knows who may still be signed in; *tokens.People does.
+// People knows whether what somebody allowed still counts; *tokens.People does.
 type People interface {
-	Gone(ctx context.Context, domain, subject string) bool
+	// Stands returns an error if the person may not be signed in any more, or has had a new password since.
+	Stands(ctx context.Context, domain, subject string, allowed time.Time) error
 }
 
 // RefreshToken exchanges refresh tokens (RFC 6749 §6), with rotation and detection of reuse (RFC 9700 §4.14.2).
@@ -39,44 +37,64 @@ type RefreshToken struct {
 // Type implements Grant.
 func (RefreshToken) Type() oauth2.GrantType { return oauth2.GrantRefreshToken }
 
-// Authorize implements Grant. The scope may narrow this access token; scopes that were not granted are dropped, and the
-// grant itself stays whole.
+// Authorize implements Grant. The scope and the resources may narrow this access token; the grant itself stays whole. Scopes
+// that were not granted are dropped, or refused where the client's profile says so, and then the token is not used up. A line
+// of tokens ends when its client was idle for too long, at its age, at a reuse, and with what the person allowed.
 func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authorization, error) {
 	token := r.Params.Get("refresh_token")
 	if token == "" {
 		return tokens.Authorization{}, oauth2.InvalidRequest.Errorf("A refresh token must be supplied.")
 	}
-	a, next, err := g.Grants.Refresh(ctx, r.Domain.ID, r.Client.ID, token, state.Rotation{
-		Keep: !r.Client.RotatesRefresh, Grace: lostAnswer, TTL: r.Client.RefreshTTL,
-	})
-	switch {
-	case errors.Is(err, state.ErrUnknown):
-		return tokens.Authorization{}, oauth2.InvalidGrant.Errorf("Refresh token is invalid").WithCause(err)
-	case errors.Is(err, state.ErrExpired):
-		return tokens.Authorization{}, oauth2.InvalidGrant.Errorf("Refresh token is expired").WithCause(err)
-	case errors.Is(err, state.ErrForeign):
-		return tokens.Authorization{}, oauth2.InvalidGrant.Errorf("Refresh token was issued to another client").WithCause(err)
-	case errors.Is(err, state.ErrReused):
-		return tokens.Authorization{}, g.end(ctx, r, &a, err)
-	case err != nil:
-		return tokens.Authorization{}, err
-	case time.UnixMilli(a.Created).Before(r.Client.TokensValidFrom):
-		return tokens.Authorization{}, g.end(ctx, r, &a, errDisabled)
-	case g.People.Gone(ctx, r.Domain.ID, a.Person.Subject):
-		return tokens.Authorization{}, g.end(ctx, r, &a, errGone)
+	c := r.Client
+	asked := oauth2.SplitScope(r.Params.Get("scope"))
+	how := state.Rotation{
+		Keep:      !c.Profile.Rotates(c.Public(), false, c.RotatesRefresh),
+		KeepBound: !c.Profile.Rotates(c.Public(), true, c.RotatesRefresh),
+		Grace:     c.RefreshGrace, TTL: c.RefreshTTL, MaxAge: c.RefreshMaxAge, Proved: r.Confirmation,
 	}
-	out := authorization(r.Client, &a)
+	if c.Profile.RefusesForeignScopes {
+		how.Within.Scopes = asked
+	}
+	a, next, err := g.Grants.Refresh(ctx, r.Domain.ID, c.ID, token, how)
+	if err != nil {
+		return tokens.Authorization{}, g.refuse(ctx, r, &a, asked, err)
+	}
+	created := time.UnixMilli(a.Created)
+	if created.Before(c.TokensValidFrom) {
+		return tokens.Authorization{}, g.end(ctx, r, &a, errDisabled)
+	}
+	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, created); err != nil {
+		return tokens.Authorization{}, g.end(ctx, r, &a, err)
+	}
+	out := authorization(r, &a)
 	out.RefreshToken = next
-	if asked := oauth2.SplitScope(r.Params.Get("scope")); len(asked) > 0 {
+	if len(asked) > 0 {
 		out.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return !slices.Contains(asked, s) })
 	}
 	return out, nil
 }
 
-var (
-	errGone     = errors.New("the person is deleted or disabled")
-	errDisabled = errors.New("the application was disabled after the grant was made")
-)
+var errDisabled = errors.New("the application was disabled after the grant was made")
+
+// refuse is the answer to a token that the store did not exchange.
+func (g RefreshToken) refuse(ctx context.Context, r *Request, a *state.Authorization, asked []string, err error) error {
+	switch {
+	case errors.Is(err, state.ErrUnknown):
+		return oauth2.InvalidGrant.Errorf("Refresh token is invalid").WithCause(err)
+	case errors.Is(err, state.ErrExpired):
+		return oauth2.InvalidGrant.Errorf("Refresh token is expired").WithCause(err)
+	case errors.Is(err, state.ErrForeign):
+		return oauth2.InvalidGrant.Errorf("Refresh token was issued to another client").WithCause(err)
+	case errors.Is(err, state.ErrUnproven):
+		return oauth2.InvalidGrant.Errorf("Refresh token is bound to another key").WithCause(err)
+	case errors.Is(err, state.ErrReused):
+		return g.end(ctx, r, a, err)
+	case errors.Is(err, state.ErrBeyond):
+		foreign := slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return slices.Contains(a.Scopes, s) })
+		return oauth2.InvalidScope.Errorf("Invalid scope(s): %s", oauth2.JoinScope(foreign))
+	}
+	return err
+}
 
 // end revokes a grant, and returns the refusal for the client.
 func (g RefreshToken) end(ctx context.Context, r *Request, a *state.Authorization, why error) error {

@@ -103,6 +103,35 @@ func TestRefreshToken(t *testing.T) {
 			r.useWith(r.first, state.Rotation{TTL: time.Hour}, state.ErrReused)
 			r.use(second, state.ErrUnknown)
 		}},
+		{"ends with the age of its line, which a successor does not outlive", func(t *testing.T, r *rig) {
+			aged := state.Rotation{TTL: time.Hour, MaxAge: 90 * time.Minute}
+			r.clock.Forward(45 * time.Minute)
+			second := r.useWith(r.first, aged, nil)
+			in, err := r.Inspect(t.Context(), second)
+			want(t, err, nil)
+			if left := in.Expires.Sub(r.clock.Now()); left != 45*time.Minute {
+				t.Errorf("the successor lives for %v", left)
+			}
+			r.clock.Forward(44 * time.Minute)
+			third := r.useWith(second, aged, nil)
+			r.clock.Forward(time.Minute)
+			r.useWith(third, aged, state.ErrExpired)
+		}},
+		{"ends with the age of its line where it is not replaced, too", func(t *testing.T, r *rig) {
+			r.clock.Forward(30 * time.Minute)
+			r.useWith(r.first, state.Rotation{Keep: true, MaxAge: 30*time.Minute + time.Millisecond}, nil)
+			r.useWith(r.first, state.Rotation{Keep: true, MaxAge: 30 * time.Minute}, state.ErrExpired)
+		}},
+		{"is not used up by asking for more than was authorized", func(t *testing.T, r *rig) {
+			for _, beyond := range []state.Within{{Scopes: []string{"read", "write"}}, {Resources: []string{"https://api.example"}}} {
+				a, _, err := r.Refresh(t.Context(), r.a.Domain, r.a.ClientID, r.first, state.Rotation{TTL: time.Hour, Within: beyond})
+				want(t, err, state.ErrBeyond)
+				if a.Grant != r.a.Grant {
+					t.Errorf("grant %q", a.Grant)
+				}
+			}
+			r.useWith(r.first, state.Rotation{TTL: time.Hour, Within: state.Within{Scopes: []string{"read"}}}, nil)
+		}},
 		{"names the grant that a reuse ended", func(t *testing.T, r *rig) {
 			r.use(r.use(r.first, nil), nil)
 			a, _, err := r.Refresh(t.Context(), r.a.Domain, r.a.ClientID, r.first, rotation)
@@ -210,6 +239,31 @@ func TestRefreshToken(t *testing.T) {
 			onBoth(t, func(t *testing.T, url string) { tt.do(t, newRig(t, url)) })
 		})
 	}
+}
+
+// TestARefreshTokenThatIsBound is worth nothing to who has not the key, and not even ended by them.
+func TestARefreshTokenThatIsBound(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		r := newRig(t, url)
+		for _, key := range []state.Confirmation{{JKT: "one"}, {X5T: "one"}, {JKT: "one", X5T: "two"}} {
+			r.a.Confirmation, r.a.Grant = key, secret.NewToken()[:22]
+			token, err := r.NewGrant(t.Context(), r.a, time.Hour)
+			want(t, err, nil)
+			for _, wrong := range []state.Confirmation{{}, {JKT: "other", X5T: "other"}} {
+				r.useWith(token, state.Rotation{TTL: time.Hour, Proved: wrong}, state.ErrUnproven)
+			}
+			kept := r.useWith(token, state.Rotation{TTL: time.Hour, KeepBound: true, Proved: key}, nil)
+			if kept != "" {
+				t.Errorf("a bound token was replaced by %q", kept)
+			}
+			next := r.useWith(token, state.Rotation{TTL: time.Hour, Keep: true, Proved: key}, nil)
+			if next == "" {
+				t.Error("a bound token was not replaced")
+			}
+			r.useWith(token, state.Rotation{TTL: time.Hour}, state.ErrUnproven) // not a reuse by somebody without the key
+			r.useWith(next, state.Rotation{TTL: time.Hour, Proved: key}, nil)
+		}
+	})
 }
 
 func TestRefreshTokenUsedByManyAtOnce(t *testing.T) {

@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,8 @@ type Known struct {
 	Person state.Person
 	// Enabled is false for people who may not sign in.
 	Enabled bool
+	// PasswordChanged is when the person's password was last set anew; zero if it never was, or is not the directory's.
+	PasswordChanged time.Time
 
 	at time.Time
 	// repeat is until when this is said again without asking, because the directory did not answer; in nanoseconds since
@@ -92,6 +95,26 @@ func (p *People) Gone(ctx context.Context, domain, subject string) bool {
 	return fault.Is(err, fault.NotFound) || err == nil && !known.Enabled
 }
 
+// Errors of Stands.
+var (
+	ErrGone            = errors.New("the person is deleted or disabled")
+	ErrPasswordChanged = errors.New("the person's password was changed since")
+)
+
+// Stands returns nil if what somebody allowed at a moment still counts: they may be signed in, and their password has not been
+// changed since. It notices both within half a minute; a directory that does not answer says nothing against it. Otherwise
+// the error is ErrGone or ErrPasswordChanged.
+func (p *People) Stands(ctx context.Context, domain, subject string, allowed time.Time) error {
+	known, err := p.Find(ctx, domain, subject, present)
+	switch {
+	case fault.Is(err, fault.NotFound), err == nil && !known.Enabled:
+		return ErrGone
+	case err == nil && known.PasswordChanged.After(allowed):
+		return ErrPasswordChanged
+	}
+	return nil
+}
+
 // ask joins concurrent questions about one person.
 func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
 	if p.now().UnixNano() < p.silentUntil.Load() {
@@ -112,6 +135,9 @@ func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
 			return nil, err
 		}
 		known := &Known{Person: PersonOf(user), Enabled: user.Enabled == nil || user.GetEnabled(), at: p.now()}
+		if at := user.GetLastPasswordReset(); at != nil {
+			known.PasswordChanged = at.AsTime()
+		}
 		p.put(key, known)
 		return known, nil
 	})
