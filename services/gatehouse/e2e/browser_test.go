@@ -60,12 +60,17 @@ func TestBrowser(t *testing.T) {
 
 // changed waits until the text of an element is another one.
 func changed(selector, before string) chromedp.Action[chromedp.Void] {
+	return until(selector, func(now string) bool { return now != before })
+}
+
+// until waits until the text of an element is as it should be, over any number of pages.
+func until(selector string, good func(text string) bool) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			// While the page is being replaced there may be no element.
-			if now, err := chromedp.Text(selector)(ctx, target); err == nil && now != before {
+			if now, err := chromedp.Text(selector)(ctx, target); err == nil && good(now) {
 				return chromedp.Void{}, nil
 			}
 			select {

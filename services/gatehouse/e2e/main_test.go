@@ -3,6 +3,11 @@
 package e2e
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,4 +122,26 @@ func request(t *testing.T, method, target, body string, header http.Header) proc
 		t.Fatal(err)
 	}
 	return answer
+}
+
+// ecKey returns a key of P-256 as JWK, private and public.
+func ecKey(t *testing.T, kid string) (private, public proc.Object) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := key.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	public = proc.Object{"kty": "EC", "crv": "P-256", "kid": kid, "use": "sig", "alg": "ES256", "x": encode(point[1:33]), "y": encode(point[33:])}
+	private = maps.Clone(public)
+	private["d"] = encode(raw)
+	return private, public
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,25 +16,49 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
 
-// TestNodeClient lets npm's openid-client do what an application in JavaScript does; openidclient/walk.mjs is its part.
+// TestNodeClient lets npm's openid-client do what an application in JavaScript does; clients/walk.mjs is its part.
 func TestNodeClient(t *testing.T) {
-	folder := installNodeClient(t)
 	s := newSite(t, proc.StartGatehouse(t, "--demo=false"), "node")
 	s.bob()
 	web, admin := s.web(), s.service("dcr_admin")
 	s.registration(true, false)
 	s.settle()
-
-	given, err := json.Marshal(map[string]string{
-		"issuer": s.issuer, "redirectUri": callback, "email": bobEmail,
+	said := s.walk(t, "walk.mjs", map[string]any{
 		"clientId": web.id, "clientSecret": web.secret, "adminId": admin.id, "adminSecret": admin.secret,
 	})
+	want := []string{
+		"discovery", "code with PKCE", "userinfo", "refresh with rotation", "introspection", "revocation",
+		"registration by token", "reading and deleting a registration", "open registration",
+	}
+	if diff := cmp.Diff(want, said.passed); diff != "" {
+		t.Errorf("steps that passed (-want +got):\n%s", diff)
+	}
+}
+
+// said is what a walk reported.
+type said struct {
+	passed []string
+	// exercised are values of the discovery document by member.
+	exercised map[string]map[string]bool
+}
+
+// walk runs a script of the folder clients and plays bob's part in it. The script is given the site, and more.
+func (s *site) walk(t *testing.T, script string, more map[string]any) said {
+	t.Helper()
+	folder := nodeClients(t)
+	given := map[string]any{
+		"issuer": s.issuer, "redirectUri": callback, "email": bobEmail, "username": "bob", "password": bobPassword,
+	}
+	for name, v := range more {
+		given[name] = v
+	}
+	encoded, err := json.Marshal(given)
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(t.Context(), "node", "walk.mjs")
+	node := exec.CommandContext(t.Context(), "node", script)
 	node.Dir = folder
-	node.Env = append(os.Environ(), "GIVEN="+string(given), "NODE_NO_WARNINGS=1")
+	node.Env = append(os.Environ(), "GIVEN="+string(encoded), "NODE_NO_WARNINGS=1")
 	var stderr bytes.Buffer
 	node.Stderr = &stderr
 	in, err := node.StdinPipe()
@@ -52,12 +77,17 @@ func TestNodeClient(t *testing.T) {
 			t.Errorf("node does not listen: %v", err)
 		}
 	}
-	var passed []string
+	report := said{exercised: map[string]map[string]bool{}}
+	visitor := proc.NewVisitor(callback)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var line struct {
-			Open, Passed             string
-			SwitchOpenRegistrationOn bool
+			Open, Passed, Approve, UserCode string
+			SwitchOpenRegistrationOn        bool
+			Exercised                       struct {
+				Member string
+				Values []any
+			}
 		}
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Logf("node says %s", lines.Text())
@@ -65,13 +95,27 @@ func TestNodeClient(t *testing.T) {
 		}
 		switch {
 		case line.Passed != "":
-			passed = append(passed, line.Passed)
+			report.passed = append(report.passed, line.Passed)
+		case line.Exercised.Member != "":
+			if report.exercised[line.Exercised.Member] == nil {
+				report.exercised[line.Exercised.Member] = map[string]bool{}
+			}
+			for _, v := range line.Exercised.Values {
+				report.exercised[line.Exercised.Member][fmt.Sprint(v)] = true
+			}
 		case line.SwitchOpenRegistrationOn:
 			s.registration(true, true)
 			s.settle()
 			answer("done")
+		case line.Approve != "":
+			if err := visitor.ApproveDevice(t.Context(), line.Approve, line.UserCode, "bob", bobPassword); err != nil {
+				t.Errorf("approve the device: %v", err)
+				_ = in.Close()
+				continue
+			}
+			answer("done")
 		case line.Open != "":
-			back, err := proc.NewVisitor(callback).LogIn(t.Context(), line.Open, "bob", bobPassword)
+			back, err := visitor.LogIn(t.Context(), line.Open, "bob", bobPassword)
 			if err != nil {
 				t.Errorf("log in: %v", err)
 				_ = in.Close()
@@ -83,13 +127,7 @@ func TestNodeClient(t *testing.T) {
 	if err := node.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, stderr.String())
 	}
-	want := []string{
-		"discovery", "code with PKCE", "userinfo", "refresh with rotation", "introspection", "revocation",
-		"registration by token", "reading and deleting a registration", "open registration",
-	}
-	if diff := cmp.Diff(want, passed); diff != "" {
-		t.Errorf("steps that passed (-want +got):\n%s", diff)
-	}
+	return report
 }
 
 // registration switches dynamic registration, and whether everybody may.
@@ -99,23 +137,28 @@ func (s *site) registration(on, open bool) {
 	}}})
 }
 
-// installNodeClient installs the exact versions of package-lock.json in a temporary folder.
-func installNodeClient(t *testing.T) string {
+// nodeClients returns a folder with the scripts of clients and the exact versions of their package-lock.json, made once for
+// all tests.
+func nodeClients(t *testing.T) string {
 	t.Helper()
-	folder := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json", "walk.mjs"} {
-		text, err := os.ReadFile(filepath.Join("openidclient", name))
-		if err != nil {
-			t.Fatal(err)
+	folder := filepath.Join(proc.Scratch(t), "clients")
+	installed.Do(func() {
+		if errInstall = os.CopyFS(folder, os.DirFS("clients")); errInstall != nil {
+			return
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
-			t.Fatal(err)
+		npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		npm.Dir = folder
+		if output, err := npm.CombinedOutput(); err != nil {
+			errInstall = fmt.Errorf("npm ci: %w\n%s", err, output)
 		}
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir = folder
-	if output, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, output)
+	})
+	if errInstall != nil {
+		t.Fatal(errInstall)
 	}
 	return folder
 }
+
+var (
+	installed  sync.Once
+	errInstall error
+)

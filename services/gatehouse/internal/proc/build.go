@@ -40,13 +40,20 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// Program returns the path of a program: management, gateway, gatehouse or backing. The first call builds it, alone as
-// it is released.
-func Program(t testing.TB, name string) string {
+// Scratch returns a folder that lasts until the tests of the package have ended.
+func Scratch(t testing.TB) string {
 	t.Helper()
 	if builds.dir == "" {
 		t.Fatal("the test package has no TestMain that calls proc.Main")
 	}
+	return builds.dir
+}
+
+// Program returns the path of a program: management, gateway, gatehouse or backing. The first call builds it, alone as
+// it is released.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	Scratch(t)
 	builds.mu.Lock()
 	build := builds.once[name]
 	if build == nil {

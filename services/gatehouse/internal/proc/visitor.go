@@ -105,6 +105,30 @@ func (v *Visitor) LogIn(ctx context.Context, authorize, name, password string) (
 	return nil, fmt.Errorf("no end at %s", p.URL)
 }
 
+// ApproveDevice opens the page where a device is allowed (RFC 8628 §3.3), signs in, and allows it. The code is typed where the
+// page asks for it.
+func (v *Visitor) ApproveDevice(ctx context.Context, target, userCode, name, password string) error {
+	p, err := v.Open(ctx, target)
+	for range 6 {
+		switch {
+		case err != nil:
+			return err
+		case len(p.forms) == 0:
+			if p.Status != http.StatusOK {
+				return fmt.Errorf("not allowed: %s: %d %s", p.URL, p.Status, p.Text)
+			}
+			return nil
+		case p.forms[0].values.Has("password"):
+			p, err = v.Submit(ctx, p, url.Values{"username": {name}, "password": {password}})
+		case p.forms[0].values.Has("user_oauth_approval"):
+			p, err = v.Allow(ctx, p)
+		default:
+			p, err = v.Submit(ctx, p, url.Values{"user_code": {userCode}})
+		}
+	}
+	return fmt.Errorf("no end at %s", p.URL)
+}
+
 // Allow answers a consent page with yes to everything.
 func (v *Visitor) Allow(ctx context.Context, p *Page) (*Page, error) {
 	values := url.Values{"user_oauth_approval": {"true"}}
@@ -134,6 +158,14 @@ func (v *Visitor) send(r *http.Request) (*Page, error) {
 	}
 	p := &Page{Status: answer.StatusCode, URL: answer.Request.URL, Text: text.String()}
 	p.collect(root)
+	if len(p.forms) == 1 && strings.HasPrefix(p.forms[0].action, v.stop) { // an answer by form_post: its fields, as a query
+		target, err := url.Parse(p.forms[0].action)
+		if err != nil {
+			return nil, err
+		}
+		target.RawQuery = p.forms[0].values.Encode()
+		p.Callback = target
+	}
 	return p, nil
 }
 

@@ -1,55 +1,14 @@
-// What an application written with openid-client does. The person's part is played by the test that runs this: for every
-// line {"open": url} on standard output it logs in there and answers with the URL of the callback on standard input.
+// What an application written with openid-client does every day.
 import assert from 'node:assert/strict';
-import { createInterface } from 'node:readline';
 import * as client from 'openid-client';
-
-const given = JSON.parse(process.env.GIVEN);
-const issuer = new URL(given.issuer);
-const insecure = { execute: [client.allowInsecureRequests] }; // plain HTTP, on the loopback interface
-const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-
-async function open(url) {
-  console.log(JSON.stringify({ open: url.href }));
-  const { value, done } = await answers.next();
-  assert.ok(!done, 'nobody logged in');
-  return new URL(value);
-}
-
-function passed(step) {
-  console.log(JSON.stringify({ passed: step }));
-}
-
-async function logIn(config, scope) {
-  const verifier = client.randomPKCECodeVerifier();
-  const state = client.randomState();
-  const nonce = client.randomNonce();
-  const callback = await open(client.buildAuthorizationUrl(config, {
-    redirect_uri: given.redirectUri,
-    scope,
-    state,
-    nonce,
-    code_challenge: await client.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  }));
-  return client.authorizationCodeGrant(config, callback, {
-    pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true,
-  });
-}
-
-async function refused(promise, error) {
-  await assert.rejects(promise, (e) => {
-    assert.equal(e.error, error, `${e}`);
-    return true;
-  });
-}
+import { given, insecure, issuer, logIn, passed, refused, tell } from './lib.mjs';
 
 const config = await client.discovery(issuer, given.clientId, undefined, client.ClientSecretBasic(given.clientSecret), insecure);
 client.enableNonRepudiationChecks(config); // signatures of ID tokens too, not only of what comes by the browser
 assert.equal(config.serverMetadata().issuer, given.issuer);
 passed('discovery');
 
-let tokens = await logIn(config, 'openid profile email');
+let tokens = await logIn(config, { scope: 'openid profile email' });
 const { sub } = tokens.claims();
 assert.ok(tokens.refresh_token);
 passed('code with PKCE');
@@ -96,7 +55,7 @@ async function register(options, name) {
 const admin = await client.discovery(issuer, given.adminId, undefined, client.ClientSecretBasic(given.adminSecret), insecure);
 const { access_token: initialAccessToken } = await client.clientCredentialsGrant(admin, { scope: 'dcr_admin' });
 const { registered, metadata } = await register({ initialAccessToken }, 'registered by token');
-assert.ok((await logIn(registered, 'openid')).id_token);
+assert.ok((await logIn(registered)).id_token);
 passed('registration by token');
 
 const read = await fetch(metadata.registration_client_uri, { headers: { authorization: `Bearer ${metadata.registration_access_token}` } });
@@ -112,9 +71,8 @@ await refused(register({}, 'not allowed'), 'invalid_token').catch((e) => {
   // openid-client may answer the challenge itself instead of the body.
   if (e.code !== 'ERR_ASSERTION') throw e;
 });
-console.log(JSON.stringify({ switchOpenRegistrationOn: true }));
-assert.equal((await answers.next()).value, 'done');
+assert.equal(await tell({ switchOpenRegistrationOn: true }), 'done');
 const anybody = await register({}, 'registered by anybody');
-assert.ok((await logIn(anybody.registered, 'openid')).id_token);
+assert.ok((await logIn(anybody.registered)).id_token);
 passed('open registration');
 process.exit(0);
