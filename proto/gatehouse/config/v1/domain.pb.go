@@ -1107,10 +1107,12 @@ func (x *AuthenticationContext) GetMethods() []string {
 
 // DPoPSettings govern proof of possession (RFC 9449).
 type DPoPSettings struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Enabled       bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	NonceRequired bool                   `protobuf:"varint,2,opt,name=nonce_required,json=nonceRequired,proto3" json:"nonce_required,omitempty"`
-	// Seconds a proof may be old.
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Binds access tokens to the keys of proofs that clients send. On unless it is switched off.
+	Enabled *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	// Wants a nonce of the domain in every proof, so that none can be made in advance. Clients get theirs with the first refusal.
+	NonceRequired bool `protobuf:"varint,2,opt,name=nonce_required,json=nonceRequired,proto3" json:"nonce_required,omitempty"`
+	// Seconds that the time of a proof may differ from the gateway's, either way. Absent: 60; never less than 10.
 	MaxAgeSeconds int32 `protobuf:"varint,3,opt,name=max_age_seconds,json=maxAgeSeconds,proto3" json:"max_age_seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1147,8 +1149,8 @@ func (*DPoPSettings) Descriptor() ([]byte, []int) {
 }
 
 func (x *DPoPSettings) GetEnabled() bool {
-	if x != nil {
-		return x.Enabled
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
 	}
 	return false
 }
@@ -1791,11 +1793,13 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x15AuthenticationContext\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
 	"\x12identity_providers\x18\x02 \x03(\tR\x11identityProviders\x12\x18\n" +
-	"\amethods\x18\x03 \x03(\tR\amethods\"\x8f\x01\n" +
-	"\fDPoPSettings\x12 \n" +
-	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12-\n" +
-	"\x0enonce_required\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rnonceRequired\x12.\n" +
-	"\x0fmax_age_seconds\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\rmaxAgeSeconds\"\xd3\x05\n" +
+	"\amethods\x18\x03 \x03(\tR\amethods\"\x88\x01\n" +
+	"\fDPoPSettings\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12%\n" +
+	"\x0enonce_required\x18\x02 \x01(\bR\rnonceRequired\x12&\n" +
+	"\x0fmax_age_seconds\x18\x03 \x01(\x05R\rmaxAgeSecondsB\n" +
+	"\n" +
+	"\b_enabled\"\xd3\x05\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1918,6 +1922,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[9].OneofWrappers = []any{}
 	file_gatehouse_config_v1_domain_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -1364,11 +1364,14 @@ type CustomClaimTokenType string
 
 // DPoPSettings DPoPSettings govern proof of possession (RFC 9449).
 type DPoPSettings struct {
+	// Enabled Binds access tokens to the keys of proofs that clients send. On unless it is switched off.
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// MaxAgeSeconds Seconds a proof may be old.
+	// MaxAgeSeconds Seconds that the time of a proof may differ from the gateway's, either way. Absent: 60; never less than 10.
 	MaxAgeSeconds *int32 `json:"maxAgeSeconds,omitempty"`
-	NonceRequired *bool  `json:"nonceRequired,omitempty"`
+
+	// NonceRequired Wants a nonce of the domain in every proof, so that none can be made in advance. Clients get theirs with the first refusal.
+	NonceRequired *bool `json:"nonceRequired,omitempty"`
 }
 
 // DenyStep DenyStep refuses the person.

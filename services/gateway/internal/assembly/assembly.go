@@ -24,6 +24,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
@@ -81,6 +82,7 @@ func New(p Parts) *Gateway {
 	minter := tokens.NewMinter(p.Now, p.Log, ruleFailed("claim"))
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(hasher, p.Used, p.Now)
+	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	signIn := signin.New(p.Directory, p.Store, p.Log, ruleFailed("selection"))
 	served := grants.Builtin(p.Store, signIn, people, p.Proxies, p.Now)
@@ -96,11 +98,11 @@ func New(p Parts) *Gateway {
 		authorize.New(p.Store, p.Directory, people, look, p.Now).Routes(),
 		authflow.New(p.Store, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
-		grants.New(clients, minter, served...).Routes(),
+		grants.New(clients, holders, minter, served...).Routes(),
 		introspection.New(clients, verifier, p.Store, people).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
-		userinfo.New(verifier, people).Routes(),
-		registration.New(registration.Options{Verifier: verifier, Management: p.Registrar, Clients: set, Now: p.Now}).Routes(),
+		userinfo.New(verifier, people, holders).Routes(),
+		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		p.Routes,
 	)

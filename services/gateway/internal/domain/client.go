@@ -32,6 +32,9 @@ type Client struct {
 	// AuthMethod is the registered method of client authentication; empty accepts Basic and post.
 	AuthMethod oauth2.AuthMethod
 	Secrets    []Secret
+	// BindsDPoP and BindsCertificate want every access token of the client bound to its key (RFC 9449 §5.2) or to its
+	// certificate (RFC 8705 §3.4).
+	BindsDPoP, BindsCertificate bool
 
 	GrantTypes    []oauth2.GrantType
 	ResponseTypes []oauth2.ResponseType
@@ -173,6 +176,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		ID: app.GetId(), ClientID: o.GetClientId(), Name: app.GetName(), Type: app.GetType(), Revision: app.GetRevision(),
 		Profile:                profile.ForClient(core.Profile.Name, o.GetSecurityProfile()),
 		AuthMethod:             oauth2.AuthMethod(o.GetTokenEndpointAuthMethod()),
+		BindsDPoP:              o.GetDpopBoundAccessTokens(),
+		BindsCertificate:       o.GetTlsClientCertificateBoundAccessTokens(),
 		RedirectURIs:           o.GetRedirectUris(),
 		PostLogoutRedirectURIs: o.GetPostLogoutRedirectUris(),
 		StandardScopes:         o.GetStandardScopes(),

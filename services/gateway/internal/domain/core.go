@@ -37,6 +37,10 @@ type Core struct {
 	Settings *configv1.Domain
 	// Base is the public URL of the domain without a trailing slash, Issuer the `iss` of its tokens.
 	Base, Issuer string
+	// MTLSBase is Base where clients are asked for their certificates (RFC 8705 §5); empty if there is no such place.
+	MTLSBase string
+	// DPoP is how clients prove the possession of keys.
+	DPoP DPoP
 	// Profile is the domain's security profile. Where a client is known, its own counts.
 	Profile *profile.Profile
 	// SecureCookies is set where the public URL is https.
@@ -88,6 +92,9 @@ type VerifiedToken struct {
 	Claims *jose.Claims
 	// IssuedAt is when the token was made, in milliseconds since the epoch.
 	IssuedAt int64
+	// JKT and X5T are the keys to which the token is bound (RFC 7800): the thumbprint of a key of DPoP and that of a
+	// certificate, empty if it is bound to none.
+	JKT, X5T string
 	// Payload is the token's claims as a JSON object without space around it.
 	Payload []byte
 }
@@ -132,6 +139,10 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	core.derived = derive(core.Secret)
 	core.Exchange = exchangeOf(d.GetTokenExchangeSettings())
 	core.compileIssuers()
+	if s.options.MTLSURL != "" {
+		core.MTLSBase = s.options.MTLSURL + path
+	}
+	core.DPoP = dpopOf(d.GetOidc().GetDpopSettings(), core.Profile.SigningAlgs)
 	if core.Registration == nil {
 		core.Registration = &configv1.ClientRegistrationSettings{}
 	}

@@ -23,6 +23,8 @@ var ErrNoClient = errors.New("no such client")
 type Options struct {
 	// PublicURL is where people and clients reach the gateway, without a trailing slash.
 	PublicURL string
+	// MTLSURL is the same for clients that are asked for a certificate; empty if they are asked nowhere else.
+	MTLSURL string
 	// Open makes an identity provider from its configuration.
 	Open func(*configv1.IdentityProvider) (*idp.Provider, error)
 	// Metadata renders the discovery document of a domain.

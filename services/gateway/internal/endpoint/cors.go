@@ -38,7 +38,7 @@ func CORS(w http.ResponseWriter, r *http.Request, d *domain.Domain, methods []st
 		h.Set("Access-Control-Allow-Origin", origin)
 	}
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id")
+		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id, DPoP-Nonce")
 		return false
 	}
 	if own := cors.GetAllowedMethods(); len(own) > 0 {

@@ -84,12 +84,19 @@ func ErrorJSON(w http.ResponseWriter, r *http.Request, _ *domain.Domain, err err
 
 // ErrorChallenge answers in the form of RFC 6750 §3: the JSON of ErrorJSON, with a Bearer challenge for what concerns
 // the token. A request without a token, in the header or among the parameters that AccessToken reads, gets a challenge
-// without an error.
-func ErrorChallenge(w http.ResponseWriter, r *http.Request, _ *domain.Domain, err error) {
+// without an error. One that sent its token with the scheme DPoP, or should have, gets a challenge of DPoP (RFC 9449 §7.1).
+func ErrorChallenge(w http.ResponseWriter, r *http.Request, d *domain.Domain, err error) {
 	e := Protocol(err)
+	status := e.Status()
 	switch e.Code {
+	case oauth2.InvalidDPoPProof, oauth2.UseDPoPNonce:
+		status = http.StatusUnauthorized
+		fallthrough
 	case oauth2.InvalidToken, oauth2.InsufficientScope, oauth2.InvalidRequest:
 		challenge := `Bearer realm="` + Realm + `"`
+		if wantsProof(r, err) {
+			challenge = `DPoP realm="` + Realm + `", algs="` + algorithms(d) + `"`
+		}
 		if e.Code != oauth2.InvalidToken || r.Header.Get("Authorization") != "" || r.Form.Has("access_token") {
 			challenge += `, error="` + string(e.Code) + `"`
 			if e.Description != "" {
@@ -100,8 +107,31 @@ func ErrorChallenge(w http.ResponseWriter, r *http.Request, _ *domain.Domain, er
 			}
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
+		if r.Header.Get("Authorization") == "" && d != nil && d.DPoP.Enabled {
+			w.Header().Add("WWW-Authenticate", `DPoP realm="`+Realm+`", algs="`+algorithms(d)+`"`)
+		}
 	}
-	writeError(w, e)
+	writeErrorAs(w, status, e)
+}
+
+// wantsProof reports whether an error concerns a token of DPoP.
+func wantsProof(r *http.Request, err error) bool {
+	if hasScheme(r.Header.Get("Authorization"), "dpop") {
+		return true
+	}
+	var marked interface{ WantsProof() }
+	return errors.As(err, &marked)
+}
+
+// algorithms are those that sign proofs in a domain.
+func algorithms(d *domain.Domain) string {
+	var names []string
+	if d != nil {
+		for _, a := range d.DPoP.Algorithms {
+			names = append(names, string(a))
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // Failed answers a request whose handler panicked.
@@ -109,12 +139,14 @@ func Failed(w http.ResponseWriter, _ *http.Request) {
 	writeError(w, &oauth2.Error{Code: oauth2.ServerError})
 }
 
-func writeError(w http.ResponseWriter, e *oauth2.Error) {
+func writeError(w http.ResponseWriter, e *oauth2.Error) { writeErrorAs(w, e.Status(), e) }
+
+func writeErrorAs(w http.ResponseWriter, status int, e *oauth2.Error) {
 	body, _ := json.Marshal(struct {
 		Error       oauth2.Code `json:"error"`
 		Description string      `json:"error_description,omitempty"`
 	}{e.Code, oauth2.Describe(e.Description)})
-	JSON(w, e.Status(), body)
+	JSON(w, status, body)
 }
 
 // hasScheme reports whether an Authorization header uses a scheme, in any case (RFC 9110 §11.1).

@@ -8,8 +8,9 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 )
 
-// BearerToken returns the token of an Authorization header with scheme Bearer, "" if there is no such header. Another
-// scheme is invalid_token; a header without a space is invalid_request.
+// BearerToken returns the token of an Authorization header with scheme Bearer or DPoP, "" if there is no such header. Another
+// scheme is invalid_token; a header without a space is invalid_request. Whether the scheme is right for the token, and its
+// sender the holder of its key, says possession.Verifier, which every protected endpoint asks.
 func BearerToken(r *http.Request) (string, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -19,8 +20,8 @@ func BearerToken(r *http.Request) (string, error) {
 	switch {
 	case !ok:
 		return "", oauth2.InvalidRequest.Errorf("The Authorization header has no credentials")
-	case !strings.EqualFold(scheme, "bearer"):
-		return "", oauth2.InvalidToken.Errorf("The access token must be sent with the scheme Bearer")
+	case !strings.EqualFold(scheme, "bearer") && !strings.EqualFold(scheme, "dpop"):
+		return "", oauth2.InvalidToken.Errorf("The access token must be sent with the scheme Bearer or DPoP")
 	}
 	return strings.TrimSpace(token), nil
 }

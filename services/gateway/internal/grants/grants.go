@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -40,13 +41,14 @@ type Request struct {
 // Handler serves the token endpoint.
 type Handler struct {
 	clients *clientauth.Authenticator
+	holders *possession.Verifier
 	minter  *tokens.Minter
 	grants  []Grant
 }
 
 // New returns the token endpoint with the given grants.
-func New(clients *clientauth.Authenticator, minter *tokens.Minter, grants ...Grant) *Handler {
-	return &Handler{clients: clients, minter: minter, grants: grants}
+func New(clients *clientauth.Authenticator, holders *possession.Verifier, minter *tokens.Minter, grants ...Grant) *Handler {
+	return &Handler{clients: clients, holders: holders, minter: minter, grants: grants}
 }
 
 // Routes returns the endpoint's route.
@@ -72,7 +74,7 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	if err != nil {
 		return err
 	}
-	body, err := h.answer(r, d, c, p, name)
+	body, err := h.answer(w, r, d, c, p, name)
 	if err != nil {
 		observe.Annotate(r.Context(), slog.String("client_id", c.ClientID))
 		return err
@@ -82,7 +84,7 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 }
 
 // answer serves an authenticated client.
-func (h *Handler) answer(r *http.Request, d *domain.Domain, c *domain.Client, p oauth2.Params, name string) ([]byte, error) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client, p oauth2.Params, name string) ([]byte, error) {
 	if c.Profile.RefusesQuery && p.AnyInQuery() {
 		return nil, errQuery
 	}
@@ -93,10 +95,15 @@ func (h *Handler) answer(r *http.Request, d *domain.Domain, c *domain.Client, p 
 	case !c.HasGrant(grant.Type()):
 		return nil, unregistered(c, name)
 	}
-	a, err := grant.Authorize(r.Context(), &Request{Domain: d, Client: c, Params: p, HTTP: r})
+	held, err := h.holders.Confirm(w, r, d, c)
 	if err != nil {
 		return nil, err
 	}
+	a, err := grant.Authorize(r.Context(), &Request{Domain: d, Client: c, Params: p, Confirmation: held, HTTP: r})
+	if err != nil {
+		return nil, err
+	}
+	a.Confirmation = held
 	answer, err := h.minter.Mint(r.Context(), d, a)
 	if err != nil {
 		return nil, err

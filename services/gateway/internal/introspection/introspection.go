@@ -107,7 +107,9 @@ func (h *Handler) access(ctx context.Context, d *domain.Domain, token string) ([
 		return nil, err
 	}
 	body := make([]byte, 0, len(found.Payload)+128)
-	body = append(body, `{"active":true,"token_type":"bearer"`...)
+	body = append(body, `{"active":true,"token_type":"`...)
+	body = append(body, tokenType(found)...)
+	body = append(body, '"')
 	if c.Subject != c.ClientID {
 		known, err := h.person(ctx, d, c.Subject)
 		switch {
@@ -124,6 +126,14 @@ func (h *Handler) access(ctx context.Context, d *domain.Domain, token string) ([
 	}
 	body = append(body, ',')
 	return append(body, found.Payload[1:]...), nil
+}
+
+// tokenType is how a token is sent (RFC 9449 §6.2).
+func tokenType(found *domain.VerifiedToken) string {
+	if found.JKT != "" {
+		return oauth2.TokenTypeDPoP
+	}
+	return oauth2.TokenTypeBearer
 }
 
 // person asks the directory. Nobody means that it cannot tell just now, an error that it does not know the person.
@@ -165,8 +175,10 @@ func (h *Handler) refresh(ctx context.Context, d *domain.Domain, token string) (
 		Scope    string `json:"scope,omitempty"`
 		ClientID string `json:"client_id"`
 		Username string `json:"username,omitempty"`
+
+		Confirmation state.Confirmation `json:"cnf,omitzero"`
 	}{
 		true, oauth2.HintRefreshToken, d.Issuer, a.Person.Subject, d.ID, a.Created / 1000, in.Expires.Unix(),
-		oauth2.JoinScope(a.Scopes), a.ClientID, a.Person.Username,
+		oauth2.JoinScope(a.Scopes), a.ClientID, a.Person.Username, a.Confirmation,
 	})
 }

@@ -17,7 +17,7 @@ import (
 
 var (
 	errForbidden  = oauth2.RegistrationForbidden.Errorf("Not allowed to access to this resource.")
-	errMissing    = oauth2.InvalidToken.Errorf("Missing access token. It must be sent in the Authorization header, with the scheme Bearer")
+	errMissing    = oauth2.InvalidToken.Errorf("Missing access token. It must be sent in the Authorization header, with the scheme Bearer or DPoP")
 	errTwice      = oauth2.InvalidRequest.Errorf("The access token was sent twice")
 	errInvalid    = oauth2.InvalidToken.Errorf("The access token is invalid")
 	errNotAClient = oauth2.InvalidToken.Errorf("The access token was not issued for a Client")
@@ -47,14 +47,14 @@ func (c *caller) administrator() bool {
 
 // mayRegister reports whether the caller holds dcr_admin, where registration is not open to everybody. A token that is
 // not needed is not looked at.
-func (h *Handler) mayRegister(r *http.Request, d *domain.Domain) (administrator bool, err error) {
+func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) (administrator bool, err error) {
 	switch {
 	case !d.Registration.GetDynamicClientRegistrationEnabled():
 		return false, errForbidden
 	case d.Registration.GetOpenDynamicClientRegistrationEnabled():
 		return false, nil
 	}
-	c, err := h.caller(r, d)
+	c, err := h.caller(w, r, d)
 	switch {
 	case err != nil:
 		return false, err
@@ -74,11 +74,11 @@ type manager struct {
 }
 
 // mayManage lets in the client itself, by its current registration access token, and administrators.
-func (h *Handler) mayManage(r *http.Request, d *domain.Domain, clientID string) (*manager, error) {
+func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Domain, clientID string) (*manager, error) {
 	if !d.Registration.GetDynamicClientRegistrationEnabled() {
 		return nil, errForbidden
 	}
-	c, err := h.caller(r, d)
+	c, err := h.caller(w, r, d)
 	switch {
 	case err != nil:
 		return nil, err
@@ -113,7 +113,7 @@ func (m *manager) translate(err error) error {
 }
 
 // caller finds out whose token a request carries. A token whose client is gone is no token.
-func (h *Handler) caller(r *http.Request, d *domain.Domain) (*caller, error) {
+func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*caller, error) {
 	token, err := presented(r)
 	switch {
 	case err != nil:
@@ -125,11 +125,17 @@ func (h *Handler) caller(r *http.Request, d *domain.Domain) (*caller, error) {
 	if found, verifyErr := h.Verifier.Verify(d, token); verifyErr == nil {
 		c.person = found.Claims.Subject != found.Claims.ClientID
 		c.scopes = oauth2.SplitScope(found.Claims.Scope)
+		if err := h.Holders.Holder(w, r, d, found, token); err != nil {
+			return nil, err
+		}
 		c.client, err = tokens.Alive(r.Context(), d, found.Claims)
 	} else {
 		claims := h.registrationToken(d, token)
 		if claims == nil {
 			return nil, errInvalid.WithCause(verifyErr)
+		}
+		if err := h.Holders.Holder(w, r, d, &domain.VerifiedToken{}, token); err != nil {
+			return nil, err // a registration access token is bound to no key
 		}
 		c.tokenHash = secret.HashToken(token)
 		c.client, err = d.Client(r.Context(), claims.Subject)

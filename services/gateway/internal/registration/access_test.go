@@ -13,7 +13,7 @@ import (
 
 const (
 	forbidden   = "Not allowed to access to this resource."
-	missing     = "Missing access token. It must be sent in the Authorization header, with the scheme Bearer"
+	missing     = "Missing access token. It must be sent in the Authorization header, with the scheme Bearer or DPoP"
 	invalid     = "The access token is invalid"
 	scopeNeeded = "Invalid access token scopes. The access token should have at least 'dcr_admin' scope"
 	notAClient  = "The access token was not issued for a Client"
@@ -63,8 +63,8 @@ func TestWhoMayRegister(t *testing.T) {
 		{"a token that cannot be decoded", bearer("garbage"), 401, oauth2.InvalidToken, invalid,
 			challenge + `, error="invalid_token", error_description="The access token is invalid"`},
 		{"a scheme other than Bearer", []string{"Authorization", "Basic YTpi"}, 401, oauth2.InvalidToken,
-			"The access token must be sent with the scheme Bearer",
-			challenge + `, error="invalid_token", error_description="The access token must be sent with the scheme Bearer"`},
+			"The access token must be sent with the scheme Bearer or DPoP",
+			challenge + `, error="invalid_token", error_description="The access token must be sent with the scheme Bearer or DPoP"`},
 		{"a header without a space", []string{"Authorization", "Bearer"}, 400, oauth2.InvalidRequest,
 			"The Authorization header has no credentials",
 			challenge + `, error="invalid_request", error_description="The Authorization header has no credentials"`},

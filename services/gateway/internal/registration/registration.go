@@ -19,6 +19,7 @@ import (
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -46,6 +47,7 @@ type Clients interface {
 // Options are what the endpoint works with. All are required.
 type Options struct {
 	Verifier   *tokens.Verifier
+	Holders    *possession.Verifier
 	Management Management
 	Clients    Clients
 	Now        func() time.Time
@@ -66,7 +68,7 @@ func (h *Handler) Routes() []endpoint.Route {
 }
 
 func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	administrator, err := h.mayRegister(r, d)
+	administrator, err := h.mayRegister(w, r, d)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 }
 
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	who, err := h.mayManage(r, d, r.PathValue("rest"))
+	who, err := h.mayManage(w, r, d, r.PathValue("rest"))
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 
 // delete ends a client. Its tokens and grants die with it: whatever looks at them finds no client behind them.
 func (h *Handler) delete(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	who, err := h.mayManage(r, d, r.PathValue("rest"))
+	who, err := h.mayManage(w, r, d, r.PathValue("rest"))
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,11 @@ func (r *Response) Size() int {
 func (r *Response) AppendJSON(b []byte) []byte {
 	b = append(b, `{"access_token":`...)
 	b = appendString(b, r.AccessToken)
-	b = append(b, `,"token_type":"bearer","expires_in":`...)
+	if r.DPoP {
+		b = append(b, `,"token_type":"DPoP","expires_in":`...)
+	} else {
+		b = append(b, `,"token_type":"bearer","expires_in":`...)
+	}
 	b = strconv.AppendInt(b, int64(r.ExpiresIn/time.Second), 10)
 	if len(r.Scopes) > 0 {
 		b = append(b, `,"scope":`...)

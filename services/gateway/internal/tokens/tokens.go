@@ -71,6 +71,8 @@ type Response struct {
 	Scopes       []string
 	RefreshToken string
 	IDToken      string
+	// DPoP says that the access token is bound to a key, whose proof must come with it (RFC 9449 §5).
+	DPoP bool
 }
 
 // Minter makes tokens. It is safe for concurrent use.
@@ -92,7 +94,7 @@ func NewMinter(now func() time.Time, log *slog.Logger, ruleFailed func(domain st
 // Mint makes the tokens of an authorization, except those it is without: an access token, and an ID token if the scope openid
 // was granted to a person.
 func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (Response, error) {
-	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken}
+	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken, DPoP: a.Confirmation.JKT != ""}
 	var err error
 	if a.Without&WithoutAccessToken == 0 {
 		if r.AccessToken, err = m.access(ctx, d, &a); err != nil {
@@ -141,6 +143,7 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization)
 		b = append(b, `,"gis":`...)
 		b = appendString(b, a.Person.Source+":"+a.Person.ExternalID)
 	}
+	b = appendConfirmation(b, a.Confirmation)
 	b = appendCustom(b, custom)
 	return c.AccessKey.Sign(jose.TypeJWT, append(b, '}'))
 }

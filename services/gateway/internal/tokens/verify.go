@@ -98,6 +98,9 @@ func (v *Verifier) read(d *domain.Domain, token string) (*domain.VerifiedToken, 
 		IssuedAt: issuedAt(all.ID, all.IssuedAt),
 		Payload:  checked.Payload,
 	}
+	if err := readConfirmation(found, all); err != nil {
+		return nil, err
+	}
 	d.Tokens.Put(token, found, 512+2*len(found.Payload), all.ExpiresAt, generation)
 	return found, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -21,11 +22,12 @@ const fresh = time.Second
 type Handler struct {
 	verifier *tokens.Verifier
 	people   *tokens.People
+	holders  *possession.Verifier
 }
 
 // New returns the endpoint.
-func New(verifier *tokens.Verifier, people *tokens.People) *Handler {
-	return &Handler{verifier: verifier, people: people}
+func New(verifier *tokens.Verifier, people *tokens.People, holders *possession.Verifier) *Handler {
+	return &Handler{verifier: verifier, people: people, holders: holders}
 }
 
 // Routes returns the endpoint's route.
@@ -49,6 +51,9 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 	found, err := h.verifier.Verify(d, token)
 	if err != nil {
 		return errInvalid.WithCause(err)
+	}
+	if err := h.holders.Holder(w, r, d, found, token); err != nil {
+		return err
 	}
 	c := found.Claims
 	switch {

@@ -133,7 +133,7 @@ func TestRefusals(t *testing.T) {
 		{"two tokens", func() gatewaytest.Answer { return r.Post(path, gatewaytest.Form("access_token", good), bearer(good)) },
 			"Bad Request | invalid_request | The access token was sent twice", plain + `, error="invalid_request", error_description="The access token was sent twice"`},
 		{"another scheme", func() gatewaytest.Answer { return r.Get(path, gatewaytest.Basic("web")) },
-			"Unauthorized | invalid_token | The access token must be sent with the scheme Bearer", plain + `, error="invalid_token", error_description="The access token must be sent with the scheme Bearer"`},
+			"Unauthorized | invalid_token | The access token must be sent with the scheme Bearer or DPoP", plain + `, error="invalid_token", error_description="The access token must be sent with the scheme Bearer or DPoP"`},
 		{"a header without a space", func() gatewaytest.Answer { return r.Get(path, gatewaytest.Header("Authorization", good)) },
 			"Bad Request | invalid_request | The Authorization header has no credentials", plain + `, error="invalid_request", error_description="The Authorization header has no credentials"`},
 		{"a form that is too large", func() gatewaytest.Answer { return r.Post(path, gatewaytest.Form("x", strings.Repeat("x", 300<<10))) },

@@ -128,6 +128,7 @@ func normalizeDomain(_ context.Context, _ *Scene, _, d *configv1.Domain) error {
 	ensure(&d.Scim)
 	ensure(&d.TokenExchangeSettings)
 	ensure(&d.Oidc.DpopSettings)
+	byDefault(&d.Oidc.DpopSettings.Enabled, true)
 	normalizeVirtualHosts(d)
 	return nil
 }

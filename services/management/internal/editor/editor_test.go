@@ -156,7 +156,7 @@ func TestNewDomain(t *testing.T) {
 				"allowRedirectUriParamsExpressionLanguage": false
 			},
 			"redirectUriStrictMatching": true, "securityProfileSettings": {"profile": "none"}, "logoutConfirmation": true,
-			"dpopSettings": {"enabled": false, "nonceRequired": false}
+			"dpopSettings": {"enabled": true, "nonceRequired": false}
 		},
 		"loginSettings": {
 			"identifierFirstEnabled": false, "selectionRulesOnLoginPage": false, "hideForm": false,
