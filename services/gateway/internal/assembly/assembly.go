@@ -14,6 +14,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -25,6 +26,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/push"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
@@ -94,9 +96,12 @@ func New(p Parts) *Gateway {
 		Resolve:   p.Resolve, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
+	objects := &authorization.Objects{Now: p.Now}
+	requests := authorization.NewResolver(p.Store, objects)
 	routes := concat(
-		authorize.New(p.Store, p.Directory, people, look, p.Now).Routes(),
-		authflow.New(p.Store, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authorize.New(p.Store, requests, p.Directory, people, look, p.Now).Routes(),
+		push.New(clients, requests, objects, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
 		introspection.New(clients, verifier, p.Store, people).Routes(),

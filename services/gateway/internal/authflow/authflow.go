@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -32,6 +33,7 @@ type Consents interface {
 // Flow is the pages. It is safe for concurrent use.
 type Flow struct {
 	sessions browser.Sessions
+	requests *authorization.Resolver
 	people   Passwords
 	consents Consents
 	proxies  *observe.Proxies
@@ -40,8 +42,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(sessions browser.Sessions, people Passwords, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: sessions, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(sessions browser.Sessions, requests *authorization.Resolver, people Passwords, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: sessions, requests: requests, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.
@@ -71,11 +73,16 @@ type page struct {
 	d     *domain.Domain
 	c     *domain.Client
 	visit *browser.Visit
-	// params are those of the query; form those of the body of a post.
+	// request is the authorization request; params are its parameters with those that pages add; form those of the body of a
+	// post.
+	request      authorization.Resolved
 	params, form oauth2.Params
-	// query is the authorization request, without errors that a page has added.
+	// query leads to the authorization request, without errors that a page has added.
 	query string
 }
+
+// errElsewhere tells that the request must be seen by the authorization endpoint before any page.
+var errElsewhere = errors.New("not a request that pages are shown for")
 
 // open reads what the sign-in pages have in common. With an error the caller answers by refuse.
 func (f *Flow) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*page, error) {
@@ -99,15 +106,31 @@ func (f *Flow) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*
 	}
 	observe.Annotate(r.Context(), slog.String("client_id", clientID))
 	p.c, err = d.Client(r.Context(), clientID)
-	if errors.Is(err, domain.ErrNoClient) {
+	switch {
+	case errors.Is(err, domain.ErrNoClient):
 		return p, oauth2.InvalidRequest.Errorf("No client found for client_id %s", clientID)
+	case err != nil:
+		return p, err
 	}
-	return p, err
+	return p, f.find(p)
+}
+
+// find looks for the parameters of the request.
+func (f *Flow) find(p *page) error {
+	request, ok := f.requests.Kept(p.r.Context(), p.d, p.params)
+	if !ok {
+		return errElsewhere
+	}
+	p.request, p.params = request, request.On(p.params)
+	return request.Err()
 }
 
 // refuse answers an error for which there is no form to go back to: by redirect to the error page, or at once where it is
 // ours.
 func (p *page) refuse(err error) error {
+	if errors.Is(err, errElsewhere) {
+		return p.redirect("/oauth/authorize", p.query)
+	}
 	problem := endpoint.Protocol(err)
 	if problem.Code == oauth2.ServerError || problem.Code == oauth2.TemporarilyUnavailable {
 		return err

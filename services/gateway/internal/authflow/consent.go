@@ -43,7 +43,7 @@ func (f *Flow) ask(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*q
 	if err != nil || p.visit.Session == nil {
 		return nil, p, nil //nolint:nilerr // the authorization endpoint finds the same error, and knows where it goes
 	}
-	req, err := authorization.Read(ctx, d, p.params, true)
+	req, err := p.request.Read(ctx, d, true)
 	if err != nil {
 		return nil, p, nil //nolint:nilerr // as above
 	}
@@ -110,6 +110,9 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	if len(answer.approved) == 0 {
 		if err := q.visit.Settle(ctx, f.sessions, q.req.Digest, s.Client); err != nil && !errors.Is(err, state.ErrUnknown) {
 			return err
+		}
+		if err := f.requests.Finish(ctx, d, q.c, q.request); err != nil {
+			return q.refuse(err)
 		}
 		denied := authorization.Denied()
 		browser.Refused(r, denied)

@@ -49,7 +49,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 
 // mayChoose reports whether the person may go on as who they are.
 func (f *Flow) mayChoose(p *page) bool {
-	req, err := authorization.Read(p.r.Context(), p.d, p.params, p.visit.Session != nil)
+	req, err := p.request.Read(p.r.Context(), p.d, p.visit.Session != nil)
 	return err == nil && req.MayChoose(p.visit.Session, f.now())
 }
 

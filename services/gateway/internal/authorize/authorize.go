@@ -43,6 +43,7 @@ type People interface {
 // Endpoint is the authorization endpoint. It is safe for concurrent use.
 type Endpoint struct {
 	store    Store
+	requests *authorization.Resolver
 	consents Consents
 	people   People
 	pages    *pages.Pages
@@ -50,8 +51,8 @@ type Endpoint struct {
 }
 
 // New returns the endpoint.
-func New(store Store, consents Consents, people People, p *pages.Pages, now func() time.Time) *Endpoint {
-	return &Endpoint{store: store, consents: consents, people: people, pages: p, now: now}
+func New(store Store, requests *authorization.Resolver, consents Consents, people People, p *pages.Pages, now func() time.Time) *Endpoint {
+	return &Endpoint{store: store, requests: requests, consents: consents, people: people, pages: p, now: now}
 }
 
 // Routes returns the endpoint's route.
@@ -68,15 +69,21 @@ type exchange struct {
 	d     *domain.Domain
 	visit *browser.Visit
 	req   *authorization.Request
-	// query carries the request on to the pages.
-	query string
+	// resolved is where the request was found; query carries one that travels in the URL on to the pages.
+	resolved authorization.Resolved
+	query    string
 }
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	x := &exchange{w: w, r: r, d: d, visit: browser.Open(w, r, d)}
 	params, query, err := browser.Params(w, r)
 	loadErr := e.load(x)
-	req, readErr := authorization.Read(r.Context(), d, params, x.visit.Session != nil)
+	if err == nil {
+		x.resolved = e.requests.Resolve(r.Context(), d, params)
+	} else {
+		x.resolved = authorization.Resolved{Params: params}
+	}
+	req, readErr := x.resolved.Read(r.Context(), d, x.visit.Session != nil)
 	x.req, x.query = req, query
 	observe.Annotate(r.Context(), slog.String("client_id", req.ClientID))
 	switch {
@@ -116,11 +123,11 @@ func (e *Endpoint) proceed(x *exchange) error {
 	}
 	switch decision.Step {
 	case authorization.SignIn:
-		return x.page("/login")
+		return e.page(x, "/login")
 	case authorization.Identify:
-		return x.page("/login/identifier")
+		return e.page(x, "/login/identifier")
 	case authorization.Consent:
-		return x.page("/oauth/consent")
+		return e.page(x, "/oauth/consent")
 	case authorization.Finish:
 		return e.finish(x, decision.Scopes)
 	}
@@ -141,12 +148,16 @@ func (e *Endpoint) finish(x *exchange, scopes []string) error {
 	if err := x.visit.Settle(x.r.Context(), e.store, req.Digest, req.Client.ClientID); err != nil {
 		return e.fail(x, err)
 	}
+	if spent, err := e.complete(x); spent {
+		return err
+	}
 	code, err := e.store.NewCode(x.r.Context(), state.Authorization{
 		Domain: x.d.ID, ApplicationID: req.Client.ID, ClientID: req.Client.ClientID, Scopes: scopes, Person: s.Person,
 		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Nonce: req.Nonce, SessionID: s.ID,
 		RedirectURI: req.RedirectURI, RedirectURISent: req.RedirectURISent,
 		Challenge: req.Challenge, ChallengeMethod: string(req.ChallengeMethod),
 		AuthTimeRequired: req.Client.RequireAuthTime || req.MaxAge >= 0,
+		Confirmation:     req.Confirmation,
 	}, CodeLife)
 	if err != nil {
 		return e.fail(x, fmt.Errorf("keep code: %w", err))
@@ -154,9 +165,12 @@ func (e *Endpoint) finish(x *exchange, scopes []string) error {
 	return browser.Respond(x.w, x.d, e.pages, req.Success(x.d.Issuer, code))
 }
 
-// page sends the browser on to one of our own pages, which gets the request in its query.
-func (x *exchange) page(path string) error {
-	endpoint.Redirect(x.w, browser.URL(x.d, path, x.query))
+// page sends the browser on to one of our own pages, which finds the request by its query.
+func (e *Endpoint) page(x *exchange, path string) error {
+	if err := e.requests.Keep(x.r.Context(), x.d, x.req.Client, &x.resolved); err != nil {
+		return err
+	}
+	endpoint.Redirect(x.w, browser.URL(x.d, path, x.resolved.Query(x.req.ClientID, x.query)))
 	return nil
 }
 
@@ -164,7 +178,7 @@ func (x *exchange) page(path string) error {
 // available is shown at once, unless the client asked not to show anything.
 func (e *Endpoint) fail(x *exchange, err error) error {
 	if errors.Is(err, state.ErrUnknown) {
-		return x.page("/oauth/authorize") // the session ended while we looked at it: begin again
+		return e.page(x, "/oauth/authorize") // the session ended while we looked at it: begin again
 	}
 	problem := endpoint.Protocol(err)
 	silent := x.req.Prompt.Has(oauth2.PromptNone)
@@ -175,8 +189,24 @@ func (e *Endpoint) fail(x *exchange, err error) error {
 	case !x.req.Trusted(), x.req.Anonymous(x.d) && x.visit.Session == nil && !silent:
 		return x.show(problem)
 	}
+	if spent, err := e.complete(x); spent {
+		return err
+	}
 	browser.Refused(x.r, problem)
 	return browser.Respond(x.w, x.d, e.pages, x.req.Failure(x.d.Issuer, problem))
+}
+
+// complete takes a kept request away before its answer is made, be it a success or an error. Where somebody else was faster,
+// or where that is not known, it answers itself and reports that nothing is left to be done.
+func (e *Endpoint) complete(x *exchange) (spent bool, err error) {
+	err = e.requests.Finish(x.r.Context(), x.d, x.req.Client, x.resolved)
+	switch {
+	case err == nil:
+		return false, nil
+	case oauth2.CodeOf(err) == oauth2.InvalidRequestURI:
+		return true, x.show(endpoint.Protocol(err))
+	}
+	return true, err
 }
 
 // show sends the browser to the error page.

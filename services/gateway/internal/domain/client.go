@@ -62,7 +62,14 @@ type Client struct {
 	// rotated one may be presented again while its successor is unused; 0 = never.
 	RefreshMaxAge, RefreshGrace time.Duration
 	// WidensExchange lets token exchange leave the scopes of the subject's token for others of the client's own.
-	WidensExchange  bool
+	WidensExchange bool
+
+	// RequiresPushed takes authorization requests by PAR alone, RequiresSignedRequest as signed request objects alone.
+	RequiresPushed, RequiresSignedRequest bool
+	// RequestAlg signs request objects; empty means any that the profile allows. RequestURIs are where they may be fetched from.
+	RequestAlg  jose.Algorithm
+	RequestURIs []string
+
 	SkipConsent     bool
 	OptInScopes     bool
 	IdentifierFirst bool
@@ -185,8 +192,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		AccessTTL:              seconds(o.GetAccessTokenValiditySeconds(), 7200),
 		RefreshTTL:             seconds(o.GetRefreshTokenValiditySeconds(), 14400),
 		IDTTL:                  seconds(o.GetIdTokenValiditySeconds(), 14400),
-		RequiresPKCE:           o.GetForcePkce() || o.GetTokenEndpointAuthMethod() == string(oauth2.AuthNone),
-		RequiresS256:           o.GetForceS256CodeChallengeMethod(),
+		RequestAlg:             jose.Algorithm(o.GetRequestObjectSigningAlg()),
+		RequestURIs:            o.GetRequestUris(),
 		RotatesRefresh:         !o.GetDisableRefreshTokenRotation(),
 		SkipConsent:            app.GetSettings().GetAdvanced().GetSkipConsent(),
 		OptInScopes:            o.OptInScopeSelection == nil || o.GetOptInScopeSelection(),
@@ -199,6 +206,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	}
 	c.RefreshMaxAge, c.RefreshGrace = core.refreshLimits(o)
 	c.WidensExchange = c.widensExchange(o)
+	c.compileRequests(core, o)
 	c.Lockout = core.Lockout
 	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
 		c.Lockout = lockoutOf(own)
@@ -252,6 +260,15 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)
 	c.Rules = selection.ClientOf(app)
 	return c, errors.Join(problems...)
+}
+
+// compileRequests decides what authorization requests must be: as the client says, or the domain, or the profile.
+func (c *Client) compileRequests(core *Core, o *configv1.OAuthSettings) {
+	oidc := core.Settings.GetOidc()
+	c.RequiresPKCE = o.GetForcePkce() || c.Public() || oidc.GetForcePkce() || c.Profile.RequiresPKCE
+	c.RequiresS256 = o.GetForceS256CodeChallengeMethod() || !slices.Contains(c.Profile.Challenges, oauth2.ChallengePlain)
+	c.RequiresPushed = o.GetRequirePushedAuthorizationRequests() || oidc.GetRequirePushedAuthorizationRequests() || c.Profile.RequiresPushed
+	c.RequiresSignedRequest = c.Profile.RequiresSignedRequest
 }
 
 // compileProviders puts the client's providers in order. A rule that cannot be compiled never holds.

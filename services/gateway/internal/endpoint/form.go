@@ -58,6 +58,12 @@ func IsForm(r *http.Request) bool {
 	return kind == urlencoded || kind == multiparts
 }
 
+// IsURLEncoded reports whether a request says that its body is form-encoded.
+func IsURLEncoded(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == urlencoded
+}
+
 // readBody reads a body whose length, where it is known, has been checked.
 func readBody(r *http.Request) (string, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {

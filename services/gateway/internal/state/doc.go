@@ -1,4 +1,4 @@
-// Package state keeps in Redis everything that changes per request: authorization codes, sessions, grants with their
+// Package state keeps in Redis everything that changes per request: authorization codes, kept requests, sessions, grants with their
 // refresh tokens, attempts to sign in, and revocations.
 //
 // What a client or a browser presents (codes, session identifiers, refresh tokens) is stored as its SHA-256 only, so that
@@ -6,6 +6,8 @@
 // error: a repeated redemption would look like a second use.
 //
 //	code:{hash}     record; after redemption a marker for SpentFor. The hash covers domain and client.
+//	request:{hash}  an authorization request that was pushed or came as an object: a minute until it is opened, RequestLife
+//	                after each look at it. The hash covers domain and client.
 //	session:{hash}  record; the domain's idle time
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.

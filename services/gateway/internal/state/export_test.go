@@ -8,6 +8,7 @@ import (
 // Keys of the store, for tests of how long things are kept.
 var (
 	CodeKey    = codeKey
+	RequestKey = requestKey
 	SessionKey = sessionKey
 	GrantKey   = grantKey
 )

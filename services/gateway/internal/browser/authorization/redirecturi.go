@@ -22,13 +22,50 @@ type Matching struct {
 
 // MatchingOf returns the rules for a client of a domain.
 func MatchingOf(d *domain.Domain, c *domain.Client) Matching {
+	if c.Profile.ExactRedirect {
+		return Matching{LoopbackPort: native(c)}
+	}
 	oidc := d.Settings.GetOidc()
 	return Matching{
-		Prefix:   oidc != nil && oidc.RedirectUriStrictMatching != nil && !oidc.GetRedirectUriStrictMatching(),
-		Patterns: d.Registration.GetAllowWildCardRedirectUri(),
-		LoopbackPort: c.Type == configv1.Application_NATIVE ||
-			c.Application.GetSettings().GetOauth().GetApplicationType() == "native",
+		Prefix:       oidc != nil && oidc.RedirectUriStrictMatching != nil && !oidc.GetRedirectUriStrictMatching(),
+		Patterns:     d.Registration.GetAllowWildCardRedirectUri(),
+		LoopbackPort: native(c),
 	}
+}
+
+// native reports whether a client runs on the person's own device (RFC 8252).
+func native(c *domain.Client) bool {
+	return c.Type == configv1.Application_NATIVE || c.Application.GetSettings().GetOauth().GetApplicationType() == "native"
+}
+
+// MayAnswerTo reports whether an answer may travel to a redirect URI of a client as far as its scheme is concerned: over
+// https everywhere; over http to native clients on the same machine (RFC 8252 §7.3, §8.3), where the domain allows the scheme,
+// and in development, where the gateway itself is reached by http; and to private-use schemes, which profiles beyond `none`
+// leave to native clients (RFC 8252 §7.1).
+func MayAnswerTo(d *domain.Domain, c *domain.Client, uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	switch strings.ToLower(scheme) {
+	case "https":
+		return true
+	case "http":
+	default:
+		return !c.Profile.ExactRedirect || native(c)
+	}
+	if !d.SecureCookies || !c.Profile.ExactRedirect && d.Registration.GetAllowHttpSchemeRedirectUri() {
+		return true
+	}
+	u, err := url.Parse(uri)
+	return err == nil && native(c) && (isLoopback(u.Hostname()) || u.Hostname() == "localhost")
+}
+
+// mayBringRedirect reports whether a pushed request may name a redirect URI that is not registered: the domain says so, and the client
+// proved who it is (RFC 9126 §2.4).
+func (r Resolved) mayBringRedirect(d *domain.Domain, c *domain.Client, uri string) bool {
+	if !r.Pushed || c.Public() || !d.Settings.GetOidc().GetAllowUnregisteredPushedRedirectUris() {
+		return false
+	}
+	u, ok := parseRedirect(uri)
+	return ok && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 // maxURI is the longest redirect URI in bytes.

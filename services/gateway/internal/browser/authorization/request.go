@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -41,7 +42,10 @@ type Request struct {
 	ChallengeMethod oauth2.ChallengeMethod
 	// Digest names the request; it is the same on every page the request passes through.
 	Digest string
+	// Confirmation is the key to which the code will be bound (RFC 9449 §10).
+	Confirmation state.Confirmation
 
+	resolved                        Resolved
 	clientErr, redirectErr, modeErr error
 }
 
@@ -52,12 +56,23 @@ const ageless = 10 * 365 * 24 * 3600
 // It returns a Request in any case. Errors for the client are *oauth2.Error; any other error means that the client could
 // not be looked up.
 func Read(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) (*Request, error) {
-	r := &Request{
+	return Resolved{Params: p}.Read(ctx, d, signedIn)
+}
+
+// Read is the function Read for a request whose parameters were looked for.
+func (r Resolved) Read(ctx context.Context, d *domain.Domain, signedIn bool) (*Request, error) {
+	req := newRequest(r)
+	req.locate(ctx, d, r.Params)
+	return req, req.check(ctx, d, r.Params, signedIn)
+}
+
+func newRequest(resolved Resolved) *Request {
+	p := resolved.Params
+	return &Request{
 		ClientID: p.Get("client_id"), State: p.Get("state"), Nonce: p.Get("nonce"), Username: p.Get("username"),
 		Scopes: oauth2.SplitScope(p.Get("scope")), Digest: Digest(p), MaxAge: -1,
+		Confirmation: resolved.Confirmation, resolved: resolved,
 	}
-	r.locate(ctx, d, p)
-	return r, r.check(ctx, d, p, signedIn)
 }
 
 // locate finds out who asks and where the answer may go.
@@ -78,6 +93,9 @@ func (r *Request) locate(ctx context.Context, d *domain.Domain, p oauth2.Params)
 		return
 	}
 	r.Client = c
+	if c.Profile.RequiresPushed && !r.resolved.Pushed {
+		return // nothing of it counts, not even where the answer would go
+	}
 	r.redirectErr = r.locateRedirect(d, p.Get("redirect_uri"))
 }
 
@@ -85,17 +103,17 @@ func (r *Request) locateRedirect(d *domain.Domain, uri string) error {
 	registered := r.Client.RedirectURIs
 	switch {
 	case uri != "":
-		if !MatchingOf(d, r.Client).Match(uri, registered) {
+		if !MatchingOf(d, r.Client).Match(uri, registered) && !r.resolved.mayBringRedirect(d, r.Client, uri) || !MayAnswerTo(d, r.Client, uri) {
 			return oauth2.RedirectURIMismatch.Errorf(
 				"The redirect_uri [ %s ] MUST match the registered callback URL for this application", uri)
 		}
 		r.RedirectURI, r.RedirectURISent = uri, true
-	case len(registered) == 0:
+	case len(registered) == 0, r.Client.Profile.RequiresRedirect:
 		return oauth2.InvalidRequest.Errorf("A redirect_uri must be supplied")
 	case len(registered) > 1 || strings.Contains(registered[0], "*"):
 		return oauth2.InvalidRequest.Errorf("Unable to find suitable redirect_uri, a redirect_uri must be supplied")
 	default:
-		if _, ok := parseRedirect(registered[0]); !ok {
+		if _, ok := parseRedirect(registered[0]); !ok || !MayAnswerTo(d, r.Client, registered[0]) {
 			return oauth2.InvalidRequest.Errorf("A redirect_uri must be supplied")
 		}
 		r.RedirectURI = registered[0]
@@ -119,25 +137,31 @@ func mode(requested string, t oauth2.ResponseType) (oauth2.ResponseMode, error) 
 }
 
 func (r *Request) check(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) error {
-	switch kind := p.Get("response_type"); {
-	case kind == "":
+	kind := p.Get("response_type")
+	switch {
+	case kind == "" && r.resolved.err == nil:
 		return oauth2.InvalidRequest.Errorf("Missing parameter: response_type")
-	case r.Type == "":
+	case kind != "" && r.Type == "":
 		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", kind)
 	case r.ClientID == "":
 		return oauth2.InvalidRequest.Errorf("Missing parameter: client_id")
 	case r.clientErr != nil:
 		return r.clientErr
-	case p.Has("request"):
-		return oauth2.RequestNotSupported.Errorf("The parameter request is not supported")
-	case p.Has("request_uri"):
-		return oauth2.RequestURINotSupported.Errorf("The parameter request_uri is not supported")
+	}
+	if err := r.checkWay(); err != nil {
+		return err
+	}
+	if err := r.checkSizes(); err != nil {
+		return err
 	}
 	if err := r.checkPerson(ctx, d, p, signedIn); err != nil {
 		return err
 	}
 	if r.Type.HasCode() {
 		if err := r.checkPKCE(p); err != nil {
+			return err
+		}
+		if err := r.checkKey(p.Get("dpop_jkt")); err != nil {
 			return err
 		}
 	}
@@ -230,7 +254,12 @@ func (r *Request) checkRegistered(p oauth2.Params) error {
 	if !c.HasGrant(oauth2.GrantAuthorizationCode) && !c.HasGrant(oauth2.GrantImplicit) {
 		return oauth2.UnauthorizedClient.Errorf("Client should at least have one authorization grant type configured")
 	}
-	if !c.HasResponseType(r.Type) || slices.ContainsFunc(r.Type.GrantTypes(), func(g oauth2.GrantType) bool { return !c.HasGrant(g) }) {
+	if !c.Profile.ServesResponse(r.Type) {
+		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", p.Get("response_type"))
+	}
+	if !c.HasResponseType(r.Type) || slices.ContainsFunc(r.Type.GrantTypes(), func(g oauth2.GrantType) bool {
+		return !c.HasGrant(g) && c.Profile.ServesGrant(g)
+	}) {
 		return oauth2.UnauthorizedClient.Errorf("Client should have all requested response_type")
 	}
 	if r.Type != oauth2.ResponseCode {
@@ -264,8 +293,11 @@ func Single(values url.Values) oauth2.Params {
 	return p
 }
 
-// Trusted reports whether an error may go to the client: the client exists, and the request names a redirect URI of its.
-func (r *Request) Trusted() bool { return r.Client != nil && r.RedirectURISent }
+// Trusted reports whether an error may go to the client: the client exists, the request names a redirect URI of its, and the
+// answer can hold the state by which the client will know it.
+func (r *Request) Trusted() bool {
+	return r.Client != nil && r.RedirectURISent && len(r.State) <= maxState
+}
 
 // Anonymous reports whether anybody may have registered the client, so that its redirect URI gets no error before the
 // person has signed in (RFC 9700 §4.11.2).

@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -140,6 +141,11 @@ func (e *Env) Apply(t testing.TB, reset bool, messages ...resource.Resource) {
 	if rejected := e.Domains.Apply(t.Context(), batch); len(rejected) > 0 {
 		t.Fatalf("configuration was rejected: %v", rejected)
 	}
+}
+
+// Requests finds requests, without keys of clients.
+func (e *Env) Requests() *authorization.Resolver {
+	return authorization.NewResolver(e.Store, &authorization.Objects{Now: e.Clock.Now})
 }
 
 // Domain returns the domain.
