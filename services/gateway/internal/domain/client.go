@@ -49,6 +49,10 @@ type Client struct {
 	// Resources are the restricted resources of the domain that the client may ask for (RFC 8707).
 	Resources []string
 
+	// JWTProfile gives the client's access tokens the form of RFC 9068. Audience is for whom they are where no resource was asked
+	// for; it is never empty.
+	JWTProfile bool
+	Audience   string
 	// Sector is whom the client's names of people are for, where they are pairwise; empty = they are public.
 	Sector string
 
@@ -207,6 +211,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	c.RefreshMaxAge, c.RefreshGrace = core.refreshLimits(o)
 	c.WidensExchange = c.widensExchange(o)
 	c.compileRequests(core, o)
+	c.compileAccess(core, o)
 	c.Lockout = core.Lockout
 	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
 		c.Lockout = lockoutOf(own)

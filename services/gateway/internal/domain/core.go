@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -95,8 +96,15 @@ type VerifiedToken struct {
 	// JKT and X5T are the keys to which the token is bound (RFC 7800): the thumbprint of a key of DPoP and that of a
 	// certificate, empty if it is bound to none.
 	JKT, X5T string
-	// Payload is the token's claims as a JSON object without space around it.
+	// Payload is the token's claims as a JSON object without space around it, without what is sealed.
 	Payload []byte
+	// Person is the subject by which the gateways know the person, or the client, of the token. It is not the claim sub where a
+	// client knows people by pairwise subjects.
+	Person string
+	// Requested are the claims that the authorization request wanted of UserInfo one by one, Locales the languages it wanted
+	// them in.
+	Requested []oauth2.RequestedClaim
+	Locales   []string
 }
 
 // Document is an answer that was rendered when the domain was compiled.

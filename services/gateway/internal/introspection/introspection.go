@@ -111,11 +111,11 @@ func (h *Handler) access(ctx context.Context, d *domain.Domain, token string) ([
 	body = append(body, tokenType(found)...)
 	body = append(body, '"')
 	if c.Subject != c.ClientID {
-		known, err := h.person(ctx, d, c.Subject)
+		known, err := h.person(ctx, d, found.Person)
 		switch {
 		case err != nil || known != nil && !known.Enabled:
 			return nil, nil //nolint:nilerr // the person is gone, and so is the token
-		case known != nil && known.Person.Username != "":
+		case known != nil && known.Person.Username != "" && found.Person == c.Subject: // a name tells as much as a public subject
 			name, err := json.Marshal(known.Person.Username)
 			if err != nil {
 				return nil, err
@@ -164,6 +164,10 @@ func (h *Handler) refresh(ctx context.Context, d *domain.Domain, token string) (
 	case err != nil:
 		return nil, err
 	}
+	username := a.Person.Username
+	if c.Sector != "" {
+		username = ""
+	}
 	return json.Marshal(struct {
 		Active   bool   `json:"active"`
 		Type     string `json:"token_type"`
@@ -178,7 +182,7 @@ func (h *Handler) refresh(ctx context.Context, d *domain.Domain, token string) (
 
 		Confirmation state.Confirmation `json:"cnf,omitzero"`
 	}{
-		true, oauth2.HintRefreshToken, d.Issuer, a.Person.Subject, d.ID, a.Created / 1000, in.Expires.Unix(),
-		oauth2.JoinScope(a.Scopes), a.ClientID, a.Person.Username, a.Confirmation,
+		true, oauth2.HintRefreshToken, d.Issuer, tokens.Subject(d, c, &a.Person), d.ID, a.Created / 1000, in.Expires.Unix(),
+		oauth2.JoinScope(a.Scopes), a.ClientID, username, a.Confirmation,
 	})
 }

@@ -85,23 +85,31 @@ func input(d *domain.Domain, a *Authorization) rules.Input {
 	return in
 }
 
-// appendAudience appends the claim aud: the client, followed by what a custom claim adds. One audience is a string.
-func appendAudience(b []byte, clientID string, custom []customClaim) []byte {
-	i := slices.IndexFunc(custom, func(c customClaim) bool { return c.name == "aud" })
-	var more []string
-	if i >= 0 {
-		more = slices.DeleteFunc(slices.Clone(custom[i].audiences), func(s string) bool { return s == clientID || s == "" })
-	}
-	if len(more) == 0 {
-		return appendString(b, clientID)
-	}
-	b = append(b, '[')
-	b = appendString(b, clientID)
-	for j, s := range more {
-		if !slices.Contains(more[:j], s) {
-			b = append(b, ',')
-			b = appendString(b, s)
+// appendAudience appends the claim aud: the usual one, followed by what a custom claim adds. A token for resources that were
+// asked for has these alone, because a custom audience would make it good for more (RFC 8707 §2.2). One audience is a string.
+func appendAudience(b []byte, usual string, resources []string, custom []customClaim) []byte {
+	all := resources
+	if len(resources) == 0 {
+		i := slices.IndexFunc(custom, func(c customClaim) bool { return c.name == "aud" })
+		if i < 0 {
+			return appendString(b, usual)
 		}
+		all = append([]string{usual}, custom[i].audiences...)
+	}
+	start := len(b)
+	b = append(b, '[')
+	n := 0
+	for i, s := range all {
+		if s == "" || slices.Contains(all[:i], s) {
+			continue
+		}
+		if n++; n > 1 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	if n == 1 {
+		return append(b[:start], b[start+1:]...)
 	}
 	return append(b, ']')
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -97,20 +98,44 @@ func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (R
 	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken, DPoP: a.Confirmation.JKT != ""}
 	var err error
 	if a.Without&WithoutAccessToken == 0 {
-		if r.AccessToken, err = m.access(ctx, d, &a); err != nil {
+		var expires time.Time
+		if expires, r.ExpiresIn, err = m.ends(&a, a.Client.AccessTTL); err != nil {
+			return Response{}, fmt.Errorf("access token: %w", err)
+		}
+		if r.AccessToken, err = m.access(ctx, d, &a, expires); err != nil {
 			return Response{}, fmt.Errorf("access token: %w", err)
 		}
 	}
-	if a.Without&WithoutIDToken == 0 && a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID) {
-		if r.IDToken, err = m.id(ctx, d, &a, r.AccessToken); err != nil {
+	if a.identifies() {
+		expires, _, err := m.ends(&a, a.Client.IDTTL)
+		if err != nil {
+			return Response{}, fmt.Errorf("ID token: %w", err)
+		}
+		if r.IDToken, err = m.id(ctx, d, &a, r.AccessToken, expires); err != nil {
 			return Response{}, fmt.Errorf("ID token: %w", err)
 		}
 	}
 	return r, nil
 }
 
-// access mints an access token with the claims of the compatible profile, custom ones last.
-func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization) (string, error) {
+var errOver = errors.New("what the token is made from is over")
+
+// ends returns when a token of an authorization that would live for ttl ends, and how long that is from now.
+func (m *Minter) ends(a *Authorization, ttl time.Duration) (time.Time, time.Duration, error) {
+	now := m.now()
+	at := now.Add(ttl)
+	if !a.NotAfter.IsZero() && a.NotAfter.Before(at) {
+		at, ttl = a.NotAfter, a.NotAfter.Sub(now)
+	}
+	if ttl <= 0 {
+		return time.Time{}, 0, errOver
+	}
+	return at, ttl, nil
+}
+
+// access mints an access token in the form of its client: the compatible one, or that of RFC 9068, which says nothing about a
+// person beyond what its resource needs. Custom claims come last.
+func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization, expires time.Time) (string, error) {
 	c, now := a.Client, m.now()
 	sub := c.ClientID
 	if a.Person != nil {
@@ -123,15 +148,19 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization)
 	b = append(b, `,"sub":`...)
 	b = appendString(b, sub)
 	b = append(b, `,"aud":`...)
-	b = appendAudience(b, c.ClientID, custom)
-	b = append(b, `,"domain":`...)
-	b = appendString(b, d.ID)
+	b = appendAudience(b, c.Audience, a.Resources, custom)
+	if !c.JWTProfile {
+		b = append(b, `,"domain":`...)
+		b = appendString(b, d.ID)
+	}
 	b = append(b, `,"iat":`...)
 	b = strconv.AppendInt(b, now.Unix(), 10)
 	b = append(b, `,"exp":`...)
-	b = strconv.AppendInt(b, now.Add(c.AccessTTL).Unix(), 10)
+	b = strconv.AppendInt(b, expires.Unix(), 10)
 	b = append(b, `,"jti":"`...)
+	idAt := len(b)
 	b = appendID(b, a.Grant, now)
+	id := b[idAt:]
 	b = append(b, '"')
 	if len(a.Scopes) > 0 {
 		b = append(b, `,"scope":`...)
@@ -139,55 +168,43 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization)
 	}
 	b = append(b, `,"client_id":`...)
 	b = appendString(b, c.ClientID)
-	if a.Person != nil {
+	typ := jose.TypeJWT
+	if c.JWTProfile {
+		typ = jose.TypeAccessToken
+		b = appendSignIn(b, a)
+	} else if a.Person != nil && c.Sector == "" {
 		b = append(b, `,"gis":`...)
 		b = appendString(b, a.Person.Source+":"+a.Person.ExternalID)
 	}
 	b = appendConfirmation(b, a.Confirmation)
+	if sealed, err := seal(d, a, id); err != nil {
+		return "", err
+	} else if sealed != "" {
+		b = append(b, `,"`+sealedClaim+`":`...)
+		b = appendString(b, sealed)
+	}
 	b = appendCustom(b, custom)
-	return c.AccessKey.Sign(jose.TypeJWT, append(b, '}'))
+	return c.AccessKey.Sign(typ, append(b, '}'))
 }
 
-// id mints an ID token (OpenID Connect Core §2).
-func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, accessToken string) (string, error) {
-	c, now := a.Client, m.now()
-	alg := c.IDKey.Algorithm()
-	custom := m.custom(ctx, d, a, c.IDClaims)
-	claims := make(map[string]any, 24)
-	for name, v := range ProfileClaims(a.Person, a.Scopes) {
-		claims[name] = v
+// appendSignIn appends what RFC 9068 §2.2.1 has of the sign-in, with a comma before each claim.
+func appendSignIn(b []byte, a *Authorization) []byte {
+	if a.Person == nil {
+		return b
 	}
-	for _, claim := range custom {
-		claims[claim.name] = claim.value
-	}
-	claims["iss"], claims["sub"] = d.Issuer, Subject(d, c, a.Person)
-	claims["aud"] = json.RawMessage(appendAudience(nil, c.ClientID, custom))
-	claims["iat"], claims["exp"] = now.Unix(), now.Add(c.IDTTL).Unix()
 	if a.AuthTime > 0 {
-		claims["auth_time"] = a.AuthTime
+		b = append(b, `,"auth_time":`...)
+		b = strconv.AppendInt(b, a.AuthTime, 10)
 	}
-	set := func(name, v string) {
-		if v != "" {
-			claims[name] = v
-		}
+	if a.ACR != "" {
+		b = append(b, `,"acr":`...)
+		b = appendString(b, a.ACR)
 	}
-	set("nonce", a.Nonce)
-	set("sid", SessionID(d, c, a.SessionID))
-	set("acr", a.ACR)
 	if len(a.AMR) > 0 {
-		claims["amr"] = a.AMR
+		encoded, _ := json.Marshal(a.AMR) // strings always have a JSON form
+		b = append(append(b, `,"amr":`...), encoded...)
 	}
-	if accessToken != "" {
-		claims["at_hash"] = alg.HalfHash(accessToken)
-	}
-	if a.Code != "" {
-		claims["c_hash"] = alg.HalfHash(a.Code)
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	return c.IDKey.Sign(jose.TypeJWT, body)
+	return b
 }
 
 // A token's identifier ends in 8 characters of time and 22 of randomness: 48 bits of milliseconds, 128 random bits. The

@@ -173,7 +173,7 @@ func (r *mintRig) mint(a tokens.Authorization) (response tokens.Response, access
 		if token == "" {
 			return nil
 		}
-		checked, err := r.d.Keys.Verify(token, jose.Check{Types: []string{"JWT"}})
+		checked, err := r.d.Keys.Verify(token, jose.Check{Types: []string{jose.TypeJWT, jose.TypeAccessToken}})
 		if err != nil {
 			r.t.Fatal(err)
 		}

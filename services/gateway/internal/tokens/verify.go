@@ -48,10 +48,10 @@ func (v *Verifier) Verify(d *domain.Domain, token string) (*domain.VerifiedToken
 		found = fresh
 	}
 	c, now := found.Claims, v.now()
-	if c.Issuer != d.Issuer || c.Domain != d.ID || !now.Before(c.ExpiresAt) || c.Validate(now, skew) != nil {
+	if c.Issuer != d.Issuer || !now.Before(c.ExpiresAt) || c.Validate(now, skew) != nil {
 		return nil, ErrInvalid
 	}
-	if v.revoked.Revoked(state.Token{Domain: d.ID, JTI: c.ID, Subject: c.Subject, IssuedAt: found.IssuedAt}) {
+	if v.revoked.Revoked(state.Token{Domain: d.ID, JTI: c.ID, Subject: found.Person, IssuedAt: found.IssuedAt}) {
 		return nil, ErrInvalid
 	}
 	return found, nil
@@ -88,6 +88,10 @@ func (v *Verifier) read(d *domain.Domain, token string) (*domain.VerifiedToken, 
 	if all.ClientID == "" || all.ID == "" || all.Subject == "" || oauth2.HasScope(all.Scope, oauth2.ScopeDCR) {
 		return nil, ErrInvalid
 	}
+	// Tokens in the form of RFC 9068 name no domain: their issuer does.
+	if checked.Header.Type == jose.TypeJWT && all.Domain != d.ID || all.Domain != "" && all.Domain != d.ID {
+		return nil, ErrInvalid
+	}
 	found := &domain.VerifiedToken{
 		Keys: d.Keys,
 		Claims: &jose.Claims{
@@ -97,6 +101,10 @@ func (v *Verifier) read(d *domain.Domain, token string) (*domain.VerifiedToken, 
 		},
 		IssuedAt: issuedAt(all.ID, all.IssuedAt),
 		Payload:  checked.Payload,
+		Person:   all.Subject,
+	}
+	if err := unseal(d, found, all); err != nil {
+		return nil, err
 	}
 	if err := readConfirmation(found, all); err != nil {
 		return nil, err

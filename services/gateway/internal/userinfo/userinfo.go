@@ -62,12 +62,14 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 	case !oauth2.HasScope(c.Scope, oauth2.ScopeOpenID):
 		return errScope
 	}
-	if _, err := tokens.Alive(r.Context(), d, c); errors.Is(err, tokens.ErrInvalid) {
+	client, err := tokens.Alive(r.Context(), d, c)
+	switch {
+	case errors.Is(err, tokens.ErrInvalid):
 		return errInvalid.WithCause(err)
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
-	known, err := h.people.Find(r.Context(), d.ID, c.Subject, fresh)
+	known, err := h.people.Find(r.Context(), d.ID, found.Person, fresh)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return errInvalid.WithCause(err)
@@ -77,6 +79,8 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		return errInvalid
 	}
 	claims := tokens.ProfileClaims(&known.Person, oauth2.SplitScope(c.Scope))
+	tokens.AddRequested(claims, d, client, &known.Person, found.Requested)
+	tokens.AddLocalized(claims, &known.Person, found.Locales)
 	claims["sub"] = c.Subject
 	body, err := json.Marshal(claims)
 	if err != nil {

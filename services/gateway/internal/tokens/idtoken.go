@@ -1,0 +1,77 @@
+package tokens
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+)
+
+// id mints an ID token (OpenID Connect Core §2), signed and then, where the client registered that, encrypted.
+func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, accessToken string, expires time.Time) (string, error) {
+	c, now := a.Client, m.now()
+	alg := c.IDKey.Algorithm()
+	custom := m.custom(ctx, d, a, c.IDClaims)
+	claims := make(map[string]any, 24)
+	m.addPerson(claims, d, a)
+	for _, claim := range custom {
+		claims[claim.name] = claim.value
+	}
+	claims["iss"], claims["sub"] = d.Issuer, Subject(d, c, a.Person)
+	claims["aud"] = json.RawMessage(appendAudience(nil, c.ClientID, nil, custom))
+	claims["iat"], claims["exp"] = now.Unix(), expires.Unix()
+	if a.AuthTime > 0 {
+		claims["auth_time"] = a.AuthTime
+	}
+	set := func(name, v string) {
+		if v != "" {
+			claims[name] = v
+		}
+	}
+	set("nonce", a.Nonce)
+	set("sid", SessionID(d, c, a.SessionID))
+	set("acr", a.ACR)
+	if len(a.AMR) > 0 {
+		claims["amr"] = a.AMR
+	}
+	hash := func(name, of string) {
+		if of != "" {
+			claims[name] = alg.HalfHash(of)
+		}
+	}
+	hash("at_hash", accessToken)
+	hash("c_hash", a.Code)
+	hash("s_hash", a.State)
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	return c.IDKey.Sign(jose.TypeJWT, body)
+}
+
+// addPerson adds what the ID token says of the person: the claims of scopes where the profile wants them there, or where no
+// access token will ever be there to ask UserInfo for them (OpenID Connect Core §5.4); and the claims that were asked for one by
+// one.
+func (m *Minter) addPerson(claims map[string]any, d *domain.Domain, a *Authorization) {
+	alone := a.Without&WithoutAccessToken != 0 && a.Code == ""
+	if alone || a.Client.Profile.ScopeClaimsInIDToken {
+		maps.Copy(claims, ProfileClaims(a.Person, a.Scopes))
+	}
+	if request := a.claims(); request != nil {
+		AddRequested(claims, d, a.Client, a.Person, request.IDToken)
+		if alone {
+			AddRequested(claims, d, a.Client, a.Person, request.UserInfo)
+		}
+	}
+	AddLocalized(claims, a.Person, locales(a.ClaimsLocales))
+}
+
+// identifies reports whether an authorization comes with an ID token.
+func (a *Authorization) identifies() bool {
+	return a.Without&WithoutIDToken == 0 && a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID)
+}
