@@ -1817,11 +1817,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xca'\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x9c'\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
-	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x8f\x02\n" +
-	"\vgrant_types\x18\x03 \x03(\tB\xed\x01\xa2\xbb\x18\xe8\x01 \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:jwt-bearerB,urn:ietf:params:oauth:grant-type:device_codeB/urn:ietf:params:oauth:grant-type:token-exchangeB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
+	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\xe1\x01\n" +
+	"\vgrant_types\x18\x03 \x03(\tB\xbf\x01\xa2\xbb\x18\xba\x01 \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:jwt-bearerB/urn:ietf:params:oauth:grant-type:token-exchangeB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
 	"grantTypes\x12)\n" +
 	"\x10application_type\x18\x04 \x01(\tR\x0fapplicationType\x12\x1a\n" +
 	"\bcontacts\x18\x05 \x03(\tR\bcontacts\x12\x1f\n" +

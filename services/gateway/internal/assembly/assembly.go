@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/device"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -104,6 +105,7 @@ func New(p Parts) *Gateway {
 		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
+		device.New(clients, p.Store, people, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders).Routes(),

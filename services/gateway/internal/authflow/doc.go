@@ -6,6 +6,8 @@
 //	/oauth/consent      approval of scopes ──▶ /oauth/authorize, or to the client with access_denied
 //	/oauth/error        an error that cannot go to a client
 //
+// A sign-in for a device goes back to /device instead (browser.Return).
+//
 // The request travels in the query of these URLs. None of the pages decides what comes next: they go back to
 // /oauth/authorize, which asks authorization.Next.
 package authflow

@@ -79,7 +79,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	if err := p.visit.SignIn(r.Context(), f.sessions, s); err != nil {
 		return err
 	}
-	return p.redirect("/oauth/authorize", p.query)
+	return p.redirect(browser.Return(p.params), p.query)
 }
 
 // choose goes on as the person who is signed in. Where that is not possible the authorization endpoint says what is.
@@ -94,7 +94,7 @@ func (f *Flow) choose(p *page) error {
 			return err
 		}
 	}
-	return p.redirect("/oauth/authorize", p.query)
+	return p.redirect(browser.Return(p.params), p.query)
 }
 
 // refuseLogin signs the browser out and shows the form again.

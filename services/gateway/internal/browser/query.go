@@ -75,6 +75,18 @@ func With(query string, pairs ...string) string {
 	return b.String()
 }
 
+// DevicePage is where people answer devices (RFC 8628 §3.3).
+const DevicePage = "/device"
+
+// Return is the path of the endpoint that a sign-in with these parameters belongs to, and goes back to: the page of devices where
+// they carry the code of one, the authorization endpoint otherwise.
+func Return(p oauth2.Params) string {
+	if p.Has("user_code") && !p.Sent("response_type") {
+		return DevicePage
+	}
+	return "/oauth/authorize"
+}
+
 // URL is one of the domain's own pages, absolute, with a query that may be empty.
 func URL(d *domain.Domain, path, query string) string {
 	if query == "" {

@@ -67,6 +67,9 @@ func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
 	return v
 }
 
+// Key names the browser, by a hash of its cookie, to whoever counts what it does. It changes when somebody signs in.
+func (v *Visit) Key() string { return secret.HashToken(v.cookie) }
+
 // Load looks for the session. A browser that is not signed in is no error.
 func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	v.looked = true

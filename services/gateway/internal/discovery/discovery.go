@@ -38,6 +38,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"token_endpoint":                                 oauth + "/token",
 			"userinfo_endpoint":                              oidc + "/userinfo",
 			"revocation_endpoint":                            oauth + "/revoke",
+			"device_authorization_endpoint":                  oauth + "/device_authorization",
 			"introspection_endpoint":                         oauth + "/introspect",
 			"jwks_uri":                                       oidc + "/.well-known/jwks.json",
 			"end_session_endpoint":                           d.Base + "/logout",

@@ -13,6 +13,7 @@ func Builtin(store *state.Store, signIn PasswordSignIn, people People, proxies *
 		AuthorizationCode{Codes: store, Grants: store, Now: now},
 		RefreshToken{Grants: store, People: people, Now: now},
 		ClientCredentials{},
+		DeviceCode{Devices: store, Grants: store, People: people},
 		Password{SignIn: signIn, Grants: store, Proxies: proxies, Now: now},
 	}
 }

@@ -38,6 +38,12 @@ func TestPolicyAllowsWhatThePageHolds(t *testing.T) {
 		{"logout", func(w *httptest.ResponseRecorder) error {
 			return p.Logout(w, d, Logout{Action: "https://gw.example/logout", Host: "a.example"})
 		}, false, []string{"logout-confirm"}},
+		{"device", func(w *httptest.ResponseRecorder) error {
+			return p.Device(w, d, Device{Action: "https://gw.example/device", Code: `"><b>`})
+		}, false, []string{"user_code", "device-submit"}},
+		{"device question", func(w *httptest.ResponseRecorder) error {
+			return p.DeviceQuestion(w, d, DeviceQuestion{Action: "https://gw.example/device", Client: c, Code: "BCDF-GHJK", Scopes: []Scope{{Key: "a", Name: "A"}}})
+		}, false, []string{"device-code", "device-allow", "device-deny"}},
 		{"form_post", func(w *httptest.ResponseRecorder) error {
 			return p.FormPost(w, d, "com.app:/cb", []Field{{"state", `"><script>`}})
 		}, true, []string{"form-post-submit"}},

@@ -11,6 +11,8 @@
 //	session:{hash}  record; the domain's idle time
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
+//	device:{hash}   request of a device, the interval of its questions, the decision; its lifetime and a little more
+//	usercode:{hash} the name of a device's request, for its lifetime. The hash covers the domain.
 //	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address

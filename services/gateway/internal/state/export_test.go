@@ -17,3 +17,6 @@ var (
 func (s *Store) Left(ctx context.Context, key string) (time.Duration, error) {
 	return s.client.PTTL(ctx, key).Result()
 }
+
+// NewUserCode is newUserCode.
+func NewUserCode() string { return newUserCode() }
