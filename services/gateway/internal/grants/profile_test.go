@@ -71,12 +71,21 @@ func TestF6ConfidentialClientsKeepTheirRefreshTokens(t *testing.T) {
 		c.App("fapi", func(a *configv1.Application) { a.Settings.Oauth.SecurityProfile = profile.FAPI2 })
 		c.App("other")
 	})
-	first := r.redeemed("fapi")
+	prover := gatewaytest.NewProver(t)
+	ask := func(pairs ...string) map[string]any {
+		t.Helper()
+		a := r.Post("/acme/oauth/token", gatewaytest.Form(pairs...), gatewaytest.Basic("fapi"), r.Proof(prover))
+		if a.Status != http.StatusOK {
+			t.Fatalf("status %d: %s", a.Status, a.Body)
+		}
+		return a.JSON(t)
+	}
+	token := ask("grant_type", "authorization_code", "code", r.Code(r.domain, "fapi", "ann"))["refresh_token"].(string)
 	for range 3 {
-		if got := r.granted(r.refresh("fapi", first.RefreshToken)); got.RefreshToken != "" {
-			t.Errorf("answer %+v", got)
+		if got := ask("grant_type", "refresh_token", "refresh_token", token); got["refresh_token"] != nil {
+			t.Errorf("answer %v", got)
 		}
 	}
-	r.refused(r.refresh("other", first.RefreshToken), badRequest+"invalid_grant | Refresh token was issued to another client")
-	r.granted(r.refresh("fapi", first.RefreshToken))
+	r.refused(r.refresh("other", token), badRequest+"invalid_grant | Refresh token was issued to another client")
+	ask("grant_type", "refresh_token", "refresh_token", token)
 }
