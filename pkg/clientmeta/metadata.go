@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -17,6 +19,9 @@ type Metadata struct {
 	Scope []string
 	// Given tells how each known member stood in the body.
 	Given Members
+	// ClientID and ClientSecret are what a body says of the client itself (RFC 7592 §2.2); empty if it does not. They are no
+	// metadata and change nothing.
+	ClientID, ClientSecret string
 }
 
 // State is how a member stood in a body.
@@ -41,17 +46,21 @@ const scopeMember = "scope"
 // firstOwn is the first field number of OAuthSettings that is no registered metadata.
 const firstOwn = 100
 
-// registered are the names of the members that the message has and that something acts on.
-var registered = func() []string {
-	var names []string
+var (
+	// registered are the names of the members that the message has and that something acts on, members their fields.
+	registered []string
+	members    = map[string]protoreflect.FieldDescriptor{}
+)
+
+func init() {
 	fields := (&configv1.OAuthSettings{}).ProtoReflect().Descriptor().Fields()
 	for i := range fields.Len() {
 		if f := fields.Get(i); f.Number() < firstOwn && !prototree.MarksOf(f).Waiting {
-			names = append(names, f.TextName())
+			registered = append(registered, f.TextName())
+			members[f.TextName()] = f
 		}
 	}
-	return names
-}()
+}
 
 // Decode reads a registration body. Members that are not registered, or that this product does not have, are skipped
 // (RFC 7591 §2); so are those of the message that are not metadata. Every error is an *oauth2.Error that names the place:
@@ -83,6 +92,15 @@ func Decode(body []byte) (Metadata, error) {
 		}
 		m.Scope = oauth2.SplitScope(scope)
 	}
+	for name, value := range map[string]*string{"client_id": &m.ClientID, "client_secret": &m.ClientSecret} {
+		if v := tree[name]; v != nil {
+			text, ok := v.(string)
+			if !ok {
+				return Metadata{}, oauth2.InvalidClientMetadata.Errorf("%s must be a string", name)
+			}
+			*value = text
+		}
+	}
 	return m, nil
 }
 
@@ -108,11 +126,11 @@ const (
 	DefaultApplicationType = "web"
 	DefaultGrantType       = oauth2.GrantAuthorizationCode
 	DefaultResponseType    = oauth2.ResponseCode
-	DefaultAuthMethod      = oauth2.AuthBasic
 )
 
-// Complete gives every member that the body left out its default. A member that was null stays without a value.
-func (m Metadata) Complete() {
+// Complete gives every member that the body left out its default; method is that of client authentication. A member that
+// was null stays without a value.
+func (m Metadata) Complete(method oauth2.AuthMethod) {
 	absent := func(name string) bool { return !m.Given.Has(name) }
 	if absent("client_name") {
 		m.OAuth.ClientName = DefaultClientName
@@ -127,6 +145,6 @@ func (m Metadata) Complete() {
 		m.OAuth.ResponseTypes = []string{string(DefaultResponseType)}
 	}
 	if absent("token_endpoint_auth_method") {
-		m.OAuth.TokenEndpointAuthMethod = string(DefaultAuthMethod)
+		m.OAuth.TokenEndpointAuthMethod = string(method)
 	}
 }

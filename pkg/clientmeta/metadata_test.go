@@ -143,7 +143,7 @@ func TestComplete(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m.Complete()
+			m.Complete(oauth2.AuthBasic)
 			if diff := cmp.Diff(tt.want, m.OAuth, protocmp.Transform()); diff != "" {
 				t.Errorf("metadata (-want +got):\n%s", diff)
 			}
@@ -182,7 +182,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		m.Complete()
+		m.Complete(oauth2.AuthBasic)
 		tree, err := clientmeta.Encode(&configv1.Application{Settings: &configv1.ApplicationSettings{Oauth: m.OAuth}})
 		if err != nil {
 			t.Fatal(err)

@@ -34,6 +34,13 @@ type CreateRequest struct {
 	RegistrationEndpoint string `protobuf:"bytes,4,opt,name=registration_endpoint,json=registrationEndpoint,proto3" json:"registration_endpoint,omitempty"`
 	// The caller held the scope `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool `protobuf:"varint,5,opt,name=administrator,proto3" json:"administrator,omitempty"`
+	// The client_id of that caller, for the record of what was done; empty where nobody had to say who they are.
+	Caller string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The id of the application whose copy the client becomes; empty for none.
+	Template string `protobuf:"bytes,7,opt,name=template,proto3" json:"template,omitempty"`
+	// With a template: the registered names of the members that the request carried, `scope` among them. The others are the
+	// template's.
+	Given         []string `protobuf:"bytes,8,rep,name=given,proto3" json:"given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -103,6 +110,27 @@ func (x *CreateRequest) GetAdministrator() bool {
 	return false
 }
 
+func (x *CreateRequest) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *CreateRequest) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *CreateRequest) GetGiven() []string {
+	if x != nil {
+		return x.Given
+	}
+	return nil
+}
+
 type CreateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stored application at its new revision.
@@ -165,6 +193,314 @@ func (x *CreateResponse) GetRegistrationAccessToken() string {
 	return ""
 }
 
+type UpdateRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	ClientId string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The client metadata and scopes as they are to be. Everything else of the client stays.
+	Application *v1.Application `protobuf:"bytes,3,opt,name=application,proto3" json:"application,omitempty"`
+	// The revision of the client from which they were made. If it has changed since, nothing is done and the answer is stale.
+	Revision int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// As in DeleteRequest.
+	RegistrationAccessTokenHash string `protobuf:"bytes,5,opt,name=registration_access_token_hash,json=registrationAccessTokenHash,proto3" json:"registration_access_token_hash,omitempty"`
+	// The `iss` of the new token, and the registration endpoint, as in CreateRequest.
+	Issuer               string `protobuf:"bytes,6,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	RegistrationEndpoint string `protobuf:"bytes,7,opt,name=registration_endpoint,json=registrationEndpoint,proto3" json:"registration_endpoint,omitempty"`
+	// The client_id of the caller who held `dcr_admin`.
+	Caller        string `protobuf:"bytes,8,opt,name=caller,proto3" json:"caller,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateRequest) Reset() {
+	*x = UpdateRequest{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateRequest) ProtoMessage() {}
+
+func (x *UpdateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateRequest.ProtoReflect.Descriptor instead.
+func (*UpdateRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *UpdateRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *UpdateRequest) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *UpdateRequest) GetApplication() *v1.Application {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+func (x *UpdateRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *UpdateRequest) GetRegistrationAccessTokenHash() string {
+	if x != nil {
+		return x.RegistrationAccessTokenHash
+	}
+	return ""
+}
+
+func (x *UpdateRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *UpdateRequest) GetRegistrationEndpoint() string {
+	if x != nil {
+		return x.RegistrationEndpoint
+	}
+	return ""
+}
+
+func (x *UpdateRequest) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+type UpdateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stored application at its new revision.
+	Application *v1.Application `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// The plain value, this once.
+	RegistrationAccessToken string `protobuf:"bytes,2,opt,name=registration_access_token,json=registrationAccessToken,proto3" json:"registration_access_token,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *UpdateResponse) Reset() {
+	*x = UpdateResponse{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateResponse) ProtoMessage() {}
+
+func (x *UpdateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateResponse.ProtoReflect.Descriptor instead.
+func (*UpdateResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *UpdateResponse) GetApplication() *v1.Application {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+func (x *UpdateResponse) GetRegistrationAccessToken() string {
+	if x != nil {
+		return x.RegistrationAccessToken
+	}
+	return ""
+}
+
+type RenewSecretRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	ClientId string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// As in DeleteRequest.
+	RegistrationAccessTokenHash string `protobuf:"bytes,3,opt,name=registration_access_token_hash,json=registrationAccessTokenHash,proto3" json:"registration_access_token_hash,omitempty"`
+	// The `iss` of the new token, and the registration endpoint, as in CreateRequest.
+	Issuer               string `protobuf:"bytes,4,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	RegistrationEndpoint string `protobuf:"bytes,5,opt,name=registration_endpoint,json=registrationEndpoint,proto3" json:"registration_endpoint,omitempty"`
+	// The client_id of the caller who held `dcr_admin`.
+	Caller        string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewSecretRequest) Reset() {
+	*x = RenewSecretRequest{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewSecretRequest) ProtoMessage() {}
+
+func (x *RenewSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewSecretRequest.ProtoReflect.Descriptor instead.
+func (*RenewSecretRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RenewSecretRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *RenewSecretRequest) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *RenewSecretRequest) GetRegistrationAccessTokenHash() string {
+	if x != nil {
+		return x.RegistrationAccessTokenHash
+	}
+	return ""
+}
+
+func (x *RenewSecretRequest) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *RenewSecretRequest) GetRegistrationEndpoint() string {
+	if x != nil {
+		return x.RegistrationEndpoint
+	}
+	return ""
+}
+
+func (x *RenewSecretRequest) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+type RenewSecretResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stored application at its new revision.
+	Application *v1.Application `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// Plain values, this once.
+	ClientSecret            string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	RegistrationAccessToken string `protobuf:"bytes,3,opt,name=registration_access_token,json=registrationAccessToken,proto3" json:"registration_access_token,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *RenewSecretResponse) Reset() {
+	*x = RenewSecretResponse{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewSecretResponse) ProtoMessage() {}
+
+func (x *RenewSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewSecretResponse.ProtoReflect.Descriptor instead.
+func (*RenewSecretResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RenewSecretResponse) GetApplication() *v1.Application {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+func (x *RenewSecretResponse) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+func (x *RenewSecretResponse) GetRegistrationAccessToken() string {
+	if x != nil {
+		return x.RegistrationAccessToken
+	}
+	return ""
+}
+
 type DeleteRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
@@ -172,13 +508,15 @@ type DeleteRequest struct {
 	// SHA-256 of the registration access token that was presented, compared with the current one; empty when the caller
 	// held `dcr_admin`.
 	RegistrationAccessTokenHash string `protobuf:"bytes,3,opt,name=registration_access_token_hash,json=registrationAccessTokenHash,proto3" json:"registration_access_token_hash,omitempty"`
-	unknownFields               protoimpl.UnknownFields
-	sizeCache                   protoimpl.SizeCache
+	// The client_id of the caller who held `dcr_admin`.
+	Caller        string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +528,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +541,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteRequest) GetDomain() string {
@@ -227,6 +565,13 @@ func (x *DeleteRequest) GetRegistrationAccessTokenHash() string {
 	return ""
 }
 
+func (x *DeleteRequest) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The revision of the deletion.
@@ -237,7 +582,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -249,7 +594,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -262,7 +607,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteResponse) GetRevision() int64 {
@@ -282,7 +627,7 @@ type ResolveRequest struct {
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -294,7 +639,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -307,7 +652,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResolveRequest) GetDomain() string {
@@ -333,7 +678,7 @@ type ResolveResponse struct {
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +690,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +703,7 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResolveResponse) GetApplication() *v1.Application {
@@ -372,30 +717,59 @@ var File_gatehouse_registration_v1_registration_proto protoreflect.FileDescripto
 
 const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\n" +
-	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\"\xde\x01\n" +
+	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\"\xa8\x02\n" +
 	"\rCreateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12B\n" +
 	"\vapplication\x18\x02 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12\x16\n" +
 	"\x06issuer\x18\x03 \x01(\tR\x06issuer\x123\n" +
 	"\x15registration_endpoint\x18\x04 \x01(\tR\x14registrationEndpoint\x12$\n" +
-	"\radministrator\x18\x05 \x01(\bR\radministrator\"\xbf\x01\n" +
+	"\radministrator\x18\x05 \x01(\bR\radministrator\x12\x16\n" +
+	"\x06caller\x18\x06 \x01(\tR\x06caller\x12\x1a\n" +
+	"\btemplate\x18\a \x01(\tR\btemplate\x12\x14\n" +
+	"\x05given\x18\b \x03(\tR\x05given\"\xbf\x01\n" +
 	"\x0eCreateResponse\x12B\n" +
 	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12?\n" +
-	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\x8e\x01\n" +
+	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xd3\x02\n" +
+	"\rUpdateRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12B\n" +
+	"\vapplication\x18\x03 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12H\n" +
+	"\x1eregistration_access_token_hash\x18\x05 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
+	"\x06issuer\x18\x06 \x01(\tR\x06issuer\x123\n" +
+	"\x15registration_endpoint\x18\a \x01(\tR\x14registrationEndpoint\x12\x16\n" +
+	"\x06caller\x18\b \x01(\tR\x06caller\"\x95\x01\n" +
+	"\x0eUpdateResponse\x12B\n" +
+	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12?\n" +
+	"\x19registration_access_token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xf8\x01\n" +
+	"\x12RenewSecretRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12H\n" +
+	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
+	"\x06issuer\x18\x04 \x01(\tR\x06issuer\x123\n" +
+	"\x15registration_endpoint\x18\x05 \x01(\tR\x14registrationEndpoint\x12\x16\n" +
+	"\x06caller\x18\x06 \x01(\tR\x06caller\"\xc4\x01\n" +
+	"\x13RenewSecretResponse\x12B\n" +
+	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12(\n" +
+	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12?\n" +
+	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xa6\x01\n" +
 	"\rDeleteRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12H\n" +
-	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\",\n" +
+	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
+	"\x06caller\x18\x04 \x01(\tR\x06caller\",\n" +
 	"\x0eDeleteResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\"E\n" +
 	"\x0eResolveRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\"U\n" +
 	"\x0fResolveResponse\x12B\n" +
-	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication2\xb5\x02\n" +
+	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication2\x82\x04\n" +
 	"\x13RegistrationService\x12]\n" +
 	"\x06Create\x12(.gatehouse.registration.v1.CreateRequest\x1a).gatehouse.registration.v1.CreateResponse\x12]\n" +
+	"\x06Update\x12(.gatehouse.registration.v1.UpdateRequest\x1a).gatehouse.registration.v1.UpdateResponse\x12l\n" +
+	"\vRenewSecret\x12-.gatehouse.registration.v1.RenewSecretRequest\x1a..gatehouse.registration.v1.RenewSecretResponse\x12]\n" +
 	"\x06Delete\x12(.gatehouse.registration.v1.DeleteRequest\x1a).gatehouse.registration.v1.DeleteResponse\x12`\n" +
 	"\aResolve\x12).gatehouse.registration.v1.ResolveRequest\x1a*.gatehouse.registration.v1.ResolveResponseBRZPgithub.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1;registrationv1b\x06proto3"
 
@@ -411,31 +785,42 @@ func file_gatehouse_registration_v1_registration_proto_rawDescGZIP() []byte {
 	return file_gatehouse_registration_v1_registration_proto_rawDescData
 }
 
-var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_gatehouse_registration_v1_registration_proto_goTypes = []any{
-	(*CreateRequest)(nil),   // 0: gatehouse.registration.v1.CreateRequest
-	(*CreateResponse)(nil),  // 1: gatehouse.registration.v1.CreateResponse
-	(*DeleteRequest)(nil),   // 2: gatehouse.registration.v1.DeleteRequest
-	(*DeleteResponse)(nil),  // 3: gatehouse.registration.v1.DeleteResponse
-	(*ResolveRequest)(nil),  // 4: gatehouse.registration.v1.ResolveRequest
-	(*ResolveResponse)(nil), // 5: gatehouse.registration.v1.ResolveResponse
-	(*v1.Application)(nil),  // 6: gatehouse.config.v1.Application
+	(*CreateRequest)(nil),       // 0: gatehouse.registration.v1.CreateRequest
+	(*CreateResponse)(nil),      // 1: gatehouse.registration.v1.CreateResponse
+	(*UpdateRequest)(nil),       // 2: gatehouse.registration.v1.UpdateRequest
+	(*UpdateResponse)(nil),      // 3: gatehouse.registration.v1.UpdateResponse
+	(*RenewSecretRequest)(nil),  // 4: gatehouse.registration.v1.RenewSecretRequest
+	(*RenewSecretResponse)(nil), // 5: gatehouse.registration.v1.RenewSecretResponse
+	(*DeleteRequest)(nil),       // 6: gatehouse.registration.v1.DeleteRequest
+	(*DeleteResponse)(nil),      // 7: gatehouse.registration.v1.DeleteResponse
+	(*ResolveRequest)(nil),      // 8: gatehouse.registration.v1.ResolveRequest
+	(*ResolveResponse)(nil),     // 9: gatehouse.registration.v1.ResolveResponse
+	(*v1.Application)(nil),      // 10: gatehouse.config.v1.Application
 }
 var file_gatehouse_registration_v1_registration_proto_depIdxs = []int32{
-	6, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
-	6, // 1: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
-	6, // 2: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
-	0, // 3: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
-	2, // 4: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
-	4, // 5: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
-	1, // 6: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
-	3, // 7: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
-	5, // 8: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	10, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
+	10, // 1: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
+	10, // 2: gatehouse.registration.v1.UpdateRequest.application:type_name -> gatehouse.config.v1.Application
+	10, // 3: gatehouse.registration.v1.UpdateResponse.application:type_name -> gatehouse.config.v1.Application
+	10, // 4: gatehouse.registration.v1.RenewSecretResponse.application:type_name -> gatehouse.config.v1.Application
+	10, // 5: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
+	0,  // 6: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
+	2,  // 7: gatehouse.registration.v1.RegistrationService.Update:input_type -> gatehouse.registration.v1.UpdateRequest
+	4,  // 8: gatehouse.registration.v1.RegistrationService.RenewSecret:input_type -> gatehouse.registration.v1.RenewSecretRequest
+	6,  // 9: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
+	8,  // 10: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
+	1,  // 11: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
+	3,  // 12: gatehouse.registration.v1.RegistrationService.Update:output_type -> gatehouse.registration.v1.UpdateResponse
+	5,  // 13: gatehouse.registration.v1.RegistrationService.RenewSecret:output_type -> gatehouse.registration.v1.RenewSecretResponse
+	7,  // 14: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
+	9,  // 15: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_registration_v1_registration_proto_init() }
@@ -449,7 +834,7 @@ func file_gatehouse_registration_v1_registration_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_registration_v1_registration_proto_rawDesc), len(file_gatehouse_registration_v1_registration_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistrationService_Create_FullMethodName  = "/gatehouse.registration.v1.RegistrationService/Create"
-	RegistrationService_Delete_FullMethodName  = "/gatehouse.registration.v1.RegistrationService/Delete"
-	RegistrationService_Resolve_FullMethodName = "/gatehouse.registration.v1.RegistrationService/Resolve"
+	RegistrationService_Create_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Create"
+	RegistrationService_Update_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Update"
+	RegistrationService_RenewSecret_FullMethodName = "/gatehouse.registration.v1.RegistrationService/RenewSecret"
+	RegistrationService_Delete_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Delete"
+	RegistrationService_Resolve_FullMethodName     = "/gatehouse.registration.v1.RegistrationService/Resolve"
 )
 
 // RegistrationServiceClient is the client API for RegistrationService service.
@@ -33,6 +35,10 @@ const (
 type RegistrationServiceClient interface {
 	// Create stores a new client. Management chooses its identifiers, secret and registration access token.
 	Create(ctx context.Context, in *CreateRequest, opts ...grpc.CallOption) (*CreateResponse, error)
+	// Update gives a client other metadata and a new registration access token.
+	Update(ctx context.Context, in *UpdateRequest, opts ...grpc.CallOption) (*UpdateResponse, error)
+	// RenewSecret gives a client a new secret and a new registration access token.
+	RenewSecret(ctx context.Context, in *RenewSecretRequest, opts ...grpc.CallOption) (*RenewSecretResponse, error)
 	// Delete removes a registered client.
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Resolve finds an application by its client identifier.
@@ -51,6 +57,26 @@ func (c *registrationServiceClient) Create(ctx context.Context, in *CreateReques
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateResponse)
 	err := c.cc.Invoke(ctx, RegistrationService_Create_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registrationServiceClient) Update(ctx context.Context, in *UpdateRequest, opts ...grpc.CallOption) (*UpdateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateResponse)
+	err := c.cc.Invoke(ctx, RegistrationService_Update_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registrationServiceClient) RenewSecret(ctx context.Context, in *RenewSecretRequest, opts ...grpc.CallOption) (*RenewSecretResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewSecretResponse)
+	err := c.cc.Invoke(ctx, RegistrationService_RenewSecret_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +112,10 @@ func (c *registrationServiceClient) Resolve(ctx context.Context, in *ResolveRequ
 type RegistrationServiceServer interface {
 	// Create stores a new client. Management chooses its identifiers, secret and registration access token.
 	Create(context.Context, *CreateRequest) (*CreateResponse, error)
+	// Update gives a client other metadata and a new registration access token.
+	Update(context.Context, *UpdateRequest) (*UpdateResponse, error)
+	// RenewSecret gives a client a new secret and a new registration access token.
+	RenewSecret(context.Context, *RenewSecretRequest) (*RenewSecretResponse, error)
 	// Delete removes a registered client.
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	// Resolve finds an application by its client identifier.
@@ -102,6 +132,12 @@ type UnimplementedRegistrationServiceServer struct{}
 
 func (UnimplementedRegistrationServiceServer) Create(context.Context, *CreateRequest) (*CreateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Create not implemented")
+}
+func (UnimplementedRegistrationServiceServer) Update(context.Context, *UpdateRequest) (*UpdateResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Update not implemented")
+}
+func (UnimplementedRegistrationServiceServer) RenewSecret(context.Context, *RenewSecretRequest) (*RenewSecretResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RenewSecret not implemented")
 }
 func (UnimplementedRegistrationServiceServer) Delete(context.Context, *DeleteRequest) (*DeleteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Delete not implemented")
@@ -144,6 +180,42 @@ func _RegistrationService_Create_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RegistrationServiceServer).Create(ctx, req.(*CreateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistrationService_Update_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistrationServiceServer).Update(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistrationService_Update_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistrationServiceServer).Update(ctx, req.(*UpdateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistrationService_RenewSecret_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewSecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistrationServiceServer).RenewSecret(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistrationService_RenewSecret_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistrationServiceServer).RenewSecret(ctx, req.(*RenewSecretRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -194,6 +266,14 @@ var RegistrationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Create",
 			Handler:    _RegistrationService_Create_Handler,
+		},
+		{
+			MethodName: "Update",
+			Handler:    _RegistrationService_Update_Handler,
+		},
+		{
+			MethodName: "RenewSecret",
+			Handler:    _RegistrationService_RenewSecret_Handler,
 		},
 		{
 			MethodName: "Delete",

@@ -109,7 +109,7 @@ func New(p Parts) *Gateway {
 		introspection.New(clients, verifier, p.Store, people).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders).Routes(),
-		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Now: p.Now}).Routes(),
+		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Secrets: hasher, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		p.Routes,
 	)

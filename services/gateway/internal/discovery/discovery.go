@@ -43,6 +43,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"jwks_uri":                                       oidc + "/.well-known/jwks.json",
 			"end_session_endpoint":                           d.Base + "/logout",
 			"registration_endpoint":                          oidc + "/register",
+			"registration_renew_secret_endpoint":             oidc + "/register/:client_id/renew_secret", // as it stands
 			"scopes_supported":                               list(d.DiscoveryScopes),
 			"response_types_supported":                       sorted(can.ResponseTypes),
 			"response_modes_supported":                       list(can.ResponseModes),
@@ -63,6 +64,9 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"require_request_uri_registration":               false,
 			"tls_client_certificate_bound_access_tokens":     false,
 			"authorization_response_iss_parameter_supported": true,
+		}
+		if r := d.Registration; r.GetDynamicClientRegistrationEnabled() && r.GetClientTemplateEnabled() {
+			doc["registration_templates_endpoint"] = oidc + "/register_templates"
 		}
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"

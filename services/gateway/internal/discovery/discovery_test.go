@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -155,5 +156,19 @@ func TestTheDocumentOnTheRoot(t *testing.T) {
 	}
 	if a := h.Post(path+"/acme/oidc", nil); a.Status != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: status %d", a.Status)
+	}
+}
+
+func TestTheDocumentNamesTemplatesWhereThereAreSome(t *testing.T) {
+	h, c := newHarness(t)
+	const name = "registration_templates_endpoint"
+	if m := h.Get(wellKnown).JSON(t); m[name] != nil {
+		t.Errorf("without templates: %v", m[name])
+	}
+	d := proto.CloneOf(c.Domain)
+	d.Oidc.ClientRegistrationSettings = &configv1.ClientRegistrationSettings{DynamicClientRegistrationEnabled: true, ClientTemplateEnabled: true}
+	h.Apply(gatewaytest.Upserts(2, d))
+	if m := h.Get(wellKnown).JSON(t); m[name] != gatewaytest.PublicURL+"/acme/oidc/register_templates" {
+		t.Errorf("with templates: %v", m[name])
 	}
 }

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"bytes"
+	"cmp"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -18,7 +19,12 @@ import (
 type clients struct {
 	root branch
 	size int
+	// templates are what registrations can be copies of, by name; few of many.
+	templates []*Template
 }
+
+// Template is an application whose copies registrations can be.
+type Template struct{ ID, Name string }
 
 // branch has a slot for every bit of its bitmap, in the order of the bits.
 type branch struct {
@@ -48,7 +54,9 @@ type entry struct {
 	id, clientID string
 	revision     int64
 	encoded      []byte
-	compiled     atomic.Pointer[outcome]
+	// template is nil for an application that is none.
+	template *Template
+	compiled atomic.Pointer[outcome]
 	// next is an entry whose identifier has the same hash.
 	next *entry
 }
@@ -65,9 +73,13 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &entry{
+	e := &entry{
 		id: app.GetId(), clientID: app.GetSettings().GetOauth().GetClientId(), revision: app.GetRevision(), encoded: encoded,
-	}, nil
+	}
+	if app.GetTemplate() && (app.Enabled == nil || app.GetEnabled()) {
+		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
+	}
+	return e, nil
 }
 
 func (e *entry) application() (*configv1.Application, error) {
@@ -119,7 +131,7 @@ type clientsEdit struct {
 }
 
 func (c *clients) edit() *clientsEdit {
-	return &clientsEdit{next: &clients{root: c.root, size: c.size}, mark: new(mark)}
+	return &clientsEdit{next: &clients{root: c.root, size: c.size, templates: c.templates}, mark: new(mark)}
 }
 
 // own returns a branch that this edit may change.
@@ -131,9 +143,28 @@ func (e *clientsEdit) own(b *branch) *branch {
 }
 
 func (e *clientsEdit) put(v *entry) {
+	e.next.list(v.id, v.template)
 	e.next.root = *e.own(&e.next.root)
 	if e.insert(&e.next.root, 0, hash(v.clientID), v) {
 		e.next.size++
+	}
+}
+
+// list puts a template in the place of the one that an application was; nil is none.
+func (c *clients) list(id string, t *Template) {
+	i := slices.IndexFunc(c.templates, func(o *Template) bool { return o.ID == id })
+	if i < 0 && t == nil {
+		return
+	}
+	c.templates = slices.Clone(c.templates) // others see the list
+	if i >= 0 {
+		c.templates = slices.Delete(c.templates, i, i+1)
+	}
+	if t != nil {
+		c.templates = append(c.templates, t)
+		slices.SortFunc(c.templates, func(a, b *Template) int {
+			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+		})
 	}
 }
 
@@ -177,7 +208,7 @@ func (e *entry) chain(v *entry) *entry {
 }
 
 func (e *entry) link(next *entry) *entry {
-	linked := &entry{id: e.id, clientID: e.clientID, revision: e.revision, encoded: e.encoded, next: next}
+	linked := &entry{id: e.id, clientID: e.clientID, revision: e.revision, encoded: e.encoded, template: e.template, next: next}
 	linked.compiled.Store(e.compiled.Load())
 	return linked
 }
@@ -196,6 +227,7 @@ func (e *clientsEdit) remove(clientID, id string) {
 	if found == nil || found.id != id {
 		return
 	}
+	e.next.list(id, nil)
 	e.next.root = *e.own(&e.next.root)
 	e.cut(&e.next.root, 0, hash(clientID), clientID)
 	e.next.size--

@@ -124,3 +124,6 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 	}
 	return nil, ErrNoClient
 }
+
+// Templates returns the applications whose copies registrations can be, by name. They must not be changed.
+func (d *Domain) Templates() []*Template { return d.clients.templates }

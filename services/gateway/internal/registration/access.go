@@ -37,40 +37,43 @@ type caller struct {
 	person bool
 	// scopes are those of the token.
 	scopes []string
-	// tokenHash is the hash of a registration access token, empty for an access token.
-	tokenHash string
+	// token is a registration access token and tokenHash its hash, both empty for an access token.
+	token, tokenHash string
 }
 
+// administrator reports whether the caller holds dcr_admin: by the token, and by what the client may ask for today.
 func (c *caller) administrator() bool {
-	return c.tokenHash == "" && slices.Contains(c.scopes, oauth2.ScopeDCRAdmin)
+	return c.tokenHash == "" && slices.Contains(c.scopes, oauth2.ScopeDCRAdmin) && c.client.Scopes[oauth2.ScopeDCRAdmin] != nil
 }
 
-// mayRegister reports whether the caller holds dcr_admin, where registration is not open to everybody. A token that is
-// not needed is not looked at.
-func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) (administrator bool, err error) {
+// mayRegister returns the client_id of the caller, who holds dcr_admin, where registration is not open to everybody. A
+// token that is not needed is not looked at, and the caller is nobody.
+func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) (administrator string, err error) {
 	switch {
 	case !d.Registration.GetDynamicClientRegistrationEnabled():
-		return false, errForbidden
+		return "", errForbidden
 	case d.Registration.GetOpenDynamicClientRegistrationEnabled():
-		return false, nil
+		return "", nil
 	}
 	c, err := h.caller(w, r, d)
 	switch {
 	case err != nil:
-		return false, err
+		return "", err
 	case c.person:
-		return false, errNotAClient
+		return "", errNotAClient
 	case !c.administrator():
-		return false, errScope
+		return "", errScope
 	}
-	return true, nil
+	return c.client.ClientID, nil
 }
 
 // manager is a caller who may read and change one client.
 type manager struct {
 	target *domain.Client
-	// tokenHash is the hash of the client's own registration access token, empty for an administrator.
-	tokenHash string
+	// token is the client's own registration access token and tokenHash its hash, empty for an administrator.
+	token, tokenHash string
+	// administrator is the client_id of one who holds dcr_admin.
+	administrator string
 }
 
 // mayManage lets in the client itself, by its current registration access token, and administrators.
@@ -90,13 +93,41 @@ func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Do
 		if errors.Is(err, domain.ErrNoClient) {
 			return nil, errNoClient
 		}
-		return &manager{target: target}, err
+		return &manager{target: target, administrator: c.client.ClientID}, err
 	case c.tokenHash == "" || c.client.ClientID != clientID:
 		return nil, errScope
-	case !secret.Equal(c.tokenHash, c.client.RegistrationTokenHash):
-		return nil, errSuperseded
 	}
-	return &manager{target: c.client, tokenHash: c.tokenHash}, nil
+	if !secret.Equal(c.tokenHash, c.client.RegistrationTokenHash) {
+		// Another gateway may have given this token a moment ago, and the stream has not said so yet.
+		fresh, err := h.present(r, d, clientID)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			return nil, errInvalid.WithCause(err)
+		case err != nil:
+			return nil, translate(err)
+		}
+		if c.client = fresh; !secret.Equal(c.tokenHash, fresh.RegistrationTokenHash) {
+			return nil, errSuperseded
+		}
+	}
+	return &manager{target: c.client, token: c.token, tokenHash: c.tokenHash}, nil
+}
+
+// present asks management for a client as it is now; fault.NotFound if there is none.
+func (h *Handler) present(r *http.Request, d *domain.Domain, clientID string) (*domain.Client, error) {
+	app, err := h.Management.Resolve(r.Context(), d.ID, clientID)
+	if err != nil {
+		return nil, err
+	}
+	h.Clients.Learn(app)
+	if d = h.Clients.Domain(d.ID); d == nil {
+		return nil, fault.NotFoundf("the domain is gone")
+	}
+	c, err := d.Client(r.Context(), clientID)
+	if errors.Is(err, domain.ErrNoClient) {
+		return nil, fault.NotFoundf("client %q is gone", clientID).Because(err)
+	}
+	return c, err
 }
 
 // translate says what a refusal by management means to this caller: it knows the client better than this gateway.
@@ -134,10 +165,7 @@ func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		if claims == nil {
 			return nil, errInvalid.WithCause(verifyErr)
 		}
-		if err := h.Holders.Holder(w, r, d, &domain.VerifiedToken{}, token); err != nil {
-			return nil, err // a registration access token is bound to no key
-		}
-		c.tokenHash = secret.HashToken(token)
+		c.token, c.tokenHash = token, secret.HashToken(token)
 		c.client, err = d.Client(r.Context(), claims.Subject)
 	}
 	if errors.Is(err, tokens.ErrInvalid) || errors.Is(err, domain.ErrNoClient) {

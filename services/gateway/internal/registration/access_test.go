@@ -273,7 +273,7 @@ func TestOtherMethods(t *testing.T) {
 	made := rg.register(minimal)
 	own := "/acme/oidc/register/" + made.field("client_id")
 	for _, request := range [][2]string{
-		{"GET", "/acme/oidc/register"}, {"PUT", "/acme/oidc/register"}, {"PUT", own}, {"PATCH", own}, {"POST", own + "/renew_secret"},
+		{"GET", "/acme/oidc/register"}, {"PUT", "/acme/oidc/register"}, {"POST", own}, {"PUT", "/acme/oidc/register_templates"},
 	} {
 		got := rg.do(request[0], request[1], "", bearer(made.field("registration_access_token"))...)
 		if got.status != 405 || got.code() != string(oauth2.MethodNotAllowed) || got.header.Get("Allow") == "" {

@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
@@ -33,23 +31,44 @@ const path = "/oidc/register"
 type Management interface {
 	// Create stores a client. What is refused is Invalid with the place.
 	Create(ctx context.Context, request *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error)
+	// Update gives a client other metadata. A client that has changed since the revision of the request is Stale, the rest is
+	// as for Create and Delete.
+	Update(ctx context.Context, request *registrationv1.UpdateRequest) (*registrationv1.UpdateResponse, error)
+	// RenewSecret gives a client another secret. Errors are as for Delete.
+	RenewSecret(ctx context.Context, request *registrationv1.RenewSecretRequest) (*registrationv1.RenewSecretResponse, error)
 	// Delete removes a client and returns the revision of the deletion. An unknown client is NotFound, a superseded
 	// registration access token Denied.
 	Delete(ctx context.Context, request *registrationv1.DeleteRequest) (int64, error)
+	// Resolve returns the present state of a client; NotFound if there is none.
+	Resolve(ctx context.Context, domain, clientID string) (*configv1.Application, error)
 }
 
 // Clients are told of what this gateway has changed, before the stream brings it; *domain.Set is one.
 type Clients interface {
 	Learn(app *configv1.Application)
 	Forget(domain, id string, revision int64)
+	// Domain returns what is served now; nil if there is none with that identifier.
+	Domain(id string) *domain.Domain
 }
 
-// Options are what the endpoint works with. All are required.
+// Fetcher fetches what metadata name; *outbound.Client is one.
+type Fetcher interface {
+	Get(ctx context.Context, address string, l outbound.Limits) (*outbound.Answer, error)
+}
+
+// Secrets checks client secrets; *secret.Hasher is one.
+type Secrets interface {
+	Verify(ctx context.Context, encoded, password string) (ok, rehash bool, err error)
+}
+
+// Options are what the endpoint works with. All are required but Fetch: without it nothing can be fetched.
 type Options struct {
 	Verifier   *tokens.Verifier
 	Holders    *possession.Verifier
 	Management Management
 	Clients    Clients
+	Fetch      Fetcher
+	Secrets    Secrets
 	Now        func() time.Time
 }
 
@@ -63,7 +82,11 @@ func New(o Options) *Handler { return &Handler{o} }
 func (h *Handler) Routes() []endpoint.Route {
 	return []endpoint.Route{
 		{Name: "register", Path: path, Post: h.create, Errors: endpoint.ErrorChallenge, CORS: true},
-		{Name: "registration", Path: path + "/*", Get: h.read, Delete: h.delete, Errors: endpoint.ErrorChallenge, CORS: true},
+		{
+			Name: "registration", Path: path + "/*", Get: h.read, Put: h.overwrite, Patch: h.patch, Delete: h.delete, Post: h.renew,
+			Errors: endpoint.ErrorChallenge, CORS: true,
+		},
+		{Name: "register_templates", Path: path + "_templates", Get: h.templates, Errors: endpoint.ErrorJSON, CORS: true},
 	}
 }
 
@@ -76,32 +99,46 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	if err := check(&request{domain: d.Core, meta: meta, administrator: administrator}); err != nil {
+	asked := &registrationv1.CreateRequest{
+		Domain: d.ID, Issuer: d.Issuer, RegistrationEndpoint: d.Base + path,
+		Administrator: administrator != "", Caller: administrator,
+	}
+	if d.Registration.GetClientTemplateEnabled() && meta.Given["software_id"] == clientmeta.Value {
+		asked.Template, asked.Given = meta.OAuth.GetSoftwareId(), meta.Given.Names()
+		if asked.Template == "" {
+			return oauth2.InvalidClientMetadata.Errorf("No template found for software_id ")
+		}
+	} else {
+		meta.Complete(d.Profile.DefaultAuthMethod())
+	}
+	q := &request{
+		Context: r.Context(), domain: d.Core, profile: d.Profile, fetch: h.Fetch, administrator: administrator != "",
+		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "",
+	}
+	if err := check(q); err != nil {
 		return err
 	}
-	meta.Complete()
-	made, err := h.Management.Create(r.Context(), &registrationv1.CreateRequest{
-		Domain: d.ID,
-		Application: &configv1.Application{
-			Domain:   d.ID,
-			Name:     meta.OAuth.GetClientName(),
-			Settings: &configv1.ApplicationSettings{Oauth: meta.OAuth},
-		},
-		Issuer:               d.Issuer,
-		RegistrationEndpoint: d.Base + path,
-		Administrator:        administrator,
-	})
+	asked.Application = &configv1.Application{
+		Domain: d.ID, Name: q.oauth.GetClientName(), Settings: &configv1.ApplicationSettings{Oauth: q.oauth},
+	}
+	made, err := h.Management.Create(r.Context(), asked)
 	if err != nil {
 		return translate(err)
 	}
 	app := made.GetApplication()
 	h.Clients.Learn(app)
 	observe.Annotate(r.Context(), slog.String("client_id", app.GetSettings().GetOauth().GetClientId()))
-	return respond(w, http.StatusCreated, app, prototree.Object{
-		"client_secret":             made.GetClientSecret(),
-		"registration_access_token": made.GetRegistrationAccessToken(),
+	once := registered(app, made.GetRegistrationAccessToken())
+	once["client_secret"] = made.GetClientSecret()
+	return respond(w, http.StatusCreated, app, once)
+}
+
+// registered are the members by which a client manages its registration: both or none of them are told (RFC 7592 §3).
+func registered(app *configv1.Application, token string) prototree.Object {
+	return prototree.Object{
+		"registration_access_token": token,
 		"registration_client_uri":   app.GetSettings().GetOauth().GetRegistrationClientUri(),
-	})
+	}
 }
 
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
@@ -109,7 +146,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	if err != nil {
 		return err
 	}
-	return respond(w, http.StatusOK, who.target.Application, nil)
+	var again prototree.Object
+	if who.token != "" && who.target.Profile.ShowsRegistration {
+		again = registered(who.target.Application, who.token)
+	}
+	return respond(w, http.StatusOK, who.target.Application, again)
 }
 
 // delete ends a client. Its tokens and grants die with it: whatever looks at them finds no client behind them.
@@ -119,7 +160,7 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		return err
 	}
 	revision, err := h.Management.Delete(r.Context(), &registrationv1.DeleteRequest{
-		Domain: d.ID, ClientId: who.target.ClientID, RegistrationAccessTokenHash: who.tokenHash,
+		Domain: d.ID, ClientId: who.target.ClientID, RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
 	})
 	if err != nil {
 		return who.translate(err)
@@ -131,31 +172,6 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	return nil
 }
 
-// decode reads the body of a registration. A body without a Content-Type counts as JSON.
-func decode(w http.ResponseWriter, r *http.Request) (clientmeta.Metadata, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("The request body is larger than %d bytes", tooLarge.Limit).WithCause(err)
-	case err != nil:
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("The request body cannot be read").WithCause(err)
-	}
-	meta, err := clientmeta.Decode(body)
-	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("Unsupported Content-Type")
-	}
-	return meta, err
-}
-
-func isJSON(contentType string) bool {
-	if contentType == "" {
-		return true
-	}
-	kind, _, _ := mime.ParseMediaType(contentType)
-	return kind == "application/json"
-}
-
 // respond answers a client in the form of RFC 7591 §3.2.1, with members that are shown this once.
 func respond(w http.ResponseWriter, status int, app *configv1.Application, once prototree.Object) error {
 	tree, err := clientmeta.Encode(app)
@@ -165,13 +181,22 @@ func respond(w http.ResponseWriter, status int, app *configv1.Application, once 
 	for name, v := range once {
 		tree[name] = v
 	}
+	body, err := indented(tree)
+	if err != nil {
+		return err
+	}
+	endpoint.JSON(w, status, body)
+	return nil
+}
+
+// indented writes a value for programs and for people.
+func indented(v any) ([]byte, error) {
 	var body bytes.Buffer
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(tree); err != nil {
-		return err
+	if err := e.Encode(v); err != nil {
+		return nil, err
 	}
-	endpoint.JSON(w, status, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
-	return nil
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }

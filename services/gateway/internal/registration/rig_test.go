@@ -3,6 +3,7 @@ package registration_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -19,11 +20,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -52,12 +55,24 @@ type rig struct {
 	now        time.Time
 	key        *jose.Key
 	revision   int64
+	web        web
+}
+
+// web is what can be fetched, by address.
+type web map[string]string
+
+func (w web) Get(_ context.Context, address string, _ outbound.Limits) (*outbound.Answer, error) {
+	body, there := w[address]
+	if !there {
+		return nil, &outbound.Error{Host: address, Reason: outbound.ReasonConnect, Err: errors.New("nobody listens")}
+	}
+	return &outbound.Answer{Status: http.StatusOK, Body: []byte(body)}, nil
 }
 
 // newRig serves the domain /acme with dynamic registration under the given settings.
 func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 	t.Helper()
-	rg := &rig{TB: t, now: time.Unix(1_800_000_000, 0), revoked: &revoked{jtis: map[string]bool{}}}
+	rg := &rig{TB: t, now: time.Unix(1_800_000_000, 0), revoked: &revoked{jtis: map[string]bool{}}, web: web{}}
 	key, err := jose.GenerateKey(jose.ES256, "k1")
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +106,7 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 		&configv1.Certificate{Id: "cert", Domain: acme, Name: "Default", System: true, Kid: "k1", Algorithm: "ES256", PrivateKey: der},
 	)
 	h := registration.New(registration.Options{
-		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Now: clock,
+		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
 	})
 	rg.handler = router.New(router.Options{
 		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),
@@ -213,7 +228,7 @@ func (rg *rig) do(method, path, body string, header ...string) answer {
 		rg.Fatal(err)
 	}
 	a := answer{status: got.StatusCode, header: got.Header, text: string(text)}
-	if len(text) > 0 {
+	if len(text) > 0 && text[0] != '[' {
 		decoder := json.NewDecoder(strings.NewReader(a.text))
 		decoder.UseNumber()
 		if err := decoder.Decode(&a.body); err != nil {
@@ -258,6 +273,8 @@ type management struct {
 	revision int64
 	// asked is the last request to create, refusal what is answered instead.
 	asked   *registrationv1.CreateRequest
+	updated *registrationv1.UpdateRequest
+	renewed *registrationv1.RenewSecretRequest
 	refusal error
 }
 
@@ -311,6 +328,62 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	return &registrationv1.CreateResponse{
 		Application: proto.CloneOf(app), ClientSecret: plain, RegistrationAccessToken: token,
 	}, nil
+}
+
+// current returns a client that the caller may change; its errors are management's.
+func (m *management) current(domainID, clientID, hash string) (*configv1.Application, error) {
+	app := m.clients[clientID]
+	switch {
+	case m.refusal != nil:
+		return nil, m.refusal
+	case app == nil || app.GetDomain() != domainID:
+		return nil, fault.NotFoundf("client %q", clientID)
+	case hash != "" && hash != app.GetSettings().GetOauth().GetRegistrationAccessTokenHash():
+		return nil, fault.Deniedf("superseded")
+	}
+	return proto.CloneOf(app), nil
+}
+
+// store keeps a changed client and gives it a new registration access token.
+func (m *management) store(app *configv1.Application, issuer string) string {
+	m.revision++
+	app.Revision, app.UpdatedAt = m.revision, timestamppb.New(m.now())
+	token := m.sign(issuer, app.GetDomain(), app.GetSettings().GetOauth().GetClientId(), nil)
+	app.Settings.Oauth.RegistrationAccessTokenHash = secret.HashToken(token)
+	m.clients[app.GetSettings().GetOauth().GetClientId()] = app
+	return token
+}
+
+func (m *management) Update(_ context.Context, r *registrationv1.UpdateRequest) (*registrationv1.UpdateResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.updated = proto.CloneOf(r)
+	app, err := m.current(r.GetDomain(), r.GetClientId(), r.GetRegistrationAccessTokenHash())
+	if err == nil && app.GetRevision() != r.GetRevision() {
+		err = fault.Stalef("changed since")
+	}
+	if err != nil {
+		return nil, fault.ToGRPC(err)
+	}
+	asked := r.GetApplication().GetSettings().GetOauth()
+	clientmeta.Overlay(app.Settings.Oauth, asked, nil)
+	app.Settings.Oauth.ScopeSettings, app.Settings.Oauth.StandardScopes = asked.GetScopeSettings(), asked.GetStandardScopes()
+	token := m.store(app, r.GetIssuer())
+	return &registrationv1.UpdateResponse{Application: proto.CloneOf(app), RegistrationAccessToken: token}, nil
+}
+
+func (m *management) RenewSecret(_ context.Context, r *registrationv1.RenewSecretRequest) (*registrationv1.RenewSecretResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.renewed = proto.CloneOf(r)
+	app, err := m.current(r.GetDomain(), r.GetClientId(), r.GetRegistrationAccessTokenHash())
+	if err != nil {
+		return nil, fault.ToGRPC(err)
+	}
+	plain := secret.NewToken()
+	app.Secrets = []*configv1.ClientSecret{{Id: "s", Name: "Default", Hash: secret.Generated(plain)}}
+	token := m.store(app, r.GetIssuer())
+	return &registrationv1.RenewSecretResponse{Application: proto.CloneOf(app), ClientSecret: plain, RegistrationAccessToken: token}, nil
 }
 
 func (m *management) Delete(_ context.Context, r *registrationv1.DeleteRequest) (*registrationv1.DeleteResponse, error) {

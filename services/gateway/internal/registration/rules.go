@@ -1,30 +1,63 @@
 package registration
 
 import (
+	"context"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
 // request is what rules look at. They may complete its metadata.
 type request struct {
-	domain        *domain.Core
-	meta          clientmeta.Metadata
+	context.Context
+	domain *domain.Core
+	// profile is that of the client, or of the domain for a new one.
+	profile       *profile.Profile
+	fetch         Fetcher
 	administrator bool
+	// oauth are the metadata as they are to be stored, given and scope what the body had of them.
+	oauth *configv1.OAuthSettings
+	given clientmeta.Members
+	scope []string
+	// stored are the metadata that there are; nil for a new client. Merge says that what the body does not have stays,
+	// template that it is a template's.
+	stored   *configv1.OAuthSettings
+	merge    bool
+	template bool
 }
 
-// rules are the rules of registration; the first one that is broken is the answer. Management checks afterwards what
-// holds for every application: redirect URIs, grants that fit together, scopes that exist, methods of authentication.
+// decides reports whether a request says something about any of these members. One that is not merged into anything decides
+// all of them.
+func (r *request) decides(names ...string) bool {
+	return !r.merge || slices.ContainsFunc(names, r.given.Has)
+}
+
+// rules are the rules of registration; the first one that is broken is the answer. A key set by value was read with the
+// body. Management checks afterwards what holds for every application: redirect URIs, grants that fit together, scopes that
+// exist, methods of authentication, the security profile.
 var rules = []func(*request) error{
 	redirectURIsGiven,
 	scopes,
 	grantTypes,
 	responseTypes,
-	idTokenSigning,
+	subjectType,
+	requestURIs,
+	sectorIdentifier,
+	keySets,
+	userinfoAlgorithms,
+	idTokenAlgorithms,
+	certificateMembers,
+	selfSigned,
+	authorizationAlgorithms,
+	requestObjectAlgorithms,
+	backchannelAuthentication,
+	initiateLogin,
 	pages,
 	administrativeScopes,
 }
@@ -38,43 +71,110 @@ func check(r *request) error {
 	return nil
 }
 
+func refuse(format string, args ...any) error {
+	return oauth2.InvalidClientMetadata.Errorf(format, args...)
+}
+
 // redirectURIsGiven wants the member to be there, be it empty or null: a client without one says so.
 func redirectURIsGiven(r *request) error {
-	if !r.meta.Given.Has("redirect_uris") {
+	if !r.merge && !r.template && !r.given.Has("redirect_uris") {
 		return oauth2.InvalidRedirectURI.Errorf("Missing or invalid redirect_uris.")
 	}
 	return nil
 }
 
 func grantTypes(r *request) error {
-	if !r.meta.Given.Has("grant_types") {
+	if !r.given.Has("grant_types") {
 		return nil
 	}
-	grants := r.meta.OAuth.GetGrantTypes()
+	grants := r.oauth.GetGrantTypes()
 	unknown := func(g string) bool { return !clientmeta.KnownGrantType(g) }
 	if len(grants) == 0 || slices.ContainsFunc(grants, unknown) {
-		return oauth2.InvalidClientMetadata.Errorf("Missing or invalid grant type.")
+		return refuse("Missing or invalid grant type.")
 	}
 	return nil
 }
 
 // responseTypes brings the words of each one into their usual order, which has no meaning (RFC 6749 §3.1.1).
 func responseTypes(r *request) error {
-	for i, t := range r.meta.OAuth.GetResponseTypes() {
+	for i, t := range r.oauth.GetResponseTypes() {
 		known, ok := oauth2.ParseResponseType(t)
 		if !ok {
-			return oauth2.InvalidClientMetadata.Errorf("Invalid response type.")
+			return refuse("Invalid response type.")
 		}
-		r.meta.OAuth.ResponseTypes[i] = string(known)
+		r.oauth.ResponseTypes[i] = string(known)
 	}
 	return nil
 }
 
-// idTokenSigning accepts the algorithms for which the domain has a key, the ones that discovery lists.
-func idTokenSigning(r *request) error {
-	alg := r.meta.OAuth.GetIdTokenSignedResponseAlg()
-	if alg != "" && !slices.Contains(r.domain.Keys.Algorithms(), jose.Algorithm(alg)) {
-		return oauth2.InvalidClientMetadata.Errorf("Unsupported id_token signing algorithm")
+func subjectType(r *request) error {
+	if t := r.oauth.GetSubjectType(); t != "" && t != "public" && t != domain.SubjectPairwise {
+		return refuse("Unsupported subject type")
+	}
+	return nil
+}
+
+func requestURIs(r *request) error {
+	for _, uri := range r.oauth.GetRequestUris() {
+		if !onTheWeb(uri) {
+			return refuse("request_uris: %s is not valid.", uri)
+		}
+	}
+	return nil
+}
+
+// certificateMembers wants exactly one way to recognise the certificate of a client that authenticates by one (RFC 8705
+// §2.1.2), and takes the ways away from others: nothing would look at them.
+func certificateMembers(r *request) error {
+	o := r.oauth
+	members := []*string{
+		&o.TlsClientAuthSubjectDn, &o.TlsClientAuthSanDns, &o.TlsClientAuthSanUri, &o.TlsClientAuthSanIp, &o.TlsClientAuthSanEmail,
+	}
+	if o.GetTokenEndpointAuthMethod() != string(oauth2.AuthTLS) {
+		if !r.template || r.given.Has("token_endpoint_auth_method") {
+			for _, m := range members {
+				*m = ""
+			}
+		}
+		return nil
+	}
+	given := 0
+	for _, m := range members {
+		if *m != "" {
+			given++
+		}
+	}
+	switch {
+	case given == 0 && !r.template:
+		return refuse("Missing TLS parameter for tls_client_auth.")
+	case given > 1:
+		return refuse("The tls_client_auth must use exactly one of the TLS parameters.")
+	}
+	return nil
+}
+
+func selfSigned(r *request) error {
+	o := r.oauth
+	if o.GetTokenEndpointAuthMethod() == string(oauth2.AuthSelfSignedTLS) && o.GetJwks() == nil && o.GetJwksUri() == "" {
+		return refuse("The self_signed_tls_client_auth requires at least a jwks or a valid jwks_uri.")
+	}
+	return nil
+}
+
+func backchannelAuthentication(r *request) error {
+	if slices.ContainsFunc(r.oauth.GetGrantTypes(), func(g string) bool {
+		base, _, _ := strings.Cut(g, "~")
+		return base == string(oauth2.GrantCIBA)
+	}) {
+		return refuse("CIBA flow not supported")
+	}
+	return nil
+}
+
+func initiateLogin(r *request) error {
+	uri := r.oauth.GetInitiateLoginUri()
+	if u, err := url.Parse(uri); uri != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "") {
+		return refuse("Scheme must be https for initiate_login_uri : %s", uri)
 	}
 	return nil
 }
@@ -82,7 +182,7 @@ func idTokenSigning(r *request) error {
 // pages wants pages that people are sent to, and pictures they are shown, to be on the web: a script in the place of an
 // address would run on the gateway's own pages.
 func pages(r *request) error {
-	o := r.meta.OAuth
+	o := r.oauth
 	for _, m := range []struct{ name, value string }{
 		{"logo_uri", o.GetLogoUri()},
 		{"client_uri", o.GetClientUri()},
@@ -90,7 +190,7 @@ func pages(r *request) error {
 		{"tos_uri", o.GetTosUri()},
 	} {
 		if m.value != "" && !onTheWeb(m.value) {
-			return oauth2.InvalidClientMetadata.Errorf("%s: %s is not valid.", m.name, m.value)
+			return refuse("%s: %s is not valid.", m.name, m.value)
 		}
 	}
 	return nil

@@ -98,6 +98,22 @@ func (r *Registration) Create(ctx context.Context, request *registrationv1.Creat
 	return answer, translate(err, r.failed)
 }
 
+// Update gives a client other metadata. A client that has changed since is fault.Stale, otherwise as for Create and Delete.
+func (r *Registration) Update(ctx context.Context, request *registrationv1.UpdateRequest) (*registrationv1.UpdateResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
+	defer cancel()
+	answer, err := r.client.Update(ctx, request)
+	return answer, translate(err, r.failed)
+}
+
+// RenewSecret gives a client another secret. Errors are as for Delete.
+func (r *Registration) RenewSecret(ctx context.Context, request *registrationv1.RenewSecretRequest) (*registrationv1.RenewSecretResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := r.client.RenewSecret(ctx, request)
+	return answer, translate(err, r.failed)
+}
+
 // Delete removes a client and returns the revision of the deletion. An unknown client is fault.NotFound, a superseded
 // registration access token fault.Denied.
 func (r *Registration) Delete(ctx context.Context, request *registrationv1.DeleteRequest) (int64, error) {

@@ -62,6 +62,14 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	return answer(m, r, &registrationv1.CreateResponse{ClientSecret: "s"})
 }
 
+func (m *management) Update(_ context.Context, r *registrationv1.UpdateRequest) (*registrationv1.UpdateResponse, error) {
+	return answer(m, r, &registrationv1.UpdateResponse{RegistrationAccessToken: "t"})
+}
+
+func (m *management) RenewSecret(_ context.Context, r *registrationv1.RenewSecretRequest) (*registrationv1.RenewSecretResponse, error) {
+	return answer(m, r, &registrationv1.RenewSecretResponse{ClientSecret: "s"})
+}
+
 func (m *management) Delete(_ context.Context, r *registrationv1.DeleteRequest) (*registrationv1.DeleteResponse, error) {
 	return answer(m, r, &registrationv1.DeleteResponse{Revision: 7})
 }
@@ -118,6 +126,12 @@ func TestCalls(t *testing.T) {
 			&directoryv1.SaveConsentsRequest{Domain: "d", User: "u", ClientId: "web", Consents: []*directoryv1.Consent{{Scope: "read"}}}},
 		{"Create", func() (any, error) { return r.Create(t.Context(), &registrationv1.CreateRequest{Domain: "d"}) }, &registrationv1.CreateResponse{ClientSecret: "s"},
 			&registrationv1.CreateRequest{Domain: "d"}},
+		{"Update", func() (any, error) { return r.Update(t.Context(), &registrationv1.UpdateRequest{Domain: "d"}) }, &registrationv1.UpdateResponse{RegistrationAccessToken: "t"},
+			&registrationv1.UpdateRequest{Domain: "d"}},
+		{"RenewSecret", func() (any, error) {
+			return r.RenewSecret(t.Context(), &registrationv1.RenewSecretRequest{Domain: "d"})
+		}, &registrationv1.RenewSecretResponse{ClientSecret: "s"},
+			&registrationv1.RenewSecretRequest{Domain: "d"}},
 		{"Delete", func() (any, error) { return r.Delete(t.Context(), &registrationv1.DeleteRequest{Domain: "d"}) }, int64(7), &registrationv1.DeleteRequest{Domain: "d"}},
 		{"Resolve", func() (any, error) { return r.Resolve(t.Context(), "d", "web") }, &configv1.Application{Id: "a"}, &registrationv1.ResolveRequest{Domain: "d", ClientId: "web"}},
 	}

@@ -137,7 +137,7 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	byDefault(&a.Settings.Advanced.FlowsInherited, true)
 	inheritByDefault(a.Settings)
 	oauth := a.Settings.Oauth
-	if old.GetId() != "" && !s.SecretChange {
+	if old.GetId() != "" && !s.SecretChange && !s.Registering {
 		if a.GetName() != old.GetName() {
 			oauth.ClientName = a.GetName()
 		}
@@ -190,5 +190,6 @@ func secondsByDefault(p *int32, value int32) {
 
 func applicationCompanions(_ context.Context, s *Scene, _, a *configv1.Application) ([]resource.Resource, error) {
 	o := a.GetSettings().GetOauth()
-	return companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg())
+	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg())
+	return append(made, s.Along...), err
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
@@ -136,12 +138,13 @@ var knownGrantTypes = []string{
 	"urn:ietf:params:oauth:grant-type:uma-ticket",
 }
 
-func checkGrantTypes(_ *Scene, _, a *configv1.Application) error {
+func checkGrantTypes(s *Scene, old, a *configv1.Application) error {
 	refuse := func(path string) error {
 		return fault.Invalidf("Missing or invalid grant type.").At(path, "is missing or no known grant type")
 	}
 	grants := a.GetSettings().GetOauth().GetGrantTypes()
-	if len(grants) == 0 {
+	// A client that registered without response types may have no grant types left; other changes are possible all the same.
+	if len(grants) == 0 && !(s.Registering && old.GetId() != "" && len(old.GetSettings().GetOauth().GetGrantTypes()) == 0) {
 		return refuse(oauthPath + "grantTypes")
 	}
 	for i, g := range grants {
@@ -226,9 +229,9 @@ func checkAuthMethod(s *Scene, _, a *configv1.Application) error {
 	oauth := a.GetSettings().GetOauth()
 	const path = oauthPath + "tokenEndpointAuthMethod"
 	name := oauth.GetTokenEndpointAuthMethod()
-	methods := s.Served
-	if methods == nil {
-		methods = oauth2.AuthMethods()
+	methods := oauth2.AuthMethods()
+	if s.Registering {
+		methods = servedMethods()
 	}
 	switch method := oauth2.AuthMethod(name); {
 	case name == "":
@@ -242,6 +245,13 @@ func checkAuthMethod(s *Scene, _, a *configv1.Application) error {
 	}
 	return nil
 }
+
+// servedMethods are the methods of client authentication that wait for nothing.
+var servedMethods = sync.OnceValue(func() []oauth2.AuthMethod {
+	f := (&configv1.OAuthSettings{}).ProtoReflect().Descriptor().Fields().ByName("token_endpoint_auth_method")
+	waiting := prototree.MarksOf(f).WaitingValues
+	return slices.DeleteFunc(oauth2.AuthMethods(), func(m oauth2.AuthMethod) bool { return slices.Contains(waiting, string(m)) })
+})
 
 // listed writes names one after the other.
 func listed[S ~string](names []S) string {

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -21,6 +22,10 @@ type Registration struct {
 	Endpoint string
 	// Administrator says that the caller held `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool
+	// Template is the application whose copy the client becomes, nil for none, and Given the registered names of what the
+	// request carried; the rest is the template's. It is not changed.
+	Template *configv1.Application
+	Given    []string
 }
 
 const unknownClient = "Unknown Client"
@@ -34,35 +39,34 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	}
 	ensure(&a.Settings)
 	ensure(&a.Settings.Oauth)
-	oauth := a.Settings.Oauth
-	if !r.Administrator {
-		for i, setting := range oauth.GetScopeSettings() {
-			if slices.Contains(administrativeScopes, setting.GetScope()) {
-				return nil, Issued{}, invalidScope(i, setting.GetScope())
-			}
-		}
+	if r.Template != nil {
+		a = fromTemplate(r.Template, a, r.Given)
 	}
+	if err := administered(r.Administrator, nil, a.Settings.Oauth); err != nil {
+		return nil, Issued{}, err
+	}
+	s.Registering = true
 
-	s.Served = []oauth2.AuthMethod{oauth2.AuthBasic, oauth2.AuthPost, oauth2.AuthNone}
-
-	enabled := true
+	oauth, enabled := a.Settings.Oauth, true
 	a.Id, a.Enabled, a.Template = secret.NewID(), &enabled, false
 	a.Secrets, a.SecretSettings = nil, nil
 	oauth.ClientId = secret.NewID()
 	oauth.ClientIdIssuedAt = timestamppb.New(s.Now.Truncate(1e9))
-	oauth.RegistrationClientUri = strings.TrimRight(r.Endpoint, "/") + "/" + oauth.ClientId
+	oauth.RegistrationClientUri = clientURI(r.Endpoint, oauth.ClientId)
 	oauth.RegistrationAccessTokenHash = ""
 
-	textByDefault(&oauth.ClientName, unknownClient)
+	oauth.ClientName = clientName(oauth)
 	a.Name = oauth.ClientName
 	textByDefault(&oauth.ApplicationType, "web")
 	textByDefault(&oauth.TokenEndpointAuthMethod, string(profileOf(s.Domain, a).DefaultAuthMethod()))
 	if len(oauth.GetGrantTypes()) == 0 && len(oauth.GetResponseTypes()) == 0 {
 		correspond(oauth)
 	}
-	a.Type = derivedType(oauth)
+	if r.Template == nil || derives(r.Template.GetSettings().GetOauth(), oauth) {
+		a.Type = derivedType(oauth)
+	}
 
-	if len(a.GetIdentityProviders()) == 0 {
+	if len(a.GetIdentityProviders()) == 0 && r.Template == nil {
 		if first := firstProvider(s.Providers); first != "" {
 			a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: first, Priority: -1}}
 		}
@@ -74,6 +78,96 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	}
 	plain, err := firstSecret(ctx, s, a, "")
 	return a, Issued{ClientSecret: plain}, err
+}
+
+// Reregistered gives an application the client metadata and scopes of another one, and changes nothing else of it. The
+// type follows what it is derived from.
+func Reregistered(s *Scene, a *configv1.Application, r Registration) error {
+	asked := r.Application.GetSettings().GetOauth()
+	if asked == nil {
+		asked = &configv1.OAuthSettings{}
+	}
+	ensure(&a.Settings)
+	ensure(&a.Settings.Oauth)
+	oauth := a.Settings.Oauth
+	if err := administered(r.Administrator, oauth, asked); err != nil {
+		return err
+	}
+	s.Registering = true
+	before := copyOf(oauth)
+	clientmeta.Overlay(oauth, asked, nil)
+	oauth.ScopeSettings, oauth.StandardScopes = copyOf(asked).GetScopeSettings(), asked.GetStandardScopes()
+	oauth.ClientName = clientName(oauth)
+	if oauth.GetClientName() != before.GetClientName() {
+		a.Name = oauth.ClientName
+	}
+	textByDefault(&oauth.ApplicationType, "web")
+	textByDefault(&oauth.TokenEndpointAuthMethod, string(profileOf(s.Domain, a).DefaultAuthMethod()))
+	if derives(before, oauth) {
+		a.Type = derivedType(oauth)
+	}
+	oauth.RegistrationClientUri = clientURI(r.Endpoint, oauth.GetClientId())
+	return nil
+}
+
+// RenewRegisteredSecret replaces the value of the secret that registration gave out, the application's first, and returns
+// it in plain.
+func RenewRegisteredSecret(ctx context.Context, s *Scene, a *configv1.Application, endpoint string) (string, error) {
+	s.SecretChange = true
+	a.Settings.Oauth.RegistrationClientUri = clientURI(endpoint, ClientID(a))
+	if len(a.GetSecrets()) == 0 {
+		return firstSecret(ctx, s, a, "")
+	}
+	_, plain, err := RenewSecret(s, a, a.GetSecrets()[0].GetId())
+	return plain, err
+}
+
+// administered refuses administrative scopes that an application did not have before, unless an administrator asks.
+func administered(administrator bool, had, asked *configv1.OAuthSettings) error {
+	for i, setting := range asked.GetScopeSettings() {
+		key := setting.GetScope()
+		if !administrator && slices.Contains(administrativeScopes, key) &&
+			!slices.ContainsFunc(had.GetScopeSettings(), func(s *configv1.ScopeSetting) bool { return s.GetScope() == key }) {
+			return invalidScope(i, key)
+		}
+	}
+	return nil
+}
+
+// fromTemplate copies a template, except what belongs to one client alone, and gives the copy what a request carried.
+func fromTemplate(template, asked *configv1.Application, given []string) *configv1.Application {
+	a := copyOf(template)
+	ensure(&a.Settings)
+	ensure(&a.Settings.Oauth)
+	a.Revision, a.CreatedAt, a.UpdatedAt, a.TokensValidFrom = 0, nil, nil, nil
+	oauth := a.Settings.Oauth
+	oauth.ClientName, oauth.RedirectUris, oauth.SectorIdentifierUri = "", nil, ""
+	oauth.Jwks, oauth.JwksUri = nil, ""
+	oauth.ClientSecretExpiresAt = nil
+	if given == nil {
+		given = []string{}
+	}
+	clientmeta.Overlay(oauth, asked.GetSettings().GetOauth(), given)
+	if slices.Contains(given, "scope") {
+		oauth.ScopeSettings = copyOf(asked).GetSettings().GetOauth().GetScopeSettings()
+		oauth.StandardScopes = asked.GetSettings().GetOauth().GetStandardScopes()
+	}
+	return a
+}
+
+// derives reports whether two states of a client differ in what its type is derived from.
+func derives(old, fresh *configv1.OAuthSettings) bool {
+	return old.GetApplicationType() != fresh.GetApplicationType() || !slices.Equal(old.GetGrantTypes(), fresh.GetGrantTypes()) ||
+		!slices.Equal(old.GetResponseTypes(), fresh.GetResponseTypes())
+}
+
+func clientURI(endpoint, clientID string) string { return strings.TrimRight(endpoint, "/") + "/" + clientID }
+
+func clientName(o *configv1.OAuthSettings) string {
+	if strings.TrimSpace(o.GetClientName()) == "" {
+		return unknownClient
+	}
+	return o.GetClientName()
 }
 
 func textByDefault(p *string, value string) {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
@@ -32,9 +32,12 @@ type Scene struct {
 	Fresh, Made map[string]string
 	// Applications are those of the domain, where a change of the domain has to look at them.
 	Applications []*configv1.Application
-	// Served are the methods of client authentication that an application may choose; nil means all there are. A client
-	// that registers itself relies on what it is told, so it is given no method that waits for its implementation.
-	Served []oauth2.AuthMethod
+	// Registering says that a client registers itself, or changes its registration: its response types stay as they are, its
+	// name follows its metadata, and it is given no method of authentication that waits for its implementation, because it
+	// relies on what it is told.
+	Registering bool
+	// Along are copies of what a template has, which come into being with the application that is made of it.
+	Along []resource.Resource
 	// MayAdminister says that whoever asks for the change may give administrative scopes to applications: an operator who may
 	// change the domain. Gateways and the service itself have rules of their own.
 	MayAdminister bool

@@ -6,7 +6,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
@@ -73,41 +72,4 @@ func (e *Editor) DeleteSecret(ctx context.Context, at Place, id, secretID string
 		return catalog.RemoveSecret(a, secretID)
 	})
 	return err
-}
-
-// Registration is a request of dynamic client registration, and how to make the client's access token.
-type Registration struct {
-	Domain string
-	catalog.Registration
-	// Token makes the registration access token of the completed application, signed by its certificate, which may be
-	// nil. Only its hash is kept.
-	Token func(a *configv1.Application, certificate *configv1.Certificate) (string, error)
-}
-
-// RegistrationSecrets are plain values that are shown once.
-type RegistrationSecrets struct {
-	ClientSecret string
-	Token        string
-}
-
-// Register stores a client that registered itself (RFC 7591).
-func (e *Editor) Register(ctx context.Context, r Registration) (*configv1.Application, RegistrationSecrets, error) {
-	var token string
-	a, issued, err := create(ctx, e, catalog.Applications, Place{Domain: r.Domain}, Registered,
-		func(ctx context.Context, s *catalog.Scene) (*configv1.Application, catalog.Issued, error) {
-			a, issued, err := catalog.Registered(ctx, s, r.Registration)
-			if err != nil || r.Token == nil {
-				return a, issued, err
-			}
-			a.Domain = r.Domain
-			if token, err = r.Token(a, s.Signing(a.GetCertificate())); err != nil {
-				return nil, catalog.Issued{}, err
-			}
-			a.Settings.Oauth.RegistrationAccessTokenHash = secret.HashToken(token)
-			return a, issued, nil
-		})
-	if err != nil {
-		return nil, RegistrationSecrets{}, err
-	}
-	return a, RegistrationSecrets{ClientSecret: issued.ClientSecret, Token: token}, nil
 }

@@ -15,6 +15,7 @@ const (
 	SecretRenewed Action = "renew_secret"
 	SecretDeleted Action = "delete_secret"
 	Registered    Action = "register"
+	Reregistered  Action = "update_registration"
 	Rotated       Action = "rotate"
 	Restored      Action = "restore"
 )

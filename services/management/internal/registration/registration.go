@@ -86,22 +86,110 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	if !r.GetAdministrator() && !settings.GetOpenDynamicClientRegistrationEnabled() {
 		return nil, errForbidden
 	}
-	ctx = audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient})
-	app, made, err := s.editor.Register(ctx, editor.Registration{
-		Domain: r.GetDomain(),
-		Registration: catalog.Registration{
-			Application: r.GetApplication(), Endpoint: r.GetRegistrationEndpoint(), Administrator: r.GetAdministrator(),
-		},
-		Token: func(app *configv1.Application, cert *configv1.Certificate) (string, error) {
-			return accessToken(r.GetIssuer(), app, cert, s.now())
-		},
-	})
+	if r.GetTemplate() != "" && !settings.GetClientTemplateEnabled() {
+		return nil, errForbidden
+	}
+	asked := s.asked(r.GetDomain(), r.GetIssuer(), r.GetRegistrationEndpoint())
+	asked.Application, asked.Administrator = r.GetApplication(), r.GetAdministrator()
+	asked.TemplateID, asked.Given = r.GetTemplate(), r.GetGiven()
+	app, made, err := s.editor.Register(as(ctx, r.GetCaller()), asked)
 	if err != nil {
 		return nil, err
 	}
 	return &registrationv1.CreateResponse{
 		Application: app, ClientSecret: made.ClientSecret, RegistrationAccessToken: made.Token,
 	}, nil
+}
+
+// asked is a request to the editor, with the way to make the client's registration access token.
+func (s *Server) asked(domain, issuer, endpoint string) editor.Registration {
+	return editor.Registration{
+		Domain:       domain,
+		Registration: catalog.Registration{Endpoint: endpoint},
+		Token: func(app *configv1.Application, cert *configv1.Certificate) (string, error) {
+			return accessToken(issuer, app, cert, s.now())
+		},
+	}
+}
+
+// as says that a client acts; it has no name where anybody may register.
+func as(ctx context.Context, clientID string) context.Context {
+	return audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient, ID: clientID, Name: clientID})
+}
+
+// Update implements registrationv1.RegistrationServiceServer. A token that is not the client's current one is
+// PERMISSION_DENIED; a revision that is not, ABORTED.
+func (s *Server) Update(ctx context.Context, r *registrationv1.UpdateRequest) (*registrationv1.UpdateResponse, error) {
+	if err := checkUpdate(r); err != nil {
+		return nil, s.fail(ctx, "Update", r.GetDomain(), err)
+	}
+	app, made, err := s.change(ctx, r, func(ctx context.Context, id string, asked editor.Registration) (*configv1.Application, editor.RegistrationSecrets, error) {
+		asked.Application, asked.Seen = r.GetApplication(), r.GetRevision()
+		return s.editor.Reregister(ctx, id, asked)
+	})
+	if err != nil {
+		return nil, s.fail(ctx, "Update", r.GetDomain(), err)
+	}
+	return &registrationv1.UpdateResponse{Application: app, RegistrationAccessToken: made.Token}, nil
+}
+
+// RenewSecret implements registrationv1.RegistrationServiceServer. A token that is not the client's current one is
+// PERMISSION_DENIED.
+func (s *Server) RenewSecret(ctx context.Context, r *registrationv1.RenewSecretRequest) (*registrationv1.RenewSecretResponse, error) {
+	app, made, err := s.change(ctx, r, s.editor.RenewRegistration)
+	if err != nil {
+		return nil, s.fail(ctx, "RenewSecret", r.GetDomain(), err)
+	}
+	return &registrationv1.RenewSecretResponse{
+		Application: app, ClientSecret: made.ClientSecret, RegistrationAccessToken: made.Token,
+	}, nil
+}
+
+// changing is what requests to change a client have in common.
+type changing interface {
+	GetDomain() string
+	GetClientId() string
+	GetRegistrationAccessTokenHash() string
+	GetIssuer() string
+	GetRegistrationEndpoint() string
+	GetCaller() string
+}
+
+// change changes a client on behalf of itself or of an administrator.
+func (s *Server) change(ctx context.Context, r changing,
+	do func(ctx context.Context, id string, asked editor.Registration) (*configv1.Application, editor.RegistrationSecrets, error),
+) (*configv1.Application, editor.RegistrationSecrets, error) {
+	var none editor.RegistrationSecrets
+	if err := checkChange(r); err != nil {
+		return nil, none, err
+	}
+	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
+		return nil, none, err
+	}
+	app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
+	if err != nil {
+		return nil, none, err
+	}
+	if app.GetTemplate() || !app.GetEnabled() {
+		return nil, none, catalog.Applications.NotFound(r.GetClientId()) // no client
+	}
+	asked := s.asked(r.GetDomain(), r.GetIssuer(), r.GetRegistrationEndpoint())
+	asked.Presented = r.GetRegistrationAccessTokenHash()
+	asked.Administrator = asked.Presented == ""
+	return do(as(ctx, actorOf(r)), app.GetId(), asked)
+}
+
+// actorOf is the client itself, where it has its registration access token, or the administrator.
+func actorOf(r interface {
+	GetClientId() string
+	GetRegistrationAccessTokenHash() string
+	GetCaller() string
+},
+) string {
+	if r.GetRegistrationAccessTokenHash() != "" {
+		return r.GetClientId()
+	}
+	return r.GetCaller()
 }
 
 var errForbidden = fault.Deniedf("Not allowed to access to this resource.")
@@ -130,18 +218,14 @@ func (s *Server) Delete(ctx context.Context, r *registrationv1.DeleteRequest) (*
 }
 
 func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (int64, error) {
-	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
+	if err := errors.Join(checkNames(r.GetDomain(), r.GetClientId()), bounded("caller", r.GetCaller())); err != nil {
 		return 0, err
 	}
 	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
 		return 0, err
 	}
-	actor := audit.Actor{Kind: audit.ActorClient}
 	presented := r.GetRegistrationAccessTokenHash()
-	if presented != "" {
-		actor.ID, actor.Name = r.GetClientId(), r.GetClientId()
-	}
-	ctx = audit.WithActor(ctx, actor)
+	ctx = as(ctx, actorOf(r))
 	for attempt := 1; ; attempt++ {
 		app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
 		if err != nil {
@@ -211,10 +295,30 @@ func checkCreate(r *registrationv1.CreateRequest) error {
 	}
 	return errors.Join(
 		bounded("domain", r.GetDomain()),
+		bounded("caller", r.GetCaller()),
+		bounded("template", r.GetTemplate()),
 		webURL("issuer", r.GetIssuer()),
 		webURL("registration_endpoint", r.GetRegistrationEndpoint()),
 		boundedSize(r.GetApplication()),
 	)
+}
+
+func checkChange(r changing) error {
+	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
+		return err
+	}
+	return errors.Join(
+		bounded("caller", r.GetCaller()),
+		webURL("issuer", r.GetIssuer()),
+		webURL("registration_endpoint", r.GetRegistrationEndpoint()),
+	)
+}
+
+func checkUpdate(r *registrationv1.UpdateRequest) error {
+	if r.GetApplication() == nil || r.GetRevision() <= 0 {
+		return fault.Invalidf("a change of a registration needs the application and the revision that it was made from")
+	}
+	return boundedSize(r.GetApplication())
 }
 
 func checkNames(domain, clientID string) error {
