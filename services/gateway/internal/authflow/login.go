@@ -71,7 +71,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	now := f.now()
 	s := state.Session{
 		ID: secret.NewID(), Domain: d.ID, Person: result.Person, Provider: result.Provider, AMR: result.AMR, ACR: result.ACR,
-		AuthTime: now.Unix(), Ends: now.Add(d.SessionMaxAge).Unix(), Client: p.c.ClientID,
+		AuthTime: now.Unix(), Ends: now.Add(d.SessionMaxAge).Unix(),
 	}
 	if authorization.AsksAnew(p.params, p.c) {
 		s.Answered = authorization.Digest(p.params)

@@ -37,7 +37,7 @@ type Consents interface {
 
 // People knows who may still be signed in; *tokens.People does.
 type People interface {
-	Gone(ctx context.Context, domain, subject string) bool
+	SignedOut(ctx context.Context, domain string, s *state.Session) bool
 }
 
 // Endpoint is the authorization endpoint. It is safe for concurrent use.
@@ -99,16 +99,17 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	return e.proceed(x)
 }
 
-// load finds who is signed in. Somebody who was deleted or disabled meanwhile is signed out.
+// load finds who is signed in. Somebody who was deleted or disabled meanwhile, or has another password, is signed out.
 func (e *Endpoint) load(x *exchange) error {
 	ctx := x.r.Context()
 	if err := x.visit.Load(ctx, e.store); err != nil {
 		return err
 	}
-	if s := x.visit.Session; s == nil || !e.people.Gone(ctx, x.d.ID, s.Person.Subject) {
+	if s := x.visit.Session; s == nil || !e.people.SignedOut(ctx, x.d.ID, s) {
 		return nil
 	}
-	return x.visit.SignOut(ctx, e.store)
+	_, err := x.visit.Close(ctx, e.store)
+	return err
 }
 
 func (e *Endpoint) proceed(x *exchange) error {

@@ -404,6 +404,10 @@ func (s signingOut) UpdateSession(ctx context.Context, cookie string, v state.Se
 	return state.ErrUnknown
 }
 
+func (s signingOut) NoteClient(ctx context.Context, cookie string, v state.Session, _ state.SessionClient, _, idle time.Duration) error {
+	return s.UpdateSession(ctx, cookie, v, idle)
+}
+
 func TestSignOutMeanwhile(t *testing.T) {
 	env := browsertest.New(t, nil, apps...)
 	p := pages.New()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -31,7 +32,12 @@ type Sessions interface {
 	SaveSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
 	// UpdateSession returns state.ErrUnknown if the session has ended since it was read.
 	UpdateSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
+	// NoteClient is UpdateSession for a session that signs in to a client.
+	NoteClient(ctx context.Context, cookie string, v state.Session, c state.SessionClient, refresh, idle time.Duration) error
 	EndSession(ctx context.Context, cookie, domain string) error
+	SessionClients(ctx context.Context, v *state.Session) (state.SessionClients, error)
+	CloseSession(ctx context.Context, cookie string, v *state.Session, known state.SessionClients, notices []state.Notice) (state.SessionClients, error)
+	QueueNotices(ctx context.Context, list []state.Notice) error
 }
 
 // Visit is one request of one browser. It is used by one goroutine.
@@ -96,19 +102,34 @@ func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	return nil
 }
 
-// SignIn stores a new session under a new cookie and ends the one that was there.
+// SignIn stores a new session under a new cookie. The one that was there goes on in it if it was the same person's: clients
+// know it by the same name. Another person's ends, and its clients are told.
 func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) error {
+	if v.Session == nil {
+		if err := v.Load(ctx, sessions); err != nil {
+			return err
+		}
+	}
+	old, oldCookie := v.Session, v.cookie
+	same := old != nil && old.Person.Subject == s.Person.Subject
+	switch {
+	case same:
+		s.ID, s.Client = old.ID, old.Client
+	case old != nil:
+		if _, err := v.Close(ctx, sessions); err != nil {
+			return err
+		}
+	}
 	value := secret.NewToken()
 	if err := sessions.SaveSession(ctx, value, s, v.d.SessionIdle); err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
-	old := v.cookie
 	v.Session = &s
 	v.become(value)
-	if !isSession(old) {
+	if !same {
 		return nil
 	}
-	if err := sessions.EndSession(ctx, old, v.d.ID); err != nil {
+	if err := sessions.EndSession(ctx, oldCookie, v.d.ID); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
@@ -124,7 +145,7 @@ func (v *Visit) Save(ctx context.Context, sessions Sessions) error {
 }
 
 // Settle forgets what the session remembers of a request that is being answered, so that the same request, sent again,
-// asks again; and notes the client that the session was last used for. It writes only if that changes anything.
+// asks again; and notes the client that the session is used for. It writes only if that changes anything.
 func (v *Visit) Settle(ctx context.Context, sessions Sessions, digest, clientID string) error {
 	s := v.Session
 	if s.Answered != digest && s.Consented != digest && s.Client == clientID {
@@ -136,11 +157,30 @@ func (v *Visit) Settle(ctx context.Context, sessions Sessions, digest, clientID 
 	if s.Consented == digest {
 		s.Consented = ""
 	}
+	if s.Client == clientID {
+		return v.Save(ctx, sessions)
+	}
 	s.Client = clientID
-	return v.Save(ctx, sessions)
+	c, err := v.d.Client(ctx, clientID)
+	if err != nil {
+		return err
+	}
+	err = sessions.NoteClient(ctx, v.cookie, *s, state.SessionClient{ClientID: clientID, ApplicationID: c.ID}, refreshLife(c), v.d.SessionIdle)
+	if err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	return nil
 }
 
-// SignOut ends the session that the browser's cookie names, if there is one.
+// refreshLife is how long a client's refresh tokens live; 0 if it gets none.
+func refreshLife(c *domain.Client) time.Duration {
+	if !c.HasGrant(oauth2.GrantRefreshToken) {
+		return 0
+	}
+	return c.RefreshTTL
+}
+
+// SignOut forgets the session that the browser's cookie names, if there is one. Nobody is told: Close does that.
 func (v *Visit) SignOut(ctx context.Context, sessions Sessions) error {
 	if !isSession(v.cookie) {
 		return nil

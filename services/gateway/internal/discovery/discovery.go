@@ -68,6 +68,9 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 		if r := d.Registration; r.GetDynamicClientRegistrationEnabled() && r.GetClientTemplateEnabled() {
 			doc["registration_templates_endpoint"] = oidc + "/register_templates"
 		}
+		for _, channel := range []string{"frontchannel", "backchannel"} {
+			doc[channel+"_logout_supported"], doc[channel+"_logout_session_supported"] = true, true
+		}
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"
 		}

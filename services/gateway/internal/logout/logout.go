@@ -117,7 +117,7 @@ func (e *Endpoint) decide(x *exchange) error {
 	}
 	purpose := "logout " + clientID + " " + location
 	confirmed := x.r.Method == http.MethodPost && x.visit.Sent(x.r, x.params, purpose, e.now())
-	if question == "" || !asks(x.d) || confirmed {
+	if question == "" || !asks(x.d, x.client) || confirmed {
 		return e.signOut(x, location, confirmed || x.proven(hint))
 	}
 	return e.ask(x, clientID, target, purpose)
@@ -129,7 +129,7 @@ func (x *exchange) proven(hint *idToken) bool {
 	return hint != nil && s != nil && hint.token.Names(&s.Person)
 }
 
-// signOut ends the session and sends the browser on. It ends the person's tokens as well where that is asked for by
+// signOut ends the session and sends the browser on, past the pages of clients that want to be told by the browser. It ends the person's tokens as well where that is asked for by
 // somebody who has proven something: any page on the web can make a browser open a link.
 func (e *Endpoint) signOut(x *exchange, location string, proven bool) error {
 	ctx, s := x.r.Context(), x.visit.Session
@@ -138,10 +138,14 @@ func (e *Endpoint) signOut(x *exchange, location string, proven bool) error {
 			return fmt.Errorf("revoke tokens: %w", err)
 		}
 	}
-	if err := x.visit.SignOut(ctx, e.store); err != nil {
+	left, err := x.visit.Close(ctx, e.store)
+	if err != nil {
 		return err
 	}
 	x.visit.Forget()
+	if frames := frames(x.d, left); len(frames) > 0 {
+		return e.pages.Leaving(x.w, x.d, pages.Leaving{Frames: frames, Next: location})
+	}
 	endpoint.Redirect(x.w, location)
 	return nil
 }

@@ -19,7 +19,8 @@ const (
 )
 
 // judge decides about a target: an error, a question, or neither. The client's list counts if it is not empty, else the
-// domain's. A hint is valid here; it proves something only about the person it names.
+// domain's. A hint is valid here; it proves something only about the person it names. Strict profiles send nobody to what is
+// not registered, and ask before they send somebody to what the domain registered as well.
 func judge(d *domain.Domain, c *domain.Client, visit *browser.Visit, hint *idToken, target string) (question string, err error) {
 	u, parseErr := url.Parse(target)
 	if hasUser(target, u) {
@@ -36,14 +37,25 @@ func judge(d *domain.Domain, c *domain.Client, visit *browser.Visit, hint *idTok
 		return "", mismatch
 	case len(registered) == 0 && ((u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == ""):
 		return "", mismatch
+	case len(registered) == 0 && strict(d, c):
+		return "", mismatch
 	case len(registered) == 0:
 		return unregistered, nil
 	case !slices.Contains(registered, target):
 		return "", mismatch
-	case own && !proven:
+	case (own || strict(d, c)) && !proven:
 		return unproven, nil
 	}
 	return "", nil
+}
+
+// strict reports whether nobody is sent on without proof that they, or their client, want it, and then to a registered URI
+// only (RP-Initiated Logout §3).
+func strict(d *domain.Domain, c *domain.Client) bool {
+	if c != nil {
+		return c.Profile.KeepsLogoutQuestion
+	}
+	return d.Profile.KeepsLogoutQuestion
 }
 
 // hasUser reports whether a URL has a user-info part, also where it does not parse.
@@ -67,10 +79,10 @@ func scripts(scheme string) bool {
 	return scheme == "" || slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob"}, scheme)
 }
 
-// asks reports whether the domain wants its questions asked.
-func asks(d *domain.Domain) bool {
+// asks reports whether the domain wants its questions asked. Strict profiles leave it no choice.
+func asks(d *domain.Domain, c *domain.Client) bool {
 	oidc := d.Settings.GetOidc()
-	return oidc == nil || oidc.LogoutConfirmation == nil || oidc.GetLogoutConfirmation()
+	return strict(d, c) || oidc == nil || oidc.LogoutConfirmation == nil || oidc.GetLogoutConfirmation()
 }
 
 // withState adds the state to the target's query.

@@ -9,6 +9,7 @@
 //	request:{hash}  an authorization request that was pushed or came as an object: a minute until it is opened, RequestLife
 //	                after each look at it. The hash covers domain and client.
 //	session:{hash}  record; the domain's idle time
+//	clients:{hash}  the clients that a session signed in to; until the session ends at the latest
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
 //	device:{hash}   request of a device, the interval of its questions, the decision; its lifetime and a little more
@@ -16,6 +17,7 @@
 //	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address
+//	notices…        logout tokens that clients are owed: what is due in which domain, when, and what it says
 //	revoked         sorted set of what is revoked, scored by the time until which it matters
 //
 // Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the

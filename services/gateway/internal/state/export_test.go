@@ -11,6 +11,7 @@ var (
 	RequestKey = requestKey
 	SessionKey = sessionKey
 	GrantKey   = grantKey
+	ClientsKey = clientsKey
 )
 
 // Left returns how long Redis keeps a key; negative if there is none, or none that ends.
@@ -20,3 +21,8 @@ func (s *Store) Left(ctx context.Context, key string) (time.Duration, error) {
 
 // NewUserCode is newUserCode.
 func NewUserCode() string { return newUserCode() }
+
+// NoticesOf returns how many notices of a domain wait.
+func (s *Store) NoticesOf(ctx context.Context, domain string) int64 {
+	return s.client.ZCard(ctx, queuePrefix+domain).Val()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +13,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
 )
 
 const (
@@ -40,6 +44,8 @@ type revocations struct {
 	tokens   map[name]int64 // until, ms
 	grants   map[name]int64 // until, ms
 	subjects map[name]cut
+	sessions map[name]cut
+	consents map[name]cut
 }
 
 type name struct{ domain, id string }
@@ -49,15 +55,18 @@ type cut struct{ until, at int64 }
 
 func (r *revocations) init() {
 	r.loaded = make(chan struct{})
-	r.tokens, r.grants, r.subjects = map[name]int64{}, map[name]int64{}, map[name]cut{}
+	r.tokens, r.grants = map[name]int64{}, map[name]int64{}
+	r.subjects, r.sessions, r.consents = map[name]cut{}, map[name]cut{}, map[name]cut{}
 }
 
-// The kinds of revocation, as the list spells them: <domain>|<kind>|<id>, for subjects |<at> after it. Domains have no
-// bar in their identifiers.
+// The kinds of revocation, as the list spells them: <domain>|<kind>|<id>, and |<at> after it for those that end what was
+// made up to a moment: subjects, sessions and consents. Domains have no bar in their identifiers.
 const (
 	ofToken   = "t"
 	ofGrant   = "g"
 	ofSubject = "s"
+	ofSession = "o"
+	ofConsent = "c"
 )
 
 // RevokeToken ends one access token, named by its jti, until it would have expired anyway.
@@ -82,9 +91,21 @@ func (s *Store) RevokeSubject(ctx context.Context, domain, subject string, until
 	return s.revoke(ctx, domain+"|"+ofSubject+"|"+subject+"|"+at, until, nil)
 }
 
+// RevokeConsent ends everything that a person allowed a client up to now: access tokens, grants and codes. The longest-lived
+// of them, refresh tokens included, would end at until.
+func (s *Store) RevokeConsent(ctx context.Context, domain, subject, clientID string, until time.Time) error {
+	at := strconv.FormatInt(s.now().UnixMilli(), 10)
+	return s.revoke(ctx, domain+"|"+ofConsent+"|"+consentOf(subject, clientID)+"|"+at, until, nil)
+}
+
+// consentOf names what a person allowed a client. The hash has no bar in it, which a client identifier may have.
+func consentOf(subject, clientID string) string {
+	return secret.HashToken(subject + "/" + secret.HashToken(clientID))
+}
+
 // Token is what Revoked needs to know of an access token.
 type Token struct {
-	Domain, JTI, Subject string
+	Domain, JTI, Subject, ClientID string
 	// IssuedAt is in milliseconds since the epoch.
 	IssuedAt int64
 }
@@ -106,13 +127,35 @@ func (s *Store) Revoked(t Token) bool {
 			return true
 		}
 	}
-	c, ok := r.subjects[name{t.Domain, t.Subject}]
+	if c, ok := r.subjects[name{t.Domain, t.Subject}]; ok && t.IssuedAt <= c.at {
+		return true
+	}
+	if len(r.consents) == 0 || t.ClientID == "" {
+		return false
+	}
+	c, ok := r.consents[name{t.Domain, consentOf(t.Subject, t.ClientID)}]
 	return ok && t.IssuedAt <= c.at
 }
 
-// ended tells whether the grant that an authorization belongs to, or everything its person allowed then, was revoked.
+// ended tells whether the grant that an authorization belongs to, or everything its person allowed then, was revoked, or
+// the session in which it was made has ended and it was not to outlive the session (OpenID Connect Back-Channel Logout §2.7).
 func (s *Store) ended(a *Authorization) bool {
-	return s.Revoked(Token{Domain: a.Domain, JTI: a.Grant + ".", Subject: a.Person.Subject, IssuedAt: a.Created})
+	if s.revoked.size.Load() == 0 {
+		return false
+	}
+	return s.Revoked(Token{
+		Domain: a.Domain, JTI: a.Grant + ".", Subject: a.Person.Subject, ClientID: a.ClientID, IssuedAt: a.Created,
+	}) || s.revoked.sessionEnded(a)
+}
+
+func (r *revocations) sessionEnded(a *Authorization) bool {
+	if a.SessionID == "" || slices.Contains(a.Scopes, oauth2.ScopeOfflineAccess) {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c, ok := r.sessions[name{a.Domain, a.SessionID}]
+	return ok && a.Created <= c.at
 }
 
 // revoke enters a member into the list and tells everybody, together with what else is to happen in the same step.
@@ -126,8 +169,7 @@ func (s *Store) revoke(ctx context.Context, member string, until time.Time, also
 				return err
 			}
 		}
-		p.ZAddGT(ctx, revokedKey, redis.Z{Score: float64(millis), Member: member})
-		p.Publish(ctx, revokedChannel, strconv.FormatInt(millis, 10)+" "+member)
+		announce(ctx, p, member, until)
 		return nil
 	})
 	if err != nil {
@@ -135,6 +177,13 @@ func (s *Store) revoke(ctx context.Context, member string, until time.Time, also
 	}
 	s.revoked.learn(member, millis)
 	return nil
+}
+
+// announce enters a member into the list and tells everybody.
+func announce(ctx context.Context, p redis.Pipeliner, member string, until time.Time) {
+	millis := until.UnixMilli()
+	p.ZAddGT(ctx, revokedKey, redis.Z{Score: float64(millis), Member: member})
+	p.Publish(ctx, revokedChannel, strconv.FormatInt(millis, 10)+" "+member)
 }
 
 // learn enters one member into the copy. What it does not understand was written by a later version.
@@ -151,15 +200,29 @@ func (r *revocations) learn(member string, until int64) {
 		r.tokens[n] = max(r.tokens[n], until)
 	case parts[1] == ofGrant && len(parts) == 3:
 		r.grants[n] = max(r.grants[n], until)
-	case parts[1] == ofSubject && len(parts) == 4:
+	case len(parts) == 4:
+		cuts := r.cuts(parts[1])
 		at, err := strconv.ParseInt(parts[3], 10, 64)
-		if err != nil {
+		if err != nil || cuts == nil {
 			return
 		}
-		old := r.subjects[n]
-		r.subjects[n] = cut{until: max(old.until, until), at: max(old.at, at)}
+		old := cuts[n]
+		cuts[n] = cut{until: max(old.until, until), at: max(old.at, at)}
 	}
 	r.count()
+}
+
+// cuts are the revocations of one kind that end what was made up to a moment; nil for another kind.
+func (r *revocations) cuts(kind string) map[name]cut {
+	switch kind {
+	case ofSubject:
+		return r.subjects
+	case ofSession:
+		return r.sessions
+	case ofConsent:
+		return r.consents
+	}
+	return nil
 }
 
 // forget removes what no longer matters.
@@ -176,15 +239,19 @@ func (r *revocations) forget(now int64) {
 			delete(r.grants, n)
 		}
 	}
-	for n, c := range r.subjects {
-		if c.until <= now {
-			delete(r.subjects, n)
+	for _, cuts := range []map[name]cut{r.subjects, r.sessions, r.consents} {
+		for n, c := range cuts {
+			if c.until <= now {
+				delete(cuts, n)
+			}
 		}
 	}
 	r.count()
 }
 
-func (r *revocations) count() { r.size.Store(int64(len(r.tokens) + len(r.grants) + len(r.subjects))) }
+func (r *revocations) count() {
+	r.size.Store(int64(len(r.tokens) + len(r.grants) + len(r.subjects) + len(r.sessions) + len(r.consents)))
+}
 
 // Loaded is closed once the list of revocations has been read for the first time.
 func (s *Store) Loaded() <-chan struct{} { return s.revoked.loaded }

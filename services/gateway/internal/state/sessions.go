@@ -14,7 +14,7 @@ import (
 
 // Session is one signed-in browser in one domain.
 type Session struct {
-	// ID names the session for clients (`sid`); the cookie holds a different, secret value.
+	// ID names the session; the cookie holds a different, secret value. It stays while the same person signs in again.
 	ID     string `json:"sid"`
 	Domain string `json:"domain"`
 	Person Person `json:"person"`
@@ -29,12 +29,12 @@ type Session struct {
 	// max_age=0 ask once per request and not for ever. Consented is the same for prompt=consent.
 	Answered  string `json:"answered,omitempty"`
 	Consented string `json:"consented,omitempty"`
-	// Client is the last client that this session signed in to.
+	// Client is the last client that this session signed in to. The others are kept beside the session (NoteClient).
 	Client string `json:"client,omitempty"`
 }
 
 // SaveSession stores a session under the cookie's value in the session's domain for the idle time, but never beyond its end. A session that has
-// ended is removed.
+// ended is removed. A session that goes on under another cookie keeps its clients.
 func (s *Store) SaveSession(ctx context.Context, cookie string, v Session, idle time.Duration) error {
 	_, err := s.setSession(ctx, cookie, v, idle, "")
 	return err
@@ -61,7 +61,13 @@ func (s *Store) setSession(ctx context.Context, cookie string, v Session, idle t
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	err = s.client.SetArgs(ctx, sessionKey(cookie, v.Domain), record, redis.SetArgs{Mode: mode, TTL: min(idle, left)}).Err()
+	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.SetArgs(ctx, sessionKey(cookie, v.Domain), record, redis.SetArgs{Mode: mode, TTL: min(idle, left)})
+		if mode == "" {
+			p.PExpire(ctx, clientsKey(v.Domain, v.ID), left)
+		}
+		return nil
+	})
 	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}
@@ -90,7 +96,7 @@ func (s *Store) Session(ctx context.Context, cookie, domain string, idle time.Du
 	return v, nil
 }
 
-// EndSession forgets a session of a domain.
+// EndSession forgets a session of a domain. What was made in it stays; CloseSession ends that as well.
 func (s *Store) EndSession(ctx context.Context, cookie, domain string) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

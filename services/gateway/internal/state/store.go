@@ -32,6 +32,7 @@ type Store struct {
 	failed func()
 
 	revoked revocations
+	noticed chan struct{}
 }
 
 // Options adjust a Store.
@@ -72,7 +73,7 @@ func Open(url string, o Options) (*Store, error) {
 	if o.PoolSize > 0 {
 		ro.PoolSize = o.PoolSize
 	}
-	s := &Store{client: redis.NewClient(ro), now: o.Now, log: o.Logger, failed: o.Failed}
+	s := &Store{client: redis.NewClient(ro), now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -95,6 +95,17 @@ func (p *People) Gone(ctx context.Context, domain, subject string) bool {
 	return fault.Is(err, fault.NotFound) || err == nil && !known.Enabled
 }
 
+// SignedOut reports whether a session is over: its person is gone, or has set another password since they signed in. It is
+// as quick to notice, and as forgiving, as Gone.
+func (p *People) SignedOut(ctx context.Context, domain string, s *state.Session) bool {
+	known, err := p.Find(ctx, domain, s.Person.Subject, present)
+	if err != nil {
+		return fault.Is(err, fault.NotFound)
+	}
+	// Sign-ins are known to the second: one in the second of the change may be the one with the new password.
+	return !known.Enabled || s.AuthTime < known.PasswordChanged.Unix()
+}
+
 // Errors of Stands.
 var (
 	ErrGone            = errors.New("the person is deleted or disabled")
