@@ -272,6 +272,16 @@ func parseHeader(encoded string) (Header, error) {
 	return h, nil
 }
 
+// ReadHeader reads the header of a compact JWS without checking anything about the token, to find out which kind of key must
+// check it. Size is the largest token in bytes; 0 means MaxTokenSize.
+func ReadHeader(token string, size int) (Header, error) {
+	p, err := split(token, size)
+	if err != nil {
+		return Header{}, err
+	}
+	return parseHeader(p.header)
+}
+
 // Unverified reads a token without checking anything about it, to find out whose keys must check it. Nothing it says
 // may be believed before Verify.
 func Unverified(token string) (Header, *Claims, error) {

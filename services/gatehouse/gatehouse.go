@@ -170,6 +170,10 @@ func (c *Config) gatewayConfig(dir dataDir, plane string, log *slog.Logger) gate
 	g.Plane = gateway.Plane{CertFile: dir.gateway.CertFile, KeyFile: dir.gateway.KeyFile, CAFile: dir.gateway.CAFile}
 	g.Version = c.Version
 	g.Logger = log.With("service", "gateway")
+	if len(g.OutboundAllow) == 0 && c.exposed() == nil {
+		g.OutboundAllow = []string{"http://127.0.0.0/8", "http://::1"}
+		g.Logger.Info("outgoing requests may reach this machine, which only development allows", "outbound_allow", g.OutboundAllow)
+	}
 	return g
 }
 

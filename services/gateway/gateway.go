@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -40,6 +41,8 @@ type Config struct {
 	TrustedProxies    []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
 	Node              string        `flag:"node-name" help:"the gateway's name for operators; default: the host's name"`
 	Domains           []string      `flag:"domains" help:"ids of the domains to serve; none: all"`
+	OutboundAllow     []string      `flag:"outbound-allow" help:"what outgoing requests may reach beside public addresses: hosts, host:port or networks; http:// before one allows plain http there"`
+	OutboundCAFile    string        `flag:"outbound-ca-file" help:"authorities that outgoing requests trust beside the system's, PEM"`
 	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
 	Plane             Plane
 	Logs              Logs
@@ -85,6 +88,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--public-url %q is not an http(s) URL with a host and without a query", c.PublicURL)
 	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
 		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to management is mutually authenticated")
+	}
+	if err := outbound.CheckAllow(c.OutboundAllow); err != nil {
+		return fmt.Errorf("--outbound-allow: %w", err)
 	}
 	_, err = observe.ParseProxies(c.TrustedProxies)
 	return err
@@ -143,6 +149,13 @@ func New(c Config) (*Gateway, error) {
 	metrics := observe.NewMetrics("gateway")
 	ready := serve.NewReadiness(configured, revocable)
 
+	fetch, err := outbound.New(outbound.Options{
+		Allow: c.OutboundAllow, CAFile: c.OutboundCAFile, Logger: log,
+		Refused: func(reason outbound.Reason) { metrics.OutboundFailures(string(reason)).Inc() },
+	})
+	if err != nil {
+		return nil, err
+	}
 	reloader, conn, err := dial(c, log, metrics)
 	if err != nil {
 		return nil, err
@@ -163,7 +176,7 @@ func New(c Config) (*Gateway, error) {
 			}
 			return app, err
 		},
-		Used: used, Proxies: proxies, Metrics: metrics, Log: log, Now: time.Now,
+		Used: used, Proxies: proxies, Fetch: fetch, Metrics: metrics, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()

@@ -10,12 +10,14 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/device"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -59,6 +61,8 @@ type Parts struct {
 	Used *usage.Reporter
 	// Proxies are those whose headers count; nil means none.
 	Proxies *observe.Proxies
+	// Fetch makes every request to an address that somebody else chose.
+	Fetch   *outbound.Client
 	Metrics *observe.Metrics
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -73,6 +77,8 @@ type Gateway struct {
 	Handler  http.Handler
 	Minter   *tokens.Minter
 	Verifier *tokens.Verifier
+	// Keys are those of clients.
+	Keys *clientkeys.Keys
 }
 
 // New assembles a gateway. Nothing runs yet.
@@ -84,6 +90,7 @@ func New(p Parts) *Gateway {
 	hasher := secret.NewHasher()
 	minter := tokens.NewMinter(p.Now, p.Log, ruleFailed("claim"))
 	verifier := tokens.NewVerifier(p.Now, p.Store)
+	keys := clientkeys.New(p.Fetch, p.Now)
 	clients := clientauth.New(hasher, p.Used, p.Now)
 	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
@@ -116,7 +123,7 @@ func New(p Parts) *Gateway {
 	handler := observe.Requests(router.New(router.Options{
 		Domains: set, Routes: routes, Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
-	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier}
+	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys}
 }
 
 // capabilities are what discovery says of this gateway, taken from what was wired.

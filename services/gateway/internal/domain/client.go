@@ -59,6 +59,13 @@ type Client struct {
 	AccessTTL, RefreshTTL, IDTTL time.Duration
 	// AccessKey and IDKey sign this client's tokens.
 	AccessKey, IDKey *jose.Key
+	// UserInfoKey signs UserInfo for clients that registered an algorithm for it, and is nil for others, who get JSON.
+	// AuthorizationKey signs answers of the authorization endpoint in JWT form (JARM); it is never nil.
+	UserInfoKey, AuthorizationKey *jose.Key
+	// Keys are the client's own by value, KeysURI is where it publishes them; package clientkeys reads both. Keys is nil and
+	// KeysURI empty if there are none.
+	Keys    *jose.KeySet
+	KeysURI string
 
 	RequiresPKCE, RequiresS256 bool
 	RotatesRefresh             bool
@@ -104,6 +111,8 @@ type Client struct {
 // Secret is one client secret.
 type Secret struct {
 	ID, Hash string
+	// Value is the secret itself where the client needs it as a key, else empty. It must not be shown.
+	Value string
 	// Expires is zero if it never does.
 	Expires time.Time
 	// Meter notes its use.
@@ -231,7 +240,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 			problems = append(problems, fmt.Errorf("secret %q: the hash has no known form", s.GetId()))
 			continue
 		}
-		made := Secret{ID: s.GetId(), Hash: s.GetHash(), Meter: new(usage.Meter)}
+		made := Secret{ID: s.GetId(), Hash: s.GetHash(), Value: string(s.GetKey()), Meter: new(usage.Meter)}
 		if s.GetExpiresAt() != nil {
 			made.Expires = s.GetExpiresAt().AsTime()
 		}
@@ -256,9 +265,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 			c.DefaultScopes = append(c.DefaultScopes, s.GetScope())
 		}
 	}
-	c.AccessKey = core.signingKey(app.GetCertificate(), o.GetAccessTokenSigningAlg(), core.Settings.GetOidc().GetAccessTokenSigningAlg())
-	c.IDKey = core.signingKey(app.GetCertificate(), o.GetIdTokenSignedResponseAlg())
-	if c.AccessKey == nil || c.IDKey == nil {
+	problems = append(problems, c.compileKeys(core, app)...)
+	if c.AccessKey == nil || c.IDKey == nil || c.AuthorizationKey == nil {
 		return nil, errNoKey
 	}
 	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)

@@ -14,9 +14,11 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
@@ -33,6 +35,7 @@ type Harness struct {
 	Clock     *Clock
 	Minter    *tokens.Minter
 	Verifier  *tokens.Verifier
+	Keys      *clientkeys.Keys
 	// Handler is the public port, without and URL with a server around it.
 	Handler http.Handler
 	URL     string
@@ -50,7 +53,9 @@ type Options struct {
 	Registrar registration.Management
 	// Routes are served as well.
 	Routes []endpoint.Route
-	Log    *slog.Logger
+	// Outbound are the options of outgoing requests; without any they reach servers on loopback addresses, by http too.
+	Outbound *outbound.Options
+	Log      *slog.Logger
 }
 
 // New serves domains through the router.
@@ -69,11 +74,19 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	h.Store = store
+	if o.Outbound == nil {
+		o.Outbound = &outbound.Options{Allow: []string{"http://127.0.0.0/8", "http://::1"}, Logger: o.Log}
+	}
+	fetch, err := outbound.New(*o.Outbound)
+	if err != nil {
+		t.Fatal(err)
+	}
 	made := assembly.New(assembly.Parts{
 		PublicURL: PublicURL, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
-		Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
+		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
+	h.Keys = made.Keys
 	if len(configs) > 0 {
 		all := configsync.Batch{Installation: "test", Revision: 1, Reset: true}
 		for _, c := range configs {

@@ -190,6 +190,7 @@ func secondsByDefault(p *int32, value int32) {
 
 func applicationCompanions(_ context.Context, s *Scene, _, a *configv1.Application) ([]resource.Resource, error) {
 	o := a.GetSettings().GetOauth()
-	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg())
+	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg(),
+		o.GetUserinfoSignedResponseAlg(), o.GetAuthorizationSignedResponseAlg(), profileAlgorithm(profileOf(s.Domain, a)))
 	return append(made, s.Along...), err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -72,6 +73,18 @@ var Certificates = &Kind[*configv1.Certificate]{
 		By:     "algorithm",
 		Value:  (*configv1.Certificate).GetAlgorithm,
 		Refuse: certificateInUse,
+	}, {
+		Kind:   "application",
+		Field:  "settings.oauth.userinfoSignedResponseAlg",
+		By:     "algorithm",
+		Value:  (*configv1.Certificate).GetAlgorithm,
+		Refuse: certificateInUse,
+	}, {
+		Kind:   "application",
+		Field:  "settings.oauth.authorizationSignedResponseAlg",
+		By:     "algorithm",
+		Value:  (*configv1.Certificate).GetAlgorithm,
+		Refuse: certificateInUse,
 	}},
 }
 
@@ -106,13 +119,22 @@ func systemCertificate(s *Scene, domain, name, alias string, alg jose.Algorithm)
 	return c, generate(s, c, in)
 }
 
+// profileAlgorithm returns the algorithm that a security profile chooses where nobody does: ES256 for all but the lax one,
+// whose keys are certificates as they come.
+func profileAlgorithm(p *profile.Profile) string {
+	if p.Strict() {
+		return string(jose.ES256)
+	}
+	return ""
+}
+
 // companionKeys returns a system certificate for each algorithm that is named and that no certificate of the domain has:
-// a key is made when its algorithm is first chosen.
+// a key is made when its algorithm is first chosen. The key of an HMAC is a client's secret.
 func companionKeys(s *Scene, domain string, algorithms ...string) ([]resource.Resource, error) {
 	var made []resource.Resource
 	slices.Sort(algorithms)
 	for _, algorithm := range slices.Compact(algorithms) {
-		if algorithm == "" || slices.ContainsFunc(s.Certificates, func(c *configv1.Certificate) bool {
+		if algorithm == "" || jose.Algorithm(algorithm).Symmetric() || slices.ContainsFunc(s.Certificates, func(c *configv1.Certificate) bool {
 			return c.GetAlgorithm() == algorithm && Signs(c)
 		}) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -266,7 +267,8 @@ func validateOrigins(c *configv1.CorsSettings) error {
 // domain that is enabled and has none that signs: the last one can be deleted while the domain is disabled.
 func domainCompanions(_ context.Context, s *Scene, old, d *configv1.Domain) ([]resource.Resource, error) {
 	if old.GetId() != "" {
-		made, err := companionKeys(s, d.GetId(), d.GetOidc().GetAccessTokenSigningAlg())
+		made, err := companionKeys(s, d.GetId(), d.GetOidc().GetAccessTokenSigningAlg(),
+			profileAlgorithm(profile.Of(d.GetOidc().GetSecurityProfileSettings().GetProfile())))
 		if err != nil || len(made) > 0 || !d.GetEnabled() || len(activeCertificates(s.Certificates)) > 0 {
 			return made, err
 		}

@@ -384,6 +384,31 @@ func TestChosenSigningAlgorithmBringsItsKey(t *testing.T) {
 	if _, err := r.patch(at, a.GetId(), `{"settings": {"oauth": {"accessTokenSigningAlg": "HS256"}}}`); !fault.Is(err, fault.Invalid) {
 		t.Errorf("an algorithm without keys: %v", err)
 	}
+	if _, err := r.patch(at, a.GetId(), `{"settings": {"oauth": {"userinfoSignedResponseAlg": "RS384", "authorizationSignedResponseAlg": "PS512"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := kids(); !strings.Contains(got, "default-rs384=RS384") || !strings.Contains(got, "default-ps512=PS512") {
+		t.Errorf("certificates after algorithms of UserInfo and authorization responses: %s", got)
+	}
+	hmac := `{"settings": {"oauth": {"idTokenSignedResponseAlg": "HS256"}}}`
+	if _, err := r.patch(at, a.GetId(), hmac); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "renew a secret first") {
+		t.Errorf("an HMAC where only the hash of the secret is kept: %v", err)
+	}
+}
+
+func TestAStrictProfileMakesItsKey(t *testing.T) {
+	r := newRig(t)
+	d, at := r.domain("Acme")
+	if _, err := Patch(r.ctx, r.Editor, catalog.Domains, here, d.GetId(), r.tree(`{"oidc": {"securityProfileSettings": {"profile": "oauth21"}}}`), 0); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := store.List(r.ctx, r.store, catalog.Certificates, store.Query{Domain: at.Domain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(all, func(c *configv1.Certificate) bool { return c.GetAlgorithm() == "ES256" }) {
+		t.Errorf("no key for ES256 among %d certificates", len(all))
+	}
 }
 
 func TestDeleteDomain(t *testing.T) {
