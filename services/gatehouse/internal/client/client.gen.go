@@ -544,6 +544,33 @@ func (e OAuthSettingsSecurityProfile) Valid() bool {
 	}
 }
 
+// Defines values for ProfileLintProfile.
+const (
+	ProfileLintProfileFapi2               ProfileLintProfile = "fapi2"
+	ProfileLintProfileFapi2MessageSigning ProfileLintProfile = "fapi2_message_signing"
+	ProfileLintProfileMcp                 ProfileLintProfile = "mcp"
+	ProfileLintProfileNone                ProfileLintProfile = "none"
+	ProfileLintProfileOauth21             ProfileLintProfile = "oauth21"
+)
+
+// Valid indicates whether the value is a known member of the ProfileLintProfile enum.
+func (e ProfileLintProfile) Valid() bool {
+	switch e {
+	case ProfileLintProfileFapi2:
+		return true
+	case ProfileLintProfileFapi2MessageSigning:
+		return true
+	case ProfileLintProfileMcp:
+		return true
+	case ProfileLintProfileNone:
+		return true
+	case ProfileLintProfileOauth21:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SecurityProfileSettingsProfile.
 const (
 	SecurityProfileSettingsProfileFapi2               SecurityProfileSettingsProfile = "fapi2"
@@ -604,6 +631,60 @@ func (e UserConsentStatus) Valid() bool {
 	case Approved:
 		return true
 	case Denied:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LintDomainParamsProfile.
+const (
+	LintDomainParamsProfileFapi2               LintDomainParamsProfile = "fapi2"
+	LintDomainParamsProfileFapi2MessageSigning LintDomainParamsProfile = "fapi2_message_signing"
+	LintDomainParamsProfileMcp                 LintDomainParamsProfile = "mcp"
+	LintDomainParamsProfileNone                LintDomainParamsProfile = "none"
+	LintDomainParamsProfileOauth21             LintDomainParamsProfile = "oauth21"
+)
+
+// Valid indicates whether the value is a known member of the LintDomainParamsProfile enum.
+func (e LintDomainParamsProfile) Valid() bool {
+	switch e {
+	case LintDomainParamsProfileFapi2:
+		return true
+	case LintDomainParamsProfileFapi2MessageSigning:
+		return true
+	case LintDomainParamsProfileMcp:
+		return true
+	case LintDomainParamsProfileNone:
+		return true
+	case LintDomainParamsProfileOauth21:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LintApplicationParamsProfile.
+const (
+	LintApplicationParamsProfileFapi2               LintApplicationParamsProfile = "fapi2"
+	LintApplicationParamsProfileFapi2MessageSigning LintApplicationParamsProfile = "fapi2_message_signing"
+	LintApplicationParamsProfileMcp                 LintApplicationParamsProfile = "mcp"
+	LintApplicationParamsProfileNone                LintApplicationParamsProfile = "none"
+	LintApplicationParamsProfileOauth21             LintApplicationParamsProfile = "oauth21"
+)
+
+// Valid indicates whether the value is a known member of the LintApplicationParamsProfile enum.
+func (e LintApplicationParamsProfile) Valid() bool {
+	switch e {
+	case LintApplicationParamsProfileFapi2:
+		return true
+	case LintApplicationParamsProfileFapi2MessageSigning:
+		return true
+	case LintApplicationParamsProfileMcp:
+		return true
+	case LintApplicationParamsProfileNone:
+		return true
+	case LintApplicationParamsProfileOauth21:
 		return true
 	default:
 		return false
@@ -2716,6 +2797,50 @@ type ProblemDetail struct {
 	Path string `json:"path"`
 }
 
+// ProfileLint ProfileLint says which settings of an application break a security profile. Gateways hold the application to the profile that counts for it, whatever its settings say.
+type ProfileLint struct {
+	// Clean Nothing breaks the profile.
+	Clean    *bool   `json:"clean,omitempty"`
+	ClientId *string `json:"clientId,omitempty"`
+
+	// Id The application.
+	Id   *string `json:"id,omitempty"`
+	Name *string `json:"name,omitempty"`
+
+	// Profile The profile that it was judged by.
+	Profile    *ProfileLintProfile `json:"profile,omitempty"`
+	Violations []ProfileViolation  `json:"violations,omitempty"`
+}
+
+// ProfileLintProfile The profile that it was judged by.
+type ProfileLintProfile string
+
+// ProfileLintPage One page of a list.
+type ProfileLintPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int           `json:"currentPage"`
+	Data        []ProfileLint `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// ProfileViolation ProfileViolation is a setting that a security profile does not allow.
+type ProfileViolation struct {
+	// Clause What demands something else: `RFC 9700 §2.1.2`.
+	Clause *string     `json:"clause,omitempty"`
+	Cure   interface{} `json:"cure,omitempty"`
+
+	// Path The member of the application: `settings.oauth.grantTypes`.
+	Path *string `json:"path,omitempty"`
+
+	// Value The value there is, and the one with which the member breaks nothing; null takes the value away.
+	Value interface{} `json:"value,omitempty"`
+
+	// Why Why it matters.
+	Why *string `json:"why,omitempty"`
+}
+
 // ProtectedResource A ProtectedResource is something that access tokens are for (RFC 8707).
 type ProtectedResource struct {
 	// Identifier An absolute URI without a fragment, compared as a string.
@@ -3512,6 +3637,24 @@ type PutDomainParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// LintDomainParams defines parameters for LintDomain.
+type LintDomainParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Profile The profile to judge by; absent: the one that counts for the application.
+	Profile *LintDomainParamsProfile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// LintDomainParamsProfile defines parameters for LintDomain.
+type LintDomainParamsProfile string
+
 // ListApplicationsParams defines parameters for ListApplications.
 type ListApplicationsParams struct {
 	// Page The page, from 0.
@@ -3541,6 +3684,15 @@ type PutApplicationParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
+
+// LintApplicationParams defines parameters for LintApplication.
+type LintApplicationParams struct {
+	// Profile The profile to judge by; absent: the one that counts for the application.
+	Profile *LintApplicationParamsProfile `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// LintApplicationParamsProfile defines parameters for LintApplication.
+type LintApplicationParamsProfile string
 
 // ListApplicationAuditsParams defines parameters for ListApplicationAudits.
 type ListApplicationAuditsParams struct {
@@ -4907,6 +5059,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /domains/{domain} (the `PutDomain` operationId).
 	PutDomain(ctx context.Context, domain string, params *PutDomainParams, body PutDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// LintDomain List the applications of a domain whose settings break a security profile
+	//
+	// It is what to look at before the profile of a domain is changed. Nothing is changed. Needs the permission `application:read`.
+	//
+	// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
+	LintDomain(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListApplications List the applications of a domain
 	//
 	// Needs the permission `application:list`.
@@ -4981,6 +5140,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application} (the `PutApplication` operationId).
 	PutApplication(ctx context.Context, domain string, application string, params *PutApplicationParams, body PutApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LintApplication Tell which settings of an application break a security profile, why, and what cures them
+	//
+	// Nothing is changed. Needs the permission `application:read`.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
+	LintApplication(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplicationAudits List the audit records of an application, the newest first
 	//
@@ -7643,6 +7809,23 @@ func (c *Client) PutDomain(ctx context.Context, domain string, params *PutDomain
 	return c.Client.Do(req)
 }
 
+// LintDomain List the applications of a domain whose settings break a security profile
+//
+// It is what to look at before the profile of a domain is changed. Nothing is changed. Needs the permission `application:read`.
+//
+// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
+func (c *Client) LintDomain(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLintDomainRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListApplications List the applications of a domain
 //
 // Needs the permission `application:list`.
@@ -7798,6 +7981,23 @@ func (c *Client) PutApplicationWithBody(ctx context.Context, domain string, appl
 // Corresponds with PUT /domains/{domain}/applications/{application} (the `PutApplication` operationId).
 func (c *Client) PutApplication(ctx context.Context, domain string, application string, params *PutApplicationParams, body PutApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutApplicationRequest(c.Server, domain, application, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LintApplication Tell which settings of an application break a security profile, why, and what cures them
+//
+// Nothing is changed. Needs the permission `application:read`.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
+func (c *Client) LintApplication(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLintApplicationRequest(c.Server, domain, application, params)
 	if err != nil {
 		return nil, err
 	}
@@ -13754,6 +13954,103 @@ func NewPutDomainRequestWithBody(server string, domain string, params *PutDomain
 	return req, nil
 }
 
+// NewLintDomainRequest constructs an http.Request for the LintDomain method
+func NewLintDomainRequest(server string, domain string, params *LintDomainParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/_lint", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListApplicationsRequest constructs an http.Request for the ListApplications method
 func NewListApplicationsRequest(server string, domain string, params *ListApplicationsParams) (*http.Request, error) {
 	var err error
@@ -14116,6 +14413,74 @@ func NewPutApplicationRequestWithBody(server string, domain string, application 
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewLintApplicationRequest constructs an http.Request for the LintApplication method
+func NewLintApplicationRequest(server string, domain string, application string, params *LintApplicationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/_lint", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -27762,6 +28127,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain} (the `PutDomain` operationId).
 	PutDomainWithResponse(ctx context.Context, domain string, params *PutDomainParams, body PutDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*PutDomainResponse, error)
 
+	// LintDomainWithResponse List the applications of a domain whose settings break a security profile
+	//
+	// It is what to look at before the profile of a domain is changed. Nothing is changed. Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
+	LintDomainWithResponse(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*LintDomainResponse, error)
+
 	// ListApplicationsWithResponse List the applications of a domain
 	//
 	// Needs the permission `application:list`.
@@ -27842,6 +28216,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application} (the `PutApplication` operationId).
 	PutApplicationWithResponse(ctx context.Context, domain string, application string, params *PutApplicationParams, body PutApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationResponse, error)
+
+	// LintApplicationWithResponse Tell which settings of an application break a security profile, why, and what cures them
+	//
+	// Nothing is changed. Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
+	LintApplicationWithResponse(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*LintApplicationResponse, error)
 
 	// ListApplicationAuditsWithResponse List the audit records of an application, the newest first
 	//
@@ -30998,6 +31381,54 @@ func (r PutDomainResponse) ContentType() string {
 	return ""
 }
 
+type LintDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileLintPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LintDomainResponse) GetJSON200() *ProfileLintPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r LintDomainResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LintDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LintDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LintDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LintDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListApplicationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -31273,6 +31704,54 @@ func (r PutApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type LintApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileLint
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LintApplicationResponse) GetJSON200() *ProfileLint {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r LintApplicationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LintApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LintApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LintApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LintApplicationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -42053,6 +42532,21 @@ func (c *ClientWithResponses) PutDomainWithResponse(ctx context.Context, domain 
 	return ParsePutDomainResponse(rsp)
 }
 
+// LintDomainWithResponse List the applications of a domain whose settings break a security profile
+//
+// It is what to look at before the profile of a domain is changed. Nothing is changed. Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
+func (c *ClientWithResponses) LintDomainWithResponse(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*LintDomainResponse, error) {
+	rsp, err := c.LintDomain(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLintDomainResponse(rsp)
+}
+
 // ListApplicationsWithResponse List the applications of a domain
 //
 // Needs the permission `application:list`.
@@ -42186,6 +42680,21 @@ func (c *ClientWithResponses) PutApplicationWithResponse(ctx context.Context, do
 		return nil, err
 	}
 	return ParsePutApplicationResponse(rsp)
+}
+
+// LintApplicationWithResponse Tell which settings of an application break a security profile, why, and what cures them
+//
+// Nothing is changed. Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
+func (c *ClientWithResponses) LintApplicationWithResponse(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*LintApplicationResponse, error) {
+	rsp, err := c.LintApplication(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLintApplicationResponse(rsp)
 }
 
 // ListApplicationAuditsWithResponse List the audit records of an application, the newest first
@@ -47049,6 +47558,39 @@ func ParsePutDomainResponse(rsp *http.Response) (*PutDomainResponse, error) {
 	return response, nil
 }
 
+// ParseLintDomainResponse parses an HTTP response from a LintDomainWithResponse call
+func ParseLintDomainResponse(rsp *http.Response) (*LintDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LintDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileLintPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
 func ParseListApplicationsResponse(rsp *http.Response) (*ListApplicationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -47226,6 +47768,39 @@ func ParsePutApplicationResponse(rsp *http.Response) (*PutApplicationResponse, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLintApplicationResponse parses an HTTP response from a LintApplicationWithResponse call
+func ParseLintApplicationResponse(rsp *http.Response) (*LintApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LintApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileLint
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -49,6 +49,7 @@ func mountActions(m *Mux) {
 	mountFlows(m)
 	mountCertificates(m)
 	mountRules(m)
+	mountLint(m)
 	mountPlugins(m)
 	mountAliases(m)
 }
