@@ -113,7 +113,7 @@ func New(p Parts) *Gateway {
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
 		device.New(clients, p.Store, people, p.Proxies, look, p.Now).Routes(),
-		introspection.New(clients, verifier, p.Store, people).Routes(),
+		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders).Routes(),
 		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Secrets: hasher, Now: p.Now}).Routes(),

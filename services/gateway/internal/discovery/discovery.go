@@ -49,7 +49,6 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"response_modes_supported":                       list(can.ResponseModes),
 			"grant_types_supported":                          sorted(slices.DeleteFunc(slices.Clone(can.GrantTypes), func(g oauth2.GrantType) bool { return !d.Serves(g) })),
 			"acr_values_supported":                           sorted(can.ACRValues),
-			"subject_types_supported":                        []string{"public"},
 			"prompt_values_supported":                        list(can.Prompts),
 			"id_token_signing_alg_values_supported":          list(algs),
 			"token_endpoint_auth_methods_supported":          list(can.AuthMethods),
@@ -71,6 +70,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 		for _, channel := range []string{"frontchannel", "backchannel"} {
 			doc[channel+"_logout_supported"], doc[channel+"_logout_session_supported"] = true, true
 		}
+		addTokens(doc, d)
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -30,11 +31,12 @@ type Handler struct {
 	verifier *tokens.Verifier
 	grants   Grants
 	people   *tokens.People
+	now      func() time.Time
 }
 
 // New returns the endpoint.
-func New(clients *clientauth.Authenticator, verifier *tokens.Verifier, grants Grants, people *tokens.People) *Handler {
-	return &Handler{clients: clients, verifier: verifier, grants: grants, people: people}
+func New(clients *clientauth.Authenticator, verifier *tokens.Verifier, grants Grants, people *tokens.People, now func() time.Time) *Handler {
+	return &Handler{clients: clients, verifier: verifier, grants: grants, people: people, now: now}
 }
 
 // Routes returns the endpoint's route.
@@ -52,7 +54,8 @@ const (
 	namePatient = 250 * time.Millisecond
 )
 
-// introspect answers every confidential client of the domain. The hint is only a hint: a token says itself what it is.
+// introspect answers confidential clients of the domain: about every token, or, where the profile wants it, about those that are
+// meant for them. The hint is only a hint: a token says itself what it is.
 func (h *Handler) introspect(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := endpoint.Params(w, r)
 	if err != nil {
@@ -70,7 +73,7 @@ func (h *Handler) introspect(w http.ResponseWriter, r *http.Request, d *domain.D
 		err = oauth2.InvalidRequest.Errorf("Missing parameter: token")
 	}
 	if err == nil {
-		err = h.answer(r.Context(), w, d, token)
+		err = h.answer(w, r, d, caller, token)
 	}
 	if err != nil {
 		observe.Annotate(r.Context(), slog.String("client_id", caller.ClientID))
@@ -78,26 +81,30 @@ func (h *Handler) introspect(w http.ResponseWriter, r *http.Request, d *domain.D
 	return err
 }
 
-func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, d *domain.Domain, token string) error {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domain, caller *domain.Client, token string) error {
 	describe := h.access
 	if state.IsRefreshToken(token) {
 		describe = h.refresh
 	}
-	body, err := describe(ctx, d, token)
+	body, err := describe(r.Context(), d, caller, token)
 	if err != nil {
 		return err
 	}
 	if body == nil {
 		body = inactive
 	}
+	if wantsJWT(r) {
+		return h.signed(w, d, caller, body)
+	}
 	endpoint.JSON(w, http.StatusOK, body)
 	return nil
 }
 
-// access describes an access token by its own claims and what introspection adds; nil if it is not in force.
-func (h *Handler) access(ctx context.Context, d *domain.Domain, token string) ([]byte, error) {
+// access describes an access token by its own claims and what introspection adds; nil if it is not in force, or none of the
+// caller's business.
+func (h *Handler) access(ctx context.Context, d *domain.Domain, caller *domain.Client, token string) ([]byte, error) {
 	found, err := h.verifier.Verify(d, token)
-	if err != nil {
+	if err != nil || caller.Profile.IntrospectsOwnAudience && !concerns(d, caller, found) {
 		return nil, nil //nolint:nilerr // every reason is the same answer
 	}
 	c := found.Claims
@@ -147,12 +154,25 @@ func (h *Handler) person(ctx context.Context, d *domain.Domain, subject string) 
 	return known, nil
 }
 
-// refresh describes a refresh token; nil if it cannot be used.
-func (h *Handler) refresh(ctx context.Context, d *domain.Domain, token string) ([]byte, error) {
+// concerns reports whether a token is meant for a client: it is of the token's audience, or serves a resource that is, or the
+// token was issued to it (RFC 7662 §4).
+func concerns(d *domain.Domain, caller *domain.Client, found *domain.VerifiedToken) bool {
+	if found.Claims.ClientID == caller.ClientID {
+		return true
+	}
+	return slices.ContainsFunc(found.Claims.Audience, func(aud string) bool {
+		return aud == caller.ClientID || slices.Contains(d.Resources[aud].GetServers(), caller.ClientID)
+	})
+}
+
+// refresh describes a refresh token; nil if it cannot be used, or is none of the caller's business: nobody but the client it was
+// issued to has any with it, beyond what the compatible profile allows.
+func (h *Handler) refresh(ctx context.Context, d *domain.Domain, caller *domain.Client, token string) ([]byte, error) {
 	in, err := h.grants.Inspect(ctx, token)
 	a := &in.Authorization
 	switch {
-	case errors.Is(err, state.ErrUnknown), err == nil && (a.Domain != d.ID || !in.Usable):
+	case errors.Is(err, state.ErrUnknown), err == nil && (a.Domain != d.ID || !in.Usable),
+		err == nil && caller.Profile.IntrospectsOwnAudience && a.ApplicationID != caller.ID:
 		return nil, nil
 	case err != nil:
 		return nil, err

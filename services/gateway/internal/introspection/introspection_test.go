@@ -289,7 +289,7 @@ func TestRefreshToken(t *testing.T) {
 	r.inactive("expired", next)
 }
 
-func TestWhoMayAsk(t *testing.T) {
+func TestI1WhoMayIntrospect(t *testing.T) {
 	r := newRig(t, "redis://127.0.0.1:1")
 	tests := []struct {
 		name   string

@@ -45,6 +45,9 @@ func (h *Handler) Routes() []endpoint.Route {
 
 var errForeign = oauth2.InvalidGrant.Errorf("Cannot revoke tokens issued to other clients.")
 
+// errKind is for tokens that live by themselves until they expire: ID tokens and their like (RFC 7009 §2.2.1).
+var errKind = oauth2.UnsupportedTokenType.Errorf("Access tokens and refresh tokens can be revoked, and this is another token")
+
 // revoke answers 200 for a token that is unknown or dead already: the client's purpose is reached (RFC 7009 §2.2).
 func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := endpoint.Params(w, r)
@@ -70,13 +73,16 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	return nil
 }
 
-// end finds out what the token is by itself; token_type_hint is only a hint.
+// end finds out what the token is by itself; token_type_hint is only a hint. An access token ends alone: the grant it came from,
+// with its refresh token, may serve others of the client's parts (RFC 7009 §2.1 leaves the choice).
 func (h *Handler) end(ctx context.Context, d *domain.Domain, c *domain.Client, token string) error {
 	if state.IsRefreshToken(token) {
 		return h.endGrant(ctx, d, c, token)
 	}
 	found, err := h.verifier.Verify(d, token)
 	switch {
+	case err != nil && tokens.IsAnotherToken(ctx, d, token):
+		return errKind
 	case err != nil:
 		return nil //nolint:nilerr // there is nothing left to end
 	case found.Claims.ClientID != c.ClientID:

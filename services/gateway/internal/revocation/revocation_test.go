@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
@@ -20,6 +21,9 @@ func newRig(t *testing.T, redis string) *rig {
 	c := gatewaytest.NewAcme(t)
 	c.App("web")
 	c.App("other")
+	c.App("pairwise", func(a *configv1.Application) {
+		a.Settings.Oauth.SubjectType, a.Settings.Oauth.AccessTokenProfile = "pairwise", "at+jwt"
+	})
 	c.App("public", func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "none" })
 	return &rig{gatewaytest.New(t, gatewaytest.Options{RedisURL: redis}, c), t, c.Domain.GetId()}
 }
@@ -54,7 +58,7 @@ func (r *rig) alive(token string) bool {
 	return a.JSON(r.t)["active"] == true
 }
 
-func TestRevoke(t *testing.T) {
+func TestI3RevocationEndsTokens(t *testing.T) {
 	r := newRig(t, "")
 	t.Run("an access token ends alone", func(t *testing.T) {
 		access, refresh := r.signIn()
@@ -128,6 +132,31 @@ func TestRevoke(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the tokens of a pairwise client are its own too", func(t *testing.T) {
+		a := r.Post("/acme/oauth/token", gatewaytest.Form("grant_type", "password", "username", "ann", "password", gatewaytest.Password), gatewaytest.Basic("pairwise"))
+		access, refresh := a.JSON(t)["access_token"].(string), a.JSON(t)["refresh_token"].(string)
+		if !r.alive(access) || !r.alive(refresh) {
+			t.Fatal("the tokens are dead from the beginning")
+		}
+		r.revoke("pairwise", refresh)
+		if r.alive(access) || r.alive(refresh) {
+			t.Error("a token is alive")
+		}
+	})
+	t.Run("an ID token cannot be revoked", func(t *testing.T) {
+		a := r.Post("/acme/oauth/token", gatewaytest.Form("grant_type", "password", "username", "ann", "password", gatewaytest.Password, "scope", "openid"), gatewaytest.Basic("web"))
+		id := a.JSON(t)["id_token"].(string)
+		a = r.Post("/acme/oauth/revoke", gatewaytest.Form("token", id), gatewaytest.Basic("web"))
+		if got := a.Error(t); got != "Bad Request | unsupported_token_type | Access tokens and refresh tokens can be revoked, and this is another token" {
+			t.Errorf("refused with %q", got)
+		}
+	})
+	t.Run("an access token that has expired is revoked already", func(t *testing.T) {
+		access, _ := r.signIn()
+		r.Clock.Forward(3 * time.Hour)
+		r.revoke("web", access)
+		r.Clock.Forward(-3 * time.Hour)
+	})
 	t.Run("a public client may revoke", func(t *testing.T) {
 		a := r.Post("/acme/oauth/revoke", gatewaytest.Form("token", "x", "client_id", "public"))
 		if a.Status != http.StatusOK {
@@ -136,7 +165,7 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-func TestRefusals(t *testing.T) {
+func TestI1WhoMayRevoke(t *testing.T) {
 	r := newRig(t, "redis://127.0.0.1:1")
 	basic := []gatewaytest.Change{gatewaytest.Basic("web")}
 	tests := []struct {

@@ -73,6 +73,24 @@ func Alive(ctx context.Context, d *domain.Domain, c *jose.Claims) (*domain.Clien
 	return client, nil
 }
 
+// isAccess tells access tokens from the other tokens of a domain: an ID token and a registration access token have no client_id,
+// an access token always has one (RFC 8725 §3.12).
+func isAccess(c *jose.Claims) bool {
+	return c.ClientID != "" && c.ID != "" && c.Subject != "" && !oauth2.HasScope(c.Scope, oauth2.ScopeDCR)
+}
+
+// IsAnotherToken reports whether a token is one that this domain signed, with its own keys or a client's secret, and that is no
+// access token: an ID token, a logout token, a registration access token, an answer in the form of a JWT.
+func IsAnotherToken(ctx context.Context, d *domain.Domain, token string) bool {
+	if checked, err := d.Keys.Verify(token, jose.Check{}); err == nil {
+		c, err := checked.Claims()
+		access := checked.Header.Type == jose.TypeJWT || checked.Header.Type == jose.TypeAccessToken
+		return err == nil && c.Issuer == d.Issuer && !(access && isAccess(c))
+	}
+	_, err := ReadHint(ctx, d, token)
+	return err == nil
+}
+
 // read checks the signature and remembers the token.
 func (v *Verifier) read(d *domain.Domain, token string) (*domain.VerifiedToken, error) {
 	generation := d.Tokens.Generation()
@@ -84,8 +102,7 @@ func (v *Verifier) read(d *domain.Domain, token string) (*domain.VerifiedToken, 
 	if err != nil {
 		return nil, err
 	}
-	// An ID token and a registration access token have no client_id; an access token always has one (RFC 8725 §3.12).
-	if all.ClientID == "" || all.ID == "" || all.Subject == "" || oauth2.HasScope(all.Scope, oauth2.ScopeDCR) {
+	if !isAccess(all) {
 		return nil, ErrInvalid
 	}
 	// Tokens in the form of RFC 9068 name no domain: their issuer does.
