@@ -108,7 +108,7 @@ func New(p Parts) *Gateway {
 	requests := authorization.NewResolver(p.Store, objects)
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, look, p.Now).Routes(),
-		push.New(clients, requests, objects, p.Now).Routes(),
+		push.New(clients, holders, requests, objects, p.Now).Routes(),
 		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),

@@ -56,11 +56,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"introspection_endpoint_auth_methods_supported":  without(can.AuthMethods, oauth2.AuthNone),
 			"claim_types_supported":                          []string{"normal"},
 			"claims_supported":                               sorted(can.Claims),
-			"code_challenge_methods_supported":               []string{"plain", "S256"},
 			"claims_parameter_supported":                     false,
-			"request_parameter_supported":                    false,
-			"request_uri_parameter_supported":                false,
-			"require_request_uri_registration":               false,
 			"tls_client_certificate_bound_access_tokens":     false,
 			"authorization_response_iss_parameter_supported": true,
 		}
@@ -71,6 +67,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			doc[channel+"_logout_supported"], doc[channel+"_logout_session_supported"] = true, true
 		}
 		addTokens(doc, d)
+		requests(doc, d)
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"
 		}

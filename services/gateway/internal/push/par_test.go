@@ -312,3 +312,26 @@ func TestR9AKeyThatIsNamedBindsTheCode(t *testing.T) {
 		}
 	}
 }
+
+func TestR9AProofThatCameAlongBindsTheCode(t *testing.T) {
+	var domain string
+	h := serve(t, func(c *gatewaytest.Config) { domain = c.Domain.GetId() })
+	p := gatewaytest.NewProver(t)
+	claims := func() gatewaytest.Change {
+		return gatewaytest.Header("DPoP", p.Sign(p.Claims("POST", "https://gw.example/acme/oauth/par", h.Clock.Now()), nil))
+	}
+	uri := push(t, h, request("web"), gatewaytest.Basic("web"), claims())
+	done := signIn(t, h.Browser("/acme"), authorize("web", uri))
+	a, err := h.Store.Redeem(t.Context(), domain, "app-web", done.Query().Get("code"))
+	if err != nil || a.Confirmation.JKT != p.Thumbprint() {
+		t.Errorf("%+v, %v", a, err)
+	}
+	push(t, h, request("web", "dpop_jkt", p.Thumbprint()), gatewaytest.Basic("web"), claims())
+	other := gatewaytest.NewProver(t).Thumbprint()
+	if got := h.Post("/acme/oauth/par", request("web", "dpop_jkt", other), gatewaytest.Basic("web"), claims()); got.Status != http.StatusBadRequest || got.JSON(t)["error"] != "invalid_dpop_proof" {
+		t.Errorf("dpop_jkt of another key: %d %s", got.Status, got.Body)
+	}
+	if got := h.Post("/acme/oauth/par", request("web"), gatewaytest.Basic("web"), gatewaytest.Header("DPoP", "x")); got.Status != http.StatusBadRequest || got.JSON(t)["error"] != "invalid_dpop_proof" {
+		t.Errorf("a malformed proof: %d %s", got.Status, got.Body)
+	}
+}

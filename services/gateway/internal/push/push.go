@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
 )
 
@@ -22,20 +23,22 @@ const Life = 60 * time.Second
 // Endpoint is the two endpoints. It is safe for concurrent use.
 type Endpoint struct {
 	clients  *clientauth.Authenticator
+	holders  *possession.Verifier
 	requests *authorization.Resolver
 	objects  *authorization.Objects
 	now      func() time.Time
 }
 
 // New returns the endpoints.
-func New(clients *clientauth.Authenticator, requests *authorization.Resolver, objects *authorization.Objects, now func() time.Time) *Endpoint {
-	return &Endpoint{clients: clients, requests: requests, objects: objects, now: now}
+func New(clients *clientauth.Authenticator, holders *possession.Verifier, requests *authorization.Resolver, objects *authorization.Objects, now func() time.Time) *Endpoint {
+	return &Endpoint{clients: clients, holders: holders, requests: requests, objects: objects, now: now}
 }
 
 // Routes returns the endpoints' routes.
 func (e *Endpoint) Routes() []endpoint.Route {
 	return []endpoint.Route{
 		{Name: "par", Path: "/oauth/par", Post: e.push, Errors: endpoint.ErrorJSON},
+		{Name: "ros", Path: "/oidc/ros", Post: e.store, Errors: endpoint.ErrorJSON},
 	}
 }
 
@@ -66,7 +69,10 @@ func (e *Endpoint) push(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	if err != nil {
 		return err
 	}
-	if err := e.validate(r.Context(), d, c, &resolved); err != nil {
+	if resolved.Confirmation, err = e.holders.Pushed(w, r, d, c, resolved.Params.Get("dpop_jkt")); err != nil {
+		return err
+	}
+	if err := validate(r.Context(), d, c, resolved); err != nil {
 		return err
 	}
 	uri, err := e.requests.Push(r.Context(), d, c, resolved, Life)
@@ -93,7 +99,7 @@ func (e *Endpoint) read(ctx context.Context, d *domain.Domain, c *domain.Client,
 
 // validate refuses what the authorization endpoint would refuse, as far as that does not depend on the person
 // (RFC 9126 §2.1).
-func (e *Endpoint) validate(ctx context.Context, d *domain.Domain, c *domain.Client, r *authorization.Resolved) error {
+func validate(ctx context.Context, d *domain.Domain, c *domain.Client, r authorization.Resolved) error {
 	req, err := r.Read(ctx, d, true)
 	if err != nil {
 		if c.Profile.Strict() && oauth2.CodeOf(err) == oauth2.RedirectURIMismatch {
@@ -101,7 +107,6 @@ func (e *Endpoint) validate(ctx context.Context, d *domain.Domain, c *domain.Cli
 		}
 		return err
 	}
-	r.Confirmation = req.Confirmation
 	_, err = scopes.Grant(d, c, req.Scopes)
 	return err
 }

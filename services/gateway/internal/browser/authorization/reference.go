@@ -4,19 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
-// Fetcher reads documents from outside, through the guarded client.
+// Fetcher reads documents from outside; *outbound.Client does.
 type Fetcher interface {
-	// RequestObject returns what is behind a URL, MaxObject bytes at most, without following redirects.
-	RequestObject(ctx context.Context, url string) ([]byte, error)
+	Get(ctx context.Context, address string, l outbound.Limits) (*outbound.Answer, error)
 }
 
 // maxRequestURI is the longest request_uri in bytes. RFC 9101 §5.2 expects 512 at most.
@@ -37,17 +39,21 @@ func (o *Objects) fetch(ctx context.Context, d *domain.Domain, c *domain.Client,
 	if body, ok := o.cache.get(uri); ok {
 		return body, nil
 	}
-	content, err := o.Fetch.RequestObject(ctx, uri)
+	answer, err := o.Fetch.Get(ctx, uri, outbound.RequestObject)
+	if err == nil && answer.Status != http.StatusOK {
+		err = fmt.Errorf("status %d", answer.Status)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
 		return "", oauth2.InvalidRequestURI.Errorf("The request object cannot be read from the request_uri").WithCause(err)
 	}
-	if hashes(u.Fragment, content) {
-		o.cache.put(uri, strings.TrimSpace(string(content)))
+	object := strings.TrimSpace(string(answer.Body))
+	if hashes(u.Fragment, answer.Body) {
+		o.cache.put(uri, object)
 	}
-	return strings.TrimSpace(string(content)), nil
+	return object, nil
 }
 
 // registeredReference reports whether a client may refer to a request object. What it registered is exhaustive, and so is

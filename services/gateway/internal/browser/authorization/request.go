@@ -161,7 +161,7 @@ func (r *Request) check(ctx context.Context, d *domain.Domain, p oauth2.Params, 
 		if err := r.checkPKCE(p); err != nil {
 			return err
 		}
-		if err := r.checkKey(p.Get("dpop_jkt")); err != nil {
+		if err := r.readKey(d, p.Get("dpop_jkt")); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,9 @@
 package authorization
 
 import (
-	"strings"
-
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 )
 
 // checkWay checks how the request came: by PAR, in an object, or in the URL.
@@ -36,17 +36,11 @@ func (r *Request) checkSizes() error {
 	return nil
 }
 
-// checkKey reads the thumbprint of the key that the code is to be bound to (RFC 9449 §10): the SHA-256 of RFC 7638. A proof that
-// came with a pushed request must be by the same key (§10.1).
-func (r *Request) checkKey(jkt string) error {
-	switch {
-	case jkt == "":
-		return nil
-	case len(jkt) != 43 || strings.Trim(jkt, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "":
-		return oauth2.InvalidRequest.Errorf("Invalid parameter: dpop_jkt")
-	case r.Confirmation.JKT != "" && r.Confirmation.JKT != jkt:
-		return oauth2.InvalidDPoPProof.Errorf("The DPoP proof is by another key than dpop_jkt names")
+// readKey finds the key that the code is to be bound to: that of the proof which came with a pushed request, or the one that
+// the request names (RFC 9449 §10).
+func (r *Request) readKey(d *domain.Domain, jkt string) (err error) {
+	if !r.Confirmation.Bound() {
+		r.Confirmation, err = possession.Named(d, jkt)
 	}
-	r.Confirmation.JKT = jkt
-	return nil
+	return err
 }

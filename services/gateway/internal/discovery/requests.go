@@ -1,0 +1,18 @@
+package discovery
+
+import (
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+)
+
+// requests adds how authorization requests may come in: pushed (RFC 9126 §5), as objects (RFC 9101 §9, OpenID Connect
+// Discovery §3), with which proofs of the code's origin (RFC 7636). A pushed request_uri is no use of the parameter
+// request_uri in the sense of the metadata.
+func requests(doc map[string]any, d *domain.Core) {
+	pushed := d.Profile.RequiresPushed || d.Settings.GetOidc().GetRequirePushedAuthorizationRequests()
+	doc["pushed_authorization_request_endpoint"] = d.Base + "/oauth/par"
+	doc["require_pushed_authorization_requests"] = pushed
+	doc["request_parameter_supported"] = false
+	doc["request_uri_parameter_supported"] = false
+	doc["require_request_uri_registration"] = false
+	doc["code_challenge_methods_supported"] = list(d.Profile.Challenges)
+}
