@@ -755,23 +755,29 @@ type OAuthSettings struct {
 	InitiateLoginUri string   `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
 	RequestUris      []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
 	// Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
-	SoftwareStatement                     string          `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
-	TlsClientAuthSubjectDn                string          `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
-	TlsClientAuthSanDns                   string          `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`
-	TlsClientAuthSanUri                   string          `protobuf:"bytes,38,opt,name=tls_client_auth_san_uri,json=tlsClientAuthSanUri,proto3" json:"tls_client_auth_san_uri,omitempty"`
-	TlsClientAuthSanIp                    string          `protobuf:"bytes,39,opt,name=tls_client_auth_san_ip,json=tlsClientAuthSanIp,proto3" json:"tls_client_auth_san_ip,omitempty"`
-	TlsClientAuthSanEmail                 string          `protobuf:"bytes,40,opt,name=tls_client_auth_san_email,json=tlsClientAuthSanEmail,proto3" json:"tls_client_auth_san_email,omitempty"`
-	TlsClientCertificateBoundAccessTokens bool            `protobuf:"varint,41,opt,name=tls_client_certificate_bound_access_tokens,json=tlsClientCertificateBoundAccessTokens,proto3" json:"tls_client_certificate_bound_access_tokens,omitempty"`
-	DpopBoundAccessTokens                 bool            `protobuf:"varint,42,opt,name=dpop_bound_access_tokens,json=dpopBoundAccessTokens,proto3" json:"dpop_bound_access_tokens,omitempty"`
-	AuthorizationSignedResponseAlg        string          `protobuf:"bytes,43,opt,name=authorization_signed_response_alg,json=authorizationSignedResponseAlg,proto3" json:"authorization_signed_response_alg,omitempty"`
-	AuthorizationEncryptedResponseAlg     string          `protobuf:"bytes,44,opt,name=authorization_encrypted_response_alg,json=authorizationEncryptedResponseAlg,proto3" json:"authorization_encrypted_response_alg,omitempty"`
-	AuthorizationEncryptedResponseEnc     string          `protobuf:"bytes,45,opt,name=authorization_encrypted_response_enc,json=authorizationEncryptedResponseEnc,proto3" json:"authorization_encrypted_response_enc,omitempty"`
-	FrontchannelLogoutUri                 string          `protobuf:"bytes,46,opt,name=frontchannel_logout_uri,json=frontchannelLogoutUri,proto3" json:"frontchannel_logout_uri,omitempty"`
-	FrontchannelLogoutSessionRequired     bool            `protobuf:"varint,47,opt,name=frontchannel_logout_session_required,json=frontchannelLogoutSessionRequired,proto3" json:"frontchannel_logout_session_required,omitempty"`
-	BackchannelLogoutUri                  string          `protobuf:"bytes,48,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
-	BackchannelLogoutSessionRequired      bool            `protobuf:"varint,49,opt,name=backchannel_logout_session_required,json=backchannelLogoutSessionRequired,proto3" json:"backchannel_logout_session_required,omitempty"`
-	ClientId                              string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ScopeSettings                         []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
+	SoftwareStatement                     string `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
+	TlsClientAuthSubjectDn                string `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
+	TlsClientAuthSanDns                   string `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`
+	TlsClientAuthSanUri                   string `protobuf:"bytes,38,opt,name=tls_client_auth_san_uri,json=tlsClientAuthSanUri,proto3" json:"tls_client_auth_san_uri,omitempty"`
+	TlsClientAuthSanIp                    string `protobuf:"bytes,39,opt,name=tls_client_auth_san_ip,json=tlsClientAuthSanIp,proto3" json:"tls_client_auth_san_ip,omitempty"`
+	TlsClientAuthSanEmail                 string `protobuf:"bytes,40,opt,name=tls_client_auth_san_email,json=tlsClientAuthSanEmail,proto3" json:"tls_client_auth_san_email,omitempty"`
+	TlsClientCertificateBoundAccessTokens bool   `protobuf:"varint,41,opt,name=tls_client_certificate_bound_access_tokens,json=tlsClientCertificateBoundAccessTokens,proto3" json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	DpopBoundAccessTokens                 bool   `protobuf:"varint,42,opt,name=dpop_bound_access_tokens,json=dpopBoundAccessTokens,proto3" json:"dpop_bound_access_tokens,omitempty"`
+	AuthorizationSignedResponseAlg        string `protobuf:"bytes,43,opt,name=authorization_signed_response_alg,json=authorizationSignedResponseAlg,proto3" json:"authorization_signed_response_alg,omitempty"`
+	AuthorizationEncryptedResponseAlg     string `protobuf:"bytes,44,opt,name=authorization_encrypted_response_alg,json=authorizationEncryptedResponseAlg,proto3" json:"authorization_encrypted_response_alg,omitempty"`
+	AuthorizationEncryptedResponseEnc     string `protobuf:"bytes,45,opt,name=authorization_encrypted_response_enc,json=authorizationEncryptedResponseEnc,proto3" json:"authorization_encrypted_response_enc,omitempty"`
+	// A page that is loaded out of sight when somebody signs out who used the application (OpenID Connect Front-Channel Logout
+	// 1.0). Its origin must be that of a redirect URI.
+	FrontchannelLogoutUri string `protobuf:"bytes,46,opt,name=frontchannel_logout_uri,json=frontchannelLogoutUri,proto3" json:"frontchannel_logout_uri,omitempty"`
+	// The page is told the issuer and the session (`iss`, `sid`).
+	FrontchannelLogoutSessionRequired bool `protobuf:"varint,47,opt,name=frontchannel_logout_session_required,json=frontchannelLogoutSessionRequired,proto3" json:"frontchannel_logout_session_required,omitempty"`
+	// Where logout tokens are posted to when a session ends in which somebody used the application (OpenID Connect Back-Channel
+	// Logout 1.0). Deliveries that fail are tried again for three quarters of an hour.
+	BackchannelLogoutUri string `protobuf:"bytes,48,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
+	// Logout tokens must name the session. They always do.
+	BackchannelLogoutSessionRequired bool            `protobuf:"varint,49,opt,name=backchannel_logout_session_required,json=backchannelLogoutSessionRequired,proto3" json:"backchannel_logout_session_required,omitempty"`
+	ClientId                         string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ScopeSettings                    []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
 	// Seconds. Defaults 7200, 14400, 14400.
 	AccessTokenValiditySeconds  int32 `protobuf:"varint,102,opt,name=access_token_validity_seconds,json=accessTokenValiditySeconds,proto3" json:"access_token_validity_seconds,omitempty"`
 	RefreshTokenValiditySeconds int32 `protobuf:"varint,103,opt,name=refresh_token_validity_seconds,json=refreshTokenValiditySeconds,proto3" json:"refresh_token_validity_seconds,omitempty"`
@@ -1817,7 +1823,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x9c'\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xfc&\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\xe1\x01\n" +
@@ -1869,11 +1875,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x18dpop_bound_access_tokens\x18* \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x15dpopBoundAccessTokens\x12Q\n" +
 	"!authorization_signed_response_alg\x18+ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1eauthorizationSignedResponseAlg\x12W\n" +
 	"$authorization_encrypted_response_alg\x18, \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseAlg\x12W\n" +
-	"$authorization_encrypted_response_enc\x18- \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseEnc\x12>\n" +
-	"\x17frontchannel_logout_uri\x18. \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x15frontchannelLogoutUri\x12W\n" +
-	"$frontchannel_logout_session_required\x18/ \x01(\bB\x06\xa2\xbb\x18\x028\x01R!frontchannelLogoutSessionRequired\x12<\n" +
-	"\x16backchannel_logout_uri\x180 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x14backchannelLogoutUri\x12U\n" +
-	"#backchannel_logout_session_required\x181 \x01(\bB\x06\xa2\xbb\x18\x028\x01R backchannelLogoutSessionRequired\x12#\n" +
+	"$authorization_encrypted_response_enc\x18- \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseEnc\x126\n" +
+	"\x17frontchannel_logout_uri\x18. \x01(\tR\x15frontchannelLogoutUri\x12O\n" +
+	"$frontchannel_logout_session_required\x18/ \x01(\bR!frontchannelLogoutSessionRequired\x124\n" +
+	"\x16backchannel_logout_uri\x180 \x01(\tR\x14backchannelLogoutUri\x12M\n" +
+	"#backchannel_logout_session_required\x181 \x01(\bR backchannelLogoutSessionRequired\x12#\n" +
 	"\tclient_id\x18d \x01(\tB\x06\xa2\xbb\x18\x02\x10\x01R\bclientId\x12P\n" +
 	"\x0escope_settings\x18e \x03(\v2!.gatehouse.config.v1.ScopeSettingB\x06\xa2\xbb\x18\x02 \x01R\rscopeSettings\x12A\n" +
 	"\x1daccess_token_validity_seconds\x18f \x01(\x05R\x1aaccessTokenValiditySeconds\x12C\n" +

@@ -89,8 +89,10 @@ type User struct {
 	Standing *Standing `protobuf:"bytes,48,opt,name=standing,proto3" json:"standing,omitempty"`
 	// Hashes of earlier passwords, the newest first.
 	PasswordHistory []string `protobuf:"bytes,49,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// When consents were withdrawn, by client: what a client was given before is worth nothing to gateways.
+	Withdrawals   map[string]*timestamppb.Timestamp `protobuf:"bytes,50,rep,name=withdrawals,proto3" json:"withdrawals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *User) Reset() {
@@ -420,6 +422,13 @@ func (x *User) GetStanding() *Standing {
 func (x *User) GetPasswordHistory() []string {
 	if x != nil {
 		return x.PasswordHistory
+	}
+	return nil
+}
+
+func (x *User) GetWithdrawals() map[string]*timestamppb.Timestamp {
+	if x != nil {
+		return x.Withdrawals
 	}
 	return nil
 }
@@ -1735,6 +1744,199 @@ func (*SaveConsentsResponse) Descriptor() ([]byte, []int) {
 	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
 }
 
+type ListConsentsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConsentsRequest) Reset() {
+	*x = ListConsentsRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConsentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConsentsRequest) ProtoMessage() {}
+
+func (x *ListConsentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConsentsRequest.ProtoReflect.Descriptor instead.
+func (*ListConsentsRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListConsentsRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ListConsentsRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+type ListConsentsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By client_id; unexpired decisions.
+	Clients       []*ListConsentsResponse_Client `protobuf:"bytes,1,rep,name=clients,proto3" json:"clients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConsentsResponse) Reset() {
+	*x = ListConsentsResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConsentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConsentsResponse) ProtoMessage() {}
+
+func (x *ListConsentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConsentsResponse.ProtoReflect.Descriptor instead.
+func (*ListConsentsResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListConsentsResponse) GetClients() []*ListConsentsResponse_Client {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+type WithdrawConsentRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	ClientId      string                 `protobuf:"bytes,3,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawConsentRequest) Reset() {
+	*x = WithdrawConsentRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawConsentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawConsentRequest) ProtoMessage() {}
+
+func (x *WithdrawConsentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawConsentRequest.ProtoReflect.Descriptor instead.
+func (*WithdrawConsentRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *WithdrawConsentRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *WithdrawConsentRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *WithdrawConsentRequest) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+type WithdrawConsentResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawConsentResponse) Reset() {
+	*x = WithdrawConsentResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawConsentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawConsentResponse) ProtoMessage() {}
+
+func (x *WithdrawConsentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawConsentResponse.ProtoReflect.Descriptor instead.
+func (*WithdrawConsentResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23}
+}
+
 type Standing_Group struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1745,7 +1947,7 @@ type Standing_Group struct {
 
 func (x *Standing_Group) Reset() {
 	*x = Standing_Group{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1959,7 @@ func (x *Standing_Group) String() string {
 func (*Standing_Group) ProtoMessage() {}
 
 func (x *Standing_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1999,7 @@ type Standing_Role struct {
 
 func (x *Standing_Role) Reset() {
 	*x = Standing_Role{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +2011,7 @@ func (x *Standing_Role) String() string {
 func (*Standing_Role) ProtoMessage() {}
 
 func (x *Standing_Role) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,11 +2041,63 @@ func (x *Standing_Role) GetName() string {
 	return ""
 }
 
+type ListConsentsResponse_Client struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ClientId      string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Consents      []*Consent             `protobuf:"bytes,2,rep,name=consents,proto3" json:"consents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListConsentsResponse_Client) Reset() {
+	*x = ListConsentsResponse_Client{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListConsentsResponse_Client) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListConsentsResponse_Client) ProtoMessage() {}
+
+func (x *ListConsentsResponse_Client) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListConsentsResponse_Client.ProtoReflect.Descriptor instead.
+func (*ListConsentsResponse_Client) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21, 0}
+}
+
+func (x *ListConsentsResponse_Client) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *ListConsentsResponse_Client) GetConsents() []*Consent {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
 var File_gatehouse_directory_v1_directory_proto protoreflect.FileDescriptor
 
 const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x0f\n" +
+	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x10\n" +
 	"\x04User\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1893,7 +2147,11 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\x05roles\x18. \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x05roles\x12\x1e\n" +
 	"\x06groups\x18/ \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06groups\x12D\n" +
 	"\bstanding\x180 \x01(\v2 .gatehouse.directory.v1.StandingB\x06\xa2\xbb\x18\x02\x18\x01R\bstanding\x126\n" +
-	"\x10password_history\x181 \x03(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x0fpasswordHistoryB\n" +
+	"\x10password_history\x181 \x03(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x0fpasswordHistory\x12W\n" +
+	"\vwithdrawals\x182 \x03(\v2-.gatehouse.directory.v1.User.WithdrawalsEntryB\x06\xa2\xbb\x18\x02\x18\x01R\vwithdrawals\x1aZ\n" +
+	"\x10WithdrawalsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01B\n" +
 	"\n" +
 	"\b_enabledB\x19\n" +
 	"\x17_registration_completed\"Q\n" +
@@ -2009,13 +2267,28 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1b\n" +
 	"\tclient_id\x18\x03 \x01(\tR\bclientId\x12;\n" +
 	"\bconsents\x18\x04 \x03(\v2\x1f.gatehouse.directory.v1.ConsentR\bconsents\"\x16\n" +
-	"\x14SaveConsentsResponse2\x85\x04\n" +
+	"\x14SaveConsentsResponse\"A\n" +
+	"\x13ListConsentsRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\"\xc9\x01\n" +
+	"\x14ListConsentsResponse\x12M\n" +
+	"\aclients\x18\x01 \x03(\v23.gatehouse.directory.v1.ListConsentsResponse.ClientR\aclients\x1ab\n" +
+	"\x06Client\x12\x1b\n" +
+	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12;\n" +
+	"\bconsents\x18\x02 \x03(\v2\x1f.gatehouse.directory.v1.ConsentR\bconsents\"a\n" +
+	"\x16WithdrawConsentRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1b\n" +
+	"\tclient_id\x18\x03 \x01(\tR\bclientId\"\x19\n" +
+	"\x17WithdrawConsentResponse2\xe4\x05\n" +
 	"\x10DirectoryService\x12i\n" +
 	"\fAuthenticate\x12+.gatehouse.directory.v1.AuthenticateRequest\x1a,.gatehouse.directory.v1.AuthenticateResponse\x12W\n" +
 	"\x06SignIn\x12%.gatehouse.directory.v1.SignInRequest\x1a&.gatehouse.directory.v1.SignInResponse\x12Z\n" +
 	"\aGetUser\x12&.gatehouse.directory.v1.GetUserRequest\x1a'.gatehouse.directory.v1.GetUserResponse\x12f\n" +
 	"\vGetConsents\x12*.gatehouse.directory.v1.GetConsentsRequest\x1a+.gatehouse.directory.v1.GetConsentsResponse\x12i\n" +
-	"\fSaveConsents\x12+.gatehouse.directory.v1.SaveConsentsRequest\x1a,.gatehouse.directory.v1.SaveConsentsResponseBLZJgithub.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1;directoryv1b\x06proto3"
+	"\fSaveConsents\x12+.gatehouse.directory.v1.SaveConsentsRequest\x1a,.gatehouse.directory.v1.SaveConsentsResponse\x12i\n" +
+	"\fListConsents\x12+.gatehouse.directory.v1.ListConsentsRequest\x1a,.gatehouse.directory.v1.ListConsentsResponse\x12r\n" +
+	"\x0fWithdrawConsent\x12..gatehouse.directory.v1.WithdrawConsentRequest\x1a/.gatehouse.directory.v1.WithdrawConsentResponseBLZJgithub.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1;directoryv1b\x06proto3"
 
 var (
 	file_gatehouse_directory_v1_directory_proto_rawDescOnce sync.Once
@@ -2029,73 +2302,87 @@ func file_gatehouse_directory_v1_directory_proto_rawDescGZIP() []byte {
 	return file_gatehouse_directory_v1_directory_proto_rawDescData
 }
 
-var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_gatehouse_directory_v1_directory_proto_goTypes = []any{
-	(*User)(nil),                  // 0: gatehouse.directory.v1.User
-	(*PhoneNumber)(nil),           // 1: gatehouse.directory.v1.PhoneNumber
-	(*Address)(nil),               // 2: gatehouse.directory.v1.Address
-	(*Standing)(nil),              // 3: gatehouse.directory.v1.Standing
-	(*NewUser)(nil),               // 4: gatehouse.directory.v1.NewUser
-	(*UserStatus)(nil),            // 5: gatehouse.directory.v1.UserStatus
-	(*UserName)(nil),              // 6: gatehouse.directory.v1.UserName
-	(*PasswordReset)(nil),         // 7: gatehouse.directory.v1.PasswordReset
-	(*Identity)(nil),              // 8: gatehouse.directory.v1.Identity
-	(*AuthenticateRequest)(nil),   // 9: gatehouse.directory.v1.AuthenticateRequest
-	(*AuthenticateResponse)(nil),  // 10: gatehouse.directory.v1.AuthenticateResponse
-	(*SignInRequest)(nil),         // 11: gatehouse.directory.v1.SignInRequest
-	(*SignInResponse)(nil),        // 12: gatehouse.directory.v1.SignInResponse
-	(*GetUserRequest)(nil),        // 13: gatehouse.directory.v1.GetUserRequest
-	(*GetUserResponse)(nil),       // 14: gatehouse.directory.v1.GetUserResponse
-	(*Consent)(nil),               // 15: gatehouse.directory.v1.Consent
-	(*GetConsentsRequest)(nil),    // 16: gatehouse.directory.v1.GetConsentsRequest
-	(*GetConsentsResponse)(nil),   // 17: gatehouse.directory.v1.GetConsentsResponse
-	(*SaveConsentsRequest)(nil),   // 18: gatehouse.directory.v1.SaveConsentsRequest
-	(*SaveConsentsResponse)(nil),  // 19: gatehouse.directory.v1.SaveConsentsResponse
-	(*Standing_Group)(nil),        // 20: gatehouse.directory.v1.Standing.Group
-	(*Standing_Role)(nil),         // 21: gatehouse.directory.v1.Standing.Role
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 23: google.protobuf.Struct
+	(*User)(nil),                        // 0: gatehouse.directory.v1.User
+	(*PhoneNumber)(nil),                 // 1: gatehouse.directory.v1.PhoneNumber
+	(*Address)(nil),                     // 2: gatehouse.directory.v1.Address
+	(*Standing)(nil),                    // 3: gatehouse.directory.v1.Standing
+	(*NewUser)(nil),                     // 4: gatehouse.directory.v1.NewUser
+	(*UserStatus)(nil),                  // 5: gatehouse.directory.v1.UserStatus
+	(*UserName)(nil),                    // 6: gatehouse.directory.v1.UserName
+	(*PasswordReset)(nil),               // 7: gatehouse.directory.v1.PasswordReset
+	(*Identity)(nil),                    // 8: gatehouse.directory.v1.Identity
+	(*AuthenticateRequest)(nil),         // 9: gatehouse.directory.v1.AuthenticateRequest
+	(*AuthenticateResponse)(nil),        // 10: gatehouse.directory.v1.AuthenticateResponse
+	(*SignInRequest)(nil),               // 11: gatehouse.directory.v1.SignInRequest
+	(*SignInResponse)(nil),              // 12: gatehouse.directory.v1.SignInResponse
+	(*GetUserRequest)(nil),              // 13: gatehouse.directory.v1.GetUserRequest
+	(*GetUserResponse)(nil),             // 14: gatehouse.directory.v1.GetUserResponse
+	(*Consent)(nil),                     // 15: gatehouse.directory.v1.Consent
+	(*GetConsentsRequest)(nil),          // 16: gatehouse.directory.v1.GetConsentsRequest
+	(*GetConsentsResponse)(nil),         // 17: gatehouse.directory.v1.GetConsentsResponse
+	(*SaveConsentsRequest)(nil),         // 18: gatehouse.directory.v1.SaveConsentsRequest
+	(*SaveConsentsResponse)(nil),        // 19: gatehouse.directory.v1.SaveConsentsResponse
+	(*ListConsentsRequest)(nil),         // 20: gatehouse.directory.v1.ListConsentsRequest
+	(*ListConsentsResponse)(nil),        // 21: gatehouse.directory.v1.ListConsentsResponse
+	(*WithdrawConsentRequest)(nil),      // 22: gatehouse.directory.v1.WithdrawConsentRequest
+	(*WithdrawConsentResponse)(nil),     // 23: gatehouse.directory.v1.WithdrawConsentResponse
+	nil,                                 // 24: gatehouse.directory.v1.User.WithdrawalsEntry
+	(*Standing_Group)(nil),              // 25: gatehouse.directory.v1.Standing.Group
+	(*Standing_Role)(nil),               // 26: gatehouse.directory.v1.Standing.Role
+	(*ListConsentsResponse_Client)(nil), // 27: gatehouse.directory.v1.ListConsentsResponse.Client
+	(*timestamppb.Timestamp)(nil),       // 28: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 29: google.protobuf.Struct
 }
 var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
-	22, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
-	22, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
-	23, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
-	22, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
+	28, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
+	28, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
+	29, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
+	28, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
 	1,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
 	2,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
-	22, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
-	22, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
-	22, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
+	28, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
+	28, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
+	28, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
 	3,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
-	20, // 10: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
-	21, // 11: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
-	23, // 12: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
-	1,  // 13: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	2,  // 14: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
-	23, // 15: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	8,  // 16: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	8,  // 17: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	0,  // 18: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	0,  // 19: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	22, // 20: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	22, // 21: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	15, // 22: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	15, // 23: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	9,  // 24: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	11, // 25: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	13, // 26: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	16, // 27: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	18, // 28: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	10, // 29: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	12, // 30: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	14, // 31: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	17, // 32: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	19, // 33: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	29, // [29:34] is the sub-list for method output_type
-	24, // [24:29] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	24, // 10: gatehouse.directory.v1.User.withdrawals:type_name -> gatehouse.directory.v1.User.WithdrawalsEntry
+	25, // 11: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
+	26, // 12: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
+	29, // 13: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
+	1,  // 14: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	2,  // 15: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
+	29, // 16: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
+	8,  // 17: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	8,  // 18: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	0,  // 19: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	0,  // 20: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	28, // 21: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 22: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	15, // 23: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	15, // 24: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	27, // 25: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
+	28, // 26: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
+	15, // 27: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
+	9,  // 28: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	11, // 29: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	13, // 30: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	16, // 31: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	18, // 32: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	20, // 33: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
+	22, // 34: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
+	10, // 35: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	12, // 36: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	14, // 37: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	17, // 38: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	19, // 39: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	21, // 40: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
+	23, // 41: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
+	35, // [35:42] is the sub-list for method output_type
+	28, // [28:35] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }
@@ -2112,7 +2399,7 @@ func file_gatehouse_directory_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_directory_v1_directory_proto_rawDesc), len(file_gatehouse_directory_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

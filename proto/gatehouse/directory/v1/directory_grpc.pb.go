@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DirectoryService_Authenticate_FullMethodName = "/gatehouse.directory.v1.DirectoryService/Authenticate"
-	DirectoryService_SignIn_FullMethodName       = "/gatehouse.directory.v1.DirectoryService/SignIn"
-	DirectoryService_GetUser_FullMethodName      = "/gatehouse.directory.v1.DirectoryService/GetUser"
-	DirectoryService_GetConsents_FullMethodName  = "/gatehouse.directory.v1.DirectoryService/GetConsents"
-	DirectoryService_SaveConsents_FullMethodName = "/gatehouse.directory.v1.DirectoryService/SaveConsents"
+	DirectoryService_Authenticate_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/Authenticate"
+	DirectoryService_SignIn_FullMethodName          = "/gatehouse.directory.v1.DirectoryService/SignIn"
+	DirectoryService_GetUser_FullMethodName         = "/gatehouse.directory.v1.DirectoryService/GetUser"
+	DirectoryService_GetConsents_FullMethodName     = "/gatehouse.directory.v1.DirectoryService/GetConsents"
+	DirectoryService_SaveConsents_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/SaveConsents"
+	DirectoryService_ListConsents_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/ListConsents"
+	DirectoryService_WithdrawConsent_FullMethodName = "/gatehouse.directory.v1.DirectoryService/WithdrawConsent"
 )
 
 // DirectoryServiceClient is the client API for DirectoryService service.
@@ -43,6 +45,10 @@ type DirectoryServiceClient interface {
 	GetConsents(ctx context.Context, in *GetConsentsRequest, opts ...grpc.CallOption) (*GetConsentsResponse, error)
 	// SaveConsents records decisions; one per scope, the newest counts.
 	SaveConsents(ctx context.Context, in *SaveConsentsRequest, opts ...grpc.CallOption) (*SaveConsentsResponse, error)
+	// ListConsents lists what a user has decided for all clients.
+	ListConsents(ctx context.Context, in *ListConsentsRequest, opts ...grpc.CallOption) (*ListConsentsResponse, error)
+	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
+	WithdrawConsent(ctx context.Context, in *WithdrawConsentRequest, opts ...grpc.CallOption) (*WithdrawConsentResponse, error)
 }
 
 type directoryServiceClient struct {
@@ -103,6 +109,26 @@ func (c *directoryServiceClient) SaveConsents(ctx context.Context, in *SaveConse
 	return out, nil
 }
 
+func (c *directoryServiceClient) ListConsents(ctx context.Context, in *ListConsentsRequest, opts ...grpc.CallOption) (*ListConsentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListConsentsResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_ListConsents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *directoryServiceClient) WithdrawConsent(ctx context.Context, in *WithdrawConsentRequest, opts ...grpc.CallOption) (*WithdrawConsentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WithdrawConsentResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_WithdrawConsent_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DirectoryServiceServer is the server API for DirectoryService service.
 // All implementations must embed UnimplementedDirectoryServiceServer
 // for forward compatibility.
@@ -120,6 +146,10 @@ type DirectoryServiceServer interface {
 	GetConsents(context.Context, *GetConsentsRequest) (*GetConsentsResponse, error)
 	// SaveConsents records decisions; one per scope, the newest counts.
 	SaveConsents(context.Context, *SaveConsentsRequest) (*SaveConsentsResponse, error)
+	// ListConsents lists what a user has decided for all clients.
+	ListConsents(context.Context, *ListConsentsRequest) (*ListConsentsResponse, error)
+	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
+	WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error)
 	mustEmbedUnimplementedDirectoryServiceServer()
 }
 
@@ -144,6 +174,12 @@ func (UnimplementedDirectoryServiceServer) GetConsents(context.Context, *GetCons
 }
 func (UnimplementedDirectoryServiceServer) SaveConsents(context.Context, *SaveConsentsRequest) (*SaveConsentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SaveConsents not implemented")
+}
+func (UnimplementedDirectoryServiceServer) ListConsents(context.Context, *ListConsentsRequest) (*ListConsentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListConsents not implemented")
+}
+func (UnimplementedDirectoryServiceServer) WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WithdrawConsent not implemented")
 }
 func (UnimplementedDirectoryServiceServer) mustEmbedUnimplementedDirectoryServiceServer() {}
 func (UnimplementedDirectoryServiceServer) testEmbeddedByValue()                          {}
@@ -256,6 +292,42 @@ func _DirectoryService_SaveConsents_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DirectoryService_ListConsents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListConsentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).ListConsents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_ListConsents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).ListConsents(ctx, req.(*ListConsentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DirectoryService_WithdrawConsent_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WithdrawConsentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).WithdrawConsent(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_WithdrawConsent_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).WithdrawConsent(ctx, req.(*WithdrawConsentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DirectoryService_ServiceDesc is the grpc.ServiceDesc for DirectoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +354,14 @@ var DirectoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SaveConsents",
 			Handler:    _DirectoryService_SaveConsents_Handler,
+		},
+		{
+			MethodName: "ListConsents",
+			Handler:    _DirectoryService_ListConsents_Handler,
+		},
+		{
+			MethodName: "WithdrawConsent",
+			Handler:    _DirectoryService_WithdrawConsent_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

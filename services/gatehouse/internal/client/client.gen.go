@@ -2346,9 +2346,13 @@ type OAuthSettings struct {
 	AuthorizationEncryptedResponseAlg *string `json:"authorizationEncryptedResponseAlg,omitempty"`
 	AuthorizationEncryptedResponseEnc *string `json:"authorizationEncryptedResponseEnc,omitempty"`
 	AuthorizationSignedResponseAlg    *string `json:"authorizationSignedResponseAlg,omitempty"`
-	BackchannelLogoutSessionRequired  *bool   `json:"backchannelLogoutSessionRequired,omitempty"`
-	BackchannelLogoutUri              *string `json:"backchannelLogoutUri,omitempty"`
-	ClientId                          *string `json:"clientId,omitempty"`
+
+	// BackchannelLogoutSessionRequired Logout tokens must name the session. They always do.
+	BackchannelLogoutSessionRequired *bool `json:"backchannelLogoutSessionRequired,omitempty"`
+
+	// BackchannelLogoutUri Where logout tokens are posted to when a session ends in which somebody used the application (OpenID Connect Back-Channel Logout 1.0). Deliveries that fail are tried again for three quarters of an hour.
+	BackchannelLogoutUri *string `json:"backchannelLogoutUri,omitempty"`
+	ClientId             *string `json:"clientId,omitempty"`
 
 	// ClientIdIssuedAt Milliseconds since 1970-01-01T00:00:00Z.
 	ClientIdIssuedAt *int64  `json:"clientIdIssuedAt,omitempty"`
@@ -2372,13 +2376,17 @@ type OAuthSettings struct {
 	EnhanceScopesWithUserPermissions *bool `json:"enhanceScopesWithUserPermissions,omitempty"`
 
 	// ForcePKCE PKCE is compulsory (RFC 7636).
-	ForcePKCE                         *bool    `json:"forcePKCE,omitempty"`
-	ForceS256CodeChallengeMethod      *bool    `json:"forceS256CodeChallengeMethod,omitempty"`
-	FrontchannelLogoutSessionRequired *bool    `json:"frontchannelLogoutSessionRequired,omitempty"`
-	FrontchannelLogoutUri             *string  `json:"frontchannelLogoutUri,omitempty"`
-	GrantTypes                        []string `json:"grantTypes,omitempty"`
-	IdTokenEncryptedResponseAlg       *string  `json:"idTokenEncryptedResponseAlg,omitempty"`
-	IdTokenEncryptedResponseEnc       *string  `json:"idTokenEncryptedResponseEnc,omitempty"`
+	ForcePKCE                    *bool `json:"forcePKCE,omitempty"`
+	ForceS256CodeChallengeMethod *bool `json:"forceS256CodeChallengeMethod,omitempty"`
+
+	// FrontchannelLogoutSessionRequired The page is told the issuer and the session (`iss`, `sid`).
+	FrontchannelLogoutSessionRequired *bool `json:"frontchannelLogoutSessionRequired,omitempty"`
+
+	// FrontchannelLogoutUri A page that is loaded out of sight when somebody signs out who used the application (OpenID Connect Front-Channel Logout 1.0). Its origin must be that of a redirect URI.
+	FrontchannelLogoutUri       *string  `json:"frontchannelLogoutUri,omitempty"`
+	GrantTypes                  []string `json:"grantTypes,omitempty"`
+	IdTokenEncryptedResponseAlg *string  `json:"idTokenEncryptedResponseAlg,omitempty"`
+	IdTokenEncryptedResponseEnc *string  `json:"idTokenEncryptedResponseEnc,omitempty"`
 
 	// IdTokenSignedResponseAlg Absent: the algorithm of the certificate that signs.
 	IdTokenSignedResponseAlg *string `json:"idTokenSignedResponseAlg,omitempty"`

@@ -118,7 +118,41 @@ func checkWebMembers(o *configv1.OAuthSettings) error {
 			return wrong(oauthPath+m.path, m.name+": "+m.value+" is not valid.")
 		}
 	}
+	return checkLogoutURIs(o)
+}
+
+// checkLogoutURIs wants a page that is framed at sign-out to be one of the application's own (OpenID Connect Front-Channel
+// Logout 1.0 §2), and logout tokens to be posted by https, or by http to a confidential client (Back-Channel Logout 1.0 §2.2).
+func checkLogoutURIs(o *configv1.OAuthSettings) error {
+	front, back := o.GetFrontchannelLogoutUri(), o.GetBackchannelLogoutUri()
+	switch {
+	case strings.Contains(front, "#"):
+		return wrong(oauthPath+"frontchannelLogoutUri", "frontchannel_logout_uri with fragment is forbidden")
+	case strings.Contains(back, "#"):
+		return wrong(oauthPath+"backchannelLogoutUri", "backchannel_logout_uri with fragment is forbidden")
+	case strings.HasPrefix(strings.ToLower(back), "http:") && o.GetTokenEndpointAuthMethod() == "none":
+		return wrong(oauthPath+"backchannelLogoutUri", "Scheme must be https for backchannel_logout_uri : "+back)
+	case front != "" && !slices.ContainsFunc(o.GetRedirectUris(), func(uri string) bool { return strings.Contains(uri, "*") || sameOrigin(front, uri) }):
+		return wrong(oauthPath+"frontchannelLogoutUri", "The frontchannel_logout_uri MUST have the scheme, host and port of a redirect_uri : "+front)
+	}
 	return nil
+}
+
+func sameOrigin(a, b string) bool {
+	u, err := url.Parse(a)
+	v, otherErr := url.Parse(b)
+	return err == nil && otherErr == nil && strings.EqualFold(u.Scheme, v.Scheme) && strings.EqualFold(u.Hostname(), v.Hostname()) &&
+		webPort(u) == webPort(v)
+}
+
+func webPort(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case strings.EqualFold(u.Scheme, "https"):
+		return "443"
+	}
+	return "80"
 }
 
 func onTheWeb(address string) bool {

@@ -85,6 +85,18 @@ func TestClientMetadata(t *testing.T) {
 		{"a login initiated by http", func(o *oauthSettings) { o.InitiateLoginUri = "http://x.example" }, "initiateLoginUri", "Scheme must be https for initiate_login_uri : http://x.example"},
 		{"a picture that is a script", func(o *oauthSettings) { o.LogoUri = "javascript:alert(1)" }, "logoUri", "logo_uri: javascript:alert(1) is not valid."},
 		{"a logout that is not on the web", func(o *oauthSettings) { o.BackchannelLogoutUri = "urn:x:y" }, "backchannelLogoutUri", "backchannel_logout_uri: urn:x:y is not valid."},
+		{"a logout by http of a confidential client", func(o *oauthSettings) { o.BackchannelLogoutUri = "http://x.example/out?a=b" }, "", ""},
+		{"a logout by http of a public client", func(o *oauthSettings) {
+			o.TokenEndpointAuthMethod, o.BackchannelLogoutUri = "none", "http://x.example/out"
+		}, "backchannelLogoutUri", "Scheme must be https for backchannel_logout_uri : http://x.example/out"},
+		{"a logout with a fragment", func(o *oauthSettings) { o.BackchannelLogoutUri = "https://x.example/#out" }, "backchannelLogoutUri", "backchannel_logout_uri with fragment is forbidden"},
+		{"a page at sign-out with a fragment", func(o *oauthSettings) { o.FrontchannelLogoutUri = "https://x.example/#out" }, "frontchannelLogoutUri", "frontchannel_logout_uri with fragment is forbidden"},
+		{"a page at sign-out that is the application's", func(o *oauthSettings) {
+			o.RedirectUris, o.FrontchannelLogoutUri = []string{"https://app.example.com/cb"}, "https://App.example.com:443/out?x=y"
+		}, "", ""},
+		{"a page at sign-out that is somebody else's", func(o *oauthSettings) {
+			o.RedirectUris, o.FrontchannelLogoutUri = []string{"https://app.example.com/cb"}, "https://x.example/out"
+		}, "frontchannelLogoutUri", "The frontchannel_logout_uri MUST have the scheme, host and port of a redirect_uri : https://x.example/out"},
 		{"TLS without a member", func(o *oauthSettings) { o.TokenEndpointAuthMethod = "tls_client_auth" }, "tokenEndpointAuthMethod", "Missing TLS parameter for tls_client_auth."},
 		{"TLS with a member", func(o *oauthSettings) {
 			o.TokenEndpointAuthMethod, o.TlsClientAuthSanDns = "tls_client_auth", "x.example"

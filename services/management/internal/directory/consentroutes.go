@@ -5,8 +5,11 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 )
 
@@ -56,38 +59,92 @@ func (s *Service) UserConsent(ctx context.Context, domain, id, consent string) (
 	return nil, fault.NotFoundf("Consent [%s] can not be found.", consent)
 }
 
-// ForgetConsents forgets what somebody decided about one client or, for "", about all.
+// ForgetConsents forgets what somebody decided about one client or, for "", about all, and ends what those clients were
+// given by it.
 func (s *Service) ForgetConsents(ctx context.Context, domain, id, clientID string) error {
-	user, err := s.Get(ctx, domain, id)
+	if _, err := s.Get(ctx, domain, id); err != nil {
+		return err
+	}
+	clients, err := s.store.Consents().Empty(ctx, domain, id, clientID)
 	if err != nil {
 		return err
 	}
-	if clientID == "" {
-		err = s.store.Consents().DeleteUser(ctx, domain, id)
-	} else {
-		err = s.store.Consents().Forget(ctx, domain, id, clientID)
-	}
-	if err == nil {
-		s.record(ctx, actionForgetConsent, user, user)
-	}
-	return err
+	return s.withdraw(ctx, domain, id, clients...)
 }
 
-// ForgetConsent forgets one of somebody's decisions.
+// ForgetConsent forgets one of somebody's decisions. What its client was given ends as well, as it may hold the scope.
 func (s *Service) ForgetConsent(ctx context.Context, domain, id, consent string) error {
 	one, err := s.UserConsent(ctx, domain, id, consent)
-	if err != nil {
-		return err
-	}
-	user, err := s.Get(ctx, domain, id)
 	if err != nil {
 		return err
 	}
 	if err := s.store.Consents().ForgetScope(ctx, domain, id, one.GetClientId(), one.GetScope()); err != nil {
 		return err
 	}
-	s.record(ctx, actionForgetConsent, user, user)
-	return nil
+	return s.withdraw(ctx, domain, id, one.GetClientId())
+}
+
+// maxWithdrawals is how many withdrawals of one person are remembered, the latest ones.
+const maxWithdrawals = 1000
+
+// withdraw notes that clients have lost what somebody allowed them up to now; gateways learn it with the person. It comes
+// after the decisions are gone: nothing can be given by them any more, so that all that was is older.
+func (s *Service) withdraw(ctx context.Context, domain, id string, clients ...string) error {
+	_, err := s.change(ctx, domain, id, 0, actionForgetConsent, func(old *directoryv1.User) (*directoryv1.User, error) {
+		next := proto.CloneOf(old)
+		if next.Withdrawals == nil {
+			next.Withdrawals = map[string]*timestamppb.Timestamp{}
+		}
+		for _, c := range clients {
+			next.Withdrawals[c] = timestamppb.New(s.now())
+		}
+		for len(next.Withdrawals) > maxWithdrawals {
+			delete(next.Withdrawals, oldest(next.Withdrawals))
+		}
+		return next, nil
+	})
+	return err
+}
+
+func oldest(withdrawals map[string]*timestamppb.Timestamp) (client string) {
+	for c, at := range withdrawals {
+		if client == "" || at.AsTime().Before(withdrawals[client].AsTime()) {
+			client = c
+		}
+	}
+	return client
+}
+
+// OwnConsents returns somebody's unexpired decisions by client, for themselves.
+func (s *Service) OwnConsents(ctx context.Context, domain, id string) ([]*directoryv1.ListConsentsResponse_Client, error) {
+	if err := required("domain", domain, "user", id); err != nil {
+		return nil, err
+	}
+	decided, err := s.store.Consents().OfUser(ctx, domain, id)
+	if err != nil {
+		return nil, err
+	}
+	var list []*directoryv1.ListConsentsResponse_Client
+	for _, d := range decided {
+		if len(list) == 0 || list[len(list)-1].GetClientId() != d.ClientID {
+			list = append(list, &directoryv1.ListConsentsResponse_Client{ClientId: d.ClientID})
+		}
+		last := list[len(list)-1]
+		last.Consents = append(last.Consents, d.Consent)
+	}
+	return list, nil
+}
+
+// WithdrawOwn is ForgetConsents by the person themselves, about one client.
+func (s *Service) WithdrawOwn(ctx context.Context, domain, id, clientID string) error {
+	if err := required("domain", domain, "user", id, "clientId", clientID); err != nil {
+		return err
+	}
+	user, err := s.Get(ctx, domain, id)
+	if err != nil {
+		return err
+	}
+	return s.ForgetConsents(asUser(ctx, user), domain, id, clientID)
 }
 
 func (h *users) listConsents(w http.ResponseWriter, r *http.Request) error {

@@ -71,6 +71,23 @@ func (s *server) SaveConsents(ctx context.Context, r *directoryv1.SaveConsentsRe
 	return &directoryv1.SaveConsentsResponse{}, nil
 }
 
+// ListConsents implements directoryv1.DirectoryServiceServer.
+func (s *server) ListConsents(ctx context.Context, r *directoryv1.ListConsentsRequest) (*directoryv1.ListConsentsResponse, error) {
+	list, err := s.service.OwnConsents(ctx, r.GetDomain(), r.GetUser())
+	if err != nil {
+		return nil, s.fail(ctx, "ListConsents", r.GetDomain(), err)
+	}
+	return &directoryv1.ListConsentsResponse{Clients: list}, nil
+}
+
+// WithdrawConsent implements directoryv1.DirectoryServiceServer.
+func (s *server) WithdrawConsent(ctx context.Context, r *directoryv1.WithdrawConsentRequest) (*directoryv1.WithdrawConsentResponse, error) {
+	if err := s.service.WithdrawOwn(ctx, r.GetDomain(), r.GetUser(), r.GetClientId()); err != nil {
+		return nil, s.fail(ctx, "WithdrawConsent", r.GetDomain(), err)
+	}
+	return &directoryv1.WithdrawConsentResponse{}, nil
+}
+
 // fail is the error of a call as gateways see it. A fault of ours is logged, because they are not told.
 func (s *server) fail(ctx context.Context, call, domain string, err error) error {
 	if fault.Is(err, fault.Internal) && ctx.Err() == nil {

@@ -165,9 +165,25 @@ func (c *Consents) OfUser(ctx context.Context, domain, user string) ([]Decided, 
 	return all, nil
 }
 
-// Forget forgets what a user decided about a client.
-func (c *Consents) Forget(ctx context.Context, domain, user, clientID string) error {
-	return c.docs().removeMany(ctx, bson.M{"_id": consentID(domain, user, clientID)})
+// Empty forgets what a user decided about one client or, for "", about all, and returns the clients that there were ever
+// decisions about. It returns them again where it is repeated, so that what follows can be repeated as well.
+func (c *Consents) Empty(ctx context.Context, domain, user, clientID string) ([]string, error) {
+	filter := bson.M{"domain": domain, "user": user}
+	if clientID != "" {
+		filter = bson.M{"_id": consentID(domain, user, clientID)}
+	}
+	found, _, err := c.docs().find(ctx, filter, bson.D{{Key: "_id", Value: 1}}, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	var clients []string
+	for _, doc := range found {
+		if err := c.change(ctx, domain, user, doc.ClientID, func(doc *consents) { doc.Decisions = nil }); err != nil {
+			return nil, err
+		}
+		clients = append(clients, doc.ClientID)
+	}
+	return clients, nil
 }
 
 // ForgetScope forgets what a user decided about one scope of a client.

@@ -225,7 +225,10 @@ var steps = []struct {
 	}},
 	{"Consents.ForgetScope", func(w *walk) { w.ok(w.s.Consents().ForgetScope(w.Context(), "d1", "u", "c", "b")) }},
 	{"Consents.RemoveScope", func(w *walk) { w.ok(w.s.Consents().RemoveScope(w.Context(), "d1", "a")) }},
-	{"Consents.Forget", func(w *walk) { w.ok(w.s.Consents().Forget(w.Context(), "d1", "u", "c2")) }},
+	{"Consents.Empty", func(w *walk) {
+		_, err := w.s.Consents().Empty(w.Context(), "d1", "u", "c2")
+		w.ok(err)
+	}},
 	{"Consents.DeleteUser", func(w *walk) { w.ok(w.s.Consents().DeleteUser(w.Context(), "d1", "u")) }},
 	{"Consents.DeleteClient", func(w *walk) { w.ok(w.s.Consents().DeleteClient(w.Context(), "d1", "c")) }},
 
