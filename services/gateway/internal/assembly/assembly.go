@@ -104,7 +104,7 @@ func New(p Parts) *Gateway {
 		Resolve:   p.Resolve, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
-	objects := &authorization.Objects{Now: p.Now}
+	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, look, p.Now).Routes(),

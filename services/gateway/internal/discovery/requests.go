@@ -11,8 +11,13 @@ func requests(doc map[string]any, d *domain.Core) {
 	pushed := d.Profile.RequiresPushed || d.Settings.GetOidc().GetRequirePushedAuthorizationRequests()
 	doc["pushed_authorization_request_endpoint"] = d.Base + "/oauth/par"
 	doc["require_pushed_authorization_requests"] = pushed
-	doc["request_parameter_supported"] = false
-	doc["request_uri_parameter_supported"] = false
-	doc["require_request_uri_registration"] = false
+	doc["request_parameter_supported"] = true
+	doc["request_uri_parameter_supported"] = !pushed
+	doc["require_request_uri_registration"] = d.Profile.Strict()
+	doc["require_signed_request_object"] = d.Profile.RequiresSignedRequest
+	doc["request_object_signing_alg_values_supported"] = list(d.Profile.SigningAlgs)
 	doc["code_challenge_methods_supported"] = list(d.Profile.Challenges)
+	if !pushed {
+		doc["request_object_endpoint"] = d.Base + "/oidc/ros"
+	}
 }

@@ -67,7 +67,7 @@ func (o *Objects) Verify(ctx context.Context, d *domain.Domain, c *domain.Client
 	if len(token) > MaxObject {
 		return oauth2.Params{}, oauth2.InvalidRequestObject.Errorf("The request object is larger than %d bytes", MaxObject)
 	}
-	if h, _, _ := jose.Unverified(token); strings.EqualFold(string(h.Algorithm), "none") {
+	if h, _ := jose.ReadHeader(token, MaxObject); strings.EqualFold(string(h.Algorithm), "none") {
 		if c.Profile.RequiresSignedRequest {
 			unsigned = oauth2.InvalidRequestObject
 		}
