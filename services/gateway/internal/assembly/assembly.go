@@ -88,9 +88,9 @@ func New(p Parts) *Gateway {
 		return func(string) { counter.Inc() }
 	}
 	hasher := secret.NewHasher()
-	minter := tokens.NewMinter(p.Now, p.Log, ruleFailed("claim"))
-	verifier := tokens.NewVerifier(p.Now, p.Store)
 	keys := clientkeys.New(p.Fetch, p.Now)
+	minter := tokens.NewMinter(keys, p.Now, p.Log, ruleFailed("claim"))
+	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(hasher, p.Used, p.Now)
 	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
@@ -115,7 +115,7 @@ func New(p Parts) *Gateway {
 		device.New(clients, p.Store, people, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
-		userinfo.New(verifier, people, holders).Routes(),
+		userinfo.New(verifier, people, holders, minter).Routes(),
 		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Secrets: hasher, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		p.Routes,

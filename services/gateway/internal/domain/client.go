@@ -62,6 +62,8 @@ type Client struct {
 	// UserInfoKey signs UserInfo for clients that registered an algorithm for it, and is nil for others, who get JSON.
 	// AuthorizationKey signs answers of the authorization endpoint in JWT form (JARM); it is never nil.
 	UserInfoKey, AuthorizationKey *jose.Key
+	// IDEncryption and UserInfoEncryption are how ID tokens and UserInfo are encrypted; nil = not at all.
+	IDEncryption, UserInfoEncryption *Encryption
 	// Keys are the client's own by value, KeysURI is where it publishes them; package clientkeys reads both. Keys is nil and
 	// KeysURI empty if there are none.
 	Keys    *jose.KeySet
@@ -93,7 +95,7 @@ type Client struct {
 	// Providers are the client's identity providers in the order in which they are tried.
 	Providers []ClientProvider
 
-	AccessClaims, IDClaims []Claim
+	AccessClaims, IDClaims, UserInfoClaims []Claim
 
 	// TokensValidFrom is a whole second; access tokens issued before it are worth nothing. Zero = all may be used.
 	TokensValidFrom time.Time
@@ -271,6 +273,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	}
 	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)
 	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)
+	problems = append(problems, c.compileUserInfoClaims(o.GetUserinfoCustomClaims())...)
 	c.Rules = selection.ClientOf(app)
 	return c, errors.Join(problems...)
 }
@@ -310,6 +313,19 @@ var never = sync.OnceValue(func() *rules.Rule {
 	}
 	return r
 })
+
+// compileUserInfoClaims compiles the claims that UserInfo adds, whatever kind of token they are written for.
+func (c *Client) compileUserInfoClaims(list []*configv1.CustomClaim) (problems []error) {
+	for _, claim := range list {
+		value, err := rules.CompileTemplate(rules.Claim, claim.GetClaimValue())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("claim %q of UserInfo: %w", claim.GetClaimName(), err))
+			continue
+		}
+		c.UserInfoClaims = append(c.UserInfoClaims, Claim{Name: claim.GetClaimName(), Value: value})
+	}
+	return problems
+}
 
 func (c *Client) compileClaims(list []*configv1.CustomClaim) (problems []error) {
 	for _, claim := range list {

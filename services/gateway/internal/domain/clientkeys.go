@@ -25,6 +25,8 @@ func (c *Client) compileKeys(core *Core, app *configv1.Application) (problems []
 		chosen = append(append(chosen, string(jose.ES256)), c.signs()...)
 	}
 	c.AccessKey = core.signingKey(app.GetCertificate(), chosen...)
+	c.IDEncryption = encryptionOf(o.GetIdTokenEncryptedResponseAlg(), o.GetIdTokenEncryptedResponseEnc())
+	c.UserInfoEncryption = encryptionOf(o.GetUserinfoEncryptedResponseAlg(), o.GetUserinfoEncryptedResponseEnc())
 	c.IDKey = key("ID tokens", o.GetIdTokenSignedResponseAlg(), c.signs()...)
 	if alg := o.GetUserinfoSignedResponseAlg(); alg != "" {
 		c.UserInfoKey = key("UserInfo", alg)
@@ -48,10 +50,25 @@ func (c *Client) compileKeys(core *Core, app *configv1.Application) (problems []
 	return problems
 }
 
-// signs are the algorithms of which one has to sign because the profile does not allow the usual RS256; none where it does.
-func (c *Client) signs() []string {
-	if c.Profile.Signs(jose.RS256) {
+// Encryption is how a client wants something encrypted: the algorithms of RFC 7518 §4.1 and §5.1. An empty Enc is the usual one.
+type Encryption struct{ Alg, Enc string }
+
+func encryptionOf(alg, enc string) *Encryption {
+	if alg == "" {
 		return nil
+	}
+	return &Encryption{alg, enc}
+}
+
+// signs are the algorithms of which one has to sign where the client registered none: those of the profile that does not allow
+// the usual RS256, and RS256 itself in other strict ones (OpenID Connect Core §15.1). Under the compatible profile there are none,
+// and the certificate decides.
+func (c *Client) signs() []string {
+	switch {
+	case !c.Profile.Strict():
+		return nil
+	case c.Profile.Signs(jose.RS256):
+		return []string{string(jose.RS256)}
 	}
 	names := make([]string, len(c.Profile.SigningAlgs))
 	for i, a := range c.Profile.SigningAlgs {

@@ -56,7 +56,7 @@ func TestWhichKeysSignForAClient(t *testing.T) {
 		{"an HMAC without the value of a secret", []func(*configv1.Application){registered("HS256", "", "")}, "ES256", "ES256", "", "RS256"},
 		{"an HMAC with a secret that is too short", []func(*configv1.Application){registered("HS512", "", ""), kept(long[:43], time.Time{})},
 			"ES256", "ES256", "", "RS256"},
-		{"OAuth 2.1", []func(*configv1.Application){profiled(configv1.SecurityProfileSettings_OAUTH21)}, "ES256", "ES256", "", "RS256"},
+		{"OAuth 2.1", []func(*configv1.Application){profiled(configv1.SecurityProfileSettings_OAUTH21)}, "ES256", "RS256", "", "RS256"},
 		{"FAPI 2.0, which does not allow RS256", []func(*configv1.Application){
 			profiled(configv1.SecurityProfileSettings_FAPI2),
 			func(a *configv1.Application) { a.Certificate = "rs" },

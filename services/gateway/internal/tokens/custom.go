@@ -21,11 +21,11 @@ type customClaim struct {
 
 // custom computes custom claims in their order; of several with one name the last counts. What cannot be computed is
 // left out and reported; null is left out.
-func (m *Minter) custom(ctx context.Context, d *domain.Domain, a *Authorization, list []domain.Claim) []customClaim {
+func (m *Minter) custom(ctx context.Context, d *domain.Domain, c *domain.Client, p *state.Person, list []domain.Claim) []customClaim {
 	if len(list) == 0 {
 		return nil
 	}
-	in := input(d, a)
+	in := input(d, c, p)
 	out := make([]customClaim, 0, len(list))
 	for _, claim := range list {
 		if oauth2.ReservedClaim(claim.Name) {
@@ -34,7 +34,7 @@ func (m *Minter) custom(ctx context.Context, d *domain.Domain, a *Authorization,
 		made, err := compute(ctx, claim, &in)
 		if err != nil {
 			m.ruleFailed(d.ID)
-			m.log.WarnContext(ctx, "custom claim cannot be computed", "domain", d.ID, "client_id", a.Client.ClientID, "claim", claim.Name, "err", err)
+			m.log.WarnContext(ctx, "custom claim cannot be computed", "domain", d.ID, "client_id", c.ClientID, "claim", claim.Name, "err", err)
 			continue
 		}
 		out = slices.DeleteFunc(out, func(c customClaim) bool { return c.name == claim.Name })
@@ -74,12 +74,11 @@ func compute(ctx context.Context, claim domain.Claim, in *rules.Input) (customCl
 }
 
 // input is what the expressions of claims see.
-func input(d *domain.Domain, a *Authorization) rules.Input {
-	c := a.Client
+func input(d *domain.Domain, c *domain.Client, p *state.Person) rules.Input {
 	attributes := map[string]any{"client": map[string]any{"id": c.ID, "clientId": c.ClientID, "name": c.Name}}
 	in := rules.Input{Client: c.Rules, Domain: d.Rules, Attributes: attributes}
-	if a.Person != nil {
-		in.User = UserValue(a.Person)
+	if p != nil {
+		in.User = UserValue(p)
 		attributes["user"] = in.User
 	}
 	return in

@@ -16,7 +16,7 @@ import (
 func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, accessToken string, expires time.Time) (string, error) {
 	c, now := a.Client, m.now()
 	alg := c.IDKey.Algorithm()
-	custom := m.custom(ctx, d, a, c.IDClaims)
+	custom := m.custom(ctx, d, c, a.Person, c.IDClaims)
 	claims := make(map[string]any, 24)
 	m.addPerson(claims, d, a)
 	for _, claim := range custom {
@@ -51,7 +51,11 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 	if err != nil {
 		return "", err
 	}
-	return c.IDKey.Sign(jose.TypeJWT, body)
+	token, err := c.IDKey.Sign(jose.TypeJWT, body)
+	if err != nil || c.IDEncryption == nil {
+		return token, err
+	}
+	return m.encrypter.Encrypt(ctx, c, c.IDEncryption.Alg, c.IDEncryption.Enc, []byte(token), jose.ContentJWT)
 }
 
 // addPerson adds what the ID token says of the person: the claims of scopes where the profile wants them there, or where no

@@ -82,14 +82,21 @@ type Minter struct {
 	log *slog.Logger
 	// ruleFailed is told of a custom claim that could not be computed.
 	ruleFailed func(domain string)
+	encrypter  Encrypter
+}
+
+// Encrypter encrypts what only a client may read; *clientkeys.Keys does. An empty enc is the usual one; cty is jose.ContentJWT for a
+// payload that is a JWT itself.
+type Encrypter interface {
+	Encrypt(ctx context.Context, c *domain.Client, alg, enc string, payload []byte, cty string) (string, error)
 }
 
 // NewMinter returns a Minter. ruleFailed may be nil.
-func NewMinter(now func() time.Time, log *slog.Logger, ruleFailed func(domain string)) *Minter {
+func NewMinter(encrypter Encrypter, now func() time.Time, log *slog.Logger, ruleFailed func(domain string)) *Minter {
 	if ruleFailed == nil {
 		ruleFailed = func(string) {}
 	}
-	return &Minter{now: now, log: log, ruleFailed: ruleFailed}
+	return &Minter{now: now, log: log, ruleFailed: ruleFailed, encrypter: encrypter}
 }
 
 // Mint makes the tokens of an authorization, except those it is without: an access token, and an ID token if the scope openid
@@ -141,7 +148,7 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization,
 	if a.Person != nil {
 		sub = Subject(d, c, a.Person)
 	}
-	custom := m.custom(ctx, d, a, c.AccessClaims)
+	custom := m.custom(ctx, d, c, a.Person, c.AccessClaims)
 	var buf [1024]byte
 	b := append(buf[:0], `{"iss":`...)
 	b = appendString(b, d.Issuer)

@@ -153,7 +153,7 @@ func newMintRig(t *testing.T, change func(*configv1.Application)) *mintRig {
 		t.Fatal(err)
 	}
 	failed := new(int)
-	minter := tokens.NewMinter(h.Clock.Now, slog.New(slog.DiscardHandler), func(id string) {
+	minter := tokens.NewMinter(nil, h.Clock.Now, slog.New(slog.DiscardHandler), func(id string) {
 		if id != d.ID {
 			t.Errorf("a failure of domain %q", id)
 		}

@@ -2,7 +2,6 @@
 package userinfo
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -23,11 +22,12 @@ type Handler struct {
 	verifier *tokens.Verifier
 	people   *tokens.People
 	holders  *possession.Verifier
+	minter   *tokens.Minter
 }
 
 // New returns the endpoint.
-func New(verifier *tokens.Verifier, people *tokens.People, holders *possession.Verifier) *Handler {
-	return &Handler{verifier: verifier, people: people, holders: holders}
+func New(verifier *tokens.Verifier, people *tokens.People, holders *possession.Verifier, minter *tokens.Minter) *Handler {
+	return &Handler{verifier: verifier, people: people, holders: holders, minter: minter}
 }
 
 // Routes returns the endpoint's route.
@@ -40,10 +40,14 @@ func (h *Handler) Routes() []endpoint.Route {
 var (
 	errInvalid    = oauth2.InvalidToken.Errorf("The access token is invalid")
 	errNotAPerson = oauth2.InvalidToken.Errorf("The access token was not issued for an End-User.")
+	errQuery      = oauth2.InvalidRequest.Errorf("The access token must not be sent in the query")
 	errScope      = endpoint.Needs(oauth2.ScopeOpenID)
 )
 
 func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	if d.Profile.RefusesQuery && queried(r) {
+		return errQuery
+	}
 	token, err := endpoint.AccessToken(w, r)
 	if err != nil {
 		return err
@@ -68,6 +72,8 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		return errInvalid.WithCause(err)
 	case err != nil:
 		return err
+	case client.Profile.RefusesQuery && queried(r):
+		return errQuery
 	}
 	known, err := h.people.Find(r.Context(), d.ID, found.Person, fresh)
 	switch {
@@ -78,14 +84,20 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 	case !known.Enabled:
 		return errInvalid
 	}
-	claims := tokens.ProfileClaims(&known.Person, oauth2.SplitScope(c.Scope))
-	tokens.AddRequested(claims, d, client, &known.Person, found.Requested)
-	tokens.AddLocalized(claims, &known.Person, found.Locales)
-	claims["sub"] = c.Subject
-	body, err := json.Marshal(claims)
-	if err != nil {
+	body, jwt, err := h.minter.UserInfo(r.Context(), d, client, &known.Person, found)
+	switch {
+	case err != nil:
 		return err
+	case jwt:
+		endpoint.Body(w, http.StatusOK, "application/jwt", body)
+	default:
+		endpoint.JSON(w, http.StatusOK, body)
 	}
-	endpoint.JSON(w, http.StatusOK, body)
 	return nil
+}
+
+// queried reports whether a request has its token in the query, which profiles refuse: queries end up in logs and histories
+// (RFC 9700 §4.3.2).
+func queried(r *http.Request) bool {
+	return r.URL.RawQuery != "" && r.URL.Query().Has("access_token")
 }
