@@ -3,10 +3,16 @@ package jose
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -52,6 +58,38 @@ func NewDecryptionKey(private crypto.Signer, kid string) (*DecryptionKey, error)
 		kid = thumbprint(pub)
 	}
 	return &DecryptionKey{id: kid, private: private, public: pub}, nil
+}
+
+// DeriveDecryptionKey returns the P-256 key that follows from a secret and a purpose: the same ones always give the same key,
+// and it says nothing about other purposes (RFC 5869; FIPS 186-5 §A.2.1 for the private number). Its kid is its thumbprint.
+func DeriveDecryptionKey(secret []byte, purpose string) (*DecryptionKey, error) {
+	curve := elliptic.P256()
+	seed, err := hkdf.Key(sha256.New, secret, nil, purpose, curve.Params().BitSize/8+16)
+	if err != nil {
+		return nil, fmt.Errorf("derive a decryption key: %w", err)
+	}
+	one := big.NewInt(1)
+	d := new(big.Int).SetBytes(seed)
+	d.Mod(d, new(big.Int).Sub(curve.Params().N, one))
+	d.Add(d, one)
+	private, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, curve.Params().BitSize/8)))
+	if err != nil {
+		return nil, fmt.Errorf("derive a decryption key: %w", err)
+	}
+	return NewDecryptionKey(private, "")
+}
+
+// GenerateRSA returns a new RSA key of 2048 bits as PKCS #8 DER, such as ParseDecryptionKey reads. It is a secret.
+func GenerateRSA() ([]byte, error) {
+	private, err := rsa.GenerateKey(rand.Reader, generatedRSA)
+	if err != nil {
+		return nil, fmt.Errorf("generate an RSA key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, fmt.Errorf("encode an RSA key: %w", err)
+	}
+	return der, nil
 }
 
 // ParseDecryptionKey reads a private key in PEM or PKCS #8 DER, like ParsePrivateKey.

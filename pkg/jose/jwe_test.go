@@ -388,3 +388,33 @@ func TestOurOwnKeysAreToldApartWhenTheyArePublished(t *testing.T) {
 		}
 	}
 }
+
+func TestADerivedKeyIsAlwaysTheSame(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	one, err := DeriveDecryptionKey(secret, "purpose 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The kid is published: gateways of different versions must agree on it.
+	if want := "9MfT9c4EZ9toqi-n8yF1CFdb-wGVIt1kJTbPgDVLABM"; one.ID() != want {
+		t.Errorf("kid %s, want %s", one.ID(), want)
+	}
+	for _, tt := range []struct{ secret, purpose string }{{string(secret), "purpose 2"}, {"1123456789abcdef0123456789abcdef", "purpose 1"}} {
+		if other, err := DeriveDecryptionKey([]byte(tt.secret), tt.purpose); err != nil || other.ID() == one.ID() {
+			t.Errorf("%v: the same key, or %v", tt, err)
+		}
+	}
+	der, err := GenerateRSA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ParseDecryptionKey(der, "")
+	if err != nil || len(NewDecrypter(key).Algorithms()) != 1 {
+		t.Errorf("a generated key: %v", err)
+	}
+	for name, bad := range map[string][]byte{"garbage": []byte("x"), "too much": make([]byte, maxKeyInput+1)} {
+		if _, err := ParseDecryptionKey(bad, ""); !errors.Is(err, ErrKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

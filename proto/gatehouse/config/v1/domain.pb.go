@@ -81,8 +81,10 @@ type Domain struct {
 	Uma                   *structpb.Struct       `protobuf:"bytes,35,opt,name=uma,proto3" json:"uma,omitempty"`
 	Saml                  *structpb.Struct       `protobuf:"bytes,36,opt,name=saml,proto3" json:"saml,omitempty"`
 	WebAuthnSettings      *structpb.Struct       `protobuf:"bytes,37,opt,name=web_authn_settings,json=webAuthnSettings,proto3" json:"web_authn_settings,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The RSA key that clients encrypt request objects for, made with the domain: PKCS #8. Sealed at rest.
+	EncryptionKey []byte `protobuf:"bytes,38,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Domain) Reset() {
@@ -342,6 +344,13 @@ func (x *Domain) GetSaml() *structpb.Struct {
 func (x *Domain) GetWebAuthnSettings() *structpb.Struct {
 	if x != nil {
 		return x.WebAuthnSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetEncryptionKey() []byte {
+	if x != nil {
+		return x.EncryptionKey
 	}
 	return nil
 }
@@ -1678,7 +1687,7 @@ var File_gatehouse_config_v1_domain_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x0e\n" +
+	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x0e\n" +
 	"\x06Domain\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x06domain\x12\"\n" +
@@ -1716,7 +1725,8 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x17token_exchange_settings\x18\" \x01(\v2*.gatehouse.config.v1.TokenExchangeSettingsR\x15tokenExchangeSettings\x121\n" +
 	"\x03uma\x18# \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03uma\x123\n" +
 	"\x04saml\x18$ \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12M\n" +
-	"\x12web_authn_settings\x18% \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x10webAuthnSettings\"\xa2\x02\n" +
+	"\x12web_authn_settings\x18% \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x10webAuthnSettings\x120\n" +
+	"\x0eencryption_key\x18& \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\rencryptionKey\"\xa2\x02\n" +
 	"$SelfServiceAccountManagementSettings\x12 \n" +
 	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12v\n" +
 	"\x0ereset_password\x18\x02 \x01(\v2G.gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPasswordB\x06\xa2\xbb\x18\x028\x01R\rresetPassword\x1a`\n" +

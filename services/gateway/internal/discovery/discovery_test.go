@@ -95,7 +95,7 @@ func TestJWKS(t *testing.T) {
 	h, c := newHarness(t)
 	a := h.Get(jwks)
 	set, err := jose.ParseJWKS([]byte(a.Body)) // refuses private parts
-	if err != nil || set.Len() != 2 || !set.Has("es") || !set.Has("rs") {
+	if err != nil || set.Len() != 3 || !set.Has("es") || !set.Has("rs") {
 		t.Fatalf("keys %s, error %v", a.Body, err)
 	}
 	if a.Header.Get("Content-Type") != "application/json" {

@@ -83,6 +83,8 @@ type Core struct {
 	// mark is the identity of this core, by which what was compiled with it is known.
 	mark    *mark
 	derived derived
+	// decrypter has the domain's private keys for what clients encrypt.
+	decrypter *jose.Decrypter
 }
 
 // VerifiedToken is an access token whose signature was checked.
@@ -210,8 +212,14 @@ func (core *Core) compileKeys(src *source, old *Core) error {
 		}
 		return strings.Compare(a.message.GetId(), b.message.GetId())
 	})
+	if err := core.compileDecrypter(old); err != nil {
+		return err
+	}
 	if old != nil && slices.Equal(old.parts, core.parts) {
 		core.Keys, core.JWKS, core.signing = old.Keys, old.JWKS, old.signing
+		if core.decrypter != old.decrypter {
+			core.JWKS = document(core.Keys.Public(core.decrypter))
+		}
 		return nil
 	}
 	keys := make([]*jose.Key, len(core.parts))
@@ -225,7 +233,7 @@ func (core *Core) compileKeys(src *source, old *Core) error {
 		return fmt.Errorf("signing keys: %w", err)
 	}
 	core.Keys = set
-	core.JWKS = document(set.JWKS())
+	core.JWKS = document(set.Public(core.decrypter))
 	return nil
 }
 

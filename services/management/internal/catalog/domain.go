@@ -97,6 +97,13 @@ func buildDomain(_ context.Context, s *Scene, draft proto.Message) (*configv1.Do
 
 // normalizeDomain prints every switch: groups of settings always exist.
 func normalizeDomain(_ context.Context, _ *Scene, _, d *configv1.Domain) error {
+	if len(d.GetEncryptionKey()) == 0 { // with the domain, or at the next write of one from before there were such keys
+		key, err := jose.GenerateRSA()
+		if err != nil {
+			return err
+		}
+		d.EncryptionKey = key
+	}
 	d.Domain = d.GetId()
 	d.Version = domainVersion
 	d.Path = strings.TrimRight(d.GetPath(), "/")

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -52,5 +53,22 @@ func refusedPath(t *testing.T, path, want string) {
 	body := fault.BodyOf(err)
 	if !fault.Is(err, fault.Invalid) || body.Message != "["+path+": "+want+"]" || len(body.Errors) != 1 || body.Errors[0].Path != "path" {
 		t.Errorf("%s: %+v", path, body)
+	}
+}
+
+func TestADomainHasAKeyThatOthersEncryptFor(t *testing.T) {
+	d := &configv1.Domain{Name: "x", Path: "/x"} // from before there were such keys
+	if err := normalizeDomain(t.Context(), &Scene{}, nil, d); err != nil {
+		t.Fatal(err)
+	}
+	key, err := jose.ParseDecryptionKey(d.GetEncryptionKey(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := normalizeDomain(t.Context(), &Scene{}, nil, d); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := jose.ParseDecryptionKey(d.GetEncryptionKey(), ""); err != nil || again.ID() != key.ID() {
+		t.Errorf("the next write made another key: %v", err)
 	}
 }
