@@ -271,7 +271,7 @@ func (x *truth) responseType(v string) bool {
 }
 
 func (x *truth) responseMode(v string) bool {
-	return x.authorize(x.client(), map[string]string{"response_mode": v, "prompt": "none"}) == string(oauth2.LoginRequired)
+	return x.authorize(x.client(), map[string]string{"response_mode": v}) == ""
 }
 
 func (x *truth) prompt(v string) bool {
