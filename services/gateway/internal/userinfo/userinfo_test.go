@@ -61,7 +61,7 @@ func bearer(token string) gatewaytest.Change {
 	return gatewaytest.Header("Authorization", "Bearer "+token)
 }
 
-func TestUserInfo(t *testing.T) {
+func TestU1UserInfoTakesTheTokenInHeaderAndForm(t *testing.T) {
 	r := newRig(t)
 	full := `{"email":"ann@acme.example","email_verified":false,"family_name":"Doe","given_name":"ann","name":"ann Doe","preferred_username":"ann","sub":"` + r.subject + `"}`
 	token := r.token(true, "openid", "profile", "email")
@@ -110,7 +110,7 @@ func TestUserInfo(t *testing.T) {
 	})
 }
 
-func TestRefusals(t *testing.T) {
+func TestU5WhyATokenIsRefused(t *testing.T) {
 	r := newRig(t)
 	const plain = `Bearer realm="gatehouse"`
 	invalid := plain + `, error="invalid_token", error_description="The access token is invalid"`
@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestATokenWhoseOwnersAreGone(t *testing.T) {
+func TestU5ATokenWhoseOwnersAreGone(t *testing.T) {
 	const invalid = "Unauthorized | invalid_token | The access token is invalid"
 	tests := []struct {
 		name string
