@@ -736,8 +736,10 @@ type OAuthSettings struct {
 	// Where the client publishes its keys.
 	JwksUri string `protobuf:"bytes,18,opt,name=jwks_uri,json=jwksUri,proto3" json:"jwks_uri,omitempty"`
 	// The client's keys by value (RFC 7517).
-	Jwks                *structpb.Struct `protobuf:"bytes,19,opt,name=jwks,proto3" json:"jwks,omitempty"`
-	SectorIdentifierUri string           `protobuf:"bytes,20,opt,name=sector_identifier_uri,json=sectorIdentifierUri,proto3" json:"sector_identifier_uri,omitempty"`
+	Jwks *structpb.Struct `protobuf:"bytes,19,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// A list of redirect URIs (JSON) whose clients know a person by the same name, where subjects are pairwise. It is read when it
+	// is registered and whenever redirect URIs are.
+	SectorIdentifierUri string `protobuf:"bytes,20,opt,name=sector_identifier_uri,json=sectorIdentifierUri,proto3" json:"sector_identifier_uri,omitempty"`
 	// `public` or `pairwise`.
 	SubjectType                        string   `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
 	IdTokenEncryptedResponseAlg        string   `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
@@ -1823,7 +1825,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xfc&\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdc&\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\xe1\x01\n" +
@@ -1847,11 +1849,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\vsoftware_id\x18\x0f \x01(\tR\n" +
 	"softwareId\x12)\n" +
 	"\x10software_version\x18\x10 \x01(\tR\x0fsoftwareVersion\x129\n" +
-	"\x19post_logout_redirect_uris\x18\x11 \x03(\tR\x16postLogoutRedirectUris\x12!\n" +
-	"\bjwks_uri\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\ajwksUri\x123\n" +
-	"\x04jwks\x18\x13 \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04jwks\x12:\n" +
-	"\x15sector_identifier_uri\x18\x14 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13sectorIdentifierUri\x12)\n" +
-	"\fsubject_type\x18\x15 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\vsubjectType\x12L\n" +
+	"\x19post_logout_redirect_uris\x18\x11 \x03(\tR\x16postLogoutRedirectUris\x12\x19\n" +
+	"\bjwks_uri\x18\x12 \x01(\tR\ajwksUri\x12+\n" +
+	"\x04jwks\x18\x13 \x01(\v2\x17.google.protobuf.StructR\x04jwks\x122\n" +
+	"\x15sector_identifier_uri\x18\x14 \x01(\tR\x13sectorIdentifierUri\x12!\n" +
+	"\fsubject_type\x18\x15 \x01(\tR\vsubjectType\x12L\n" +
 	"\x1fid_token_encrypted_response_alg\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseAlg\x12L\n" +
 	"\x1fid_token_encrypted_response_enc\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseEnc\x12G\n" +
 	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x19userinfoSignedResponseAlg\x12M\n" +

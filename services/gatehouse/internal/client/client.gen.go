@@ -2423,10 +2423,12 @@ type OAuthSettings struct {
 	RequirePushedAuthorizationRequests *bool    `json:"requirePushedAuthorizationRequests,omitempty"`
 
 	// Resources The protected resources of the domain that this application may ask for, among those that are restricted.
-	Resources           []string       `json:"resources,omitempty"`
-	ResponseTypes       []string       `json:"responseTypes,omitempty"`
-	ScopeSettings       []ScopeSetting `json:"scopeSettings,omitempty"`
-	SectorIdentifierUri *string        `json:"sectorIdentifierUri,omitempty"`
+	Resources     []string       `json:"resources,omitempty"`
+	ResponseTypes []string       `json:"responseTypes,omitempty"`
+	ScopeSettings []ScopeSetting `json:"scopeSettings,omitempty"`
+
+	// SectorIdentifierUri A list of redirect URIs (JSON) whose clients know a person by the same name, where subjects are pairwise. It is read when it is registered and whenever redirect URIs are.
+	SectorIdentifierUri *string `json:"sectorIdentifierUri,omitempty"`
 
 	// SecurityProfile A security profile that is stricter than the domain's. A laxer one is refused. Absent: the domain's.
 	SecurityProfile        *OAuthSettingsSecurityProfile `json:"securityProfile,omitempty"`

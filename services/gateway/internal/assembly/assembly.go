@@ -116,7 +116,7 @@ func New(p Parts) *Gateway {
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),
-		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Secrets: hasher, Now: p.Now}).Routes(),
+		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Secrets: hasher, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		p.Routes,
 	)

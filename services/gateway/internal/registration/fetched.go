@@ -3,7 +3,6 @@ package registration
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -45,19 +44,12 @@ func sectorIdentifier(r *request) error {
 
 // list fetches a JSON array of strings.
 func (r *request) list(address string) ([]string, error) {
-	answer, err := r.get(address, outbound.Sector)
+	answer, err := r.fetch.Get(r.Context, address, outbound.Sector)
 	if err != nil {
 		return nil, err
 	}
 	var all []string
 	return all, json.Unmarshal(answer.Body, &all)
-}
-
-func (r *request) get(address string, l outbound.Limits) (*outbound.Answer, error) {
-	if r.fetch == nil {
-		return nil, errors.New("nothing is fetched here")
-	}
-	return r.fetch.Get(r.Context, address, l)
 }
 
 // keySets refuses two places of keys, and a place where there are none.
@@ -72,7 +64,7 @@ func keySets(r *request) error {
 	if !onTheWeb(uri) {
 		return refuse("Unable to parse jwks from %s", uri)
 	}
-	answer, err := r.get(uri, outbound.JWKS)
+	answer, err := r.fetch.Get(r.Context, uri, outbound.JWKS)
 	if err != nil {
 		return oauth2.InvalidClientMetadata.Errorf("Unable to parse jwks from %s", uri).WithCause(err)
 	}

@@ -61,7 +61,7 @@ type Secrets interface {
 	Verify(ctx context.Context, encoded, password string) (ok, rehash bool, err error)
 }
 
-// Options are what the endpoint works with. All are required but Fetch: without it nothing can be fetched.
+// Options are what the endpoint works with. All are required.
 type Options struct {
 	Verifier   *tokens.Verifier
 	Holders    *possession.Verifier
