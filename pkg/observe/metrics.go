@@ -20,7 +20,7 @@ type Metrics struct {
 
 	revision, lag, rejections prometheus.Gauge
 	redis, upstream, rules    *prometheus.CounterVec
-	outbound                  *prometheus.CounterVec
+	outbound, notices         *prometheus.CounterVec
 	tlsLoads                  *prometheus.CounterVec
 	tlsExpiry                 prometheus.Gauge
 }
@@ -58,6 +58,9 @@ func NewMetrics(service string) *Metrics {
 		rules: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_rule_failures_total", Help: "Expressions that could not be evaluated, by place.",
 		}, []string{"place"}),
+		notices: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_logout_notices_total", Help: "Logout tokens for clients, by outcome (delivered, postponed, refused, given_up, obsolete).",
+		}, []string{"outcome"}),
 		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_outbound_failures_total", Help: "Outgoing requests that brought nothing, by reason.",
 		}, []string{"reason"}),
@@ -70,7 +73,7 @@ func NewMetrics(service string) *Metrics {
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service),
-		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.tlsLoads, m.tlsExpiry,
+		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.notices, m.tlsLoads, m.tlsExpiry,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gatehouse_requests_in_flight", Help: "Requests being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -111,6 +114,11 @@ func (m *Metrics) UpstreamErrors(upstream string) prometheus.Counter {
 // RuleFailures is the counter of one place where expressions are evaluated; keep it where it is used.
 func (m *Metrics) RuleFailures(place string) prometheus.Counter {
 	return m.rules.WithLabelValues(place)
+}
+
+// LogoutNotices is the counter of one outcome of telling clients by logout tokens that a session has ended.
+func (m *Metrics) LogoutNotices(outcome string) prometheus.Counter {
+	return m.notices.WithLabelValues(outcome)
 }
 
 // OutboundFailures is the counter of one reason for which outgoing requests bring nothing.

@@ -219,6 +219,7 @@ func New(c Config) (*Gateway, error) {
 		return subscriber.Run(ctx)
 	})
 	g.group.Add("usage", used.Run)
+	g.group.Add("logout tokens", parts.LogoutTokens.Run)
 	g.group.Add("gateway", g.public.Run)
 	return g, nil
 }

@@ -15,9 +15,11 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/consents"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/device"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -46,6 +48,7 @@ type Directory interface {
 	signin.Directory
 	tokens.Directory
 	authflow.Consents
+	consents.Directory
 }
 
 // Parts are what a gateway is made of. All are required, except where it says otherwise.
@@ -79,6 +82,8 @@ type Gateway struct {
 	Verifier *tokens.Verifier
 	// Keys are those of clients.
 	Keys *clientkeys.Keys
+	// LogoutTokens delivers them, once it runs.
+	LogoutTokens *backchannel.Sender
 }
 
 // New assembles a gateway. Nothing runs yet.
@@ -112,6 +117,7 @@ func New(p Parts) *Gateway {
 		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
+		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),
 		device.New(clients, p.Store, people, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
@@ -123,7 +129,10 @@ func New(p Parts) *Gateway {
 	handler := observe.Requests(router.New(router.Options{
 		Domains: set, Routes: routes, Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
-	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys}
+	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys, LogoutTokens: backchannel.New(backchannel.Options{
+		Queue: p.Store, Domains: set, Minter: minter, Out: p.Fetch, Log: p.Log,
+		Counted: func(o backchannel.Outcome) { p.Metrics.LogoutNotices(string(o)).Inc() },
+	})}
 }
 
 // capabilities are what discovery says of this gateway, taken from what was wired.

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -36,6 +37,8 @@ type Harness struct {
 	Minter    *tokens.Minter
 	Verifier  *tokens.Verifier
 	Keys      *clientkeys.Keys
+	// LogoutTokens delivers them, once it runs.
+	LogoutTokens *backchannel.Sender
 	// Handler is the public port, without and URL with a server around it.
 	Handler http.Handler
 	URL     string
@@ -86,7 +89,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
-	h.Keys = made.Keys
+	h.Keys, h.LogoutTokens = made.Keys, made.LogoutTokens
 	if len(configs) > 0 {
 		all := configsync.Batch{Installation: "test", Revision: 1, Reset: true}
 		for _, c := range configs {

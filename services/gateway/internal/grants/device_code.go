@@ -55,7 +55,7 @@ func (g DeviceCode) Authorize(ctx context.Context, r *Request) (tokens.Authoriza
 	if created.Before(r.Client.TokensValidFrom) {
 		return tokens.Authorization{}, errDeviceCode.WithCause(errDisabled)
 	}
-	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, created); err != nil {
+	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, a.ClientID, created); err != nil {
 		return tokens.Authorization{}, errDeviceCode.WithCause(err)
 	}
 	out := authorization(r, &a)

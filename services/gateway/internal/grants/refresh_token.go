@@ -23,8 +23,9 @@ type Refresher interface {
 
 // People knows whether what somebody allowed still counts; *tokens.People does.
 type People interface {
-	// Stands returns an error if the person may not be signed in any more, or has had a new password since.
-	Stands(ctx context.Context, domain, subject string, allowed time.Time) error
+	// Stands returns an error if the person may not be signed in any more, has had a new password since, or has withdrawn what
+	// they allowed the client.
+	Stands(ctx context.Context, domain, subject, clientID string, allowed time.Time) error
 }
 
 // RefreshToken exchanges refresh tokens (RFC 6749 §6), with rotation and detection of reuse (RFC 9700 §4.14.2).
@@ -63,7 +64,7 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 	if created.Before(c.TokensValidFrom) {
 		return tokens.Authorization{}, g.end(ctx, r, &a, errDisabled)
 	}
-	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, created); err != nil {
+	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, a.ClientID, created); err != nil {
 		return tokens.Authorization{}, g.end(ctx, r, &a, err)
 	}
 	out := authorization(r, &a)

@@ -120,7 +120,7 @@ func (h *Handler) access(ctx context.Context, d *domain.Domain, caller *domain.C
 	if c.Subject != c.ClientID {
 		known, err := h.person(ctx, d, found.Person)
 		switch {
-		case err != nil || known != nil && !known.Enabled:
+		case err != nil || known != nil && (!known.Enabled || known.Withdrew(c.ClientID, found.IssuedAt)):
 			return nil, nil //nolint:nilerr // the person is gone, and so is the token
 		case known != nil && known.Person.Username != "" && found.Person == c.Subject: // a name tells as much as a public subject
 			name, err := json.Marshal(known.Person.Username)
@@ -183,6 +183,10 @@ func (h *Handler) refresh(ctx context.Context, d *domain.Domain, caller *domain.
 		return nil, nil
 	case err != nil:
 		return nil, err
+	}
+	known, err := h.person(ctx, d, a.Person.Subject)
+	if err != nil || known != nil && !known.Upholds(a) {
+		return nil, nil //nolint:nilerr // the person is gone or wants it no more, and so is the token
 	}
 	username := a.Person.Username
 	if c.Sector != "" {

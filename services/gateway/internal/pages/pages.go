@@ -38,7 +38,7 @@ func New() *Pages {
 	// form-action is left out on purpose: browsers apply it to the redirects after a post as well, and those lead to
 	// the client.
 	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
-	for _, name := range []string{"login", "identifier", "consent", "error", "logout", "signed-out", "form-post", "device", "device-question", "device-done", "leaving"} {
+	for _, name := range []string{"login", "identifier", "consent", "error", "logout", "signed-out", "form-post", "device", "device-question", "device-done", "leaving", "applications"} {
 		p.templates[name] = template.Must(template.New(name).Funcs(template.FuncMap{"initial": initial}).
 			ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 	}

@@ -27,6 +27,9 @@ type Known struct {
 	// PasswordChanged is when the person's password was last set anew; zero if it never was, or is not the directory's.
 	PasswordChanged time.Time
 
+	// withdrawn is when the person withdrew their consents, by client; in milliseconds since the epoch. Nil for most.
+	withdrawn map[string]int64
+
 	at time.Time
 	// repeat is until when this is said again without asking, because the directory did not answer; in nanoseconds since
 	// the epoch.
@@ -106,22 +109,37 @@ func (p *People) SignedOut(ctx context.Context, domain string, s *state.Session)
 	return !known.Enabled || s.AuthTime < known.PasswordChanged.Unix()
 }
 
+// Withdrew reports whether the person has withdrawn since what they allowed a client at a moment, in milliseconds since the
+// epoch.
+func (k *Known) Withdrew(clientID string, allowed int64) bool {
+	at, ok := k.withdrawn[clientID]
+	return ok && allowed <= at
+}
+
+// Upholds reports whether what the person allowed still counts, as Stands does.
+func (k *Known) Upholds(a *state.Authorization) bool {
+	return k.Enabled && !k.PasswordChanged.After(time.UnixMilli(a.Created)) && !k.Withdrew(a.ClientID, a.Created)
+}
+
 // Errors of Stands.
 var (
 	ErrGone            = errors.New("the person is deleted or disabled")
 	ErrPasswordChanged = errors.New("the person's password was changed since")
+	ErrWithdrawn       = errors.New("the person has withdrawn the consent since")
 )
 
-// Stands returns nil if what somebody allowed at a moment still counts: they may be signed in, and their password has not been
-// changed since. It notices both within half a minute; a directory that does not answer says nothing against it. Otherwise
-// the error is ErrGone or ErrPasswordChanged.
-func (p *People) Stands(ctx context.Context, domain, subject string, allowed time.Time) error {
+// Stands returns nil if what somebody allowed a client at a moment still counts: they may be signed in, and have neither
+// another password nor withdrawn it since. It notices all of that within half a minute; a directory that does not answer says
+// nothing against it. Otherwise the error is ErrGone, ErrPasswordChanged or ErrWithdrawn.
+func (p *People) Stands(ctx context.Context, domain, subject, clientID string, allowed time.Time) error {
 	known, err := p.Find(ctx, domain, subject, present)
 	switch {
 	case fault.Is(err, fault.NotFound), err == nil && !known.Enabled:
 		return ErrGone
 	case err == nil && known.PasswordChanged.After(allowed):
 		return ErrPasswordChanged
+	case err == nil && known.Withdrew(clientID, allowed.UnixMilli()):
+		return ErrWithdrawn
 	}
 	return nil
 }
@@ -148,6 +166,12 @@ func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
 		known := &Known{Person: PersonOf(user), Enabled: user.Enabled == nil || user.GetEnabled(), at: p.now()}
 		if at := user.GetLastPasswordReset(); at != nil {
 			known.PasswordChanged = at.AsTime()
+		}
+		for client, at := range user.GetWithdrawals() {
+			if known.withdrawn == nil {
+				known.withdrawn = make(map[string]int64, len(user.GetWithdrawals()))
+			}
+			known.withdrawn[client] = at.AsTime().UnixMilli()
 		}
 		p.put(key, known)
 		return known, nil

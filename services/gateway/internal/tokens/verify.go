@@ -51,7 +51,7 @@ func (v *Verifier) Verify(d *domain.Domain, token string) (*domain.VerifiedToken
 	if c.Issuer != d.Issuer || !now.Before(c.ExpiresAt) || c.Validate(now, skew) != nil {
 		return nil, ErrInvalid
 	}
-	if v.revoked.Revoked(state.Token{Domain: d.ID, JTI: c.ID, Subject: found.Person, IssuedAt: found.IssuedAt}) {
+	if v.revoked.Revoked(state.Token{Domain: d.ID, JTI: c.ID, Subject: found.Person, ClientID: c.ClientID, IssuedAt: found.IssuedAt}) {
 		return nil, ErrInvalid
 	}
 	return found, nil

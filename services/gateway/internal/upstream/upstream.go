@@ -79,6 +79,22 @@ func (d *Directory) SaveConsents(ctx context.Context, domain, user, clientID str
 	return translate(err, d.failed)
 }
 
+// ListConsents returns what a user has decided for all clients, by client, and what has not expired.
+func (d *Directory) ListConsents(ctx context.Context, domain, user string) ([]*directoryv1.ListConsentsResponse_Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := d.client.ListConsents(ctx, &directoryv1.ListConsentsRequest{Domain: domain, User: user})
+	return answer.GetClients(), translate(err, d.failed)
+}
+
+// WithdrawConsent forgets what a user decided for a client, and ends what the client was given by it.
+func (d *Directory) WithdrawConsent(ctx context.Context, domain, user, clientID string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := d.client.WithdrawConsent(ctx, &directoryv1.WithdrawConsentRequest{Domain: domain, User: user, ClientId: clientID})
+	return translate(err, d.failed)
+}
+
 // Registration writes dynamically registered clients.
 type Registration struct {
 	client registrationv1.RegistrationServiceClient

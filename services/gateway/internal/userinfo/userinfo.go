@@ -81,7 +81,7 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		return errInvalid.WithCause(err)
 	case err != nil:
 		return err
-	case !known.Enabled:
+	case !known.Enabled, known.Withdrew(c.ClientID, found.IssuedAt):
 		return errInvalid
 	}
 	body, jwt, err := h.minter.UserInfo(r.Context(), d, client, &known.Person, found)

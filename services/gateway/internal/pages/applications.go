@@ -1,0 +1,39 @@
+package pages
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+)
+
+// Applications is the page on which somebody sees what they allowed which applications, and withdraws it.
+type Applications struct {
+	// Action is the absolute URL the forms go to.
+	Action string
+	Token  string
+	// Username is who is signed in; empty if nobody is, who is told so.
+	Username string
+	Message  Message
+	List     []Allowed
+}
+
+// Allowed is what somebody allowed one application.
+type Allowed struct {
+	ClientID, Name string
+	// Since is when the first of the scopes was allowed.
+	Since  time.Time
+	Scopes []Scope
+}
+
+// Day is the day on which it began, for people.
+func (a Allowed) Day() string { return a.Since.UTC().Format("2 January 2006") }
+
+// Applications answers the page.
+func (p *Pages) Applications(w http.ResponseWriter, d *domain.Domain, page Applications) error {
+	status := http.StatusOK
+	if page.Username == "" {
+		status = http.StatusForbidden
+	}
+	return p.write(w, status, "applications", p.policy, view{Title: "Your applications", Domain: d.Name, Page: page})
+}
