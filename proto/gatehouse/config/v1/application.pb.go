@@ -741,21 +741,24 @@ type OAuthSettings struct {
 	// is registered and whenever redirect URIs are.
 	SectorIdentifierUri string `protobuf:"bytes,20,opt,name=sector_identifier_uri,json=sectorIdentifierUri,proto3" json:"sector_identifier_uri,omitempty"`
 	// `public` or `pairwise`.
-	SubjectType                        string   `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
-	IdTokenEncryptedResponseAlg        string   `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
-	IdTokenEncryptedResponseEnc        string   `protobuf:"bytes,23,opt,name=id_token_encrypted_response_enc,json=idTokenEncryptedResponseEnc,proto3" json:"id_token_encrypted_response_enc,omitempty"`
-	UserinfoSignedResponseAlg          string   `protobuf:"bytes,24,opt,name=userinfo_signed_response_alg,json=userinfoSignedResponseAlg,proto3" json:"userinfo_signed_response_alg,omitempty"`
-	UserinfoEncryptedResponseAlg       string   `protobuf:"bytes,25,opt,name=userinfo_encrypted_response_alg,json=userinfoEncryptedResponseAlg,proto3" json:"userinfo_encrypted_response_alg,omitempty"`
-	UserinfoEncryptedResponseEnc       string   `protobuf:"bytes,26,opt,name=userinfo_encrypted_response_enc,json=userinfoEncryptedResponseEnc,proto3" json:"userinfo_encrypted_response_enc,omitempty"`
-	RequestObjectSigningAlg            string   `protobuf:"bytes,27,opt,name=request_object_signing_alg,json=requestObjectSigningAlg,proto3" json:"request_object_signing_alg,omitempty"`
-	RequestObjectEncryptionAlg         string   `protobuf:"bytes,28,opt,name=request_object_encryption_alg,json=requestObjectEncryptionAlg,proto3" json:"request_object_encryption_alg,omitempty"`
-	RequestObjectEncryptionEnc         string   `protobuf:"bytes,29,opt,name=request_object_encryption_enc,json=requestObjectEncryptionEnc,proto3" json:"request_object_encryption_enc,omitempty"`
+	SubjectType                  string `protobuf:"bytes,21,opt,name=subject_type,json=subjectType,proto3" json:"subject_type,omitempty"`
+	IdTokenEncryptedResponseAlg  string `protobuf:"bytes,22,opt,name=id_token_encrypted_response_alg,json=idTokenEncryptedResponseAlg,proto3" json:"id_token_encrypted_response_alg,omitempty"`
+	IdTokenEncryptedResponseEnc  string `protobuf:"bytes,23,opt,name=id_token_encrypted_response_enc,json=idTokenEncryptedResponseEnc,proto3" json:"id_token_encrypted_response_enc,omitempty"`
+	UserinfoSignedResponseAlg    string `protobuf:"bytes,24,opt,name=userinfo_signed_response_alg,json=userinfoSignedResponseAlg,proto3" json:"userinfo_signed_response_alg,omitempty"`
+	UserinfoEncryptedResponseAlg string `protobuf:"bytes,25,opt,name=userinfo_encrypted_response_alg,json=userinfoEncryptedResponseAlg,proto3" json:"userinfo_encrypted_response_alg,omitempty"`
+	UserinfoEncryptedResponseEnc string `protobuf:"bytes,26,opt,name=userinfo_encrypted_response_enc,json=userinfoEncryptedResponseEnc,proto3" json:"userinfo_encrypted_response_enc,omitempty"`
+	// Absent: any algorithm that the security profile allows.
+	RequestObjectSigningAlg    string `protobuf:"bytes,27,opt,name=request_object_signing_alg,json=requestObjectSigningAlg,proto3" json:"request_object_signing_alg,omitempty"`
+	RequestObjectEncryptionAlg string `protobuf:"bytes,28,opt,name=request_object_encryption_alg,json=requestObjectEncryptionAlg,proto3" json:"request_object_encryption_alg,omitempty"`
+	RequestObjectEncryptionEnc string `protobuf:"bytes,29,opt,name=request_object_encryption_enc,json=requestObjectEncryptionEnc,proto3" json:"request_object_encryption_enc,omitempty"`
+	// Authorization requests are taken by PAR alone (RFC 9126 §6).
 	RequirePushedAuthorizationRequests bool     `protobuf:"varint,30,opt,name=require_pushed_authorization_requests,json=requirePushedAuthorizationRequests,proto3" json:"require_pushed_authorization_requests,omitempty"`
 	TokenEndpointAuthSigningAlg        string   `protobuf:"bytes,31,opt,name=token_endpoint_auth_signing_alg,json=tokenEndpointAuthSigningAlg,proto3" json:"token_endpoint_auth_signing_alg,omitempty"`
 	DefaultAcrValues                   []string `protobuf:"bytes,32,rep,name=default_acr_values,json=defaultACRvalues,proto3" json:"default_acr_values,omitempty"`
 	// Where others may begin a sign-in at the client (OpenID Connect Core §4). Kept and told to whoever reads the registration.
-	InitiateLoginUri string   `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
-	RequestUris      []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
+	InitiateLoginUri string `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
+	// Where the client's request objects may be fetched from. Absent: where the domain says.
+	RequestUris []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
 	// Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
 	SoftwareStatement                     string `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
 	TlsClientAuthSubjectDn                string `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
@@ -777,9 +780,11 @@ type OAuthSettings struct {
 	// Logout 1.0). Deliveries that fail are tried again for three quarters of an hour.
 	BackchannelLogoutUri string `protobuf:"bytes,48,opt,name=backchannel_logout_uri,json=backchannelLogoutUri,proto3" json:"backchannel_logout_uri,omitempty"`
 	// Logout tokens must name the session. They always do.
-	BackchannelLogoutSessionRequired bool            `protobuf:"varint,49,opt,name=backchannel_logout_session_required,json=backchannelLogoutSessionRequired,proto3" json:"backchannel_logout_session_required,omitempty"`
-	ClientId                         string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ScopeSettings                    []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
+	BackchannelLogoutSessionRequired bool `protobuf:"varint,49,opt,name=backchannel_logout_session_required,json=backchannelLogoutSessionRequired,proto3" json:"backchannel_logout_session_required,omitempty"`
+	// Authorization requests are taken as signed request objects alone (RFC 9101 §10.5).
+	RequireSignedRequestObject bool            `protobuf:"varint,50,opt,name=require_signed_request_object,json=requireSignedRequestObject,proto3" json:"require_signed_request_object,omitempty"`
+	ClientId                   string          `protobuf:"bytes,100,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ScopeSettings              []*ScopeSetting `protobuf:"bytes,101,rep,name=scope_settings,json=scopeSettings,proto3" json:"scope_settings,omitempty"`
 	// Seconds. Defaults 7200, 14400, 14400.
 	AccessTokenValiditySeconds  int32 `protobuf:"varint,102,opt,name=access_token_validity_seconds,json=accessTokenValiditySeconds,proto3" json:"access_token_validity_seconds,omitempty"`
 	RefreshTokenValiditySeconds int32 `protobuf:"varint,103,opt,name=refresh_token_validity_seconds,json=refreshTokenValiditySeconds,proto3" json:"refresh_token_validity_seconds,omitempty"`
@@ -1191,6 +1196,13 @@ func (x *OAuthSettings) GetBackchannelLogoutUri() string {
 func (x *OAuthSettings) GetBackchannelLogoutSessionRequired() bool {
 	if x != nil {
 		return x.BackchannelLogoutSessionRequired
+	}
+	return false
+}
+
+func (x *OAuthSettings) GetRequireSignedRequestObject() bool {
+	if x != nil {
+		return x.RequireSignedRequestObject
 	}
 	return false
 }
@@ -1825,7 +1837,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdc&\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x87'\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\xe1\x01\n" +
@@ -1858,15 +1870,15 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1fid_token_encrypted_response_enc\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseEnc\x12G\n" +
 	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x19userinfoSignedResponseAlg\x12M\n" +
 	"\x1fuserinfo_encrypted_response_alg\x18\x19 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseAlg\x12M\n" +
-	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseEnc\x12C\n" +
-	"\x1arequest_object_signing_alg\x18\x1b \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x17requestObjectSigningAlg\x12I\n" +
+	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseEnc\x12;\n" +
+	"\x1arequest_object_signing_alg\x18\x1b \x01(\tR\x17requestObjectSigningAlg\x12I\n" +
 	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionAlg\x12I\n" +
-	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Y\n" +
-	"%require_pushed_authorization_requests\x18\x1e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"requirePushedAuthorizationRequests\x12L\n" +
+	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Q\n" +
+	"%require_pushed_authorization_requests\x18\x1e \x01(\bR\"requirePushedAuthorizationRequests\x12L\n" +
 	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1btokenEndpointAuthSigningAlg\x124\n" +
 	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x12,\n" +
-	"\x12initiate_login_uri\x18! \x01(\tR\x10initiateLoginUri\x12)\n" +
-	"\frequest_uris\x18\" \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x12-\n" +
+	"\x12initiate_login_uri\x18! \x01(\tR\x10initiateLoginUri\x12!\n" +
+	"\frequest_uris\x18\" \x03(\tR\vrequestUris\x12-\n" +
 	"\x12software_statement\x18# \x01(\tR\x11softwareStatement\x12B\n" +
 	"\x1atls_client_auth_subject_dn\x18$ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x16tlsClientAuthSubjectDn\x12<\n" +
 	"\x17tls_client_auth_san_dns\x18% \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanDns\x12<\n" +
@@ -1881,7 +1893,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x17frontchannel_logout_uri\x18. \x01(\tR\x15frontchannelLogoutUri\x12O\n" +
 	"$frontchannel_logout_session_required\x18/ \x01(\bR!frontchannelLogoutSessionRequired\x124\n" +
 	"\x16backchannel_logout_uri\x180 \x01(\tR\x14backchannelLogoutUri\x12M\n" +
-	"#backchannel_logout_session_required\x181 \x01(\bR backchannelLogoutSessionRequired\x12#\n" +
+	"#backchannel_logout_session_required\x181 \x01(\bR backchannelLogoutSessionRequired\x12A\n" +
+	"\x1drequire_signed_request_object\x182 \x01(\bR\x1arequireSignedRequestObject\x12#\n" +
 	"\tclient_id\x18d \x01(\tB\x06\xa2\xbb\x18\x02\x10\x01R\bclientId\x12P\n" +
 	"\x0escope_settings\x18e \x03(\v2!.gatehouse.config.v1.ScopeSettingB\x06\xa2\xbb\x18\x02 \x01R\rscopeSettings\x12A\n" +
 	"\x1daccess_token_validity_seconds\x18f \x01(\x05R\x1aaccessTokenValiditySeconds\x12C\n" +

@@ -640,7 +640,8 @@ type OpenIDSettings struct {
 	// Algorithm of access tokens: one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA. Absent:
 	// the algorithm of the certificate that signs.
 	AccessTokenSigningAlg string `protobuf:"bytes,6,opt,name=access_token_signing_alg,json=accessTokenSigningAlg,proto3" json:"access_token_signing_alg,omitempty"`
-	// Where request objects may be fetched from.
+	// Where request objects may be fetched from, for applications that register no addresses of their own. Absent: everywhere,
+	// under the security profile `none`; nowhere under others.
 	RequestUris  []string         `protobuf:"bytes,7,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
 	DpopSettings *DPoPSettings    `protobuf:"bytes,8,opt,name=dpop_settings,json=dpopSettings,proto3" json:"dpop_settings,omitempty"`
 	CibaSettings *structpb.Struct `protobuf:"bytes,9,opt,name=ciba_settings,json=cibaSettings,proto3" json:"ciba_settings,omitempty"`
@@ -1748,26 +1749,26 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x19allowed_actor_token_types\x18\x04 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x16allowedActorTokenTypes\x127\n" +
 	"\x13allow_impersonation\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12allowImpersonation\x121\n" +
 	"\x10allow_delegation\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fallowDelegation\x128\n" +
-	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\xf9\r\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\xd9\r\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
 	"\x19post_logout_redirect_uris\x18\x03 \x03(\tR\x16postLogoutRedirectUris\x12h\n" +
 	"\x19security_profile_settings\x18\x04 \x01(\v2,.gatehouse.config.v1.SecurityProfileSettingsR\x17securityProfileSettings\x124\n" +
 	"\x13logout_confirmation\x18\x05 \x01(\bH\x01R\x12logoutConfirmation\x88\x01\x01\x127\n" +
-	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlg\x12)\n" +
-	"\frequest_uris\x18\a \x03(\tB\x06\xa2\xbb\x18\x028\x01R\vrequestUris\x12F\n" +
+	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlg\x12!\n" +
+	"\frequest_uris\x18\a \x03(\tR\vrequestUris\x12F\n" +
 	"\rdpop_settings\x18\b \x01(\v2!.gatehouse.config.v1.DPoPSettingsR\fdpopSettings\x12D\n" +
 	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettings\x12L\n" +
 	"\tresources\x18\n" +
 	" \x03(\v2&.gatehouse.config.v1.ProtectedResourceB\x06\xa2\xbb\x18\x028\x01R\tresources\x121\n" +
 	"\x10default_audience\x18\v \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x0fdefaultAudience\x128\n" +
 	"\x14access_token_profile\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12S\n" +
-	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerB\x06\xa2\xbb\x18\x028\x01R\x0etrustedIssuers\x12%\n" +
+	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerB\x06\xa2\xbb\x18\x028\x01R\x0etrustedIssuers\x12\x1d\n" +
 	"\n" +
-	"force_pkce\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\tforcePKCE\x12Y\n" +
-	"%require_pushed_authorization_requests\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\"requirePushedAuthorizationRequests\x12\\\n" +
-	"'allow_unregistered_pushed_redirect_uris\x18\x10 \x01(\bB\x06\xa2\xbb\x18\x028\x01R#allowUnregisteredPushedRedirectUris\x12X\n" +
+	"force_pkce\x18\x0e \x01(\bR\tforcePKCE\x12Q\n" +
+	"%require_pushed_authorization_requests\x18\x0f \x01(\bR\"requirePushedAuthorizationRequests\x12T\n" +
+	"'allow_unregistered_pushed_redirect_uris\x18\x10 \x01(\bR#allowUnregisteredPushedRedirectUris\x12X\n" +
 	"%accept_endpoint_as_assertion_audience\x18\x11 \x01(\bB\x06\xa2\xbb\x18\x028\x01R!acceptEndpointAsAssertionAudience\x12k\n" +
 	"\x17authentication_contexts\x18\x12 \x03(\v2*.gatehouse.config.v1.AuthenticationContextB\x06\xa2\xbb\x18\x028\x01R\x16authenticationContexts\x12@\n" +
 	"\x1drefresh_token_max_age_seconds\x18\x13 \x01(\x03R\x19refreshTokenMaxAgeSeconds\x12B\n" +

@@ -2412,15 +2412,24 @@ type OAuthSettings struct {
 	RedirectUris           []string `json:"redirectUris,omitempty"`
 
 	// RefreshTokenMaxAgeSeconds Seconds after which a refresh token's line ends, however often it was refreshed. 0: the domain's.
-	RefreshTokenMaxAgeSeconds          *int64   `json:"refreshTokenMaxAgeSeconds,omitempty"`
-	RefreshTokenValiditySeconds        *int32   `json:"refreshTokenValiditySeconds,omitempty"`
-	RegistrationClientUri              *string  `json:"registrationClientUri,omitempty"`
-	RequestObjectEncryptionAlg         *string  `json:"requestObjectEncryptionAlg,omitempty"`
-	RequestObjectEncryptionEnc         *string  `json:"requestObjectEncryptionEnc,omitempty"`
-	RequestObjectSigningAlg            *string  `json:"requestObjectSigningAlg,omitempty"`
-	RequestUris                        []string `json:"requestUris,omitempty"`
-	RequireAuthTime                    *bool    `json:"requireAuthTime,omitempty"`
-	RequirePushedAuthorizationRequests *bool    `json:"requirePushedAuthorizationRequests,omitempty"`
+	RefreshTokenMaxAgeSeconds   *int64  `json:"refreshTokenMaxAgeSeconds,omitempty"`
+	RefreshTokenValiditySeconds *int32  `json:"refreshTokenValiditySeconds,omitempty"`
+	RegistrationClientUri       *string `json:"registrationClientUri,omitempty"`
+	RequestObjectEncryptionAlg  *string `json:"requestObjectEncryptionAlg,omitempty"`
+	RequestObjectEncryptionEnc  *string `json:"requestObjectEncryptionEnc,omitempty"`
+
+	// RequestObjectSigningAlg Absent: any algorithm that the security profile allows.
+	RequestObjectSigningAlg *string `json:"requestObjectSigningAlg,omitempty"`
+
+	// RequestUris Where the client's request objects may be fetched from. Absent: where the domain says.
+	RequestUris     []string `json:"requestUris,omitempty"`
+	RequireAuthTime *bool    `json:"requireAuthTime,omitempty"`
+
+	// RequirePushedAuthorizationRequests Authorization requests are taken by PAR alone (RFC 9126 §6).
+	RequirePushedAuthorizationRequests *bool `json:"requirePushedAuthorizationRequests,omitempty"`
+
+	// RequireSignedRequestObject Authorization requests are taken as signed request objects alone (RFC 9101 §10.5).
+	RequireSignedRequestObject *bool `json:"requireSignedRequestObject,omitempty"`
 
 	// Resources The protected resources of the domain that this application may ask for, among those that are restricted.
 	Resources     []string       `json:"resources,omitempty"`
@@ -2515,7 +2524,7 @@ type OpenIDSettings struct {
 	// RefreshTokenMaxAgeSeconds Seconds after which a refresh token's line ends, however often it was refreshed. 0: never, for applications that say nothing else.
 	RefreshTokenMaxAgeSeconds *int64 `json:"refreshTokenMaxAgeSeconds,omitempty"`
 
-	// RequestUris Where request objects may be fetched from.
+	// RequestUris Where request objects may be fetched from, for applications that register no addresses of their own. Absent: everywhere, under the security profile `none`; nowhere under others.
 	RequestUris []string `json:"requestUris,omitempty"`
 
 	// RequirePushedAuthorizationRequests Authorization requests are taken by PAR alone (RFC 9126 §5).

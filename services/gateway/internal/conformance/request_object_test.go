@@ -422,3 +422,20 @@ func TestROSStoresObjectsOfClientsThatAuthenticate(t *testing.T) {
 		}
 	}
 }
+
+func TestR2WhereSignedObjectsAreRequiredNothingBesideThemCounts(t *testing.T) {
+	s := newSigning(t, profile.None, nil, func(o *configv1.OAuthSettings) { o.RequireSignedRequestObject = true })
+	r := s.finish(plain("request", s.object("state", nil, "nonce", nil, "scope", "openid"), "nonce", "outside", "scope", "openid email", "response_type", "token", "prompt", "none"))
+	if !strings.HasPrefix(r.Location(), "https://web.example/cb?code=") || r.Query().Has("state") {
+		t.Errorf("answer %d %s", r.StatusCode, r.Location())
+	}
+	s.wantError("no object", plain(), "client invalid_request")
+	s.wantError("a redirect URI outside alone", plain("request", s.object("redirect_uri", nil, "response_type", "cod")), "page unsupported_response_type")
+	s.wantError("a bad object: where its answer would go is not known", plain("request", "x"), "page invalid_request_object")
+	if a := s.Post("/acme/oauth/par", plain(), gatewaytest.Basic("web")); a.Status != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_request" {
+		t.Errorf("pushed without an object: %d %s", a.Status, a.Body)
+	}
+	if a := s.Post("/acme/oauth/par", gatewaytest.Form("request", s.object(), "state", "outside"), gatewaytest.Basic("web")); a.Status != http.StatusCreated {
+		t.Errorf("pushed with an object: %d %s", a.Status, a.Body)
+	}
+}

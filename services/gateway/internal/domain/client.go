@@ -284,7 +284,7 @@ func (c *Client) compileRequests(core *Core, o *configv1.OAuthSettings) {
 	c.RequiresPKCE = o.GetForcePkce() || c.Public() || oidc.GetForcePkce() || c.Profile.RequiresPKCE
 	c.RequiresS256 = o.GetForceS256CodeChallengeMethod() || !slices.Contains(c.Profile.Challenges, oauth2.ChallengePlain)
 	c.RequiresPushed = o.GetRequirePushedAuthorizationRequests() || oidc.GetRequirePushedAuthorizationRequests() || c.Profile.RequiresPushed
-	c.RequiresSignedRequest = c.Profile.RequiresSignedRequest
+	c.RequiresSignedRequest = o.GetRequireSignedRequestObject() || c.Profile.RequiresSignedRequest
 }
 
 // compileProviders puts the client's providers in order. A rule that cannot be compiled never holds.

@@ -67,7 +67,7 @@ func TestNewApplication(t *testing.T) {
 				"enhanceScopesWithUserPermissions": false, "singleSignOut": false, "silentReAuthentication": false,
 				"requirePushedAuthorizationRequests": false, "tlsClientCertificateBoundAccessTokens": false,
 				"dpopBoundAccessTokens": false, "frontchannelLogoutSessionRequired": false,
-				"backchannelLogoutSessionRequired": false
+				"backchannelLogoutSessionRequired": false, "requireSignedRequestObject": false, "includeStateHash": false
 			},
 			"advanced": {"skipConsent": false, "flowsInherited": true}
 		}

@@ -156,6 +156,8 @@ func TestNewDomain(t *testing.T) {
 				"allowRedirectUriParamsExpressionLanguage": false
 			},
 			"redirectUriStrictMatching": true, "securityProfileSettings": {"profile": "none"}, "logoutConfirmation": true,
+			"forcePKCE": false, "requirePushedAuthorizationRequests": false, "allowUnregisteredPushedRedirectUris": false,
+			"acceptEndpointAsAssertionAudience": false, "sessionManagementEnabled": false,
 			"dpopSettings": {"enabled": true, "nonceRequired": false}
 		},
 		"loginSettings": {
