@@ -28,6 +28,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/introspection"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
@@ -124,6 +125,7 @@ func New(p Parts) *Gateway {
 		userinfo.New(verifier, people, holders, minter).Routes(),
 		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Secrets: hasher, Now: p.Now}).Routes(),
 		discovery.Routes(),
+		logo.New(p.Fetch, p.Now).Routes(),
 		p.Routes,
 	)
 	handler := observe.Requests(router.New(router.Options{

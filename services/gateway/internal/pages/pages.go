@@ -70,7 +70,7 @@ type Login struct {
 
 // Login answers the sign-in page.
 func (p *Pages) Login(w http.ResponseWriter, d *domain.Domain, page Login) error {
-	return p.write(w, http.StatusOK, "login", p.policy, view{Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, http.StatusOK, "login", p.with(page.Client), view{base: d.Base, Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Identifier is the page that asks for the name alone.
@@ -85,7 +85,7 @@ type Identifier struct {
 
 // Identifier answers the page that asks for the name alone.
 func (p *Pages) Identifier(w http.ResponseWriter, d *domain.Domain, page Identifier) error {
-	return p.write(w, http.StatusOK, "identifier", p.policy, view{Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, http.StatusOK, "identifier", p.with(page.Client), view{base: d.Base, Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Consent is the page that asks for approval of scopes.
@@ -109,7 +109,7 @@ type Scope struct {
 
 // Consent answers the consent page.
 func (p *Pages) Consent(w http.ResponseWriter, d *domain.Domain, page Consent) error {
-	return p.write(w, http.StatusOK, "consent", p.policy, view{Title: "Allow access", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, http.StatusOK, "consent", p.with(page.Client), view{base: d.Base, Title: "Allow access", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Logout is the page that asks before somebody is signed out or sent on.
@@ -152,6 +152,8 @@ type view struct {
 	Onward *onward
 
 	app *domain.Client
+	// base is the public URL of the domain.
+	base string
 }
 
 // App is the name of the application, or its identifier where it has none.
@@ -178,6 +180,26 @@ func (v view) Policy() string { return web(v.app.Application.GetSettings().GetOa
 
 // Terms is like Policy.
 func (v view) Terms() string { return web(v.app.Application.GetSettings().GetOauth().GetTosUri()) }
+
+// Logo is where the gateway serves the application's logo again; empty where there is none.
+func (v view) Logo() string {
+	if !hasLogo(v.app) {
+		return ""
+	}
+	return v.base + "/oauth/logo/" + url.PathEscape(v.app.ClientID)
+}
+
+func hasLogo(c *domain.Client) bool {
+	return c != nil && web(c.Application.GetSettings().GetOauth().GetLogoUri()) != ""
+}
+
+// with returns the policy of a page that shows a client: its logo is the one picture, and it comes from the gateway.
+func (p *Pages) with(c *domain.Client) string {
+	if !hasLogo(c) {
+		return p.policy
+	}
+	return p.policy + "; img-src 'self'"
+}
 
 func web(link string) string {
 	u, err := url.Parse(link)
