@@ -46,6 +46,8 @@ type Client struct {
 	DefaultScopes []string
 	// StandardScopes lets a client that registered no scope ask for the standard OpenID scopes.
 	StandardScopes bool
+	// EnhancesScopes lets people have the scopes of their roles at this client.
+	EnhancesScopes bool
 	// Resources are the restricted resources of the domain that the client may ask for (RFC 8707).
 	Resources []string
 
@@ -203,6 +205,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		RedirectURIs:           o.GetRedirectUris(),
 		PostLogoutRedirectURIs: o.GetPostLogoutRedirectUris(),
 		StandardScopes:         o.GetStandardScopes(),
+		EnhancesScopes:         o.GetEnhanceScopesWithUserPermissions(),
 		Resources:              o.GetResources(),
 		AccessTTL:              seconds(o.GetAccessTokenValiditySeconds(), 7200),
 		RefreshTTL:             seconds(o.GetRefreshTokenValiditySeconds(), 14400),

@@ -41,11 +41,15 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 	case password == "":
 		return tokens.Authorization{}, oauth2.InvalidRequest.Errorf("Missing parameter: password")
 	}
-	granted, err := scopes.Grant(r.Domain, r.Client, oauth2.SplitScope(r.Params.Get("scope")))
-	if err != nil {
+	asked := oauth2.SplitScope(r.Params.Get("scope"))
+	if err := scopes.Possible(r.Domain, r.Client, asked); err != nil {
 		return tokens.Authorization{}, err
 	}
 	who, err := g.SignIn.WithPassword(ctx, r.Domain, r.Client, g.input(ctx, r), username, password)
+	if err != nil {
+		return tokens.Authorization{}, err
+	}
+	granted, err := scopes.GrantTo(r.Domain, r.Client, &who.Person, asked)
 	if err != nil {
 		return tokens.Authorization{}, err
 	}

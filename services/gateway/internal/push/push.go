@@ -107,8 +107,7 @@ func validate(ctx context.Context, d *domain.Domain, c *domain.Client, r authori
 		}
 		return err
 	}
-	_, err = scopes.Grant(d, c, req.Scopes)
-	return err
+	return scopes.Possible(d, c, req.Scopes)
 }
 
 // created answers 201 with a JSON object that is never to be stored.

@@ -9,6 +9,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
 func TestGrant(t *testing.T) {
@@ -86,6 +87,51 @@ func TestGrant(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 				t.Errorf("error %v, scopes (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestScopesOfRoles(t *testing.T) {
+	enhanced := func(a *configv1.Application) {
+		a.Settings.Oauth.EnhanceScopesWithUserPermissions = true
+		a.Settings.Oauth.ScopeSettings = []*configv1.ScopeSetting{{Scope: "openid"}, {Scope: "read", DefaultScope: true}}
+	}
+	plain := func(a *configv1.Application) { enhanced(a); a.Settings.Oauth.EnhanceScopesWithUserPermissions = false }
+	tests := []struct {
+		name string
+		app  func(*configv1.Application)
+		ask  string
+		want []string // nil: refused
+	}{
+		{"all are added where nothing was asked for", enhanced, "", []string{"read", "admin", "write"}},
+		{"and where only openid was", enhanced, "openid", []string{"openid", "admin", "write"}},
+		{"not where something else was", enhanced, "openid read", []string{"openid", "read"}},
+		{"each can be asked for", enhanced, "write openid", []string{"write", "openid"}},
+		{"one of another role cannot", enhanced, "email", nil},
+		{"dcr never", enhanced, "dcr", nil},
+		{"a client that does not want it gets none", plain, "", []string{"read"}},
+		{"nor can it ask", plain, "write", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := gatewaytest.NewAcme(t)
+			c.App("web", tt.app)
+			h := gatewaytest.New(t, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
+			d := h.Domains.Domain(c.Domain.GetId())
+			client, err := d.Client(t.Context(), "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := scopes.GrantTo(d, client, &state.Person{Permissions: []string{"admin", "dcr", "read", "write"}}, oauth2.SplitScope(tt.ask))
+			if diff := cmp.Diff(tt.want, got); diff != "" || (err != nil) != (tt.want == nil) {
+				t.Errorf("error %v, scopes (-want +got):\n%s", err, diff)
+			}
+			if err != nil {
+				return
+			}
+			if err := scopes.Possible(d, client, oauth2.SplitScope(tt.ask)); err != nil {
+				t.Errorf("what is granted is impossible: %v", err)
 			}
 		})
 	}

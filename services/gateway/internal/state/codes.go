@@ -89,6 +89,8 @@ type Person struct {
 	// Profile holds claims by their registered names (OpenID Connect Core §5.1), without empty ones, and what is no
 	// registered claim under AdditionalInformation.
 	Profile map[string]any `json:"profile,omitempty"`
+	// Permissions are the scopes of the person's roles, sorted.
+	Permissions []string `json:"permissions,omitempty"`
 }
 
 // AdditionalInformation is the member of a Person's profile that holds what is no registered claim.

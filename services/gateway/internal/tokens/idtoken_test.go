@@ -45,7 +45,11 @@ func TestK2WhichClaimsAnIDTokenHas(t *testing.T) {
 		{"one that is asked for", strict, asked(`{"id_token":{"given_name":{"essential":true},"shoe_size":null}}`), "given_name"},
 		{"one with a wrong value is left out", strict, asked(`{"id_token":{"given_name":{"value":"Bob"},"name":{"values":["x","Ann Doe"]}}}`), "name"},
 		{"what is asked of UserInfo is there", strict, asked(`{"userinfo":{"given_name":null}}`), ""},
-		{"unless there is no way to it", strict, func(a *tokens.Authorization) { alone(a); a.Scopes = []string{"openid"}; asked(`{"userinfo":{"given_name":null}}`)(a) }, "given_name"},
+		{"unless there is no way to it", strict, func(a *tokens.Authorization) {
+			alone(a)
+			a.Scopes = []string{"openid"}
+			asked(`{"userinfo":{"given_name":null}}`)(a)
+		}, "given_name"},
 		{"a claim whose scope the client may not have", strict, asked(`{"id_token":{"phone_number":null,"groups":null}}`), ""},
 		{"the protocol's own cannot be asked for", strict, asked(`{"id_token":{"iss":{"value":"x"},"nonce":{"value":"x"},"client_id":null,"jti":null,"acr":null,"auth_time":null}}`), ""},
 	}

@@ -94,7 +94,7 @@ func PersonOf(u *directoryv1.User) state.Person {
 	}
 	return state.Person{
 		UserID: u.GetId(), Subject: u.GetSubject(), Source: u.GetSource(), ExternalID: u.GetExternalId(),
-		Username: u.GetUsername(), Profile: profile,
+		Username: u.GetUsername(), Profile: profile, Permissions: u.GetStanding().GetScopes(),
 	}
 }
 

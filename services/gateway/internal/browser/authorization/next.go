@@ -83,7 +83,7 @@ func Next(d *domain.Domain, r *Request, s *state.Session, approvals Approvals, n
 		}
 		return Decision{Step: Refuse, Shown: true, Err: oauth2.AccessDenied.Errorf("Invalid request for the current SSO context")}
 	}
-	granted, err := scopes.Grant(d, r.Client, r.Scopes)
+	granted, err := scopes.GrantTo(d, r.Client, &s.Person, r.Scopes)
 	if err != nil {
 		return refuse(oauth2.AsError(err))
 	}
