@@ -106,6 +106,15 @@ func (a Algorithm) Symmetric() bool {
 	return m != nil && m.family == hmacFamily
 }
 
+// SecretSize returns how many bytes a shared secret needs at least to be the key of an HMAC (RFC 7518 §3.2), and 0 for other
+// algorithms.
+func (a Algorithm) SecretSize() int {
+	if m := methodOf(a); m != nil && m.family == hmacFamily {
+		return m.hash.Size()
+	}
+	return 0
+}
+
 // HalfHash returns the left half of the hash of value, base64url-encoded: the claims at_hash, c_hash and s_hash of an
 // ID token that is signed with this algorithm (OpenID Connect Core §3.1.3.6, §3.3.2.11). EdDSA uses SHA-512. An
 // unknown algorithm gives "".

@@ -337,3 +337,30 @@ func TestWhatWaitsIsSaid(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestASecretIsAsLongAsItsHash(t *testing.T) {
+	for _, tt := range []struct {
+		name, alg, method string
+		length            int
+		want              string
+	}{
+		{"HS256", "HS256", "", 32, ""},
+		{"HS256 with a shorter one", "HS256", "", 31, "needs a client secret of at least 32 characters; renew a secret first"},
+		{"HS384 with one for HS256", "HS384", "", 43, "needs a client secret of at least 48 characters; renew a secret first"},
+		{"HS512 with a generated one", "HS512", "", len(secret.NewClientSecret()), ""},
+		{"client_secret_jwt with a short one", "", "client_secret_jwt", 31, "needs a client secret of at least 32 characters; renew a secret first"},
+		{"a signature, for which it does not matter", "RS256", "", 1, ""},
+	} {
+		a, s := anApplication(), aScene()
+		s.Now = time.Now()
+		a.Settings.Oauth.IdTokenSignedResponseAlg = tt.alg
+		if tt.method != "" {
+			a.Settings.Oauth.TokenEndpointAuthMethod = tt.method
+		}
+		a.Secrets = []*configv1.ClientSecret{{Id: "s1", Key: make([]byte, tt.length)}}
+		err := checkKeptSecret(s, nil, a)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}

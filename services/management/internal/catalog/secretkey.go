@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -67,19 +68,43 @@ func isValueOf(c *configv1.ClientSecret, value string) bool {
 	return err == nil && ok
 }
 
-// checkKeptSecret wants a secret whose value is still there where it is a key.
+// checkKeptSecret wants a secret whose value is still there where it is a key, and one that is long enough: for an HMAC as long
+// as its hash (RFC 7518 §3.2). Generated secrets always are.
 func checkKeptSecret(s *Scene, _, a *configv1.Application) error {
-	if !NeedsKeys(a) || slices.ContainsFunc(a.GetSecrets(), func(c *configv1.ClientSecret) bool {
-		return len(c.GetKey()) > 0 && !ended(c, s.Now)
-	}) {
+	if !NeedsKeys(a) {
 		return nil
 	}
-	if a.GetSettings().GetOauth().GetTokenEndpointAuthMethod() == string(oauth2.AuthSecretJWT) {
+	kept, longest := false, 0
+	for _, c := range a.GetSecrets() {
+		if len(c.GetKey()) > 0 && !ended(c, s.Now) {
+			kept, longest = true, max(longest, len(c.GetKey()))
+		}
+	}
+	path, least := longestHMAC(a)
+	switch {
+	case kept && longest >= least:
+		return nil
+	case kept:
+		return broken(path, "", fmt.Sprintf("needs a client secret of at least %d characters; renew a secret first", least))
+	case a.GetSettings().GetOauth().GetTokenEndpointAuthMethod() == string(oauth2.AuthSecretJWT):
 		return fault.Invalidf("client_secret_jwt can't be used by this application").At(oauthPath+"tokenEndpointAuthMethod",
 			"only a hash of the client secret is left; renew a secret first")
 	}
-	path := sharedKeyMember(a)
-	return broken(path, "", "needs a client secret whose value is known, and only a hash of it is left; renew a secret first")
+	return broken(sharedKeyMember(a), "", "needs a client secret whose value is known, and only a hash of it is left; renew a secret first")
+}
+
+// longestHMAC returns the member with the HMAC that needs the longest key, and how many bytes that is; zero if there is none.
+func longestHMAC(a *configv1.Application) (path string, least int) {
+	oauth := a.GetSettings().GetOauth()
+	if oauth.GetTokenEndpointAuthMethod() == string(oauth2.AuthSecretJWT) {
+		path, least = oauthPath+"tokenEndpointAuthMethod", jose.HS256.SecretSize()
+	}
+	for _, s := range signings(oauth) {
+		if n := jose.Algorithm(s.alg).SecretSize(); n > least {
+			path, least = oauthPath+s.path, n
+		}
+	}
+	return path, least
 }
 
 func ended(c *configv1.ClientSecret, now time.Time) bool {
