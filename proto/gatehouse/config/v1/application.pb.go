@@ -1394,7 +1394,8 @@ type TokenExchangeOAuthSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Use the domain's settings instead of these.
 	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
-	// How the scopes of the new token follow from those of the old one: `downscoping` or `permissive`.
+	// How the scopes of the new token follow from those of the old one: `downscoping` gives no others, `permissive` any of the
+	// application's. Profiles other than `none` always downscope.
 	ScopeHandling string `protobuf:"bytes,2,opt,name=scope_handling,json=scopeHandling,proto3" json:"scope_handling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1837,11 +1838,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x87'\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xa7&\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
-	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\xe1\x01\n" +
-	"\vgrant_types\x18\x03 \x03(\tB\xbf\x01\xa2\xbb\x18\xba\x01 \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:jwt-bearerB/urn:ietf:params:oauth:grant-type:token-exchangeB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
+	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x81\x01\n" +
+	"\vgrant_types\x18\x03 \x03(\tB`\xa2\xbb\x18\\ \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
 	"grantTypes\x12)\n" +
 	"\x10application_type\x18\x04 \x01(\tR\x0fapplicationType\x12\x1a\n" +
 	"\bcontacts\x18\x05 \x03(\tR\bcontacts\x12\x1f\n" +
@@ -1923,10 +1924,10 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x124\n" +
 	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
-	"\x17_opt_in_scope_selection\"|\n" +
+	"\x17_opt_in_scope_selection\"t\n" +
 	"\x1aTokenExchangeOAuthSettings\x12!\n" +
-	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12-\n" +
-	"\x0escope_handling\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\rscopeHandlingB\f\n" +
+	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12%\n" +
+	"\x0escope_handling\x18\x02 \x01(\tR\rscopeHandlingB\f\n" +
 	"\n" +
 	"_inherited\"\x97\x01\n" +
 	"\fScopeSetting\x12\x14\n" +

@@ -534,14 +534,17 @@ func (x *ScimSettings) GetIdpSelectionRule() string {
 
 // TokenExchangeSettings govern token exchange (RFC 8693).
 type TokenExchangeSettings struct {
-	state                      protoimpl.MessageState `protogen:"open.v1"`
-	Enabled                    bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	AllowedSubjectTokenTypes   []string               `protobuf:"bytes,2,rep,name=allowed_subject_token_types,json=allowedSubjectTokenTypes,proto3" json:"allowed_subject_token_types,omitempty"`
-	AllowedRequestedTokenTypes []string               `protobuf:"bytes,3,rep,name=allowed_requested_token_types,json=allowedRequestedTokenTypes,proto3" json:"allowed_requested_token_types,omitempty"`
-	AllowedActorTokenTypes     []string               `protobuf:"bytes,4,rep,name=allowed_actor_token_types,json=allowedActorTokenTypes,proto3" json:"allowed_actor_token_types,omitempty"`
-	AllowImpersonation         bool                   `protobuf:"varint,5,opt,name=allow_impersonation,json=allowImpersonation,proto3" json:"allow_impersonation,omitempty"`
-	AllowDelegation            bool                   `protobuf:"varint,6,opt,name=allow_delegation,json=allowDelegation,proto3" json:"allow_delegation,omitempty"`
-	// How many actors a chain may have.
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// `urn:ietf:params:oauth:token-type:` and `access_token`, `refresh_token`, `id_token` or `jwt`. Empty: access tokens.
+	AllowedSubjectTokenTypes   []string `protobuf:"bytes,2,rep,name=allowed_subject_token_types,json=allowedSubjectTokenTypes,proto3" json:"allowed_subject_token_types,omitempty"`
+	AllowedRequestedTokenTypes []string `protobuf:"bytes,3,rep,name=allowed_requested_token_types,json=allowedRequestedTokenTypes,proto3" json:"allowed_requested_token_types,omitempty"`
+	AllowedActorTokenTypes     []string `protobuf:"bytes,4,rep,name=allowed_actor_token_types,json=allowedActorTokenTypes,proto3" json:"allowed_actor_token_types,omitempty"`
+	// An application may pass for the subject: nothing in the new token says that somebody else uses it.
+	AllowImpersonation bool `protobuf:"varint,5,opt,name=allow_impersonation,json=allowImpersonation,proto3" json:"allow_impersonation,omitempty"`
+	// An application may name an actor, who then stands in the claim `act`.
+	AllowDelegation bool `protobuf:"varint,6,opt,name=allow_delegation,json=allowDelegation,proto3" json:"allow_delegation,omitempty"`
+	// How many actors a chain may have. 0: five.
 	MaxDelegationDepth int32 `protobuf:"varint,7,opt,name=max_delegation_depth,json=maxDelegationDepth,proto3" json:"max_delegation_depth,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -1741,15 +1744,15 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\fScimSettings\x12 \n" +
 	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12:\n" +
 	"\x15idp_selection_enabled\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13idpSelectionEnabled\x124\n" +
-	"\x12idp_selection_rule\x18\x03 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x10idpSelectionRule\"\xb4\x03\n" +
-	"\x15TokenExchangeSettings\x12 \n" +
-	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12E\n" +
-	"\x1ballowed_subject_token_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x18allowedSubjectTokenTypes\x12I\n" +
-	"\x1dallowed_requested_token_types\x18\x03 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x1aallowedRequestedTokenTypes\x12A\n" +
-	"\x19allowed_actor_token_types\x18\x04 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x16allowedActorTokenTypes\x127\n" +
-	"\x13allow_impersonation\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12allowImpersonation\x121\n" +
-	"\x10allow_delegation\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fallowDelegation\x128\n" +
-	"\x14max_delegation_depth\x18\a \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12maxDelegationDepth\"\xd9\r\n" +
+	"\x12idp_selection_rule\x18\x03 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x10idpSelectionRule\"\xfc\x02\n" +
+	"\x15TokenExchangeSettings\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12=\n" +
+	"\x1ballowed_subject_token_types\x18\x02 \x03(\tR\x18allowedSubjectTokenTypes\x12A\n" +
+	"\x1dallowed_requested_token_types\x18\x03 \x03(\tR\x1aallowedRequestedTokenTypes\x129\n" +
+	"\x19allowed_actor_token_types\x18\x04 \x03(\tR\x16allowedActorTokenTypes\x12/\n" +
+	"\x13allow_impersonation\x18\x05 \x01(\bR\x12allowImpersonation\x12)\n" +
+	"\x10allow_delegation\x18\x06 \x01(\bR\x0fallowDelegation\x120\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05R\x12maxDelegationDepth\"\xd1\r\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
@@ -1763,8 +1766,8 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\tresources\x18\n" +
 	" \x03(\v2&.gatehouse.config.v1.ProtectedResourceB\x06\xa2\xbb\x18\x028\x01R\tresources\x121\n" +
 	"\x10default_audience\x18\v \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x0fdefaultAudience\x128\n" +
-	"\x14access_token_profile\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12S\n" +
-	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerB\x06\xa2\xbb\x18\x028\x01R\x0etrustedIssuers\x12\x1d\n" +
+	"\x14access_token_profile\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12K\n" +
+	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerR\x0etrustedIssuers\x12\x1d\n" +
 	"\n" +
 	"force_pkce\x18\x0e \x01(\bR\tforcePKCE\x12Q\n" +
 	"%require_pushed_authorization_requests\x18\x0f \x01(\bR\"requirePushedAuthorizationRequests\x12T\n" +

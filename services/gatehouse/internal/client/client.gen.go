@@ -3337,20 +3337,25 @@ type TokenExchangeOAuthSettings struct {
 	// Inherited Use the domain's settings instead of these.
 	Inherited *bool `json:"inherited,omitempty"`
 
-	// ScopeHandling How the scopes of the new token follow from those of the old one: `downscoping` or `permissive`.
+	// ScopeHandling How the scopes of the new token follow from those of the old one: `downscoping` gives no others, `permissive` any of the application's. Profiles other than `none` always downscope.
 	ScopeHandling *string `json:"scopeHandling,omitempty"`
 }
 
 // TokenExchangeSettings TokenExchangeSettings govern token exchange (RFC 8693).
 type TokenExchangeSettings struct {
-	AllowDelegation            *bool    `json:"allowDelegation,omitempty"`
+	// AllowDelegation An application may name an actor, who then stands in the claim `act`.
+	AllowDelegation *bool `json:"allowDelegation,omitempty"`
+
+	// AllowImpersonation An application may pass for the subject: nothing in the new token says that somebody else uses it.
 	AllowImpersonation         *bool    `json:"allowImpersonation,omitempty"`
 	AllowedActorTokenTypes     []string `json:"allowedActorTokenTypes,omitempty"`
 	AllowedRequestedTokenTypes []string `json:"allowedRequestedTokenTypes,omitempty"`
-	AllowedSubjectTokenTypes   []string `json:"allowedSubjectTokenTypes,omitempty"`
-	Enabled                    *bool    `json:"enabled,omitempty"`
 
-	// MaxDelegationDepth How many actors a chain may have.
+	// AllowedSubjectTokenTypes `urn:ietf:params:oauth:token-type:` and `access_token`, `refresh_token`, `id_token` or `jwt`. Empty: access tokens.
+	AllowedSubjectTokenTypes []string `json:"allowedSubjectTokenTypes,omitempty"`
+	Enabled                  *bool    `json:"enabled,omitempty"`
+
+	// MaxDelegationDepth How many actors a chain may have. 0: five.
 	MaxDelegationDepth *int32 `json:"maxDelegationDepth,omitempty"`
 }
 

@@ -101,7 +101,9 @@ func New(p Parts) *Gateway {
 	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	signIn := signin.New(p.Directory, p.Store, p.Log, ruleFailed("selection"))
-	served := grants.Builtin(p.Store, signIn, people, p.Proxies, p.Now)
+	served := grants.Builtin(grants.Parts{
+		Store: p.Store, SignIn: signIn, People: people, Verifier: verifier, Issuers: keys, Proxies: p.Proxies, Now: p.Now,
+	})
 
 	set := domain.NewSet(domain.Options{
 		PublicURL: p.PublicURL,

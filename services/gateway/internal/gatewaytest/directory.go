@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/subject"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 )
 
@@ -28,9 +28,7 @@ func NewDirectory() *Directory {
 }
 
 // Subject is the subject of a person of a provider.
-func Subject(source, externalID string) string {
-	return secret.HashToken(source + ":" + externalID)
-}
+func Subject(source, externalID string) string { return subject.Of(source, externalID) }
 
 // Away makes every call fail with an error, until it is nil.
 func (d *Directory) Away(err error) {
@@ -68,15 +66,15 @@ func (d *Directory) SignIn(_ context.Context, domain, _ string, identity *direct
 	if d.away != nil {
 		return nil, d.away
 	}
-	subject := Subject(identity.GetSource(), identity.GetExternalId())
-	u := d.users[domain+"/"+subject]
+	name := Subject(identity.GetSource(), identity.GetExternalId())
+	u := d.users[domain+"/"+name]
 	if u == nil {
 		u = &directoryv1.User{
 			Id: "user-" + identity.GetExternalId(), Domain: domain, Username: identity.GetUsername(), Source: identity.GetSource(),
 			ExternalId: identity.GetExternalId(), Email: identity.GetEmail(), FirstName: identity.GetFirstName(),
-			LastName: identity.GetLastName(), Subject: subject,
+			LastName: identity.GetLastName(), Subject: name,
 		}
-		d.users[domain+"/"+subject] = u
+		d.users[domain+"/"+name] = u
 	}
 	if u.Enabled != nil && !u.GetEnabled() {
 		return nil, fault.Deniedf("the account is disabled")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -63,6 +64,9 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	}
 	out := authorization(r, &a)
 	out.Nonce = a.Nonce
+	if out.Resources, err = resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
+		return tokens.Authorization{}, err
+	}
 	out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a)
 	if errors.Is(err, state.ErrEnded) { // the code was used again while this request was under way
 		return tokens.Authorization{}, errCode.WithCause(err)
@@ -114,11 +118,15 @@ func checkKey(a *state.Authorization, r *Request) error {
 // authorization is what a kept authorization is worth at the token endpoint. The access token is bound to the key that the
 // request proves.
 func authorization(r *Request, a *state.Authorization) tokens.Authorization {
-	return tokens.Authorization{
-		Client: r.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Grant,
+	out := tokens.Authorization{
+		Client: r.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Line(),
 		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR, Confirmation: r.Confirmation,
 		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, Actor: a.Actor,
 	}
+	if a.Ends > 0 {
+		out.NotAfter = time.UnixMilli(a.Ends)
+	}
+	return out
 }
 
 // newRefreshToken keeps the authorization as a grant if the client registered the refresh grant. The refresh tokens of a public

@@ -5,15 +5,32 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
+// Parts are what the grants of a gateway work with. All are required, except where it says otherwise.
+type Parts struct {
+	Store    *state.Store
+	SignIn   PasswordSignIn
+	People   Known
+	Verifier *tokens.Verifier
+	// Issuers verifies by keys that trusted issuers publish; nil knows those alone that are in the configuration.
+	Issuers IssuerKeys
+	// Proxies are those whose headers count; nil means none.
+	Proxies *observe.Proxies
+	Now     func() time.Time
+}
+
 // Builtin lists the grants of this gateway.
-func Builtin(store *state.Store, signIn PasswordSignIn, people People, proxies *observe.Proxies, now func() time.Time) []Grant {
+func Builtin(p Parts) []Grant {
+	others := trusted{keys: p.Issuers, people: p.People, now: p.Now}
 	return []Grant{
-		AuthorizationCode{Codes: store, Grants: store, Now: now},
-		RefreshToken{Grants: store, People: people, Now: now},
+		AuthorizationCode{Codes: p.Store, Grants: p.Store, Now: p.Now},
+		RefreshToken{Grants: p.Store, People: p.People, Now: p.Now},
 		ClientCredentials{},
-		DeviceCode{Devices: store, Grants: store, People: people},
-		Password{SignIn: signIn, Grants: store, Proxies: proxies, Now: now},
+		DeviceCode{Devices: p.Store, Grants: p.Store, People: p.People},
+		TokenExchange{reader: reader{trusted: others, verifier: p.Verifier, kept: p.Store}, grants: p.Store},
+		JWTBearer{trusted: others, replay: p.Store},
+		Password{SignIn: p.SignIn, Grants: p.Store, Proxies: p.Proxies, Now: p.Now},
 	}
 }

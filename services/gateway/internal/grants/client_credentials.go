@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -29,5 +30,9 @@ func (ClientCredentials) Authorize(_ context.Context, r *Request) (tokens.Author
 	if slices.Contains(granted, oauth2.ScopeOpenID) {
 		return tokens.Authorization{}, oauth2.InvalidScope.Errorf("Invalid scope: OPENID")
 	}
-	return tokens.Authorization{Client: r.Client, Scopes: granted, Confirmation: r.Confirmation}, nil
+	wanted, err := resources.Grant(r.Domain, r.Client, r.Params.All("resource"))
+	if err != nil {
+		return tokens.Authorization{}, err
+	}
+	return tokens.Authorization{Client: r.Client, Scopes: granted, Resources: wanted, Confirmation: r.Confirmation}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -45,6 +46,10 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 	if err := scopes.Possible(r.Domain, r.Client, asked); err != nil {
 		return tokens.Authorization{}, err
 	}
+	wanted, err := resources.Grant(r.Domain, r.Client, r.Params.All("resource"))
+	if err != nil {
+		return tokens.Authorization{}, err
+	}
 	who, err := g.SignIn.WithPassword(ctx, r.Domain, r.Client, g.input(ctx, r), username, password)
 	if err != nil {
 		return tokens.Authorization{}, err
@@ -55,7 +60,7 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 	}
 	a := state.Authorization{
 		Domain: r.Domain.ID, ApplicationID: r.Client.ID, ClientID: r.Client.ClientID, Scopes: granted, Person: who.Person,
-		AuthTime: g.Now().Unix(), ACR: who.ACR, AMR: who.AMR, Grant: secret.NewToken()[:22],
+		AuthTime: g.Now().Unix(), ACR: who.ACR, AMR: who.AMR, Resources: wanted, Grant: secret.NewToken()[:22],
 	}
 	out := authorization(r, &a)
 	if out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a); err != nil {

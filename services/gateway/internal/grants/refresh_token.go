@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -53,6 +54,7 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 		KeepBound: !c.Profile.Rotates(c.Public(), true, c.RotatesRefresh),
 		Grace:     c.RefreshGrace, TTL: c.RefreshTTL, MaxAge: c.RefreshMaxAge, Proved: r.Confirmation,
 	}
+	how.Within.Resources = r.Params.All("resource")
 	if c.Profile.RefusesForeignScopes {
 		how.Within.Scopes = asked
 	}
@@ -69,6 +71,9 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 	}
 	out := authorization(r, &a)
 	out.RefreshToken = next
+	if out.Resources, err = resources.Narrow(a.Resources, how.Within.Resources); err != nil {
+		return tokens.Authorization{}, err
+	}
 	if len(asked) > 0 {
 		out.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return !slices.Contains(asked, s) })
 	}
@@ -91,6 +96,9 @@ func (g RefreshToken) refuse(ctx context.Context, r *Request, a *state.Authoriza
 	case errors.Is(err, state.ErrReused):
 		return g.end(ctx, r, a, err)
 	case errors.Is(err, state.ErrBeyond):
+		if _, err := resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
+			return err
+		}
 		foreign := slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return slices.Contains(a.Scopes, s) })
 		return oauth2.InvalidScope.Errorf("Invalid scope(s): %s", oauth2.JoinScope(foreign))
 	}

@@ -42,6 +42,10 @@ type Authorization struct {
 	Nonce    string   `json:"nonce,omitempty"`
 	// SessionID names the session for clients (the `sid` claim); it is not the cookie's value.
 	SessionID string `json:"sid,omitempty"`
+	// Root is what this grant came of by token exchange, as Line has it: it ends with that. Empty for all others.
+	Root string `json:"root,omitempty"`
+	// Ends is when the grant ends at the latest, in milliseconds since the epoch; 0 = never.
+	Ends int64 `json:"ends,omitempty"`
 	// Grant identifies the grant; tokens name it in their jti, so that revoking it ends them.
 	Grant string `json:"grant"`
 	// Created is when the authorization was first kept, in milliseconds since the epoch. The store sets it.
@@ -95,6 +99,15 @@ type Person struct {
 
 // AdditionalInformation is the member of a Person's profile that holds what is no registered claim.
 const AdditionalInformation = "additional_information"
+
+// Line is how tokens name the grant in their jti: by itself, after what it came of, with a dot between. Revoking any of them
+// ends the tokens.
+func (a *Authorization) Line() string {
+	if a.Root == "" {
+		return a.Grant
+	}
+	return a.Root + "." + a.Grant
+}
 
 // GrantOf is the identifier of the grant that a code leads to. It follows from the code, so that a second use finds what
 // to revoke although the first one left only a marker.

@@ -40,12 +40,14 @@ var (
 
 // begin keeps a grant unless it was ended before.
 //
-// KEYS[1] grant. ARGV: record, owner, family, current (hashes), expires, lifetime of the key (ms), begun (ms), key thumbprints.
+// KEYS[1] grant. ARGV: record, owner, family, current (hashes), expires, lifetime of the key (ms), begun (ms), key thumbprints,
+// end (ms).
 var begin = redis.NewScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'record', ARGV[1], 'client', ARGV[2], 'family', ARGV[3], 'current', ARGV[4], 'expires', ARGV[5], 'begun', ARGV[7])
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'jkt', ARGV[8]) end
 if ARGV[9] ~= '' then redis.call('HSET', KEYS[1], 'x5t', ARGV[9]) end
+if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'ends', ARGV[10]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
 return 1
 `)
@@ -64,12 +66,15 @@ func (s *Store) NewGrant(ctx context.Context, a Authorization, ttl time.Duration
 	if err != nil {
 		return "", fmt.Errorf("encode authorization: %w", err)
 	}
+	if a.Ends > 0 {
+		ttl = min(ttl, time.UnixMilli(a.Ends).Sub(now))
+	}
 	t := refreshToken{grant: a.Grant, family: secret.NewToken()[:partLength], token: secret.NewToken()}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	begun, err := begin.Run(ctx, s.client, []string{grantKey(t.grant)}, record, owner(a.Domain, a.ApplicationID),
 		secret.HashToken(t.family), secret.HashToken(t.token), now.Add(ttl).UnixMilli(), (ttl + keepExpired).Milliseconds(),
-		a.Created, a.Confirmation.JKT, a.Confirmation.X5T).Int()
+		a.Created, a.Confirmation.JKT, a.Confirmation.X5T, a.Ends).Int()
 	switch {
 	case err != nil:
 		return "", s.unavailable(err)
@@ -87,7 +92,7 @@ func (s *Store) NewGrant(ctx context.Context, a Authorization, ttl time.Duration
 // tokens that are bound to a key are replaced, 10 whether others are, 11 age of the line (ms; 0 = any), 12 and 13 the
 // thumbprints of the keys that were proved, 14 what is asked for as JSON, empty if that does not matter.
 var rotate = redis.NewScript(`
-local g = redis.call('HMGET', KEYS[1], 'record', 'family', 'current', 'previous', 'rotated', 'expires', 'client', 'begun', 'jkt', 'x5t')
+local g = redis.call('HMGET', KEYS[1], 'record', 'family', 'current', 'previous', 'rotated', 'expires', 'client', 'begun', 'jkt', 'x5t', 'ends')
 if not g[1] or g[2] ~= ARGV[1] then return {'unknown'} end
 if g[7] ~= ARGV[8] then return {'foreign'} end
 if g[9] and g[9] ~= ARGV[12] or g[10] and g[10] ~= ARGV[13] then return {'unproven'} end
@@ -102,8 +107,8 @@ if not current then
     return {'reused', g[1]}
   end
 end
-local ends = math.huge
-if ARGV[11] ~= '0' and g[8] then ends = tonumber(g[8]) + tonumber(ARGV[11]) end
+local ends = tonumber(g[11] or math.huge)
+if ARGV[11] ~= '0' and g[8] then ends = math.min(ends, tonumber(g[8]) + tonumber(ARGV[11])) end
 if now >= tonumber(g[6]) or now >= ends then return {'expired'} end
 if ARGV[14] ~= '' then
   local asked, had = cjson.decode(ARGV[14]), cjson.decode(g[1])

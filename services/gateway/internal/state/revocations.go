@@ -122,10 +122,20 @@ func (s *Store) Revoked(t Token) bool {
 	if _, ok := r.tokens[name{t.Domain, t.JTI}]; ok {
 		return true
 	}
-	if grant, _, ok := strings.Cut(t.JTI, "."); ok {
-		if _, ok := r.grants[name{t.Domain, grant}]; ok {
+	// Before the last dot stand the grant and what it came of: grants, and tokens without a grant (Authorization.Line).
+	for rest := t.JTI; ; {
+		part, after, ok := strings.Cut(rest, ".")
+		if !ok {
+			break
+		}
+		n := name{t.Domain, part}
+		if _, ok := r.grants[n]; ok {
 			return true
 		}
+		if _, ok := r.tokens[n]; ok {
+			return true
+		}
+		rest = after
 	}
 	if c, ok := r.subjects[name{t.Domain, t.Subject}]; ok && t.IssuedAt <= c.at {
 		return true
@@ -144,7 +154,7 @@ func (s *Store) ended(a *Authorization) bool {
 		return false
 	}
 	return s.Revoked(Token{
-		Domain: a.Domain, JTI: a.Grant + ".", Subject: a.Person.Subject, ClientID: a.ClientID, IssuedAt: a.Created,
+		Domain: a.Domain, JTI: a.Line() + ".", Subject: a.Person.Subject, ClientID: a.ClientID, IssuedAt: a.Created,
 	}) || s.revoked.sessionEnded(a)
 }
 

@@ -39,6 +39,9 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 	if len(a.AMR) > 0 {
 		claims["amr"] = a.AMR
 	}
+	if len(a.Actor) > 0 {
+		claims["act"] = a.Actor
+	}
 	hash := func(name, of string) {
 		if of != "" {
 			claims[name] = alg.HalfHash(of)

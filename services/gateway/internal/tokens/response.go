@@ -7,7 +7,7 @@ import (
 
 // Size is roughly the length of the answer in bytes.
 func (r *Response) Size() int {
-	return 192 + len(r.AccessToken) + len(r.RefreshToken) + len(r.IDToken) + 32*len(r.Scopes)
+	return 256 + len(r.AccessToken) + len(r.RefreshToken) + len(r.IDToken) + 32*len(r.Scopes)
 }
 
 // AppendJSON appends the answer as the token endpoint sends it. token_type is in lower case, as existing clients of the
@@ -15,11 +15,13 @@ func (r *Response) Size() int {
 func (r *Response) AppendJSON(b []byte) []byte {
 	b = append(b, `{"access_token":`...)
 	b = appendString(b, r.AccessToken)
-	if r.DPoP {
-		b = append(b, `,"token_type":"DPoP","expires_in":`...)
-	} else {
-		b = append(b, `,"token_type":"bearer","expires_in":`...)
+	if r.Issued != "" {
+		b = append(b, `,"issued_token_type":"`...)
+		b = append(append(b, r.Issued...), '"')
 	}
+	b = append(b, `,"token_type":"`...)
+	b = append(b, r.tokenType()...)
+	b = append(b, `","expires_in":`...)
 	b = strconv.AppendInt(b, int64(r.ExpiresIn/time.Second), 10)
 	if len(r.Scopes) > 0 {
 		b = append(b, `,"scope":`...)

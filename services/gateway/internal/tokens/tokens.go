@@ -30,6 +30,8 @@ type Authorization struct {
 	Scopes []string
 	// Person is nil where the client acts for itself.
 	Person *state.Person
+	// Subject is who the tokens are about where that is another client; empty for all others.
+	Subject string
 	// Grant is the grant the tokens belong to; empty for clients that act for themselves.
 	Grant string
 	// AuthTime is in seconds since the epoch; 0 = unknown.
@@ -54,6 +56,8 @@ type Authorization struct {
 	NotAfter time.Time
 	// Without leaves one kind of token out, for answers of the authorization endpoint and exchanges.
 	Without Without
+	// Issue is the kind of token that an exchange asks for (RFC 8693 §2.2.1); empty for all other grants.
+	Issue oauth2.TokenType
 }
 
 // Without names tokens that are not made.
@@ -74,6 +78,8 @@ type Response struct {
 	IDToken      string
 	// DPoP says that the access token is bound to a key, whose proof must come with it (RFC 9449 §5).
 	DPoP bool
+	// Issued is the kind of token that AccessToken is after an exchange; empty otherwise.
+	Issued oauth2.TokenType
 }
 
 // Minter makes tokens. It is safe for concurrent use.
@@ -109,18 +115,35 @@ func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (R
 		if expires, r.ExpiresIn, err = m.ends(&a, a.Client.AccessTTL); err != nil {
 			return Response{}, fmt.Errorf("access token: %w", err)
 		}
-		if r.AccessToken, err = m.access(ctx, d, &a, expires); err != nil {
+		of := &a
+		if len(a.Resources) > 0 {
+			narrow := a
+			narrow.Scopes = limited(d, a.Resources, a.Scopes)
+			of, r.Scopes = &narrow, narrow.Scopes
+		}
+		if r.AccessToken, err = m.access(ctx, d, of, expires); err != nil {
 			return Response{}, fmt.Errorf("access token: %w", err)
 		}
 	}
 	if a.identifies() {
-		expires, _, err := m.ends(&a, a.Client.IDTTL)
+		expires, left, err := m.ends(&a, a.Client.IDTTL)
 		if err != nil {
 			return Response{}, fmt.Errorf("ID token: %w", err)
+		}
+		if a.Issue == oauth2.TypeIDToken {
+			r.ExpiresIn = left
 		}
 		if r.IDToken, err = m.id(ctx, d, &a, r.AccessToken, expires); err != nil {
 			return Response{}, fmt.Errorf("ID token: %w", err)
 		}
+	}
+	if a.Issue == oauth2.TypeRefreshToken {
+		if _, r.ExpiresIn, err = m.ends(&a, a.Client.RefreshTTL); err != nil {
+			return Response{}, fmt.Errorf("refresh token: %w", err)
+		}
+	}
+	if a.Issue != "" {
+		return r.exchanged(a.Issue), nil
 	}
 	return r, nil
 }
@@ -147,6 +170,8 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization,
 	sub := c.ClientID
 	if a.Person != nil {
 		sub = Subject(d, c, a.Person)
+	} else if a.Subject != "" {
+		sub = a.Subject
 	}
 	custom := m.custom(ctx, d, c, a.Person, c.AccessClaims)
 	var buf [1024]byte
@@ -184,6 +209,9 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization,
 		b = appendString(b, a.Person.Source+":"+a.Person.ExternalID)
 	}
 	b = appendConfirmation(b, a.Confirmation)
+	if len(a.Actor) > 0 {
+		b = append(append(b, `,"act":`...), a.Actor...)
+	}
 	if sealed, err := seal(d, a, id); err != nil {
 		return "", err
 	} else if sealed != "" {

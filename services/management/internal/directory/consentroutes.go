@@ -4,18 +4,18 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/subject"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 )
 
 // consentID names a decision: it is made of what makes the decision unique, so that it needs no place of its own.
 func consentID(user, clientID, scope string) string {
-	return uuid.NewSHA1(subjects, []byte("consent:"+user+"\n"+clientID+"\n"+scope)).String()
+	return subject.Of("consent", user+"\n"+clientID+"\n"+scope)
 }
 
 // UserConsents returns somebody's unexpired decisions, about one client or, for "", about all, by client and in the order

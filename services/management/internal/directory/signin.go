@@ -5,24 +5,19 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/subject"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
-// subjects is the name space of Subject (RFC 9562 §5.5).
-var subjects = uuid.MustParse("6f1c5a52-64c1-4bd1-9e2b-5f4f3a3f7f11")
-
 // Subject is the `sub` of a person: a name-based UUID of the provider and the person's name there, so that it is stable
 // per provider and person and is not the user's identifier.
-func Subject(source, externalID string) string {
-	return uuid.NewSHA1(subjects, []byte(source+":"+externalID)).String()
-}
+func Subject(source, externalID string) string { return subject.Of(source, externalID) }
 
 // SignIn links an identity to a user, who is made on first sight, and records the login. A disabled or locked user, and one of the
 // directory who has been deleted, is fault.Denied. An unknown domain or provider is fault.NotFound.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/subject"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
@@ -194,7 +194,7 @@ func (h *users) identity(r *http.Request) (*managementv1.UserIdentity, error) {
 		return nil, err
 	}
 	return &managementv1.UserIdentity{
-		Id: uuid.NewSHA1(subjects, []byte("identity:"+user.GetSource()+":"+user.GetExternalId())).String(), UserId: user.GetExternalId(),
+		Id: subject.Of("identity", user.GetSource()+":"+user.GetExternalId()), UserId: user.GetExternalId(),
 		Username: user.GetUsername(), ProviderId: user.GetSource(), ProviderName: provider.GetName(), LinkedAt: user.GetCreatedAt(),
 	}, nil
 }
