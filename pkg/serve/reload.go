@@ -58,7 +58,7 @@ type material struct {
 }
 
 // NewReloader reads the files. It fails if they cannot be used now; later faults keep what was read. Without CAFile
-// only [Reloader.PublicTLS] is of use.
+// only [Reloader.PublicTLS] is of use, without certificate and key only [Reloader.Authorities].
 func NewReloader(files TLSFiles, options ReloaderOptions) (*Reloader, error) {
 	r := &Reloader{files: files, options: options, now: options.Now, log: options.Log}
 	if r.now == nil {
@@ -119,8 +119,16 @@ func (r *Reloader) Check() error {
 	return nil
 }
 
-// Expires is when the certificate in use ends.
-func (r *Reloader) Expires() time.Time { return r.current.Load().certificate.Leaf.NotAfter }
+// Expires is when the certificate in use ends, the zero time if there is none.
+func (r *Reloader) Expires() time.Time {
+	if leaf := r.current.Load().certificate.Leaf; leaf != nil {
+		return leaf.NotAfter
+	}
+	return time.Time{}
+}
+
+// Authorities are those of the file at its last check, nil without CAFile.
+func (r *Reloader) Authorities() *x509.CertPool { return r.current.Load().pool }
 
 func (r *Reloader) report(err error) {
 	if r.options.Loaded != nil {
@@ -141,8 +149,10 @@ func (r *Reloader) load() (digest [sha256.Size]byte, m *material, err error) {
 		sum.Write(text)
 		return text
 	}
-	certificate, key := read(r.files.CertFile), read(r.files.KeyFile)
-	var authorities []byte
+	var certificate, key, authorities []byte
+	if r.files.CertFile != "" || r.files.KeyFile != "" || r.files.CAFile == "" {
+		certificate, key = read(r.files.CertFile), read(r.files.KeyFile)
+	}
 	if r.files.CAFile != "" {
 		authorities = read(r.files.CAFile)
 	}
@@ -155,19 +165,14 @@ func (r *Reloader) load() (digest [sha256.Size]byte, m *material, err error) {
 }
 
 func parseMaterial(certificate, key, authorities []byte, files TLSFiles, now time.Time) (*material, error) {
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
-	}
-	if pair.Leaf == nil {
-		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return nil, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+	m := &material{}
+	if files.CertFile != "" {
+		pair, err := parseCertified(certificate, key, files, now)
+		if err != nil {
+			return nil, err
 		}
+		m.certificate = pair
 	}
-	if err := checkLeaf(pair.Leaf, now); err != nil {
-		return nil, fmt.Errorf("certificate %s: %w", files.CertFile, err)
-	}
-	m := &material{certificate: pair}
 	if files.CAFile != "" {
 		m.pool = x509.NewCertPool()
 		if !m.pool.AppendCertsFromPEM(authorities) {
@@ -175,6 +180,22 @@ func parseMaterial(certificate, key, authorities []byte, files TLSFiles, now tim
 		}
 	}
 	return m, nil
+}
+
+func parseCertified(certificate, key []byte, files TLSFiles, now time.Time) (tls.Certificate, error) {
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return pair, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
+	}
+	if pair.Leaf == nil {
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return pair, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+		}
+	}
+	if err := checkLeaf(pair.Leaf, now); err != nil {
+		return pair, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+	}
+	return pair, nil
 }
 
 func readBounded(path string) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -82,16 +83,39 @@ func (r *Reloader) ClientTLS(serverName string, peer Role) *tls.Config {
 	}
 }
 
-// PublicTLS is the configuration of a server that everyone may reach (TLS 1.2 or later, no client certificate), with
-// the certificate of the current files.
+// PublicTLS is the configuration of a server that everyone may reach (TLS 1.3, or 1.2 with the recommended suites of
+// RFC 9325 §4.2; no client certificate), with the certificate of the current files.
 func (r *Reloader) PublicTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		},
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return &r.current.Load().certificate, nil
 		},
 	}
+}
+
+// AskingTLS is [Reloader.PublicTLS] of a server that asks its clients for a certificate and serves those without one as well.
+// Nobody verifies what they show but the handler: it has only been proved that they hold the key. Where a host is given
+// they are asked only if it is the one that they want to reach, so that the browsers of people who come under another name
+// ask them for nothing.
+func (r *Reloader) AskingTLS(host string) *tls.Config {
+	plain, asking := r.PublicTLS(), r.PublicTLS()
+	asking.ClientAuth = tls.RequestClientCert
+	if host == "" {
+		return asking
+	}
+	plain.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if strings.EqualFold(hello.ServerName, host) {
+			return asking, nil
+		}
+		return nil, nil
+	}
+	return plain
 }
 
 func (r *Reloader) verifyPeer(cs tls.ConnectionState, host string, usage x509.ExtKeyUsage, roles []Role) error {

@@ -38,12 +38,13 @@ type Config struct {
 	PublicURL         string        `flag:"public-url" help:"the gateway's URL as people and clients see it; the issuer of every domain begins with it"`
 	TechnicalUser     string        `flag:"technical-user" help:"who may read /_node"`
 	TechnicalPassword config.Secret `flag:"technical-password" help:"their password; without one /_node is closed"`
-	TrustedProxies    []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
+	TrustedProxies    []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers, and --client-certificate-header, count, such as 10.0.0.0/8"`
 	Node              string        `flag:"node-name" help:"the gateway's name for operators; default: the host's name"`
 	Domains           []string      `flag:"domains" help:"ids of the domains to serve; none: all"`
 	OutboundAllow     []string      `flag:"outbound-allow" help:"what outgoing requests may reach beside public addresses: hosts, host:port or networks; http:// before one allows plain http there"`
 	OutboundCAFile    string        `flag:"outbound-ca-file" help:"authorities that outgoing requests trust beside the system's, PEM"`
 	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
+	Certificates      Certificates
 	Plane             Plane
 	Logs              Logs
 
@@ -91,6 +92,9 @@ func (c *Config) Validate() error {
 	}
 	if err := outbound.CheckAllow(c.OutboundAllow); err != nil {
 		return fmt.Errorf("--outbound-allow: %w", err)
+	}
+	if err := c.Certificates.validate(c.TrustedProxies); err != nil {
+		return err
 	}
 	_, err = observe.ParseProxies(c.TrustedProxies)
 	return err
@@ -156,6 +160,11 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	publicURL := strings.TrimSuffix(c.PublicURL, "/")
+	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
+	if err != nil {
+		return nil, err
+	}
 	reloader, conn, err := dial(c, log, metrics)
 	if err != nil {
 		return nil, err
@@ -167,8 +176,8 @@ func New(c Config) (*Gateway, error) {
 	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
 	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
 	parts := assembly.New(assembly.Parts{
-		PublicURL: strings.TrimSuffix(c.PublicURL, "/"),
-		Store:     store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
+		PublicURL: publicURL, Certificates: shown,
+		Store: store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
 		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
 			app, err := registrar.Resolve(ctx, domainID, clientID)
 			if fault.Is(err, fault.NotFound) {
@@ -193,7 +202,7 @@ func New(c Config) (*Gateway, error) {
 	})
 
 	g := &Gateway{
-		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: parts.Handler, Log: log, Readiness: ready, Drain: c.DrainDelay},
+		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: parts.Handler, TLS: publicTLS, Log: log, Readiness: ready, Drain: c.DrainDelay},
 		technical: &serve.HTTP{Name: "technical", Address: c.TechnicalAddress, Log: log, Handler: monitor.New(monitor.Options{
 			Domains: parts.Domains, Readiness: ready, Metrics: metrics.Handler(),
 			Connected: func() bool { return subscriber.Status().Connected },
@@ -201,6 +210,9 @@ func New(c Config) (*Gateway, error) {
 		})},
 	}
 	g.group.Add("plane certificates", reloader.Run)
+	for _, r := range reloaders {
+		g.group.Add("public certificates", r.Run)
+	}
 	g.group.Add("technical", g.technical.Run)
 	g.group.Add("revocations", func(ctx context.Context) error {
 		defer func() { _ = store.Close() }()

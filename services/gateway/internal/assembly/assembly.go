@@ -4,6 +4,7 @@ package assembly
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"time"
@@ -65,6 +66,8 @@ type Parts struct {
 	Used *usage.Reporter
 	// Proxies are those whose headers count; nil means none.
 	Proxies *observe.Proxies
+	// Certificates are those that clients show; the zero value means that they show none.
+	Certificates Certificates
 	// Fetch makes every request to an address that somebody else chose.
 	Fetch   *outbound.Client
 	Metrics *observe.Metrics
@@ -72,6 +75,18 @@ type Parts struct {
 	Now     func() time.Time
 	// Routes are served as well; nil means none.
 	Routes []endpoint.Route
+}
+
+// Certificates says how the certificates of clients come to the gateway.
+type Certificates struct {
+	// Shown says that they come at all: by the gateway's own TLS, or in a header.
+	Shown bool
+	// Header is the one in which trusted proxies forward them; empty if none does.
+	Header string
+	// MTLSURL is where clients are asked for them, if that is not the public URL; without a slash at its end.
+	MTLSURL string
+	// Authorities returns those that sign certificates for tls_client_auth; nil means none.
+	Authorities func() *x509.CertPool
 }
 
 // Gateway is what was made of them.
@@ -97,7 +112,10 @@ func New(p Parts) *Gateway {
 	keys := clientkeys.New(p.Fetch, p.Now)
 	minter := tokens.NewMinter(keys, p.Now, p.Log, ruleFailed("claim"))
 	verifier := tokens.NewVerifier(p.Now, p.Store)
-	clients := clientauth.New(hasher, p.Used, p.Now)
+	clients := clientauth.New(clientauth.Options{
+		Hasher: hasher, Used: p.Used, Keys: keys, Memory: p.Store, Proxies: p.Proxies, Now: p.Now,
+		Certificates: p.Certificates.Shown, Authorities: p.Certificates.Authorities,
+	})
 	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	signIn := signin.New(p.Directory, p.Store, p.Log, ruleFailed("selection"))
@@ -106,10 +124,10 @@ func New(p Parts) *Gateway {
 	})
 
 	set := domain.NewSet(domain.Options{
-		PublicURL: p.PublicURL,
-		Open:      builtin.Tools{Hasher: hasher, Directory: p.Directory}.Open,
-		Metadata:  discovery.Metadata(capabilities(served)),
-		Resolve:   p.Resolve, Logger: p.Log, Now: p.Now,
+		PublicURL: p.PublicURL, MTLSURL: p.Certificates.MTLSURL,
+		Open:     builtin.Tools{Hasher: hasher, Directory: p.Directory}.Open,
+		Metadata: discovery.Metadata(capabilities(served, clients)),
+		Resolve:  p.Resolve, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
@@ -133,6 +151,7 @@ func New(p Parts) *Gateway {
 	handler := observe.Requests(router.New(router.Options{
 		Domains: set, Routes: routes, Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
+	handler = possession.Front(handler, p.Certificates.Header, p.Proxies, p.Log)
 	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys, LogoutTokens: backchannel.New(backchannel.Options{
 		Queue: p.Store, Domains: set, Minter: minter, Out: p.Fetch, Log: p.Log,
 		Counted: func(o backchannel.Outcome) { p.Metrics.LogoutNotices(string(o)).Inc() },
@@ -140,11 +159,11 @@ func New(p Parts) *Gateway {
 }
 
 // capabilities are what discovery says of this gateway, taken from what was wired.
-func capabilities(served []grants.Grant) discovery.Capabilities {
+func capabilities(served []grants.Grant, clients *clientauth.Authenticator) discovery.Capabilities {
 	can := discovery.Capabilities{
 		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
 		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
-		AuthMethods:   clientauth.Methods(),
+		AuthMethods:   clients.Methods(),
 		Prompts:       []string{"none", "login", "consent", "select_account"},
 		ACRValues:     []string{signin.ACRPassword},
 		Claims:        tokens.SupportedClaims(),

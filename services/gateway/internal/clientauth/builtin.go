@@ -16,18 +16,22 @@ type method struct {
 	presented func(r *http.Request, p oauth2.Params) bool
 	// read returns what such a request presents, and a second reading of its credentials where there is one.
 	read func(r *http.Request, p oauth2.Params) (tried, other attempt, err error)
-	// prove returns nil if what was presented is the client's; errFailed if not.
-	prove func(ctx context.Context, a *Authenticator, c *domain.Client, tried attempt) error
+	// prove returns nil if what was presented is the client's; invalid_client if not.
+	prove func(ctx context.Context, a *Authenticator, d *domain.Domain, c *domain.Client, tried attempt) error
 }
 
 // builtin lists the methods of this gateway, in the order of discovery.
-var builtin = []method{basicMethod, postMethod, noneMethod}
+var builtin = []method{basicMethod, postMethod, secretJWTMethod, privateKeyJWTMethod, tlsMethod, selfSignedMethod, noneMethod}
 
-// Methods are the methods of client authentication that this gateway understands, as discovery lists them.
-func Methods() []oauth2.AuthMethod {
-	names := make([]oauth2.AuthMethod, len(builtin))
-	for i, m := range builtin {
-		names[i] = m.name
+// Methods are the methods of client authentication by which clients can authenticate at this gateway, as discovery lists
+// them: by certificate only where it is shown any, and by those of authorities only where it accepts some.
+func (a *Authenticator) Methods() []oauth2.AuthMethod {
+	var names []oauth2.AuthMethod
+	for _, m := range builtin {
+		if ofConnection(m.name) && !a.certificates || m.name == oauth2.AuthTLS && a.authorities == nil {
+			continue
+		}
+		names = append(names, m.name)
 	}
 	return names
 }
@@ -37,6 +41,6 @@ func methodOf(name oauth2.AuthMethod) *method {
 }
 
 // proveSecret is prove for the methods that send the secret itself.
-func proveSecret(ctx context.Context, a *Authenticator, c *domain.Client, tried attempt) error {
+func proveSecret(ctx context.Context, a *Authenticator, _ *domain.Domain, c *domain.Client, tried attempt) error {
 	return a.check(ctx, c, tried.secret, tried.otherwise)
 }

@@ -68,10 +68,19 @@ func configure(t *testing.T) (*gatewaytest.Harness, *gatewaytest.Config) {
 	return gatewaytest.New(t, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c), c
 }
 
+// authenticator is one beside the gateway's own, which tells used.
+func authenticator(h *gatewaytest.Harness, used ...*usage.Reporter) *clientauth.Authenticator {
+	o := clientauth.Options{Hasher: secret.NewHasher(), Memory: h.Store, Now: h.Clock.Now}
+	if len(used) > 0 {
+		o.Used = used[0]
+	}
+	return clientauth.New(o)
+}
+
 func TestAuthenticate(t *testing.T) {
 	h, c := configure(t)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
+	a := authenticator(h)
 	form := gatewaytest.Form
 	basic := gatewaytest.BasicWith
 	tests := []struct {
@@ -108,7 +117,7 @@ func TestAuthenticate(t *testing.T) {
 		{"a confidential client that shows nothing", form("client_id", "basic"), nil, "", failed},
 		{"nothing", nil, nil, "", missing},
 		{"a secret without a client", form("client_secret", "x"), nil, "", missing},
-		{"an assertion, which is not understood yet", form("client_id", "assertion", "client_assertion", "x"), nil, "", missing},
+		{"an assertion of an unknown type", form("client_id", "assertion", "client_assertion", "x"), nil, "", missing},
 		{"another scheme", form("client_id", "public"), gatewaytest.Header("Authorization", "Bearer x"), "", missing},
 		{"a header without a space", form("client_id", "public"), gatewaytest.Header("Authorization", "x"), "", missing},
 		{"a disabled client", nil, basic("disabled", gatewaytest.Secret), "", failed},
@@ -154,7 +163,7 @@ func TestAuthenticate(t *testing.T) {
 func TestAChosenSecretIsHashedOnce(t *testing.T) {
 	h, c := configure(t)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
+	a := authenticator(h)
 	present := func(ctx context.Context, password string) error {
 		r := httptest.NewRequest(http.MethodPost, "/", nil).WithContext(ctx)
 		gatewaytest.BasicWith("chosen", password)(r)
@@ -191,7 +200,7 @@ func TestTheUseOfSecretsIsTold(t *testing.T) {
 		told = append(told, uses...)
 		return nil
 	}})
-	a := clientauth.New(secret.NewHasher(), used, h.Clock.Now)
+	a := authenticator(h, used)
 	for _, change := range []gatewaytest.Change{
 		gatewaytest.BasicWith("renewed", "old"), gatewaytest.BasicWith("renewed", "wrong"), gatewaytest.BasicWith("renewed", "new"),
 		gatewaytest.BasicWith("renewed", "new"), gatewaytest.BasicWith("expired", gatewaytest.Secret),
@@ -226,7 +235,7 @@ func BenchmarkBasic(b *testing.B) {
 		used *usage.Reporter
 	}{{"not told", nil}, {"told", usage.New(usage.Options{})}} {
 		b.Run(bb.name, func(b *testing.B) {
-			a := clientauth.New(secret.NewHasher(), bb.used, time.Now)
+			a := authenticator(h, bb.used)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				r := httptest.NewRequest(http.MethodPost, "/acme/oauth/token", nil)
@@ -251,7 +260,7 @@ func TestAManagementThatIsAwayIsNotAnUnknownClient(t *testing.T) {
 	}, c)
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	gatewaytest.Basic("fresh")(r)
-	_, err := clientauth.New(secret.NewHasher(), nil, h.Clock.Now).Authenticate(r, h.Domains.Domain(c.Domain.GetId()), oauth2.Params{})
+	_, err := authenticator(h).Authenticate(r, h.Domains.Domain(c.Domain.GetId()), oauth2.Params{})
 	if !errors.Is(err, away) {
 		t.Errorf("error %v", err)
 	}
@@ -262,7 +271,7 @@ func FuzzBasic(f *testing.F) {
 	c.App("basic")
 	h := gatewaytest.New(f, gatewaytest.Options{RedisURL: "redis://127.0.0.1:1"}, c)
 	d := h.Domains.Domain(c.Domain.GetId())
-	a := clientauth.New(secret.NewHasher(), nil, h.Clock.Now)
+	a := authenticator(h)
 	f.Add("Basic YmFzaWM6eA==")
 	f.Add("Basic")
 	f.Add("Basic Kys6Kys=")

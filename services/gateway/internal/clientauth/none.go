@@ -17,5 +17,5 @@ var noneMethod = method{
 	read: func(_ *http.Request, p oauth2.Params) (tried, other attempt, err error) {
 		return attempt{method: oauth2.AuthNone, clientID: p.Get("client_id")}, attempt{}, nil
 	},
-	prove: func(context.Context, *Authenticator, *domain.Client, attempt) error { return nil },
+	prove: func(context.Context, *Authenticator, *domain.Domain, *domain.Client, attempt) error { return nil },
 }

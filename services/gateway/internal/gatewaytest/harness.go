@@ -54,6 +54,9 @@ type Options struct {
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
 	// Registrar writes registered clients; nil for tests in which nothing is registered.
 	Registrar registration.Management
+	// Proxies are those whose headers count; Certificates are those of clients.
+	Proxies      *observe.Proxies
+	Certificates assembly.Certificates
 	// Routes are served as well.
 	Routes []endpoint.Route
 	// Outbound are the options of outgoing requests; without any they reach servers on loopback addresses, by http too.
@@ -86,6 +89,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	made := assembly.New(assembly.Parts{
 		PublicURL: PublicURL, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
+		Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
@@ -203,8 +207,13 @@ func (h *Harness) Get(path string, changes ...Change) Answer {
 // Do sends a request and follows no redirect.
 func (h *Harness) Do(r *http.Request, changes ...Change) Answer {
 	h.t.Helper()
+	return h.do(http.DefaultTransport, r, changes)
+}
+
+func (h *Harness) do(by http.RoundTripper, r *http.Request, changes []Change) Answer {
+	h.t.Helper()
 	apply(r, convert(changes))
-	answer, err := http.DefaultTransport.RoundTrip(r)
+	answer, err := by.RoundTrip(r)
 	if err != nil {
 		h.t.Fatal(err)
 	}

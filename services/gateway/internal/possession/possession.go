@@ -66,15 +66,6 @@ func (v *Verifier) missing(w http.ResponseWriter, d *domain.Domain) error {
 	return oauth2.InvalidDPoPProof.Errorf("The client's tokens must be bound to a key, and the request proves none: the header DPoP is missing")
 }
 
-// sent returns the thumbprint of the key of the request's proof, "" if it has none. In a domain without DPoP there are no
-// proofs.
-func (v *Verifier) sent(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client) (string, error) {
-	if r.Header[Header] == nil || !d.DPoP.Enabled {
-		return "", nil
-	}
-	return v.prove(w, r, d, c.Profile.SigningAlgs, "")
-}
-
 // Pushed returns the key to which the code of a pushed request is bound (RFC 9449 §10.1): that of the request's proof, or the
 // one that its parameter dpop_jkt names. Where both are there they must be one.
 func (v *Verifier) Pushed(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client, jkt string) (state.Confirmation, error) {
@@ -95,7 +86,7 @@ func (v *Verifier) Pushed(w http.ResponseWriter, r *http.Request, d *domain.Doma
 }
 
 // Named returns the key that the parameter dpop_jkt of an authorization request names (RFC 9449 §10), none if it is empty or
-// the domain has no DPoP.
+// the domain has no DPoP: a key that can never be proved would make the code worthless.
 func Named(d *domain.Domain, jkt string) (state.Confirmation, error) {
 	switch {
 	case jkt == "" || !d.DPoP.Enabled:
@@ -110,6 +101,15 @@ const (
 	thumbprintLength = 43 // SHA-256 in base64url
 	base64url        = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 )
+
+// sent returns the thumbprint of the key of a request's proof, "" if it has none. In a domain without DPoP there are no
+// proofs.
+func (v *Verifier) sent(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client) (string, error) {
+	if r.Header[Header] == nil || !d.DPoP.Enabled {
+		return "", nil
+	}
+	return v.prove(w, r, d, c.Profile.SigningAlgs, "")
+}
 
 // Holder refuses an access token whose sender does not hold the key that it is bound to (RFC 9449 §7, RFC 8705 §3): a token
 // of DPoP without its scheme or without a proof for this request, and a token of a certificate on a connection without it.
