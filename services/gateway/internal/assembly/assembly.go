@@ -126,7 +126,7 @@ func New(p Parts) *Gateway {
 	set := domain.NewSet(domain.Options{
 		PublicURL: p.PublicURL, MTLSURL: p.Certificates.MTLSURL,
 		Open:     builtin.Tools{Hasher: hasher, Directory: p.Directory}.Open,
-		Metadata: discovery.Metadata(capabilities(served, clients)),
+		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
 		Resolve:  p.Resolve, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
@@ -159,11 +159,12 @@ func New(p Parts) *Gateway {
 }
 
 // capabilities are what discovery says of this gateway, taken from what was wired.
-func capabilities(served []grants.Grant, clients *clientauth.Authenticator) discovery.Capabilities {
+func capabilities(served []grants.Grant, clients *clientauth.Authenticator, certificates bool) discovery.Capabilities {
 	can := discovery.Capabilities{
 		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
 		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
 		AuthMethods:   clients.Methods(),
+		Certificates:  certificates,
 		Prompts:       []string{"none", "login", "consent", "select_account"},
 		ACRValues:     []string{signin.ACRPassword},
 		Claims:        tokens.SupportedClaims(),

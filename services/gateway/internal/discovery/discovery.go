@@ -19,9 +19,11 @@ type Capabilities struct {
 	ResponseTypes []oauth2.ResponseType
 	ResponseModes []oauth2.ResponseMode
 	AuthMethods   []oauth2.AuthMethod
-	Prompts       []string
-	ACRValues     []string
-	Claims        []string
+	// Certificates says that clients can show certificates.
+	Certificates bool
+	Prompts      []string
+	ACRValues    []string
+	Claims       []string
 }
 
 // Metadata returns the function that renders a domain's document.
@@ -51,13 +53,9 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"acr_values_supported":                           sorted(can.ACRValues),
 			"prompt_values_supported":                        list(can.Prompts),
 			"id_token_signing_alg_values_supported":          list(algs),
-			"token_endpoint_auth_methods_supported":          list(can.AuthMethods),
-			"revocation_endpoint_auth_methods_supported":     list(can.AuthMethods),
-			"introspection_endpoint_auth_methods_supported":  without(can.AuthMethods, oauth2.AuthNone),
 			"claim_types_supported":                          []string{"normal"},
 			"claims_supported":                               sorted(can.Claims),
 			"claims_parameter_supported":                     false,
-			"tls_client_certificate_bound_access_tokens":     false,
 			"authorization_response_iss_parameter_supported": true,
 		}
 		if r := d.Registration; r.GetDynamicClientRegistrationEnabled() && r.GetClientTemplateEnabled() {
@@ -71,6 +69,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"
 		}
+		addClients(doc, can, d)
 		body, err := json.Marshal(doc)
 		if err != nil {
 			return nil // cannot happen: the document consists of strings, booleans and lists of strings
