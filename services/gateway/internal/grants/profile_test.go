@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
@@ -67,14 +68,15 @@ func TestWhatTheProfileRefuses(t *testing.T) {
 }
 
 func TestF6ConfidentialClientsKeepTheirRefreshTokens(t *testing.T) {
+	key := gatewaytest.ClientKey(t, "fapi", jose.ES256)
 	r := newRigOf(t, func(c *gatewaytest.Config) {
-		c.App("fapi", func(a *configv1.Application) { a.Settings.Oauth.SecurityProfile = profile.FAPI2 })
+		c.App("fapi", gatewaytest.ByKey(t, key), func(a *configv1.Application) { a.Settings.Oauth.SecurityProfile = profile.FAPI2 })
 		c.App("other")
 	})
 	prover := gatewaytest.NewProver(t)
 	ask := func(pairs ...string) map[string]any {
 		t.Helper()
-		a := r.Post("/acme/oauth/token", gatewaytest.Form(pairs...), gatewaytest.Basic("fapi"), r.Proof(prover))
+		a := r.Post("/acme/oauth/token", r.Asserting(gatewaytest.Form(pairs...), key, "fapi"), r.Proof(prover))
 		if a.Status != http.StatusOK {
 			t.Fatalf("status %d: %s", a.Status, a.Body)
 		}

@@ -125,15 +125,15 @@ func TestCORS(t *testing.T) {
 		{"switched off there is nothing", &configv1.CorsSettings{AllowedOrigins: []string{"*"}}, "/acme/oauth/plain", "GET", app, "", 200, header{}},
 		{"without settings there is nothing", nil, "/acme/oauth/plain", "GET", app, "", 200, header{}},
 		{"a listed origin may read", only(nil, app), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 		{"another origin may not", only(nil, app), "/acme/oauth/plain", "GET", "https://evil.example", "", 200, header{"Vary": "Origin"}},
 		{"an answer without origin varies as well", only(nil, app), "/acme/oauth/plain", "GET", "", "", 200, header{"Vary": "Origin"}},
 		{"everybody may read", only(nil, "*"), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 		{"everybody never has credentials", only(credentials, "*"), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": "*", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": "*", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 		{"a listed origin has them", only(credentials, "*", app), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Access-Control-Allow-Credentials": "true", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": app, "Access-Control-Allow-Credentials": "true", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 		{"a preflight is answered", only(nil, app), "/acme/oauth/plain", "OPTIONS", app, "POST", 204,
 			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Allow-Methods": "GET, HEAD, POST", "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP"}},
 		{"as the domain says", only(func(s *configv1.CorsSettings) {
@@ -143,9 +143,9 @@ func TestCORS(t *testing.T) {
 		{"a preflight from elsewhere is an ordinary OPTIONS", only(nil, app), "/acme/oauth/plain", "OPTIONS", "https://evil.example", "POST", 204, header{"Vary": "Origin"}},
 		{"endpoints for people have none", only(nil, "*"), "/acme/oauth/closed", "POST", app, "", 200, header{}},
 		{"errors can be read too", only(nil, app), "/acme/oauth/plain", "PUT", app, "", 405,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 		{"the document on the root has them", only(nil, app), "/.well-known/oauth-authorization-server/acme/oidc", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
