@@ -32,50 +32,41 @@ func Parse(body []byte) (Object, error) {
 }
 
 func parse(body []byte) (Object, *Error) {
-	if !utf8.Valid(body) {
-		return nil, &Error{Reason: Malformed, Detail: "must be UTF-8"}
-	}
-	p := parser{json.NewDecoder(bytes.NewReader(body))}
-	p.UseNumber()
-	first, err := p.Token()
-	if err != nil {
-		return nil, malformed(err)
-	}
-	if first != json.Delim('{') {
-		return nil, &Error{Reason: Malformed, Detail: "must be a JSON object"}
-	}
-	tree, err := p.object(1)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	if _, err := p.Token(); !errors.Is(err, io.EOF) {
-		return nil, &Error{Reason: Malformed, Detail: "must be one JSON object and nothing after it"}
-	}
-	return tree, nil
+	return document(body, '{', "object", parser.object)
 }
 
 // ParseList is Parse for a body that is a JSON array.
 func ParseList(body []byte) ([]any, error) {
+	list, err := document(body, '[', "array", parser.list)
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// document reads a body that is one value of a kind, which begins with open and which read reads on from there.
+func document[T any](body []byte, open json.Delim, kind string, read func(parser, int) (T, error)) (T, *Error) {
+	var none T
 	if !utf8.Valid(body) {
-		return nil, &Error{Reason: Malformed, Detail: "must be UTF-8"}
+		return none, &Error{Reason: Malformed, Detail: "must be UTF-8"}
 	}
 	p := parser{json.NewDecoder(bytes.NewReader(body))}
 	p.UseNumber()
 	first, err := p.Token()
 	if err != nil {
-		return nil, malformed(err)
+		return none, malformed(err)
 	}
-	if first != json.Delim('[') {
-		return nil, &Error{Reason: Malformed, Detail: "must be a JSON array"}
+	if first != open {
+		return none, &Error{Reason: Malformed, Detail: "must be a JSON " + kind}
 	}
-	list, err := p.list(1)
+	value, err := read(p, 1)
 	if err != nil {
-		return nil, malformed(err)
+		return none, malformed(err)
 	}
 	if _, err := p.Token(); !errors.Is(err, io.EOF) {
-		return nil, &Error{Reason: Malformed, Detail: "must be one JSON array and nothing after it"}
+		return none, &Error{Reason: Malformed, Detail: "must be one JSON " + kind + " and nothing after it"}
 	}
-	return list, nil
+	return value, nil
 }
 
 func malformed(err error) *Error {
