@@ -30,7 +30,9 @@ const (
 func (m *Mux) Body(r *http.Request) (prototree.Object, error) { return readBody(r) }
 
 // Array is Body for a body that is one JSON array.
-func (m *Mux) Array(r *http.Request) ([]any, error) {
+func (m *Mux) Array(r *http.Request) ([]any, error) { return readArray(r) }
+
+func readArray(r *http.Request) ([]any, error) {
 	body, err := readBytes(r)
 	if err != nil {
 		return nil, err
@@ -57,13 +59,9 @@ func readBody(r *http.Request) (prototree.Object, error) {
 
 // readBodies reads the body of a request as an array of objects, like readBody.
 func readBodies(r *http.Request) ([]prototree.Object, error) {
-	body, err := readBytes(r)
+	list, err := readArray(r)
 	if err != nil {
 		return nil, err
-	}
-	list, err := prototree.ParseList(body)
-	if err != nil {
-		return nil, catalog.TreeError(err)
 	}
 	objects := make([]prototree.Object, len(list))
 	for i, entry := range list {
