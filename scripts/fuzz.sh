@@ -12,7 +12,7 @@ export GOWORK=off
 
 total=${FUZZ_SECONDS:-60}
 pattern=${FUZZ:-.}
-places=(pkg services/gateway services/management/internal/scim services/management/internal/keystore)
+places=(pkg services/gateway services/management/internal/{catalog,scim,keystore})
 
 # file: module folder, package below it, target
 targets=()
