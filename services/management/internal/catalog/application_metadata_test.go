@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -322,17 +321,9 @@ func TestWhatWaitsIsSaid(t *testing.T) {
 	if got := prototree.Waiting(a); got != nil {
 		t.Errorf("an ordinary application waits at %q", got)
 	}
-	for _, method := range oauth2.AuthMethods() {
-		o.TokenEndpointAuthMethod = string(method)
-		served := method == oauth2.AuthBasic || method == oauth2.AuthPost || method == oauth2.AuthNone
-		if got := prototree.Waiting(a); (got == nil) != served {
-			t.Errorf("%s waits at %q", method, got)
-		}
-	}
-	o.TokenEndpointAuthMethod = ""
-	o.GrantTypes = []string{"password", "urn:ietf:params:oauth:grant-type:jwt-bearer~x"}
-	o.SubjectType = "pairwise"
-	want := []string{"settings.oauth.grantTypes[1]", "settings.oauth.subjectType"}
+	o.GrantTypes = []string{"password", "urn:openid:params:grant-type:ciba~x"}
+	o.SilentReAuthentication = true
+	want := []string{"settings.oauth.grantTypes[1]", "settings.oauth.silentReAuthentication"}
 	if got := prototree.Waiting(a); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -69,14 +69,14 @@ func TestAnswersSayWhatWaits(t *testing.T) {
 		t.Errorf("a new application waits: %v", app["notices"])
 	}
 	path := short + "/domains/" + domain + "/applications/" + app["id"].(string)
-	answer := h.send("PATCH", path, `{"settings":{"oauth":{"tokenEndpointAuthMethod":"client_secret_jwt","subjectType":"pairwise"}}}`).
+	answer := h.send("PATCH", path, `{"settings":{"oauth":{"grantTypes":["authorization_code","urn:openid:params:grant-type:ciba"]},"mfa":{"loginRule":""}}}`).
 		status(http.StatusOK).tree()
 	var paths []string
 	notices, _ := answer["notices"].([]any)
 	for _, n := range notices {
 		paths = append(paths, n.(prototree.Object)["path"].(string))
 	}
-	if got := strings.Join(paths, " "); got != "settings.oauth.tokenEndpointAuthMethod settings.oauth.subjectType" {
+	if got := strings.Join(paths, " "); got != "settings.oauth.grantTypes[1] settings.mfa" {
 		t.Errorf("notices %v", answer["notices"])
 	}
 	h.send("PUT", path, string(h.send("GET", path, "").status(http.StatusOK).body)).status(http.StatusOK)
