@@ -21,8 +21,3 @@ func (s *Store) Left(ctx context.Context, key string) (time.Duration, error) {
 
 // NewUserCode is newUserCode.
 func NewUserCode() string { return newUserCode() }
-
-// NoticesOf returns how many notices of a domain wait.
-func (s *Store) NoticesOf(ctx context.Context, domain string) int64 {
-	return s.client.ZCard(ctx, queuePrefix+domain).Val()
-}

@@ -126,6 +126,14 @@ func (s *Store) dropped(ctx context.Context, answers []*redis.Cmd) {
 	}
 }
 
+// WaitingNotices returns how many notices of a domain are not settled.
+func (s *Store) WaitingNotices(ctx context.Context, domain string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	n, err := s.client.ZCard(ctx, queuePrefix+domain).Result()
+	return n, s.unavailable(err)
+}
+
 // DueNotices returns the domains that have notices which are due.
 func (s *Store) DueNotices(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)

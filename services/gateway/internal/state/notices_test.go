@@ -145,10 +145,10 @@ func TestNoticesAreBoundedPerDomain(t *testing.T) {
 		want(t, s.QueueNotices(t.Context(), part), nil)
 	}
 	want(t, s.QueueNotices(t.Context(), []state.Notice{notice(crowded), notice(empty)}), nil)
-	if n := s.NoticesOf(t.Context(), crowded); n != state.MaxNotices {
+	if n, err := s.WaitingNotices(t.Context(), crowded); err != nil || n != state.MaxNotices {
 		t.Errorf("%d notices wait in the full domain", n)
 	}
-	if n := s.NoticesOf(t.Context(), empty); n != 1 {
+	if n, err := s.WaitingNotices(t.Context(), empty); err != nil || n != 1 {
 		t.Errorf("%d notices wait in the other one", n)
 	}
 }
