@@ -133,7 +133,7 @@ func New(p Parts) *Gateway {
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
 	routes := concat(
-		authorize.New(p.Store, requests, p.Directory, people, look, p.Now).Routes(),
+		authorize.New(p.Store, requests, p.Directory, people, minter, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
 		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
@@ -161,8 +161,8 @@ func New(p Parts) *Gateway {
 // capabilities are what discovery says of this gateway, taken from what was wired.
 func capabilities(served []grants.Grant, clients *clientauth.Authenticator, certificates bool) discovery.Capabilities {
 	can := discovery.Capabilities{
-		ResponseTypes: []oauth2.ResponseType{oauth2.ResponseCode},
-		ResponseModes: []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost},
+		ResponseTypes: oauth2.ResponseTypes(),
+		ResponseModes: oauth2.ResponseModes(),
 		AuthMethods:   clients.Methods(),
 		Certificates:  certificates,
 		Prompts:       []string{"none", "login", "consent", "select_account"},

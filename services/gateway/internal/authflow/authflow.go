@@ -136,13 +136,13 @@ func (p *page) refuse(err error) error {
 		return err
 	}
 	browser.Refused(p.r, problem)
-	endpoint.Redirect(p.w, browser.ErrorPage(p.d, p.params.Get("client_id"), p.params.Get("state"), problem))
+	browser.Go(p.w, p.r, p.d, p.c, browser.ErrorPage(p.d, p.params.Get("client_id"), p.params.Get("state"), problem))
 	return nil
 }
 
 // redirect goes on to another page with the request.
 func (p *page) redirect(path, query string) error {
-	endpoint.Redirect(p.w, browser.URL(p.d, path, query))
+	browser.Go(p.w, p.r, p.d, p.c, browser.URL(p.d, path, query))
 	return nil
 }
 

@@ -116,7 +116,8 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 		}
 		denied := authorization.Denied()
 		browser.Refused(r, denied)
-		return browser.Respond(w, d, f.pages, q.req.Failure(d.Issuer, denied))
+		state := browser.SessionState(d, q.c.ClientID, q.req.RedirectURI, s)
+		return browser.Respond(w, r, f.pages, d, q.req.Failure(d.Issuer, state, denied), f.now())
 	}
 	s.Consented = q.req.Digest
 	if err := q.visit.Save(ctx, f.sessions); err != nil && !errors.Is(err, state.ErrUnknown) {

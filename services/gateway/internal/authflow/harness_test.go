@@ -26,7 +26,7 @@ func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
 	people := signin.New(env.Directory, env.Store, env.Log, nil)
 	var routes []endpoint.Route
-	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), p, env.Clock.Now).Routes()...)
+	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes()...)
 	routes = append(routes, authflow.New(env.Store, env.Requests(), people, env.Directory, nil, p, env.Clock.Now).Routes()...)
 	return observe.Requests(
 		router.New(router.Options{Domains: env.Domains, Routes: routes, Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log}),

@@ -64,7 +64,8 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	if p.form.Get("account") == "current" {
 		return f.choose(p)
 	}
-	result, err := f.people.WithPassword(r.Context(), d, p.c, f.input(p), p.form.Get("username"), p.form.Get("password"))
+	c := authorization.Preferring(d, p.c, p.params)
+	result, err := f.people.WithPassword(r.Context(), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
 	if err != nil {
 		return f.refuseLogin(p, err)
 	}

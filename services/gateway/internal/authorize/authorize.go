@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // CodeLife is how long a code can be redeemed (RFC 6749 §4.1.2).
@@ -40,19 +41,25 @@ type People interface {
 	SignedOut(ctx context.Context, domain string, s *state.Session) bool
 }
 
+// Minter makes the tokens of implicit and hybrid answers; *tokens.Minter does.
+type Minter interface {
+	Mint(ctx context.Context, d *domain.Domain, a tokens.Authorization) (tokens.Response, error)
+}
+
 // Endpoint is the authorization endpoint. It is safe for concurrent use.
 type Endpoint struct {
 	store    Store
 	requests *authorization.Resolver
 	consents Consents
 	people   People
+	minter   Minter
 	pages    *pages.Pages
 	now      func() time.Time
 }
 
 // New returns the endpoint.
-func New(store Store, requests *authorization.Resolver, consents Consents, people People, p *pages.Pages, now func() time.Time) *Endpoint {
-	return &Endpoint{store: store, requests: requests, consents: consents, people: people, pages: p, now: now}
+func New(store Store, requests *authorization.Resolver, consents Consents, people People, minter Minter, p *pages.Pages, now func() time.Time) *Endpoint {
+	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, pages: p, now: now}
 }
 
 // Routes returns the endpoint's route.
@@ -143,35 +150,12 @@ func (e *Endpoint) proceed(x *exchange) error {
 	return e.fail(x, decision.Err)
 }
 
-// finish answers the client with a code.
-func (e *Endpoint) finish(x *exchange, scopes []string) error {
-	s, req := x.visit.Session, x.req
-	if err := x.visit.Settle(x.r.Context(), e.store, req.Digest, req.Client.ClientID); err != nil {
-		return e.fail(x, err)
-	}
-	if spent, err := e.complete(x); spent {
-		return err
-	}
-	code, err := e.store.NewCode(x.r.Context(), state.Authorization{
-		Domain: x.d.ID, ApplicationID: req.Client.ID, ClientID: req.Client.ClientID, Scopes: scopes, Person: s.Person,
-		AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, Nonce: req.Nonce, SessionID: s.ID,
-		RedirectURI: req.RedirectURI, RedirectURISent: req.RedirectURISent,
-		Challenge: req.Challenge, ChallengeMethod: string(req.ChallengeMethod),
-		AuthTimeRequired: req.Client.RequireAuthTime || req.MaxAge >= 0,
-		Confirmation:     req.Confirmation,
-	}, CodeLife)
-	if err != nil {
-		return e.fail(x, fmt.Errorf("keep code: %w", err))
-	}
-	return browser.Respond(x.w, x.d, e.pages, req.Success(x.d.Issuer, code))
-}
-
 // page sends the browser on to one of our own pages, which finds the request by its query.
 func (e *Endpoint) page(x *exchange, path string) error {
 	if err := e.requests.Keep(x.r.Context(), x.d, x.req.Client, &x.resolved); err != nil {
 		return err
 	}
-	endpoint.Redirect(x.w, browser.URL(x.d, path, x.resolved.Query(x.req.ClientID, x.query)))
+	browser.Go(x.w, x.r, x.d, x.req.Client, browser.URL(x.d, path, x.resolved.Query(x.req.ClientID, x.query)))
 	return nil
 }
 
@@ -194,7 +178,7 @@ func (e *Endpoint) fail(x *exchange, err error) error {
 		return err
 	}
 	browser.Refused(x.r, problem)
-	return browser.Respond(x.w, x.d, e.pages, x.req.Failure(x.d.Issuer, problem))
+	return e.respond(x, x.req.Failure(x.d.Issuer, x.sessionState(), problem))
 }
 
 // complete takes a kept request away before its answer is made, be it a success or an error. Where somebody else was faster,
@@ -213,6 +197,6 @@ func (e *Endpoint) complete(x *exchange) (spent bool, err error) {
 // show sends the browser to the error page.
 func (x *exchange) show(problem *oauth2.Error) error {
 	browser.Refused(x.r, problem)
-	endpoint.Redirect(x.w, browser.ErrorPage(x.d, x.req.ClientID, x.req.State, problem))
+	browser.Go(x.w, x.r, x.d, x.req.Client, browser.ErrorPage(x.d, x.req.ClientID, x.req.State, problem))
 	return nil
 }

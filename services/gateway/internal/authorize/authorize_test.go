@@ -27,7 +27,7 @@ import (
 func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
 	return router.New(router.Options{
-		Domains: env.Domains, Routes: authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), p, env.Clock.Now).Routes(),
+		Domains: env.Domains, Routes: authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes(),
 		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
 	})
 }
@@ -65,6 +65,7 @@ var apps = []*configv1.Application{
 	browsertest.App("hybrid", browsertest.OAuth(func(o *configv1.OAuthSettings) {
 		o.GrantTypes, o.ResponseTypes = []string{"authorization_code", "implicit"}, []string{"code", "id_token", "code id_token"}
 	})),
+	browsertest.App("half", browsertest.OAuth(func(o *configv1.OAuthSettings) { o.ResponseTypes = []string{"code", "id_token"} })),
 	browsertest.App("off", func(a *configv1.Application) { a.Enabled = proto.Bool(false) }),
 	browsertest.App("template", func(a *configv1.Application) { a.Template = true }),
 	browsertest.App("dynamic", browsertest.OAuth(func(o *configv1.OAuthSettings) { o.RegistrationAccessTokenHash = "hash" })),
@@ -85,7 +86,9 @@ const (
 
 // TestChecks is the table of refusals: which error, in which order, and where it goes.
 func TestChecks(t *testing.T) {
-	env := browsertest.New(t, nil, apps...)
+	env := browsertest.New(t, func(d *configv1.Domain) {
+		d.Oidc.Resources = []*configv1.ProtectedResource{{Identifier: "urn:a"}, {Identifier: "urn:b"}}
+	}, apps...)
 	handler := serve(env)
 	const cb = "&redirect_uri=https%3A%2F%2Fweb.example%2Fcb"
 	tests := []struct {
@@ -101,7 +104,7 @@ func TestChecks(t *testing.T) {
 		{"1 repeated redirect URI", "client_id=web&response_type=code&redirect_uri=x&state=s" + cb, false, toPage, "invalid_request", "Parameter [redirect_uri] is included more than once"},
 		{"1 repeated client", "client_id=web&client_id=web&response_type=code&state=s" + cb, false, toPage, "invalid_request", "Parameter [client_id] is included more than once"},
 		{"1 comes before everything else", "client_id=web&prompt=bad&scope=a&scope=b&state=s" + cb, false, toClient, "invalid_request", "Parameter [scope] is included more than once"},
-		{"1 resource may be repeated", "client_id=web&response_type=code&resource=a&resource=b", false, toLogin, "", ""},
+		{"1 resource may be repeated", "client_id=web&response_type=code&resource=urn:a&resource=urn:b", false, toLogin, "", ""},
 
 		{"2 response_type missing", "client_id=web&state=s" + cb, false, toClient, "invalid_request", "Missing parameter: response_type"},
 		{"2 response_type unknown", "client_id=web&response_type=cod&state=s" + cb, false, toClient, "unsupported_response_type", "Unsupported response type: cod"},
@@ -129,19 +132,20 @@ func TestChecks(t *testing.T) {
 		{"9 max_age negative", "client_id=web&response_type=code&max_age=-1&state=s" + cb, false, toClient, "invalid_request", "Invalid parameter: max_age"},
 		{"9 max_age beyond every number is no limit", "client_id=web&response_type=code&max_age=99999999999999999999" + cb, false, toLogin, "", ""},
 		{"9 claims no object", "client_id=web&response_type=code&claims=%5B%5D&state=s" + cb, false, toClient, "invalid_request", "Invalid parameter: claims"},
-		{"9 claims are otherwise ignored", "client_id=web&response_type=code&claims=%7B%22id_token%22%3A%7B%7D%7D" + cb, false, toLogin, "", ""},
+		{"9 claims that nobody knows are ignored", "client_id=web&response_type=code&claims=%7B%22id_token%22%3A%7B%22shoe_size%22%3Anull%7D%2C%22tea%22%3A1%7D" + cb, false, toLogin, "", ""},
 		{"9 response_mode unknown", "client_id=web&response_type=code&response_mode=pigeon&state=s" + cb, false, toClient, "unsupported_response_mode", "Unsupported response mode: pigeon"},
-		{"9 response_mode not served", "client_id=web&response_type=code&response_mode=query.jwt&state=s" + cb, false, toClient, "unsupported_response_mode", "Unsupported response mode: query.jwt"},
+		{"9 tokens in a query", "client_id=hybrid&response_type=id_token&nonce=n&response_mode=query&state=s&redirect_uri=https%3A%2F%2Fhybrid.example%2Fcb", false, toClient, "invalid_request", "response_mode query is not allowed for response_type id_token"},
 		{"9 nonce", "client_id=hybrid&response_type=code+id_token&state=s&redirect_uri=https%3A%2F%2Fhybrid.example%2Fcb", false, toClient, "invalid_request", "Missing parameter: nonce is required for Implicit and Hybrid Flow"},
 		{"10 no grant of this endpoint", "client_id=service&response_type=code&state=s&redirect_uri=https%3A%2F%2Fservice.example%2Fcb", false, toClient, "unauthorized_client", "Client should at least have one authorization grant type configured"},
 		{"10 response_type not registered", "client_id=web&response_type=id_token&nonce=n&state=s" + cb, false, toClient, "unauthorized_client", "Client should have all requested response_type"},
 		{"10 no response_type registered", "client_id=bare&response_type=code&state=s&redirect_uri=https%3A%2F%2Fbare.example%2Fcb", false, toClient, "unauthorized_client", "Client should have all requested response_type"},
-		{"10 response_type registered and not served", "client_id=hybrid&response_type=id_token&nonce=n&state=s&redirect_uri=https%3A%2F%2Fhybrid.example%2Fcb", false, toClient, "unsupported_response_type", "Unsupported response type: id_token"},
+		{"10 an implicit type without the implicit grant", "client_id=half&response_type=id_token&nonce=n&state=s&redirect_uri=https%3A%2F%2Fhalf.example%2Fcb", false, toClient, "unauthorized_client", "Client should have all requested response_type"},
 		{"11 none sent and none registered", "client_id=nowhere&response_type=code&state=s", false, toPage, "invalid_request", "A redirect_uri must be supplied"},
 		{"11 none sent and several registered", "client_id=two&response_type=code&state=s", false, toPage, "invalid_request", "Unable to find suitable redirect_uri, a redirect_uri must be supplied"},
 		{"11 no match", "client_id=web&response_type=code&state=s&redirect_uri=https%3A%2F%2Fevil.example%2Fcb", false, toPage, "redirect_uri_mismatch", "The redirect_uri [ https://evil.example/cb ] MUST match the registered callback URL for this application"},
 		{"11 user-info part", "client_id=web&response_type=code&state=s&redirect_uri=https%3A%2F%2Fx%40web.example%2Fcb", false, toPage, "redirect_uri_mismatch", "The redirect_uri [ https://x@web.example/cb ] MUST match the registered callback URL for this application"},
 		{"11 sent and none registered", "client_id=nowhere&response_type=code&state=s&redirect_uri=https%3A%2F%2Fnowhere.example%2Fcb", false, toPage, "redirect_uri_mismatch", "The redirect_uri [ https://nowhere.example/cb ] MUST match the registered callback URL for this application"},
+		{"11 a resource that nobody knows", "client_id=web&response_type=code&resource=urn:c&state=s" + cb, false, toClient, "invalid_target", "The resource [ urn:c ] is not one that this client can ask for"},
 		{"11 comes after 8", "client_id=spa&response_type=code&state=s&redirect_uri=https%3A%2F%2Fevil.example%2Fcb", false, toPage, "invalid_request", "Missing parameter: code_challenge"},
 		{"13 comes after 12", "client_id=web&response_type=code&scope=root&state=s" + cb, false, toLogin, "", ""},
 		{"13 a scope the client does not have", "client_id=web&response_type=code&scope=openid+root+admin&state=s" + cb, true, toClient, "invalid_scope", "Invalid scope(s): root admin"},
@@ -215,8 +219,8 @@ func TestErrorsTravelInTheModeOfTheAnswer(t *testing.T) {
 	env := browsertest.New(t, nil, apps...)
 	b := browsertest.NewBrowser(t, serve(env))
 	tests := []struct{ name, query, part string }{
-		{"implicit", "client_id=hybrid&response_type=id_token&nonce=n", "#"},
-		{"hybrid", "client_id=hybrid&response_type=code+id_token&nonce=n", "#"},
+		{"implicit", "client_id=hybrid&response_type=id_token&nonce=n&prompt=none", "#"},
+		{"hybrid", "client_id=hybrid&response_type=code+id_token&nonce=n&prompt=none", "#"},
 		{"fragment asked for", "client_id=hybrid&response_type=code&response_mode=fragment&prompt=none", "#"},
 		{"fragment asked for with an unknown type", "client_id=hybrid&response_type=cod&response_mode=fragment", "#"},
 		{"query forbidden for tokens", "client_id=hybrid&response_type=id_token&nonce=n&response_mode=query", "#"},
@@ -412,7 +416,7 @@ func TestSignOutMeanwhile(t *testing.T) {
 	env := browsertest.New(t, nil, apps...)
 	p := pages.New()
 	b := browsertest.NewBrowser(t, router.New(router.Options{
-		Domains: env.Domains, Routes: authorize.New(signingOut{env.Store}, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), p, env.Clock.Now).Routes(),
+		Domains: env.Domains, Routes: authorize.New(signingOut{env.Store}, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes(),
 		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
 	}))
 	signIn(t, env, b, func(s *state.Session) { s.Client = "other" })

@@ -70,6 +70,8 @@ type Client struct {
 	// KeysURI empty if there are none.
 	Keys    *jose.KeySet
 	KeysURI string
+	// StateHash puts a hash of the state into ID tokens of the authorization endpoint (s_hash).
+	StateHash bool
 
 	RequiresPKCE, RequiresS256 bool
 	RotatesRefresh             bool
@@ -270,6 +272,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 			c.DefaultScopes = append(c.DefaultScopes, s.GetScope())
 		}
 	}
+	c.StateHash = o.GetIncludeStateHash()
 	problems = append(problems, c.compileKeys(core, app)...)
 	if c.AccessKey == nil || c.IDKey == nil || c.AuthorizationKey == nil {
 		return nil, errNoKey

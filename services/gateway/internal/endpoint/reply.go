@@ -47,12 +47,24 @@ func JSON(w http.ResponseWriter, status int, body []byte) {
 }
 
 // Redirect sends a browser on with 302 and an empty body.
-func Redirect(w http.ResponseWriter, location string) {
+func Redirect(w http.ResponseWriter, location string) { redirect(w, http.StatusFound, location) }
+
+// RedirectAfter sends a browser on after a request: with 303 after a POST where seeOther is set, so that the form is never
+// posted again (RFC 9700 §4.12), with 302 otherwise. There is no redirect with 307 or 308.
+func RedirectAfter(w http.ResponseWriter, r *http.Request, seeOther bool, location string) {
+	if seeOther && r.Method == http.MethodPost {
+		redirect(w, http.StatusSeeOther, location)
+		return
+	}
+	redirect(w, http.StatusFound, location)
+}
+
+func redirect(w http.ResponseWriter, status int, location string) {
 	h := w.Header()
 	h["Location"] = []string{location}
 	h["Content-Length"] = zero
 	NoStore(h)
-	w.WriteHeader(http.StatusFound)
+	w.WriteHeader(status)
 }
 
 // Protocol returns an error in the words of OAuth 2.0: the *oauth2.Error in err's chain; temporarily_unavailable if a

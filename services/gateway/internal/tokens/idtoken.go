@@ -80,5 +80,5 @@ func (m *Minter) addPerson(claims map[string]any, d *domain.Domain, a *Authoriza
 
 // identifies reports whether an authorization comes with an ID token.
 func (a *Authorization) identifies() bool {
-	return a.Without&WithoutIDToken == 0 && a.Person != nil && slices.Contains(a.Scopes, oauth2.ScopeOpenID)
+	return a.Without&WithoutIDToken == 0 && a.Person != nil && (a.AlwaysID || slices.Contains(a.Scopes, oauth2.ScopeOpenID))
 }

@@ -54,6 +54,8 @@ type Authorization struct {
 	Actor         json.RawMessage
 	// NotAfter is when the tokens end at the latest; zero means that the client's lifetimes count.
 	NotAfter time.Time
+	// AlwaysID makes an ID token although the scope openid was not granted: the response type asked for one.
+	AlwaysID bool
 	// Without leaves one kind of token out, for answers of the authorization endpoint and exchanges.
 	Without Without
 	// Issue is the kind of token that an exchange asks for (RFC 8693 §2.2.1); empty for all other grants.
@@ -106,7 +108,7 @@ func NewMinter(encrypter Encrypter, now func() time.Time, log *slog.Logger, rule
 }
 
 // Mint makes the tokens of an authorization, except those it is without: an access token, and an ID token if the scope openid
-// was granted to a person.
+// was granted to a person or the authorization always has one.
 func (m *Minter) Mint(ctx context.Context, d *domain.Domain, a Authorization) (Response, error) {
 	r := Response{ExpiresIn: a.Client.AccessTTL, Scopes: a.Scopes, RefreshToken: a.RefreshToken, DPoP: a.Confirmation.JKT != ""}
 	var err error

@@ -34,9 +34,9 @@ func TestLocation(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := tt.req.Success("https://i", "c")
+			a := tt.req.Success("https://i", Granted{Code: "c"})
 			if tt.fail != nil {
-				a = tt.req.Failure("https://i", tt.fail)
+				a = tt.req.Failure("https://i", "", tt.fail)
 			}
 			if got := a.Location(); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // Step is what must happen next to a request.
@@ -67,7 +68,7 @@ func Remembered(consents []*directoryv1.Consent, now time.Time) Approvals {
 func Next(d *domain.Domain, r *Request, s *state.Session, approvals Approvals, now time.Time) Decision {
 	silent := r.Prompt.Has(oauth2.PromptNone)
 	switch {
-	case s == nil || r.mustSignIn(s, now):
+	case s == nil || r.mustSignIn(d, s, now):
 		if silent {
 			return refuse(loginRequired())
 		}
@@ -83,6 +84,9 @@ func Next(d *domain.Domain, r *Request, s *state.Session, approvals Approvals, n
 		}
 		return Decision{Step: Refuse, Shown: true, Err: oauth2.AccessDenied.Errorf("Invalid request for the current SSO context")}
 	}
+	if r.contexts.essential && r.unmet(d, s) {
+		return refuse(oauth2.UnmetAuthenticationRequirement.Errorf("The sign-in meets none of the requested authentication context classes"))
+	}
 	granted, err := scopes.GrantTo(d, r.Client, &s.Person, r.Scopes)
 	if err != nil {
 		return refuse(oauth2.AsError(err))
@@ -92,7 +96,7 @@ func Next(d *domain.Domain, r *Request, s *state.Session, approvals Approvals, n
 
 // mustSignIn reports whether the request wants more than the session proves. A sign-in made for this very request
 // satisfies it, so that it is asked once and not for ever.
-func (r *Request) mustSignIn(s *state.Session, now time.Time) bool {
+func (r *Request) mustSignIn(d *domain.Domain, s *state.Session, now time.Time) bool {
 	answered := s.Answered == r.Digest
 	if r.Prompt.Has(oauth2.PromptSelectAccount) && !answered {
 		return true
@@ -100,7 +104,13 @@ func (r *Request) mustSignIn(s *state.Session, now time.Time) bool {
 	if answered && now.Sub(time.Unix(s.AuthTime, 0)) <= AnsweredFor {
 		return false
 	}
-	return r.Prompt.Has(oauth2.PromptLogin) || r.tooOld(s, now) || r.otherPerson(s)
+	return r.Prompt.Has(oauth2.PromptLogin) || r.tooOld(s, now) || r.otherPerson(s) || r.tooWeak(d, s)
+}
+
+// tooWeak reports whether another sign-in could meet what the request asks for and the session does not. To whom no page may be
+// shown a class that is not essential is no reason to be refused.
+func (r *Request) tooWeak(d *domain.Domain, s *state.Session) bool {
+	return (r.contexts.essential || !r.Prompt.Has(oauth2.PromptNone)) && r.unmet(d, s) && r.mayMeet(d)
 }
 
 // tooOld reports whether the sign-in was longer ago than the request allows. An age of zero is prompt=login.
@@ -109,24 +119,30 @@ func (r *Request) tooOld(s *state.Session, now time.Time) bool {
 }
 
 func (r *Request) otherPerson(s *state.Session) bool {
-	return r.Hint != nil && !r.Hint.Names(&s.Person)
+	if r.Hint != nil && !r.Hint.Names(&s.Person) {
+		return true
+	}
+	// OpenID Connect Core §3.1.2.2: a subject can be asked for by the parameter claims as well.
+	return len(r.subjects) > 0 && !slices.Contains(r.subjects, tokens.Subject(r.domain, r.Client, &s.Person))
 }
 
 // MayChoose reports whether the sign-in page offers to go on as the person who is signed in.
 func (r *Request) MayChoose(s *state.Session, now time.Time) bool {
 	return s != nil && r.Client != nil && r.Prompt.Has(oauth2.PromptSelectAccount) && !r.Prompt.Has(oauth2.PromptLogin) &&
-		!r.tooOld(s, now) && !r.otherPerson(s) && uses(r.Client, s.Provider)
+		!r.tooOld(s, now) && !r.otherPerson(s) && uses(r.Client, s.Provider) && !(r.contexts.essential && r.unmet(r.domain, s))
 }
 
 // AsksAnew reports whether a request may ask somebody to sign in who is signed in already, so that the session must
 // remember that they did.
 func AsksAnew(p oauth2.Params, c *domain.Client) bool {
-	return p.Has("prompt") || p.Has("max_age") || p.Has("id_token_hint") || c.DefaultMaxAge >= 0
+	return p.Has("prompt") || p.Has("max_age") || p.Has("id_token_hint") || c.DefaultMaxAge >= 0 ||
+		p.Has("acr_values") || p.Has("claims") || len(c.Application.GetSettings().GetOauth().GetDefaultAcrValues()) > 0
 }
 
 // consent decides whether the person must be asked, and which scopes are granted.
 func (r *Request) consent(granted []string, s *state.Session, approvals Approvals) Decision {
-	if !r.Client.HasGrant(oauth2.GrantRefreshToken) {
+	// Only what comes with a code can outlive the session (OpenID Connect Core §11).
+	if !r.Client.HasGrant(oauth2.GrantRefreshToken) || !r.Type.HasCode() {
 		granted = without(granted, oauth2.ScopeOfflineAccess)
 	}
 	forced, answered := r.Prompt.Has(oauth2.PromptConsent), s.Consented == r.Digest

@@ -13,6 +13,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -51,6 +52,16 @@ func session(change ...func(*state.Session)) *state.Session {
 func signedInForThis(s *state.Session) { s.Answered = "this" }
 func consentedToThis(s *state.Session) { s.Consented = "this" }
 
+// classes are what the domain knows, the strongest last.
+var classes = &configv1.Domain{Oidc: &configv1.OpenIDSettings{AuthenticationContexts: []*configv1.AuthenticationContext{
+	{Name: "bronze", Methods: []string{"pwd"}}, {Name: "silver", IdentityProviders: []string{"vault"}}, {Name: "gold", Methods: []string{"pwd", "otp"}},
+}}}
+
+func byPassword(s *state.Session) { s.AMR, s.ACR = []string{signin.AMRPassword}, signin.ACRPassword }
+func vaulted(c *domain.Client) {
+	c.Providers = append(c.Providers, domain.ClientProvider{Provider: &idp.Provider{ID: "vault"}})
+}
+
 func approvals(scopes ...string) Approvals {
 	a := Approvals{}
 	for _, s := range scopes {
@@ -60,7 +71,7 @@ func approvals(scopes ...string) Approvals {
 }
 
 func TestNext(t *testing.T) {
-	d := &domain.Domain{Core: &domain.Core{Registration: &configv1.ClientRegistrationSettings{}}}
+	d := &domain.Domain{Core: &domain.Core{Registration: &configv1.ClientRegistrationSettings{}, Settings: classes}}
 	all := approvals("openid", "profile")
 	tests := []struct {
 		name      string
@@ -68,6 +79,9 @@ func TestNext(t *testing.T) {
 		prompt    string
 		maxAge    time.Duration // 0 = none; negative = 0
 		hint      string
+		subject   string
+		acr       contexts
+		kind      oauth2.ResponseType // "" = code
 		username  string
 		client    *domain.Client
 		session   *state.Session
@@ -149,6 +163,31 @@ func TestNext(t *testing.T) {
 		{name: "offline access with skipConsent needs an approval", scope: "openid offline_access", client: client(skips), session: session(), want: "recall"},
 		{name: "offline access with skipConsent and no approval is ignored", scope: "openid offline_access", client: client(skips), session: session(), approvals: approvals(), want: "finish openid"},
 		{name: "offline access with skipConsent and an approval is granted", scope: "openid offline_access", client: client(skips), session: session(), approvals: approvals("offline_access"), want: "finish openid offline_access"},
+		{name: "offline access is ignored where no code is answered", kind: oauth2.ResponseIDTokenToken, scope: "openid offline_access", session: session(), approvals: approvals("openid"), want: "finish openid"},
+		{name: "offline access comes with a hybrid answer's code", kind: oauth2.ResponseCodeIDToken, scope: "openid offline_access", session: session(), approvals: approvals("openid"), want: "consent offline_access"},
+
+		// A subject that is asked for by the parameter claims (OpenID Connect Core §3.1.2.2).
+		{name: "the subject asked for is signed in", subject: "ann", session: session(), approvals: all, want: "finish openid profile"},
+		{name: "another subject is asked for", subject: "bob", session: session(), approvals: all, want: "sign in"},
+		{name: "another subject is asked for in silence", subject: "bob", prompt: "none", session: session(), approvals: all, want: "refuse login_required: Login required"},
+		{name: "another subject is asked for than signed in", subject: "bob", session: session(signedInForThis), approvals: all, want: "refuse login_required: Login required"},
+
+		// Authentication context classes (OpenID Connect Core §3.1.2.1, §5.5.1.1).
+		{name: "a class that the session meets", acr: contexts{names: []string{"bronze"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "a class that nobody knows is no error", acr: contexts{names: []string{"platinum"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "a class that no provider of the client leads to is no error", acr: contexts{names: []string{"silver"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "a class that another provider leads to", client: client(vaulted), acr: contexts{names: []string{"silver"}}, session: session(byPassword), approvals: all, want: "sign in"},
+		{name: "a class that another provider leads to, once per request", client: client(vaulted), acr: contexts{names: []string{"silver"}}, session: session(byPassword, signedInForThis), approvals: all, want: "finish openid profile"},
+		{name: "a class that another provider leads to, in silence", client: client(vaulted), prompt: "none", acr: contexts{names: []string{"silver"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "the second of two classes is met", client: client(vaulted), acr: contexts{names: []string{"silver", "bronze"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "a class that needs more methods than a password", client: client(vaulted), acr: contexts{names: []string{"gold"}}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "an essential class that the session meets", acr: contexts{[]string{"gold", "bronze"}, true}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "an essential class that cannot be met", acr: contexts{[]string{"silver"}, true}, session: session(byPassword), approvals: all, want: "refuse unmet_authentication_requirements: The sign-in meets none of the requested authentication context classes"},
+		{name: "an essential class that another provider leads to", client: client(vaulted), acr: contexts{[]string{"silver"}, true}, session: session(byPassword), approvals: all, want: "sign in"},
+		{name: "an essential class that another provider leads to, in silence", client: client(vaulted), prompt: "none", acr: contexts{[]string{"silver"}, true}, session: session(byPassword), approvals: all, want: "refuse login_required: Login required"},
+		{name: "an essential class that the sign-in did not meet", client: client(vaulted), acr: contexts{[]string{"silver"}, true}, session: session(byPassword, signedInForThis), approvals: all, want: "refuse unmet_authentication_requirements: The sign-in meets none of the requested authentication context classes"},
+		{name: "an essential class without a name, and one is known", acr: contexts{nil, true}, session: session(byPassword), approvals: all, want: "finish openid profile"},
+		{name: "an essential class without a name, and none is known", acr: contexts{nil, true}, session: session(), approvals: all, want: "refuse unmet_authentication_requirements: The sign-in meets none of the requested authentication context classes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +203,13 @@ func TestNext(t *testing.T) {
 			}
 			r := &Request{
 				Client: tt.client, ClientID: "web", Scopes: oauth2.SplitScope(tt.scope), Prompt: prompt, MaxAge: tt.maxAge,
-				Hint: hinted(tt.hint), Username: tt.username, Digest: "this",
+				Hint: hinted(tt.hint), Username: tt.username, Digest: "this", Type: tt.kind, contexts: tt.acr, domain: d,
+			}
+			if tt.kind == "" {
+				r.Type = oauth2.ResponseCode
+			}
+			if tt.subject != "" {
+				r.subjects = []string{tt.subject}
 			}
 			switch {
 			case tt.maxAge == 0:

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -44,6 +45,17 @@ type Request struct {
 	Digest string
 	// Confirmation is the key to which the code will be bound (RFC 9449 §10).
 	Confirmation state.Confirmation
+	// Resources are those that tokens will be for (RFC 8707).
+	Resources []string
+	// Claims is the parameter claims, a JSON object, and ClaimsLocales the languages that claims are wanted in (OpenID Connect
+	// Core §5.5, §5.2); nil where nothing is asked for.
+	Claims        json.RawMessage
+	ClaimsLocales []string
+
+	// subjects, where there are any, are those of which one must be the person's.
+	subjects []string
+	contexts contexts
+	domain   *domain.Domain
 
 	resolved                        Resolved
 	clientErr, redirectErr, modeErr error
@@ -62,6 +74,7 @@ func Read(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool)
 // Read is the function Read for a request whose parameters were looked for.
 func (r Resolved) Read(ctx context.Context, d *domain.Domain, signedIn bool) (*Request, error) {
 	req := newRequest(r)
+	req.domain = d
 	req.locate(ctx, d, r.Params)
 	return req, req.check(ctx, d, r.Params, signedIn)
 }
@@ -72,6 +85,7 @@ func newRequest(resolved Resolved) *Request {
 		ClientID: p.Get("client_id"), State: p.Get("state"), Nonce: p.Get("nonce"), Username: p.Get("username"),
 		Scopes: oauth2.SplitScope(p.Get("scope")), Digest: Digest(p), MaxAge: -1,
 		Confirmation: resolved.Confirmation, resolved: resolved,
+		ClaimsLocales: locales(p.Get("claims_locales")),
 	}
 }
 
@@ -79,7 +93,7 @@ func newRequest(resolved Resolved) *Request {
 func (r *Request) locate(ctx context.Context, d *domain.Domain, p oauth2.Params) {
 	r.Prompt, _ = oauth2.ParsePrompt(p.Get("prompt"))
 	r.Type, _ = oauth2.ParseResponseType(p.Get("response_type"))
-	r.Mode, r.modeErr = mode(p.Get("response_mode"), r.Type)
+	r.Mode, r.modeErr = mode(p.Get("response_mode"), r.Type, nil)
 	if r.ClientID == "" {
 		return
 	}
@@ -93,6 +107,7 @@ func (r *Request) locate(ctx context.Context, d *domain.Domain, p oauth2.Params)
 		return
 	}
 	r.Client = c
+	r.Mode, r.modeErr = mode(p.Get("response_mode"), r.Type, c)
 	if c.Profile.RequiresPushed && !r.resolved.Pushed {
 		return // nothing of it counts, not even where the answer would go
 	}
@@ -119,21 +134,6 @@ func (r *Request) locateRedirect(d *domain.Domain, uri string) error {
 		r.RedirectURI = registered[0]
 	}
 	return nil
-}
-
-// served are the response modes in which this gateway answers.
-var served = []oauth2.ResponseMode{oauth2.ModeQuery, oauth2.ModeFragment, oauth2.ModeFormPost}
-
-// mode returns how the answer travels, also if the request asks for what cannot be had: an error needs a way too.
-func mode(requested string, t oauth2.ResponseType) (oauth2.ResponseMode, error) {
-	m, err := oauth2.ParseResponseMode(requested, t)
-	if err == nil && !slices.Contains(served, m) {
-		err = oauth2.UnsupportedResponseMode.Errorf("Unsupported response mode: %s", requested)
-	}
-	if err != nil {
-		return t.DefaultMode(), err
-	}
-	return m, nil
 }
 
 func (r *Request) check(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) error {
@@ -171,7 +171,12 @@ func (r *Request) check(ctx context.Context, d *domain.Domain, p oauth2.Params, 
 	if err := r.checkRegistered(p); err != nil {
 		return err
 	}
-	return r.redirectErr
+	if r.redirectErr != nil {
+		return r.redirectErr
+	}
+	var err error
+	r.Resources, err = resources.Grant(d, r.Client, p.All("resource"))
+	return err
 }
 
 func (r *Request) checkPerson(ctx context.Context, d *domain.Domain, p oauth2.Params, signedIn bool) error {
@@ -211,18 +216,16 @@ func (r *Request) checkPKCE(p oauth2.Params) error {
 	return nil
 }
 
-// checkAnswer checks what the answer depends on. Discovery says that the parameter claims is not supported, so it is
-// ignored where it is well-formed (OpenID Connect Core §5.5).
+// checkAnswer checks what the answer depends on.
 func (r *Request) checkAnswer(p oauth2.Params) error {
 	if err := r.readMaxAge(p.Get("max_age")); err != nil {
 		return err
 	}
-	if claims := p.Get("claims"); claims != "" {
-		var members map[string]json.RawMessage
-		if json.Unmarshal([]byte(claims), &members) != nil || members == nil {
-			return oauth2.InvalidRequest.Errorf("Invalid parameter: claims")
-		}
+	claims, err := parseClaims(p.Get("claims"))
+	if err != nil {
+		return err
 	}
+	r.Claims, r.subjects, r.contexts = claims.kept, claims.subjects, contextsOf(p, claims.acr, r.Client)
 	if r.modeErr != nil {
 		return r.modeErr
 	}
@@ -261,9 +264,6 @@ func (r *Request) checkRegistered(p oauth2.Params) error {
 		return !c.HasGrant(g) && c.Profile.ServesGrant(g)
 	}) {
 		return oauth2.UnauthorizedClient.Errorf("Client should have all requested response_type")
-	}
-	if r.Type != oauth2.ResponseCode {
-		return oauth2.UnsupportedResponseType.Errorf("Unsupported response type: %s", p.Get("response_type"))
 	}
 	return nil
 }
