@@ -32,7 +32,7 @@ func TestSwitchToClientSecretJWT(t *testing.T) {
 		}
 		return string(a.GetSecrets()[0].GetKey())
 	}
-	for _, body := range []string{`{"name": "S", "type": "service"}`, `{"name": "C", "type": "service", "clientSecret": "chosen"}`} {
+	for _, body := range []string{`{"name": "S", "type": "service"}`, `{"name": "C", "type": "service", "clientSecret": "chosen-and-as-long-as-a-hash-of-256-bits"}`} {
 		a, plain := r.application(at, body)
 		if keyOf(a.GetId()) != "" {
 			t.Error("an application that sends its secret holds the value")
@@ -48,6 +48,11 @@ func TestSwitchToClientSecretJWT(t *testing.T) {
 			t.Errorf("switched back: %v", err)
 		}
 	}
+
+	short, _ := r.application(at, `{"name": "K", "type": "service", "clientSecret": "short"}`)
+	_, err := r.patch(at, short.GetId(), toJWT)
+	refused(t, "a chosen secret that is shorter than the hash", err, fault.Invalid,
+		"[tokenEndpointAuthMethod: needs a client secret of at least 32 characters; renew a secret first]")
 
 	a, first := r.application(at, `{"name": "T", "type": "service"}`)
 	renewed, second, err := r.RenewSecret(r.ctx, at, a.GetId(), a.GetSecrets()[0].GetId())
