@@ -1838,7 +1838,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xa7&\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xe7%\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x81\x01\n" +
@@ -1866,12 +1866,12 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\bjwks_uri\x18\x12 \x01(\tR\ajwksUri\x12+\n" +
 	"\x04jwks\x18\x13 \x01(\v2\x17.google.protobuf.StructR\x04jwks\x122\n" +
 	"\x15sector_identifier_uri\x18\x14 \x01(\tR\x13sectorIdentifierUri\x12!\n" +
-	"\fsubject_type\x18\x15 \x01(\tR\vsubjectType\x12L\n" +
-	"\x1fid_token_encrypted_response_alg\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseAlg\x12L\n" +
-	"\x1fid_token_encrypted_response_enc\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1bidTokenEncryptedResponseEnc\x12G\n" +
-	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x19userinfoSignedResponseAlg\x12M\n" +
-	"\x1fuserinfo_encrypted_response_alg\x18\x19 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseAlg\x12M\n" +
-	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1cuserinfoEncryptedResponseEnc\x12;\n" +
+	"\fsubject_type\x18\x15 \x01(\tR\vsubjectType\x12D\n" +
+	"\x1fid_token_encrypted_response_alg\x18\x16 \x01(\tR\x1bidTokenEncryptedResponseAlg\x12D\n" +
+	"\x1fid_token_encrypted_response_enc\x18\x17 \x01(\tR\x1bidTokenEncryptedResponseEnc\x12?\n" +
+	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tR\x19userinfoSignedResponseAlg\x12E\n" +
+	"\x1fuserinfo_encrypted_response_alg\x18\x19 \x01(\tR\x1cuserinfoEncryptedResponseAlg\x12E\n" +
+	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tR\x1cuserinfoEncryptedResponseEnc\x12;\n" +
 	"\x1arequest_object_signing_alg\x18\x1b \x01(\tR\x17requestObjectSigningAlg\x12I\n" +
 	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionAlg\x12I\n" +
 	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Q\n" +
@@ -1912,14 +1912,14 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1eregistration_access_token_hash\x18p \x01(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x1bregistrationAccessTokenHash\x12>\n" +
 	"\x17registration_client_uri\x18q \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x15registrationClientUri\x12Q\n" +
 	"\x13client_id_issued_at\x18r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x10clientIdIssuedAt\x12[\n" +
-	"\x18client_secret_expires_at\x18s \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x15clientSecretExpiresAt\x12V\n" +
-	"$enhance_scopes_with_user_permissions\x18t \x01(\bB\x06\xa2\xbb\x18\x028\x01R enhanceScopesWithUserPermissions\x12^\n" +
-	"\x16userinfo_custom_claims\x18u \x03(\v2 .gatehouse.config.v1.CustomClaimB\x06\xa2\xbb\x18\x028\x01R\x14userinfoCustomClaims\x12.\n" +
+	"\x18client_secret_expires_at\x18s \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\x15clientSecretExpiresAt\x12N\n" +
+	"$enhance_scopes_with_user_permissions\x18t \x01(\bR enhanceScopesWithUserPermissions\x12V\n" +
+	"\x16userinfo_custom_claims\x18u \x03(\v2 .gatehouse.config.v1.CustomClaimR\x14userinfoCustomClaims\x12.\n" +
 	"\x0fsingle_sign_out\x18v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\rsingleSignOut\x12@\n" +
 	"\x18silent_re_authentication\x18w \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x16silentReAuthentication\x12r\n" +
 	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12_\n" +
-	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x128\n" +
-	"\x14access_token_profile\x18z \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12accessTokenProfile\x12$\n" +
+	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x120\n" +
+	"\x14access_token_profile\x18z \x01(\tR\x12accessTokenProfile\x12$\n" +
 	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12@\n" +
 	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x124\n" +
 	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +

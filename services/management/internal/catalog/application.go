@@ -79,6 +79,9 @@ func buildApplication(ctx context.Context, s *Scene, draft proto.Message) (*conf
 	if !validClientID(clientID) {
 		return nil, Issued{}, broken("clientId", clientID, "must be at most 255 printable ASCII characters")
 	}
+	if subjectForm.MatchString(clientID) {
+		return nil, Issued{}, broken("clientId", clientID, "must not be a UUID of version 3, 5 or 8, which the subjects of people are")
+	}
 	optIn := true
 	a := &configv1.Application{
 		Id:          secret.NewID(),

@@ -44,6 +44,15 @@ func TestClientMetadata(t *testing.T) {
 		path string
 		want string // a text that begins with … is compared with the beginning
 	}{
+		{"pairwise subjects at several hosts", func(o *oauthSettings) {
+			o.SubjectType, o.RedirectUris = "pairwise", []string{"https://a.example/cb", "https://b.example/cb"}
+		}, "sectorIdentifierUri", "sector_identifier_uri is required for pairwise subjects, because redirect_uris have several hosts."},
+		{"pairwise subjects at several hosts of a sector", func(o *oauthSettings) {
+			o.SubjectType, o.RedirectUris = "pairwise", []string{"https://a.example/cb", "https://b.example/cb"}
+			o.SectorIdentifierUri = "https://a.example/sector.json"
+		}, "", ""},
+		{"the form of RFC 9068", func(o *oauthSettings) { o.AccessTokenProfile = "at+jwt" }, "", ""},
+		{"a form of access tokens that nobody knows", func(o *oauthSettings) { o.AccessTokenProfile = "opaque" }, "accessTokenProfile", "[opaque: must be at+jwt or empty]"},
 		{"a pairwise subject", func(o *oauthSettings) { o.SubjectType = "pairwise" }, "", ""},
 		{"another subject type", func(o *oauthSettings) { o.SubjectType = "secret" }, "subjectType", "Unsupported subject type"},
 		{"a request_uri with a fragment", func(o *oauthSettings) { o.RequestUris = []string{"https://x.example/r#1"} }, "", ""},

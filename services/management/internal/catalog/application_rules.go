@@ -40,6 +40,8 @@ var applicationRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkReferences,
 	checkExpressions,
 	checkMetadata,
+	checkPairwise,
+	checkTokenForm,
 	checkProfile,
 }
 

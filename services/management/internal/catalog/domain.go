@@ -228,6 +228,9 @@ func validateOpenID(o *configv1.OpenIDSettings) error {
 	if err := checkRequestURIList("oidc.requestUris", o.GetRequestUris(), registration); err != nil {
 		return err
 	}
+	if err := checkDomainTokens(o); err != nil {
+		return err
+	}
 	return checkSigningAlgorithm("oidc.accessTokenSigningAlg", o.GetAccessTokenSigningAlg())
 }
 
