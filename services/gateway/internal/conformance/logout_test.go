@@ -26,7 +26,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 )
 
-
 // silent is an application that asks for no consent.
 func silent(change ...func(*configv1.OAuthSettings)) func(*configv1.Application) {
 	return func(a *configv1.Application) {
