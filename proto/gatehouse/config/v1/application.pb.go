@@ -1838,7 +1838,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xe7%\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdf%\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x81\x01\n" +
@@ -1919,8 +1919,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x18silent_re_authentication\x18w \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x16silentReAuthentication\x12r\n" +
 	"\x1dtoken_exchange_oauth_settings\x18x \x01(\v2/.gatehouse.config.v1.TokenExchangeOAuthSettingsR\x1atokenExchangeOAuthSettings\x12_\n" +
 	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x120\n" +
-	"\x14access_token_profile\x18z \x01(\tR\x12accessTokenProfile\x12$\n" +
-	"\tresources\x18{ \x03(\tB\x06\xa2\xbb\x18\x028\x01R\tresources\x12@\n" +
+	"\x14access_token_profile\x18z \x01(\tR\x12accessTokenProfile\x12\x1c\n" +
+	"\tresources\x18{ \x03(\tR\tresources\x12@\n" +
 	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x124\n" +
 	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +

@@ -1752,7 +1752,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x19allowed_actor_token_types\x18\x04 \x03(\tR\x16allowedActorTokenTypes\x12/\n" +
 	"\x13allow_impersonation\x18\x05 \x01(\bR\x12allowImpersonation\x12)\n" +
 	"\x10allow_delegation\x18\x06 \x01(\bR\x0fallowDelegation\x120\n" +
-	"\x14max_delegation_depth\x18\a \x01(\x05R\x12maxDelegationDepth\"\xc1\r\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05R\x12maxDelegationDepth\"\xb9\r\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
@@ -1762,9 +1762,9 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x18access_token_signing_alg\x18\x06 \x01(\tR\x15accessTokenSigningAlg\x12!\n" +
 	"\frequest_uris\x18\a \x03(\tR\vrequestUris\x12F\n" +
 	"\rdpop_settings\x18\b \x01(\v2!.gatehouse.config.v1.DPoPSettingsR\fdpopSettings\x12D\n" +
-	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettings\x12L\n" +
+	"\rciba_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\fcibaSettings\x12D\n" +
 	"\tresources\x18\n" +
-	" \x03(\v2&.gatehouse.config.v1.ProtectedResourceB\x06\xa2\xbb\x18\x028\x01R\tresources\x12)\n" +
+	" \x03(\v2&.gatehouse.config.v1.ProtectedResourceR\tresources\x12)\n" +
 	"\x10default_audience\x18\v \x01(\tR\x0fdefaultAudience\x120\n" +
 	"\x14access_token_profile\x18\f \x01(\tR\x12accessTokenProfile\x12K\n" +
 	"\x0ftrusted_issuers\x18\r \x03(\v2\".gatehouse.config.v1.TrustedIssuerR\x0etrustedIssuers\x12\x1d\n" +

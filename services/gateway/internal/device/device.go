@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// CodeLife is how long a person has, Interval how often a device may ask (RFC 8628 §3.2).
+	// CodeLife is how long a person has (RFC 8628 §3.2).
 	CodeLife = 600 * time.Second
+	// Interval is how often a device may ask.
 	Interval = 5 * time.Second
 )
 

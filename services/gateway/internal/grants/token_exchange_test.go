@@ -358,7 +358,9 @@ func TestT22WhatAnExchangeAnswersAndWhoActs(t *testing.T) {
 		}
 	})
 	t.Run("may_act names who may", func(t *testing.T) {
-		subject := func(mayAct map[string]any) string { return guests.sign(r.Clock.Now(), map[string]any{"may_act": mayAct}) }
+		subject := func(mayAct map[string]any) string {
+			return guests.sign(r.Clock.Now(), map[string]any{"may_act": mayAct})
+		}
 		const client, party = badRequest + "invalid_request | The subject_token does not let this client act", badRequest + "invalid_request | The subject_token does not let this actor act"
 		r.made(r.exchange("backend", subject(map[string]any{"sub": "service"}), jwtType, actor(service)...))
 		r.made(r.exchange("backend", subject(map[string]any{"sub": "service", "iss": "https://gw.example/acme/oidc"}), jwtType, actor(service)...))

@@ -49,7 +49,9 @@ func (p *partner) trusted(change ...func(*configv1.TrustedIssuer)) *configv1.Tru
 }
 
 // sign makes a JWT about ann for the gateway, a minute long, with changed claims; nil takes one away.
-func (p *partner) sign(at time.Time, change map[string]any) string { return p.signAs("JWT", at, change) }
+func (p *partner) sign(at time.Time, change map[string]any) string {
+	return p.signAs("JWT", at, change)
+}
 
 func (p *partner) signAs(typ string, at time.Time, change map[string]any) string {
 	p.t.Helper()

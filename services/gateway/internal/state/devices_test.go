@@ -116,10 +116,11 @@ func TestDevice(t *testing.T) {
 }
 
 func TestReadUserCode(t *testing.T) {
-	for typed, wanted := range map[string]string{
-		"BCDF-GHJK": "BCDFGHJK", "bcdfghjk": "BCDFGHJK", " bcdf ghjk ": "BCDFGHJK", "BCDF–GHJK": "BCDFGHJK",
-		"BCDF-GHJ": "", "BCDF-GHJKL": "", "ABCD-EFGH": "", "BCDF-GHJ1": "", "": "", "ſſſſſſſſ": "",
+	for _, tt := range [][2]string{
+		{"BCDF-GHJK", "BCDFGHJK"}, {"bcdfghjk", "BCDFGHJK"}, {" bcdf ghjk ", "BCDFGHJK"}, {"BCDF–GHJK", "BCDFGHJK"},
+		{"BCDF-GHJ", ""}, {"BCDF-GHJKL", ""}, {"ABCD-EFGH", ""}, {"BCDF-GHJ1", ""}, {"", ""}, {"ſſſſſſſſ", ""},
 	} {
+		typed, wanted := tt[0], tt[1]
 		got, ok := state.ReadUserCode(typed)
 		if ok != (wanted != "") || ok && got != wanted {
 			t.Errorf("%q is read as %q, %t", typed, got, ok)

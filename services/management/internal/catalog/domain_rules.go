@@ -31,13 +31,15 @@ func checkDomainSettings(s *Scene, old, d *configv1.Domain) error {
 			"selfServiceAccountManagementSettings.resetPassword.tokenAge",
 			int64(d.GetSelfServiceAccountManagementSettings().GetResetPassword().GetTokenAge()),
 		},
+		{"oidc.refreshTokenMaxAgeSeconds", d.GetOidc().GetRefreshTokenMaxAgeSeconds()},
+		{"oidc.refreshTokenGraceSeconds", int64(d.GetOidc().GetRefreshTokenGraceSeconds())},
 		{"tokenExchangeSettings.maxDelegationDepth", int64(d.GetTokenExchangeSettings().GetMaxDelegationDepth())},
 	} {
 		if err := notNegative(m.path, m.number); err != nil {
 			return err
 		}
 	}
-	for _, check := range []func(*configv1.Domain) error{checkTags, checkVirtualHosts, checkTokenExchange, checkProvisioning} {
+	for _, check := range []func(*configv1.Domain) error{checkTags, checkVirtualHosts, checkTokenExchange, checkTrustedIssuers, checkResources, checkProvisioning} {
 		if err := check(d); err != nil {
 			return err
 		}

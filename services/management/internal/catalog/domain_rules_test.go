@@ -11,6 +11,9 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
+// publicKey is the example of RFC 7517, appendix A.1.
+const publicKey = `{"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "kid": "1"}`
+
 func TestDomainSettings(t *testing.T) {
 	const notNegative = "must be greater than or equal to 0"
 	for _, tt := range []struct{ name, body, path, want string }{
@@ -40,6 +43,24 @@ func TestDomainSettings(t *testing.T) {
 			"[urn:x:y: must be one of urn:ietf:params:oauth:token-type:access_token, urn:ietf:params:oauth:token-type:refresh_token, " +
 				"urn:ietf:params:oauth:token-type:id_token, urn:ietf:params:oauth:token-type:jwt]",
 		},
+		{"a negative age of refresh tokens", `{"oidc": {"refreshTokenMaxAgeSeconds": -1}}`, "oidc.refreshTokenMaxAgeSeconds", "[refreshTokenMaxAgeSeconds: " + notNegative + "]"},
+		{"a negative grace", `{"oidc": {"refreshTokenGraceSeconds": -1}}`, "oidc.refreshTokenGraceSeconds", "[refreshTokenGraceSeconds: " + notNegative + "]"},
+		{"no grace", `{"oidc": {"refreshTokenGraceSeconds": 0}}`, "", ""},
+		{"an issuer with published keys", `{"oidc": {"trustedIssuers": [{"issuer": "https://a.example", "jwksUri": "https://a.example/keys", "algorithms": ["ES256"]}]}}`, "", ""},
+		{"an issuer with keys by value", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwks": {"keys": [` + publicKey + `]}}]}}`, "", ""},
+		{"an issuer without a name", `{"oidc": {"trustedIssuers": [{"issuer": " "}]}}`, "oidc.trustedIssuers[0].issuer", "[issuer: must have 1 to 2048 bytes and not be blank]"},
+		{"an issuer twice", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwksUri": "https://a.example"}, {"issuer": "a", "jwksUri": "https://b.example"}]}}`, "oidc.trustedIssuers[1].issuer", "[a: must be unique]"},
+		{"an issuer without keys", `{"oidc": {"trustedIssuers": [{"issuer": "a"}]}}`, "oidc.trustedIssuers[0].jwksUri", "[jwksUri: must not be empty where there is no jwks]"},
+		{"an issuer with keys twice", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwksUri": "https://a.example", "jwks": {"keys": []}}]}}`, "oidc.trustedIssuers[0].jwksUri", "[https://a.example: must be empty where there is a jwks]"},
+		{"keys by http", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwksUri": "http://a.example"}]}}`, "oidc.trustedIssuers[0].jwksUri", "[http://a.example: must be an https URL without user and fragment]"},
+		{"keys that are none", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwks": {}}]}}`, "oidc.trustedIssuers[0].jwks", "…[jwks: must be a JWK set (RFC 7517): "},
+		{"no key", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwks": {"keys": []}}]}}`, "oidc.trustedIssuers[0].jwks", "[jwks: must have at least one key that can be used]"},
+		{"an algorithm with a shared secret", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwksUri": "https://a.example", "algorithms": ["HS256"]}]}}`, "oidc.trustedIssuers[0].algorithms[0]", "…[HS256: must be one of "},
+		{"a grant for which nobody is trusted", `{"oidc": {"trustedIssuers": [{"issuer": "a", "jwksUri": "https://a.example", "grantTypes": ["password"]}]}}`, "oidc.trustedIssuers[0].grantTypes[0]", "…[password: must be one of "},
+		{"resources", `{"oidc": {"resources": [{"identifier": "https://api.example/v1"}, {"identifier": "urn:acme:files"}]}}`, "", ""},
+		{"a resource that is relative", `{"oidc": {"resources": [{"identifier": "/v1"}]}}`, "oidc.resources[0].identifier", "[/v1: must be an absolute URI without a fragment]"},
+		{"a resource with a fragment", `{"oidc": {"resources": [{"identifier": "https://a.example#"}]}}`, "oidc.resources[0].identifier", "[https://a.example#: must be an absolute URI without a fragment]"},
+		{"a resource twice", `{"oidc": {"resources": [{"identifier": "urn:a"}, {"identifier": "urn:a"}]}}`, "oidc.resources[1].identifier", "[urn:a: must be unique]"},
 		{"a rule that does not compile", `{"scim": {"idpSelectionRule": "nobody.x"}}`, "scim.idpSelectionRule", "…[idpSelectionRule: line 1, column "},
 		{"virtual hosts without any", `{"vhostMode": true}`, "vhosts", "[vhosts: must not be empty while vhostMode is on]"},
 		{"a virtual host", `{"vhostMode": true, "vhosts": [{"host": " Login.Example.com:8443 ", "path": "a/"}, {"host": "127.0.0.1:80"}]}`, "", ""},

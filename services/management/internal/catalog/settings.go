@@ -19,6 +19,9 @@ func checkSettings(s *configv1.ApplicationSettings) error {
 	default:
 		return broken(oauthPath+"tokenExchangeOAuthSettings.scopeHandling", handling, "must be one of downscoping, permissive")
 	}
+	if err := notNegative(oauthPath+"refreshTokenMaxAgeSeconds", s.GetOauth().GetRefreshTokenMaxAgeSeconds()); err != nil {
+		return err
+	}
 	return notNegative("settings.login.passwordlessEnforcePasswordMaxAge", int64(s.GetLogin().GetPasswordlessEnforcePasswordMaxAge()))
 }
 
