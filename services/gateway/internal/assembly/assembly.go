@@ -169,6 +169,7 @@ func capabilities(served []grants.Grant, clients *clientauth.Authenticator, cert
 		ACRValues:     []string{signin.ACRPassword},
 		Claims:        tokens.SupportedClaims(),
 	}
+	can.GrantTypes = append(can.GrantTypes, oauth2.GrantImplicit)
 	for _, g := range served {
 		can.GrantTypes = append(can.GrantTypes, g.Type())
 	}

@@ -117,7 +117,7 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 		denied := authorization.Denied()
 		browser.Refused(r, denied)
 		state := browser.SessionState(d, q.c.ClientID, q.req.RedirectURI, s)
-		return browser.Respond(w, r, f.pages, d, q.req.Failure(d.Issuer, state, denied), f.now())
+		return browser.Respond(w, r, f.requests, f.pages, d, q.req.Failure(d.Issuer, state, denied))
 	}
 	s.Consented = q.req.Digest
 	if err := q.visit.Save(ctx, f.sessions); err != nil && !errors.Is(err, state.ErrUnknown) {

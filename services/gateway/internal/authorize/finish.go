@@ -77,7 +77,7 @@ func front(req *authorization.Request, a *state.Authorization, code string) toke
 }
 
 func (e *Endpoint) respond(x *exchange, a authorization.Answer) error {
-	return browser.Respond(x.w, x.r, e.pages, x.d, a, e.now())
+	return browser.Respond(x.w, x.r, e.requests, e.pages, x.d, a)
 }
 
 // sessionState is the parameter session_state of the answer; "" if there is none.

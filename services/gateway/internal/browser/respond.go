@@ -3,7 +3,6 @@ package browser
 import (
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
@@ -14,8 +13,8 @@ import (
 )
 
 // Respond sends the browser back to the client: by redirect, or by a form that posts the answer.
-func Respond(w http.ResponseWriter, r *http.Request, p *pages.Pages, d *domain.Domain, a authorization.Answer, now time.Time) error {
-	a, err := a.Sealed(now)
+func Respond(w http.ResponseWriter, r *http.Request, requests *authorization.Resolver, p *pages.Pages, d *domain.Domain, a authorization.Answer) error {
+	a, err := requests.Sealed(r.Context(), a)
 	if err != nil {
 		return err
 	}

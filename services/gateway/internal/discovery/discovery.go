@@ -47,15 +47,10 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"registration_endpoint":                          oidc + "/register",
 			"registration_renew_secret_endpoint":             oidc + "/register/:client_id/renew_secret", // as it stands
 			"scopes_supported":                               list(d.DiscoveryScopes),
-			"response_types_supported":                       sorted(can.ResponseTypes),
-			"response_modes_supported":                       list(can.ResponseModes),
 			"grant_types_supported":                          sorted(slices.DeleteFunc(slices.Clone(can.GrantTypes), func(g oauth2.GrantType) bool { return !d.Serves(g) })),
-			"acr_values_supported":                           sorted(can.ACRValues),
-			"prompt_values_supported":                        list(can.Prompts),
 			"id_token_signing_alg_values_supported":          list(algs),
 			"claim_types_supported":                          []string{"normal"},
 			"claims_supported":                               sorted(can.Claims),
-			"claims_parameter_supported":                     false,
 			"authorization_response_iss_parameter_supported": true,
 		}
 		if r := d.Registration; r.GetDynamicClientRegistrationEnabled() && r.GetClientTemplateEnabled() {
@@ -65,6 +60,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			doc[channel+"_logout_supported"], doc[channel+"_logout_session_supported"] = true, true
 		}
 		addTokens(doc, d)
+		addAuthorization(doc, can, d)
 		requests(doc, d)
 		if d.WatchesSessions {
 			doc["check_session_iframe"] = oidc + "/check_session"

@@ -64,8 +64,9 @@ type Client struct {
 	// UserInfoKey signs UserInfo for clients that registered an algorithm for it, and is nil for others, who get JSON.
 	// AuthorizationKey signs answers of the authorization endpoint in JWT form (JARM); it is never nil.
 	UserInfoKey, AuthorizationKey *jose.Key
-	// IDEncryption and UserInfoEncryption are how ID tokens and UserInfo are encrypted; nil = not at all.
-	IDEncryption, UserInfoEncryption *Encryption
+	// IDEncryption, UserInfoEncryption and AuthorizationEncryption are how ID tokens, UserInfo and answers in JWT form are
+	// encrypted; nil = not at all.
+	IDEncryption, UserInfoEncryption, AuthorizationEncryption *Encryption
 	// Keys are the client's own by value, KeysURI is where it publishes them; package clientkeys reads both. Keys is nil and
 	// KeysURI empty if there are none.
 	Keys    *jose.KeySet

@@ -27,6 +27,7 @@ func (c *Client) compileKeys(core *Core, app *configv1.Application) (problems []
 	c.AccessKey = core.signingKey(app.GetCertificate(), chosen...)
 	c.IDEncryption = encryptionOf(o.GetIdTokenEncryptedResponseAlg(), o.GetIdTokenEncryptedResponseEnc())
 	c.UserInfoEncryption = encryptionOf(o.GetUserinfoEncryptedResponseAlg(), o.GetUserinfoEncryptedResponseEnc())
+	c.AuthorizationEncryption = encryptionOf(o.GetAuthorizationEncryptedResponseAlg(), o.GetAuthorizationEncryptedResponseEnc())
 	c.IDKey = key("ID tokens", o.GetIdTokenSignedResponseAlg(), c.signs()...)
 	if alg := o.GetUserinfoSignedResponseAlg(); alg != "" {
 		c.UserInfoKey = key("UserInfo", alg)

@@ -30,5 +30,5 @@ func mode(requested string, t oauth2.ResponseType, c *domain.Client) (oauth2.Res
 }
 
 func encryptsAnswers(c *domain.Client) bool {
-	return c != nil && c.Application.GetSettings().GetOauth().GetAuthorizationEncryptedResponseAlg() != ""
+	return c != nil && c.AuthorizationEncryption != nil
 }

@@ -13,10 +13,12 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
-// Keys verify what clients signed; *clientkeys.Keys does.
+// Keys verify what clients signed, and encrypt what is for them alone; *clientkeys.Keys does.
 type Keys interface {
+	tokens.Encrypter
 	// Verify checks a token with the keys of a client. Errors are those of jose, or say that the keys cannot be had.
 	Verify(ctx context.Context, c *domain.Client, token string, check jose.Check) (*jose.Token, error)
 }

@@ -89,6 +89,11 @@ func (s *Resolver) Kept(ctx context.Context, d *domain.Domain, p oauth2.Params) 
 	return s.Resolve(ctx, d, p), true
 }
 
+// Sealed is an answer as it travels, see Answer.Sealed.
+func (s *Resolver) Sealed(ctx context.Context, a Answer) (Answer, error) {
+	return a.Sealed(ctx, s.objects.Keys, s.objects.Now())
+}
+
 // Err is why the parameters of a request could not be found; nil if they could.
 func (r Resolved) Err() error { return r.err }
 
