@@ -161,7 +161,9 @@ func derives(old, fresh *configv1.OAuthSettings) bool {
 		!slices.Equal(old.GetResponseTypes(), fresh.GetResponseTypes())
 }
 
-func clientURI(endpoint, clientID string) string { return strings.TrimRight(endpoint, "/") + "/" + clientID }
+func clientURI(endpoint, clientID string) string {
+	return strings.TrimRight(endpoint, "/") + "/" + clientID
+}
 
 func clientName(o *configv1.OAuthSettings) string {
 	if strings.TrimSpace(o.GetClientName()) == "" {
