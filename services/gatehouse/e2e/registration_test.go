@@ -1,22 +1,15 @@
 package e2e
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
 
@@ -309,59 +302,6 @@ func TestG6WhatIsRegisteredCountsAtOnce(t *testing.T) {
 		discovery.Text("registration_renew_secret_endpoint") != discovery.Text("registration_endpoint")+"/:client_id/renew_secret" {
 		t.Errorf("addresses %v", discovery["registration_endpoint"])
 	}
-}
-
-// TestG7AKeyThatAppearsLaterIsAccepted: a client publishes another key after it registered, and signs with it.
-func TestG7AKeyThatAppearsLaterIsAccepted(t *testing.T) {
-	r := newRegistrar(t)
-	first, err := jose.GenerateKey(jose.ES256, "first")
-	if err != nil {
-		t.Fatal(err)
-	}
-	later, err := jose.GenerateKey(jose.ES256, "later")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var published atomic.Pointer[[]any]
-	published.Store(&[]any{first.PublicJWK()})
-	client := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"keys": *published.Load()})
-	}))
-	defer client.Close()
-	made := r.register(proc.Object{
-		"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "jwks_uri": client.URL + "/keys",
-		"grant_types": []string{"client_credentials"}, "response_types": []string{}, "scope": "profile",
-	})
-	asks := func(key *jose.Key, jti string) proc.Answer {
-		t.Helper()
-		claims, err := json.Marshal(map[string]any{
-			"iss": made.Text("client_id"), "sub": made.Text("client_id"), "aud": r.issuer, "jti": jti,
-			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		assertion, err := key.Sign(jose.TypeJWT, claims)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.post(t, "/oauth/token", credentials{}, url.Values{
-			"grant_type": {"client_credentials"}, "client_assertion": {assertion},
-			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-		})
-	}
-	if answer := asks(first, "a"); answer.Status != http.StatusOK {
-		t.Fatalf("by the first key: %d %s", answer.Status, answer.Text)
-	}
-	published.Store(&[]any{first.PublicJWK(), later.PublicJWK()})
-	attempt := 0
-	proc.Await(t, "the later key", time.Minute, func(context.Context) error {
-		attempt++
-		if answer := asks(later, "b"+strconv.Itoa(attempt)); answer.Status != http.StatusOK {
-			return fmt.Errorf("%d %s", answer.Status, answer.Text)
-		}
-		return nil
-	})
 }
 
 // algorithmOf reads how a JWT is signed, without verifying it.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -308,18 +309,16 @@ func TestKeysAreHeldWhileTheyAreNeeded(t *testing.T) {
 	holds("a client that sends its secret again", "")
 }
 
+// TestRegistrationHasOnlyServedMethods: an administrator may choose a method that is to come, a client that registers itself
+// relies on what it is told.
 func TestRegistrationHasOnlyServedMethods(t *testing.T) {
-	s := aScene()
-	s.Now = time.Now()
-	a := anApplication()
-	a.Settings.Oauth.TokenEndpointAuthMethod = "client_secret_jwt"
-	made, _, err := Registered(t.Context(), s, Registration{Application: a, Endpoint: "https://x"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = validateApplication(s, nil, made)
-	if want := "[client_secret_jwt: must be one of client_secret_basic, client_secret_post, none]"; err == nil || fault.BodyOf(err).Message != want {
-		t.Errorf("%v, want %s", err, want)
+	for _, method := range append(oauth2.AuthMethods(), "magic") {
+		a := anApplication()
+		a.Settings.Oauth.TokenEndpointAuthMethod = string(method)
+		err := checkAuthMethod(&Scene{Registering: true}, nil, a)
+		if served := slices.Contains(servedMethods(), method); (err == nil) != served {
+			t.Errorf("%s is served: %t, registered: %v", method, served, err)
+		}
 	}
 }
 
