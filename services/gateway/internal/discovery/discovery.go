@@ -29,10 +29,6 @@ type Capabilities struct {
 // Metadata returns the function that renders a domain's document.
 func Metadata(can Capabilities) func(*domain.Core) []byte {
 	return func(d *domain.Core) []byte {
-		var algs []string
-		for _, a := range d.Keys.Algorithms() {
-			algs = append(algs, string(a))
-		}
 		oauth, oidc := d.Base+"/oauth", d.Base+"/oidc"
 		doc := map[string]any{
 			"issuer":                                         d.Issuer,
@@ -48,7 +44,6 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"registration_renew_secret_endpoint":             oidc + "/register/:client_id/renew_secret", // as it stands
 			"scopes_supported":                               list(d.DiscoveryScopes),
 			"grant_types_supported":                          sorted(slices.DeleteFunc(slices.Clone(can.GrantTypes), func(g oauth2.GrantType) bool { return !d.Serves(g) })),
-			"id_token_signing_alg_values_supported":          list(algs),
 			"claim_types_supported":                          []string{"normal"},
 			"claims_supported":                               sorted(can.Claims),
 			"authorization_response_iss_parameter_supported": true,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,12 +69,27 @@ func TestMetadataTellsTheTruth(t *testing.T) {
 			}
 		}
 	})
-	t.Run("it lists what signs ID tokens, and nothing else", func(t *testing.T) {
-		if diff := cmp.Diff([]any{"RS256", "ES256"}, m["id_token_signing_alg_values_supported"]); diff != "" {
+	t.Run("ID tokens and UserInfo are signed and encrypted as clients register it", func(t *testing.T) {
+		for _, what := range []string{"id_token", "userinfo"} {
+			for member, values := range map[string][]string{
+				"_signing_alg_values_supported":    {"RS256", "ES512", "PS384", "HS256"},
+				"_encryption_alg_values_supported": {"RSA-OAEP-256", "ECDH-ES", "dir", "A256GCMKW"},
+				"_encryption_enc_values_supported": {"A128CBC-HS256", "A256GCM"},
+			} {
+				for _, v := range values {
+					if list, _ := m[what+member].([]any); !slices.Contains(list, any(v)) || slices.Contains(list, any("none")) {
+						t.Errorf("%s%s is %v, without %s", what, member, list, v)
+					}
+				}
+			}
+		}
+	})
+	t.Run("it lists what signs introspection answers, and nothing else", func(t *testing.T) {
+		if diff := cmp.Diff([]any{"RS256", "ES256"}, m["introspection_signing_alg_values_supported"]); diff != "" {
 			t.Errorf("algorithms (-want +got):\n%s", diff)
 		}
 		h.Apply(gatewaytest.Deletes(2, &configv1.Certificate{Id: "rs", Domain: c.Domain.GetId()}))
-		if diff := cmp.Diff([]any{"ES256"}, h.Get(wellKnown).JSON(t)["id_token_signing_alg_values_supported"]); diff != "" {
+		if diff := cmp.Diff([]any{"ES256"}, h.Get(wellKnown).JSON(t)["introspection_signing_alg_values_supported"]); diff != "" {
 			t.Errorf("algorithms (-want +got):\n%s", diff)
 		}
 	})
