@@ -1838,7 +1838,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xdf%\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xc6$\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x81\x01\n" +
@@ -1854,8 +1854,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
 	"policy_uri\x18\t \x01(\tR\tpolicyUri\x12\x17\n" +
 	"\atos_uri\x18\n" +
-	" \x01(\tR\x06tosUri\x12\x93\x01\n" +
-	"\x1atoken_endpoint_auth_method\x18\v \x01(\tBV\xa2\xbb\x18RB\x11client_secret_jwtB\x0fprivate_key_jwtB\x0ftls_client_authB\x1bself_signed_tls_client_authR\x17tokenEndpointAuthMethod\x12>\n" +
+	" \x01(\tR\x06tosUri\x12;\n" +
+	"\x1atoken_endpoint_auth_method\x18\v \x01(\tR\x17tokenEndpointAuthMethod\x12>\n" +
 	"\x1cid_token_signed_response_alg\x18\f \x01(\tR\x18idTokenSignedResponseAlg\x12+\n" +
 	"\x0fdefault_max_age\x18\r \x01(\x03H\x00R\rdefaultMaxAge\x88\x01\x01\x12*\n" +
 	"\x11require_auth_time\x18\x0e \x01(\bR\x0frequireAuthTime\x12\x1f\n" +
@@ -1875,19 +1875,19 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1arequest_object_signing_alg\x18\x1b \x01(\tR\x17requestObjectSigningAlg\x12I\n" +
 	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionAlg\x12I\n" +
 	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Q\n" +
-	"%require_pushed_authorization_requests\x18\x1e \x01(\bR\"requirePushedAuthorizationRequests\x12L\n" +
-	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1btokenEndpointAuthSigningAlg\x124\n" +
+	"%require_pushed_authorization_requests\x18\x1e \x01(\bR\"requirePushedAuthorizationRequests\x12D\n" +
+	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tR\x1btokenEndpointAuthSigningAlg\x124\n" +
 	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x12,\n" +
 	"\x12initiate_login_uri\x18! \x01(\tR\x10initiateLoginUri\x12!\n" +
 	"\frequest_uris\x18\" \x03(\tR\vrequestUris\x12-\n" +
-	"\x12software_statement\x18# \x01(\tR\x11softwareStatement\x12B\n" +
-	"\x1atls_client_auth_subject_dn\x18$ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x16tlsClientAuthSubjectDn\x12<\n" +
-	"\x17tls_client_auth_san_dns\x18% \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanDns\x12<\n" +
-	"\x17tls_client_auth_san_uri\x18& \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x13tlsClientAuthSanUri\x12:\n" +
-	"\x16tls_client_auth_san_ip\x18' \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x12tlsClientAuthSanIp\x12@\n" +
-	"\x19tls_client_auth_san_email\x18( \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x15tlsClientAuthSanEmail\x12a\n" +
-	"*tls_client_certificate_bound_access_tokens\x18) \x01(\bB\x06\xa2\xbb\x18\x028\x01R%tlsClientCertificateBoundAccessTokens\x12?\n" +
-	"\x18dpop_bound_access_tokens\x18* \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x15dpopBoundAccessTokens\x12Q\n" +
+	"\x12software_statement\x18# \x01(\tR\x11softwareStatement\x12:\n" +
+	"\x1atls_client_auth_subject_dn\x18$ \x01(\tR\x16tlsClientAuthSubjectDn\x124\n" +
+	"\x17tls_client_auth_san_dns\x18% \x01(\tR\x13tlsClientAuthSanDns\x124\n" +
+	"\x17tls_client_auth_san_uri\x18& \x01(\tR\x13tlsClientAuthSanUri\x122\n" +
+	"\x16tls_client_auth_san_ip\x18' \x01(\tR\x12tlsClientAuthSanIp\x128\n" +
+	"\x19tls_client_auth_san_email\x18( \x01(\tR\x15tlsClientAuthSanEmail\x12Y\n" +
+	"*tls_client_certificate_bound_access_tokens\x18) \x01(\bR%tlsClientCertificateBoundAccessTokens\x127\n" +
+	"\x18dpop_bound_access_tokens\x18* \x01(\bR\x15dpopBoundAccessTokens\x12Q\n" +
 	"!authorization_signed_response_alg\x18+ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1eauthorizationSignedResponseAlg\x12W\n" +
 	"$authorization_encrypted_response_alg\x18, \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseAlg\x12W\n" +
 	"$authorization_encrypted_response_enc\x18- \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseEnc\x126\n" +
