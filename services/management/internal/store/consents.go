@@ -168,22 +168,27 @@ func (c *Consents) OfUser(ctx context.Context, domain, user string) ([]Decided, 
 // Empty forgets what a user decided about one client or, for "", about all, and returns the clients that there were ever
 // decisions about. It returns them again where it is repeated, so that what follows can be repeated as well.
 func (c *Consents) Empty(ctx context.Context, domain, user, clientID string) ([]string, error) {
-	filter := bson.M{"domain": domain, "user": user}
-	if clientID != "" {
-		filter = bson.M{"_id": consentID(domain, user, clientID)}
-	}
-	found, _, err := c.docs().find(ctx, filter, bson.D{{Key: "_id", Value: 1}}, 0, 0)
-	if err != nil {
-		return nil, err
-	}
-	var clients []string
-	for _, doc := range found {
-		if err := c.change(ctx, domain, user, doc.ClientID, func(doc *consents) { doc.Decisions = nil }); err != nil {
+	known := []string{clientID}
+	if clientID == "" {
+		found, _, err := c.docs().find(ctx, bson.M{"domain": domain, "user": user}, bson.D{{Key: "_id", Value: 1}}, 0, 0)
+		if err != nil {
 			return nil, err
 		}
-		clients = append(clients, doc.ClientID)
+		known = nil
+		for _, doc := range found {
+			known = append(known, doc.ClientID)
+		}
+	} else if _, err := c.docs().get(ctx, consentID(domain, user, clientID)); errors.Is(err, ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	return clients, nil
+	for _, client := range known {
+		if err := c.change(ctx, domain, user, client, func(doc *consents) { doc.Decisions = nil }); err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
 }
 
 // ForgetScope forgets what a user decided about one scope of a client.
