@@ -73,7 +73,7 @@ func (b *Browser) PostBody(target, contentType, body string) *Response {
 func (b *Browser) Follow(r *Response) *Response {
 	b.t.Helper()
 	for range 10 {
-		if r.StatusCode != http.StatusFound || !strings.HasPrefix(r.Location(), b.Base) {
+		if (r.StatusCode != http.StatusFound && r.StatusCode != http.StatusSeeOther) || !strings.HasPrefix(r.Location(), b.Base) {
 			return r
 		}
 		r = b.Get(r.Location())
