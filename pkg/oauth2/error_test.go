@@ -69,7 +69,7 @@ func TestAsError(t *testing.T) {
 	}
 }
 
-func TestDescribe(t *testing.T) {
+func TestE7DescriptionsKeepToTheirCharacters(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"plain text stays", "The redirect_uri [ <x> ] MUST match!", "The redirect_uri [ <x> ] MUST match!"},
 		{"quotes and backslashes are outside the set", `say "hi" \o/`, `say 'hi' /o/`},

@@ -182,7 +182,7 @@ func TestRequiredScope(t *testing.T) {
 	}
 }
 
-func TestOfflineAccess(t *testing.T) {
+func TestA9OfflineAccessNeedsConsent(t *testing.T) {
 	env, b := start(t)
 	b.Follow(b.SignIn(b.Follow(b.Get(request("web", ""))), "ann", browsertest.Password))
 	if got := strings.Join(answered(t, env, "web", b.Get(request("web", "&scope=openid+offline_access"))).Scopes, " "); got != "openid" {

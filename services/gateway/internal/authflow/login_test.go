@@ -223,7 +223,7 @@ func TestIdentifierFirst(t *testing.T) {
 	}
 }
 
-func TestPromptLoginAsksOncePerRequest(t *testing.T) {
+func TestA12PromptLoginSignsInAnewOncePerRequest(t *testing.T) {
 	env, b := start(t)
 	for _, more := range []string{"&prompt=login", "&max_age=0"} {
 		t.Run(more, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestPromptLoginAsksOncePerRequest(t *testing.T) {
 	}
 }
 
-func TestAnotherPersonThanTheHint(t *testing.T) {
+func TestA16AnotherPersonThanTheHintIsRefused(t *testing.T) {
 	env, b := start(t)
 	hint, err := env.Key.Sign("JWT", []byte(`{"iss":"`+browsertest.Issuer+`","sub":"sub-ann","aud":"web"}`))
 	if err != nil {
@@ -261,7 +261,7 @@ func TestAnotherPersonThanTheHint(t *testing.T) {
 	answered(t, env, "web", b.Follow(b.SignIn(page, "ann", browsertest.Password)))
 }
 
-func TestSelectAccount(t *testing.T) {
+func TestA13SelectAccountLetsThePersonChoose(t *testing.T) {
 	env, b := start(t)
 	const choice = `id="account-current"`
 	page := b.Follow(b.Get(request("web", "&prompt=select_account")))
@@ -312,7 +312,7 @@ func TestForeignProvider(t *testing.T) {
 	}
 }
 
-func TestFormTokens(t *testing.T) {
+func TestP7FormsAreBoundToTheBrowserTheyWereMadeFor(t *testing.T) {
 	env, b := start(t)
 	const target = "/login?client_id=web"
 	expired := func(res *browsertest.Response) bool {
@@ -573,7 +573,7 @@ func TestEchoesAreEscaped(t *testing.T) {
 	}
 }
 
-func TestErrorPage(t *testing.T) {
+func TestP3TheErrorPageShowsEscapedTextAndItsStatus(t *testing.T) {
 	_, b := start(t)
 	for code, want := range map[string]int{
 		"invalid_request": 400, "redirect_uri_mismatch": 400, "login_required": 400, "": 400, "made_up": 400,

@@ -16,7 +16,7 @@ var (
 	scriptTag = regexp.MustCompile(`(?s)<script>(.*)</script>`)
 )
 
-func TestPolicyAllowsWhatThePageHolds(t *testing.T) {
+func TestP5ThePolicyAllowsWhatThePageHoldsAndNothingElse(t *testing.T) {
 	d := &domain.Domain{Core: &domain.Core{Name: "Acme"}}
 	c := &domain.Client{ClientID: "web", Application: &configv1.Application{}}
 	p := New()
