@@ -63,6 +63,8 @@ func newSigning(t *testing.T, name profile.Name, domain func(*configv1.Domain), 
 			a.Settings.Advanced = &configv1.AdvancedSettings{SkipConsent: true}
 			o := a.Settings.Oauth
 			o.Jwks = jwks
+			long := strings.Repeat(gatewaytest.Secret, 4)
+			a.Secrets = append(a.Secrets, &configv1.ClientSecret{Id: "s2", Hash: secret.Generated(long), Key: []byte(long)})
 			if profile.Of(name).RequiresPushed {
 				o.TokenEndpointAuthMethod = "private_key_jwt"
 			}
@@ -437,5 +439,78 @@ func TestR2WhereSignedObjectsAreRequiredNothingBesideThemCounts(t *testing.T) {
 	}
 	if a := s.Post("/acme/oauth/par", gatewaytest.Form("request", s.object(), "state", "outside"), gatewaytest.Basic("web")); a.Status != http.StatusCreated {
 		t.Errorf("pushed with an object: %d %s", a.Status, a.Body)
+	}
+}
+
+func TestR4EncryptedObjectsAreDecryptedWithTheKeysOfTheDomain(t *testing.T) {
+	s := newSigning(t, profile.None, nil, nil)
+	published := s.Get("/acme/oidc/.well-known/jwks.json")
+	set, err := jose.ParseJWKS([]byte(published.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := s.Get("/acme/oidc/.well-known/openid-configuration").JSON(t)
+	algs, _ := document["request_object_encryption_alg_values_supported"].([]any)
+	encs, _ := document["request_object_encryption_enc_values_supported"].([]any)
+	tried := 0
+	for i, name := range algs {
+		alg, _ := jose.ParseKeyManagement(name.(string))
+		if alg.Symmetric() {
+			continue
+		}
+		tried++
+		enc, _ := jose.ParseContentEncryption(encs[i%len(encs)].(string))
+		to, err := set.Encrypter(alg, enc)
+		if err != nil {
+			t.Fatalf("%s is advertised: %v", alg, err)
+		}
+		sealed := func(inner string) string {
+			token, err := to.Encrypt([]byte(inner), "JWT")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		s.wantError(string(alg), plain("request", sealed(s.object())), "sign-in")
+		body, _ := json.Marshal(s.claims())
+		s.wantError(string(alg)+" around what is not signed", plain("request", sealed(unsigned("none", "", body))), "client request_not_supported")
+		s.wantError(string(alg)+" around a bare object", plain("request", sealed(string(body))), "client invalid_request_object")
+		s.wantError(string(alg)+" around another", plain("request", sealed(sealed(s.object()))), "client invalid_request_object")
+	}
+	if tried == 0 || len(encs) == 0 {
+		t.Errorf("advertised: %v with %v", algs, encs)
+	}
+	foreign, err := jose.GenerateKey(jose.ES256, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := jose.NewKeySet(foreign)
+	if to, err := other.Encrypter(jose.ECDHES, jose.A256GCM); err == nil {
+		token, _ := to.Encrypt([]byte(s.object()), "JWT")
+		s.wantError("for another key", plain("request", token), "client invalid_request_object")
+	}
+}
+
+func TestR4ObjectsAreDecryptedWithTheSecretWhereThatIsRegistered(t *testing.T) {
+	long := strings.Repeat(gatewaytest.Secret, 4)
+	s := newSigning(t, profile.None, nil, func(o *configv1.OAuthSettings) { o.RequestObjectEncryptionAlg = "A256KW" })
+	for _, tt := range []struct {
+		alg, secret, want string
+	}{
+		{"A256KW", long, "sign-in"},
+		{"A256KW", long + "x", "client invalid_request_object"},
+		{"A128KW", long, "client invalid_request_object"},
+		{"PBES2-HS256+A128KW", long, "client invalid_request_object"},
+	} {
+		alg, _ := jose.ParseKeyManagement(tt.alg)
+		to, err := jose.NewSecretEncrypter(tt.secret, alg, jose.A128CBCHS256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := to.Encrypt([]byte(s.object()), "JWT")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wantError(tt.alg, plain("request", token), tt.want)
 	}
 }

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
@@ -16,6 +17,8 @@ func requests(doc map[string]any, d *domain.Core) {
 	doc["require_request_uri_registration"] = d.Profile.Strict()
 	doc["require_signed_request_object"] = d.Profile.RequiresSignedRequest
 	doc["request_object_signing_alg_values_supported"] = list(d.Profile.SigningAlgs)
+	doc["request_object_encryption_alg_values_supported"] = list(d.DecryptionAlgs())
+	doc["request_object_encryption_enc_values_supported"] = list(jose.ContentEncryptions())
 	doc["code_challenge_methods_supported"] = list(d.Profile.Challenges)
 	if !pushed {
 		doc["request_object_endpoint"] = d.Base + "/oidc/ros"

@@ -335,3 +335,25 @@ func TestR9AProofThatCameAlongBindsTheCode(t *testing.T) {
 		t.Errorf("a malformed proof: %d %s", got.Status, got.Body)
 	}
 }
+
+func TestNothingIsHalfDoneWhileRedisIsAway(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	c.App("web", skipConsent)
+	redis := gatewaytest.StartRedis(t)
+	h := gatewaytest.New(t, gatewaytest.Options{RedisURL: redis.URL}, c)
+	uri := push(t, h, request("web"), gatewaytest.Basic("web"))
+	b := h.Browser("/acme")
+	page := b.Follow(b.Get(authorize("web", uri)))
+	redis.Kill(t)
+	if a := h.Post("/acme/oauth/par", request("web"), gatewaytest.Basic("web")); a.Status != http.StatusServiceUnavailable || a.JSON(t)["error"] != "temporarily_unavailable" {
+		t.Errorf("pushing: %d %s", a.Status, a.Body)
+	}
+	for _, path := range []string{authorize("web", uri), "/login?client_id=web&request_uri=" + url.QueryEscape(uri)} {
+		if r := b.Get(path); r.StatusCode != http.StatusServiceUnavailable || r.Location() != "" {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.Location())
+		}
+	}
+	if r := b.SignIn(page, "ann", gatewaytest.Password); r.StatusCode != http.StatusServiceUnavailable || r.Location() != "" {
+		t.Errorf("signing in: %d %s", r.StatusCode, r.Location())
+	}
+}

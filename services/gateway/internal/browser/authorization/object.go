@@ -69,6 +69,10 @@ func (o *Objects) Verify(ctx context.Context, d *domain.Domain, c *domain.Client
 	if len(token) > MaxObject {
 		return oauth2.Params{}, oauth2.InvalidRequestObject.Errorf("The request object is larger than %d bytes", MaxObject)
 	}
+	token, err := o.decrypt(d, c, token)
+	if err != nil {
+		return oauth2.Params{}, badObject(err)
+	}
 	if h, _ := jose.ReadHeader(token, MaxObject); strings.EqualFold(string(h.Algorithm), "none") {
 		if c.Profile.RequiresSignedRequest {
 			unsigned = oauth2.InvalidRequestObject
@@ -96,6 +100,27 @@ func (o *Objects) Verify(ctx context.Context, d *domain.Domain, c *domain.Client
 	return inside(c, claims)
 }
 
+// decrypt returns the JWS inside of an encrypted object (RFC 9101 §6.1); a JWS is returned as it is. The keys are the domain's
+// own. The client's secret is one where the client registered an algorithm for it, so that strangers cannot make us derive
+// keys.
+func (o *Objects) decrypt(d *domain.Domain, c *domain.Client, token string) (string, error) {
+	if !jose.IsEncrypted(token) {
+		return token, nil
+	}
+	keys := d.Decrypter()
+	allow := jose.Decryption{Algorithms: keys.Algorithms(), MaxSize: MaxObject}
+	registered := c.Application.GetSettings().GetOauth().GetRequestObjectEncryptionAlg()
+	if alg, ok := jose.ParseKeyManagement(registered); ok && alg.Symmetric() && c.Profile.EncryptsBySecret {
+		allow.Algorithms = append(allow.Algorithms, alg)
+		keys = keys.WithSecrets(c.SecretValues(o.Now())...)
+	}
+	inner, err := keys.Decrypt(token, allow)
+	if err != nil {
+		return "", err
+	}
+	return string(inner.Payload), nil
+}
+
 // badObject words why a token is not a request object of the client. That the keys cannot be had for the moment stays what
 // it is.
 func badObject(err error) error {
@@ -107,6 +132,8 @@ func badObject(err error) error {
 		text = "The request object is too large"
 	case errors.Is(err, jose.ErrAlgorithm):
 		text = "The request object is signed with an algorithm that the client may not use"
+	case errors.Is(err, jose.ErrDecrypt):
+		text = "The request object cannot be decrypted with the keys of this domain"
 	case errors.Is(err, jose.ErrType):
 		text = "The typ of the request object is not oauth-authz-req+jwt"
 	case errors.Is(err, state.ErrUnavailable), errors.Is(err, context.Canceled):

@@ -14,6 +14,10 @@ func (r *Request) checkWay() error {
 		return way.err
 	case c.RequiresPushed && !way.Pushed:
 		return oauth2.InvalidRequest.Errorf("The client must push its authorization requests")
+	case way.Params.Has("request"): // nobody resolved it, and it is never ignored
+		return oauth2.RequestNotSupported.Errorf("The parameter request is not supported")
+	case way.Params.Has("request_uri"):
+		return oauth2.RequestURINotSupported.Errorf("The parameter request_uri is not supported")
 	case c.RequiresSignedRequest && !way.Signed:
 		return oauth2.InvalidRequest.Errorf("The client must send its authorization requests as signed request objects")
 	}
