@@ -56,7 +56,7 @@ func FuzzRead(f *testing.F) {
 			if !r.Trusted() {
 				return
 			}
-			location := r.Failure(d.Issuer, e).Location()
+			location := r.Failure(d.Issuer, "", e).Location()
 			checkLocation(t, r, location)
 			return
 		}
