@@ -89,12 +89,10 @@ func (t ResponseType) DefaultMode() ResponseMode {
 	return ModeQuery
 }
 
-// GrantTypes returns the grant types that a client needs for this response type (RFC 7591 §2.1).
+// GrantTypes returns the grant types that a client needs for this response type. A hybrid one needs authorization_code alone:
+// registration takes implicit off clients whose only response types beside code are hybrid.
 func (t ResponseType) GrantTypes() []GrantType {
-	switch {
-	case t.HasCode() && t.InFront():
-		return []GrantType{GrantAuthorizationCode, GrantImplicit}
-	case t.HasCode():
+	if t.HasCode() {
 		return []GrantType{GrantAuthorizationCode}
 	}
 	return []GrantType{GrantImplicit}

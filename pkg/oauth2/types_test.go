@@ -51,9 +51,9 @@ func TestEveryResponseType(t *testing.T) {
 		ResponseToken:            {false, true, false, ModeFragment, []GrantType{implicit}},
 		ResponseIDToken:          {false, false, true, ModeFragment, []GrantType{implicit}},
 		ResponseIDTokenToken:     {false, true, true, ModeFragment, []GrantType{implicit}},
-		ResponseCodeIDToken:      {true, false, true, ModeFragment, []GrantType{code, implicit}},
-		ResponseCodeToken:        {true, true, false, ModeFragment, []GrantType{code, implicit}},
-		ResponseCodeIDTokenToken: {true, true, true, ModeFragment, []GrantType{code, implicit}},
+		ResponseCodeIDToken:      {true, false, true, ModeFragment, []GrantType{code}},
+		ResponseCodeToken:        {true, true, false, ModeFragment, []GrantType{code}},
+		ResponseCodeIDTokenToken: {true, true, true, ModeFragment, []GrantType{code}},
 	}
 	for _, r := range all {
 		got := facts{r.HasCode(), r.HasToken(), r.HasIDToken(), r.DefaultMode(), r.GrantTypes()}
