@@ -28,6 +28,7 @@ func addAuthorization(doc map[string]any, can Capabilities, d *domain.Core) {
 	doc["authorization_signing_alg_values_supported"] = doc["id_token_signing_alg_values_supported"]
 	doc["display_values_supported"] = []string{"page", "popup", "touch", "wap"}
 	doc["ui_locales_supported"] = []string{"en"}
+	doc["claims_locales_supported"] = []string{"en"}
 	for name, uri := range map[string]string{
 		"service_documentation": oidc.GetServiceDocumentation(), "op_policy_uri": oidc.GetOpPolicyUri(), "op_tos_uri": oidc.GetOpTosUri(),
 	} {
