@@ -1838,11 +1838,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xc6$\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x83$\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
-	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12\x81\x01\n" +
-	"\vgrant_types\x18\x03 \x03(\tB`\xa2\xbb\x18\\ \x01B\bimplicitB+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
+	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12w\n" +
+	"\vgrant_types\x18\x03 \x03(\tBV\xa2\xbb\x18R \x01B+urn:ietf:params:oauth:grant-type:uma-ticketB!urn:openid:params:grant-type:cibaR\n" +
 	"grantTypes\x12)\n" +
 	"\x10application_type\x18\x04 \x01(\tR\x0fapplicationType\x12\x1a\n" +
 	"\bcontacts\x18\x05 \x03(\tR\bcontacts\x12\x1f\n" +
@@ -1872,12 +1872,12 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x1cuserinfo_signed_response_alg\x18\x18 \x01(\tR\x19userinfoSignedResponseAlg\x12E\n" +
 	"\x1fuserinfo_encrypted_response_alg\x18\x19 \x01(\tR\x1cuserinfoEncryptedResponseAlg\x12E\n" +
 	"\x1fuserinfo_encrypted_response_enc\x18\x1a \x01(\tR\x1cuserinfoEncryptedResponseEnc\x12;\n" +
-	"\x1arequest_object_signing_alg\x18\x1b \x01(\tR\x17requestObjectSigningAlg\x12I\n" +
-	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionAlg\x12I\n" +
-	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1arequestObjectEncryptionEnc\x12Q\n" +
+	"\x1arequest_object_signing_alg\x18\x1b \x01(\tR\x17requestObjectSigningAlg\x12A\n" +
+	"\x1drequest_object_encryption_alg\x18\x1c \x01(\tR\x1arequestObjectEncryptionAlg\x12A\n" +
+	"\x1drequest_object_encryption_enc\x18\x1d \x01(\tR\x1arequestObjectEncryptionEnc\x12Q\n" +
 	"%require_pushed_authorization_requests\x18\x1e \x01(\bR\"requirePushedAuthorizationRequests\x12D\n" +
-	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tR\x1btokenEndpointAuthSigningAlg\x124\n" +
-	"\x12default_acr_values\x18  \x03(\tB\x06\xa2\xbb\x18\x028\x01R\x10defaultACRvalues\x12,\n" +
+	"\x1ftoken_endpoint_auth_signing_alg\x18\x1f \x01(\tR\x1btokenEndpointAuthSigningAlg\x12,\n" +
+	"\x12default_acr_values\x18  \x03(\tR\x10defaultACRvalues\x12,\n" +
 	"\x12initiate_login_uri\x18! \x01(\tR\x10initiateLoginUri\x12!\n" +
 	"\frequest_uris\x18\" \x03(\tR\vrequestUris\x12-\n" +
 	"\x12software_statement\x18# \x01(\tR\x11softwareStatement\x12:\n" +
@@ -1887,10 +1887,10 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x16tls_client_auth_san_ip\x18' \x01(\tR\x12tlsClientAuthSanIp\x128\n" +
 	"\x19tls_client_auth_san_email\x18( \x01(\tR\x15tlsClientAuthSanEmail\x12Y\n" +
 	"*tls_client_certificate_bound_access_tokens\x18) \x01(\bR%tlsClientCertificateBoundAccessTokens\x127\n" +
-	"\x18dpop_bound_access_tokens\x18* \x01(\bR\x15dpopBoundAccessTokens\x12Q\n" +
-	"!authorization_signed_response_alg\x18+ \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1eauthorizationSignedResponseAlg\x12W\n" +
-	"$authorization_encrypted_response_alg\x18, \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseAlg\x12W\n" +
-	"$authorization_encrypted_response_enc\x18- \x01(\tB\x06\xa2\xbb\x18\x028\x01R!authorizationEncryptedResponseEnc\x126\n" +
+	"\x18dpop_bound_access_tokens\x18* \x01(\bR\x15dpopBoundAccessTokens\x12I\n" +
+	"!authorization_signed_response_alg\x18+ \x01(\tR\x1eauthorizationSignedResponseAlg\x12O\n" +
+	"$authorization_encrypted_response_alg\x18, \x01(\tR!authorizationEncryptedResponseAlg\x12O\n" +
+	"$authorization_encrypted_response_enc\x18- \x01(\tR!authorizationEncryptedResponseEnc\x126\n" +
 	"\x17frontchannel_logout_uri\x18. \x01(\tR\x15frontchannelLogoutUri\x12O\n" +
 	"$frontchannel_logout_session_required\x18/ \x01(\bR!frontchannelLogoutSessionRequired\x124\n" +
 	"\x16backchannel_logout_uri\x180 \x01(\tR\x14backchannelLogoutUri\x12M\n" +
@@ -1921,8 +1921,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x10security_profile\x18y \x01(\x0e24.gatehouse.config.v1.SecurityProfileSettings.ProfileR\x0fsecurityProfile\x120\n" +
 	"\x14access_token_profile\x18z \x01(\tR\x12accessTokenProfile\x12\x1c\n" +
 	"\tresources\x18{ \x03(\tR\tresources\x12@\n" +
-	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x124\n" +
-	"\x12include_state_hash\x18} \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x10includeStateHashB\x12\n" +
+	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x12,\n" +
+	"\x12include_state_hash\x18} \x01(\bR\x10includeStateHashB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
 	"\x17_opt_in_scope_selection\"t\n" +
 	"\x1aTokenExchangeOAuthSettings\x12!\n" +

@@ -1752,7 +1752,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x19allowed_actor_token_types\x18\x04 \x03(\tR\x16allowedActorTokenTypes\x12/\n" +
 	"\x13allow_impersonation\x18\x05 \x01(\bR\x12allowImpersonation\x12)\n" +
 	"\x10allow_delegation\x18\x06 \x01(\bR\x0fallowDelegation\x120\n" +
-	"\x14max_delegation_depth\x18\a \x01(\x05R\x12maxDelegationDepth\"\xb1\r\n" +
+	"\x14max_delegation_depth\x18\a \x01(\x05R\x12maxDelegationDepth\"\x91\r\n" +
 	"\x0eOpenIDSettings\x12q\n" +
 	"\x1cclient_registration_settings\x18\x01 \x01(\v2/.gatehouse.config.v1.ClientRegistrationSettingsR\x1aclientRegistrationSettings\x12D\n" +
 	"\x1credirect_uri_strict_matching\x18\x02 \x01(\bH\x00R\x19redirectUriStrictMatching\x88\x01\x01\x129\n" +
@@ -1772,15 +1772,15 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"force_pkce\x18\x0e \x01(\bR\tforcePKCE\x12Q\n" +
 	"%require_pushed_authorization_requests\x18\x0f \x01(\bR\"requirePushedAuthorizationRequests\x12T\n" +
 	"'allow_unregistered_pushed_redirect_uris\x18\x10 \x01(\bR#allowUnregisteredPushedRedirectUris\x12P\n" +
-	"%accept_endpoint_as_assertion_audience\x18\x11 \x01(\bR!acceptEndpointAsAssertionAudience\x12k\n" +
-	"\x17authentication_contexts\x18\x12 \x03(\v2*.gatehouse.config.v1.AuthenticationContextB\x06\xa2\xbb\x18\x028\x01R\x16authenticationContexts\x12@\n" +
+	"%accept_endpoint_as_assertion_audience\x18\x11 \x01(\bR!acceptEndpointAsAssertionAudience\x12c\n" +
+	"\x17authentication_contexts\x18\x12 \x03(\v2*.gatehouse.config.v1.AuthenticationContextR\x16authenticationContexts\x12@\n" +
 	"\x1drefresh_token_max_age_seconds\x18\x13 \x01(\x03R\x19refreshTokenMaxAgeSeconds\x12B\n" +
 	"\x1brefresh_token_grace_seconds\x18\x14 \x01(\x05H\x02R\x18refreshTokenGraceSeconds\x88\x01\x01\x12<\n" +
-	"\x1asession_management_enabled\x18\x15 \x01(\bR\x18sessionManagementEnabled\x12;\n" +
-	"\x15service_documentation\x18\x16 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x14serviceDocumentation\x12*\n" +
-	"\rop_policy_uri\x18\x17 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\vopPolicyUri\x12$\n" +
+	"\x1asession_management_enabled\x18\x15 \x01(\bR\x18sessionManagementEnabled\x123\n" +
+	"\x15service_documentation\x18\x16 \x01(\tR\x14serviceDocumentation\x12\"\n" +
+	"\rop_policy_uri\x18\x17 \x01(\tR\vopPolicyUri\x12\x1c\n" +
 	"\n" +
-	"op_tos_uri\x18\x18 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\bopTosUriB\x1f\n" +
+	"op_tos_uri\x18\x18 \x01(\tR\bopTosUriB\x1f\n" +
 	"\x1d_redirect_uri_strict_matchingB\x16\n" +
 	"\x14_logout_confirmationB\x1e\n" +
 	"\x1c_refresh_token_grace_seconds\"\x99\x01\n" +

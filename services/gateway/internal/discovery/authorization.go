@@ -25,7 +25,6 @@ func addAuthorization(doc map[string]any, can Capabilities, d *domain.Core) {
 	doc["acr_values_supported"] = sorted(classes)
 	doc["prompt_values_supported"] = list(can.Prompts)
 	doc["claims_parameter_supported"] = true
-	doc["authorization_signing_alg_values_supported"] = doc["id_token_signing_alg_values_supported"]
 	doc["display_values_supported"] = []string{"page", "popup", "touch", "wap"}
 	doc["ui_locales_supported"] = []string{"en"}
 	doc["claims_locales_supported"] = []string{"en"}

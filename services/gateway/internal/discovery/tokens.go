@@ -17,7 +17,7 @@ func addTokens(doc map[string]any, d *domain.Core) {
 		}
 	}
 	encryptions := slices.DeleteFunc(jose.KeyManagements(), func(a jose.KeyManagement) bool { return a.Symmetric() && !d.Profile.EncryptsBySecret })
-	for _, what := range []string{"id_token", "userinfo"} {
+	for _, what := range []string{"id_token", "userinfo", "authorization"} {
 		// A key of an algorithm is made when the first client registers it; an HMAC needs a secret of the client's, and no key.
 		doc[what+"_signing_alg_values_supported"] = list(signs)
 		doc[what+"_encryption_alg_values_supported"] = list(encryptions)
