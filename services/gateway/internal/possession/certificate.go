@@ -34,8 +34,9 @@ func Thumbprint(c *x509.Certificate) string {
 }
 
 const (
-	// ClientCert and ClientCertChain are the fields of RFC 9440.
-	ClientCert      = "Client-Cert"
+	// ClientCert is the field in which proxies forward the certificate of a client (RFC 9440 §2.2).
+	ClientCert = "Client-Cert"
+	// ClientCertChain is the field in which they forward what lies between it and its authority (RFC 9440 §2.3).
 	ClientCertChain = "Client-Cert-Chain"
 	// maxField and maxChain bound a forwarded certificate in bytes and the length of its chain.
 	maxField = 32 << 10
