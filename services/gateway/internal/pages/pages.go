@@ -35,8 +35,8 @@ func New() *Pages {
 		panic(err)
 	}
 	p := &Pages{style: template.CSS(style), templates: map[string]*template.Template{}} //nolint:gosec // our own file
-	// form-action is left out on purpose: browsers apply it to the redirects after a post as well, and those lead to
-	// the client.
+	// form-action is left out on purpose, but for FormPost: browsers apply it to the redirects after a post as well, and
+	// those lead to the client.
 	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
 	for _, name := range []string{"login", "identifier", "consent", "error", "logout", "signed-out", "form-post", "device", "device-question", "device-done", "leaving", "applications"} {
 		p.templates[name] = template.Must(template.New(name).Funcs(template.FuncMap{"initial": initial}).
@@ -132,9 +132,10 @@ func (p *Pages) Logout(w http.ResponseWriter, d *domain.Domain, page Logout) err
 }
 
 // FormPost answers a form that carries fields to a target: by the script, or by its button where there is none (OAuth
-// 2.0 Form Post Response Mode §2). The target must have been checked: its scheme is not looked at here.
+// 2.0 Form Post Response Mode §2). Its policy allows that script and posts to that target alone. The target must have been
+// checked: its scheme is not looked at here.
 func (p *Pages) FormPost(w http.ResponseWriter, d *domain.Domain, target string, fields []Field) error {
-	policy := p.policy + "; script-src " + hash(submit)
+	policy := p.policy + "; script-src " + hash(submit) + "; form-action " + formAction(target)
 	return p.write(w, http.StatusOK, "form-post", policy, view{Title: "Continue", Domain: d.Name, Page: struct {
 		Target template.URL
 		Fields []Field
