@@ -265,6 +265,11 @@ func (r *Request) checkRegistered(p oauth2.Params) error {
 	}) {
 		return oauth2.UnauthorizedClient.Errorf("Client should have all requested response_type")
 	}
+	// No key can be proved here, and a token that is bound to none would undo what the client registered.
+	if r.Type.HasToken() && (c.BindsDPoP || c.BindsCertificate || c.Profile.RequiresBound) {
+		return oauth2.UnauthorizedClient.Errorf(
+			"The client's access tokens are bound to a key, so only the token endpoint gives them: use a response_type without token")
+	}
 	return nil
 }
 
