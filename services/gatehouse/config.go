@@ -30,7 +30,7 @@ type Config struct {
 	ManagementTechnicalAddress string `flag:"management-technical-address" help:"management's health and metrics, host:port"`
 	ManagementGRPCAddress      string `flag:"management-grpc-address" help:"where the gateway connects to management, host:port; port 0 is a free one"`
 	DemoAddress                string `flag:"demo-address" help:"the demonstration's web application, host:port"`
-	PublicURL                  string `flag:"public-url" help:"the gateway's URL as people and clients see it; default: http:// and the gateway's address"`
+	PublicURL                  string `flag:"public-url" help:"the gateway's URL as people and clients see it; default: http:// and the gateway's address, https:// with --gateway-tls-cert-file"`
 
 	MongoDBURI config.URL `flag:"mongodb-uri" help:"a MongoDB server; default: the embedded one"`
 	RedisURL   config.URL `flag:"redis-url" help:"a Redis server; default: one inside this process"`

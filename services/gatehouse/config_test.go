@@ -80,3 +80,33 @@ func TestHelpShowsEveryDefault(t *testing.T) {
 		}
 	}
 }
+
+func TestThePublicURLFollowsFromTheAddress(t *testing.T) {
+	addresses := []string{
+		"--management-address", "127.0.0.1:0", "--gateway-address", "127.0.0.1:0", "--technical-address", "127.0.0.1:0",
+		"--management-technical-address", "127.0.0.1:0", "--demo=false",
+	}
+	tests := []struct {
+		name string
+		args []string
+		want string // what it begins with
+	}{
+		{"http, for nobody has a certificate", nil, "http://127.0.0.1:"},
+		{"https where the gateway has one", []string{"--gateway-tls-cert-file", "x", "--gateway-tls-key-file", "y"}, "https://127.0.0.1:"},
+		{"what is configured wins", []string{"--public-url", "http://gateway.example/", "--gateway-tls-cert-file", "x"}, "http://gateway.example"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parse(append(tt.args, addresses...), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.complete(); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(c.PublicURL, tt.want) {
+				t.Errorf("%s, want one that begins with %s", c.PublicURL, tt.want)
+			}
+		})
+	}
+}

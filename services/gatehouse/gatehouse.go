@@ -72,6 +72,9 @@ func (c *Config) complete() error {
 	}
 	if c.PublicURL == "" {
 		c.PublicURL = urlOf(c.GatewayAddress)
+		if c.Gateway.Certificates.CertFile != "" {
+			c.PublicURL = "https" + strings.TrimPrefix(c.PublicURL, "http")
+		}
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	if c.OperatorPassword == "" {
