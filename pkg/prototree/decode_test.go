@@ -340,7 +340,7 @@ func TestAuditReadsTimes(t *testing.T) {
 func TestRegistrationSkips(t *testing.T) {
 	var got configv1.OAuthSettings
 	err := prototree.Registration.Decode(parse(t, `{
-		"redirect_uris": ["https://a.example"], "jwks_uri": 7, "require_auth_time": true, "default_max_age": 0,
+		"redirect_uris": ["https://a.example"], "tags_uri": 7, "require_auth_time": true, "default_max_age": 0,
 		"registration_access_token_hash": "x", "standard_scopes": true, "registration_client_uri": 7,
 		"client_id_issued_at": "x", "redirectUris": 7
 	}`), &got)

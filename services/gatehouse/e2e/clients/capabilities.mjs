@@ -8,7 +8,7 @@ import { approve, exercised, given, insecure, issuer, logIn, open, passed, refus
 
 const anonymous = await client.discovery(issuer, 'anybody', undefined, client.None(), insecure);
 const server = anonymous.serverMetadata();
-const jwks = jose.createRemoteJWKSet(new URL(server.jwks_uri));
+const jwks = jose.createRemoteJWKSet(new URL(server.jwks_uri), { cooldownDuration: 0 });
 const symmetric = (alg) => /^HS/.test(alg);
 const byteKey = (secret) => new TextEncoder().encode(secret);
 

@@ -94,7 +94,7 @@ func secretIndex(a *configv1.Application, id string) int {
 func secretNotFound(id string) error { return fault.NotFoundf("Secret [%s] can not be found.", id) }
 
 func setGenerated(s *Scene, a *configv1.Application, c *configv1.ClientSecret) string {
-	plain := secret.NewToken()
+	plain := secret.NewClientSecret()
 	c.Hash, c.Key = secret.Generated(plain), nil
 	s.remember(c.GetId(), plain)
 	c.SettingsId = secretSettings(a, algorithmGenerated)
