@@ -55,9 +55,17 @@ func TestCapabilities(t *testing.T) {
 			},
 			"scopeSettings": []proc.Object{{"scope": "profile"}, {"scope": "email"}},
 		}}})
+	introspectors := map[string]any{}
+	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"} {
+		c := s.application(proc.Object{"name": alg, "type": "SERVICE"}, proc.Object{"settings": proc.Object{"oauth": proc.Object{
+			"accessTokenSigningAlg": alg, "scopeSettings": []proc.Object{{"scope": "profile"}},
+		}}})
+		introspectors[alg] = map[string]string{"id": c.id, "secret": c.secret}
+	}
 	s.settle()
 	said := s.walk(t, "capabilities.mjs", map[string]any{
 		"exchangeId": exchange.id, "exchangeSecret": exchange.secret, "trustedIssuer": trusted, "trustedKey": key,
+		"introspectors": introspectors,
 	})
 
 	document := request(t, http.MethodGet, s.issuer+"/.well-known/openid-configuration", "", nil).JSON()

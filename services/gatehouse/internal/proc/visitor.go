@@ -120,7 +120,7 @@ func (v *Visitor) ApproveDevice(ctx context.Context, target, userCode, name, pas
 			return nil
 		case p.forms[0].values.Has("password"):
 			p, err = v.Submit(ctx, p, url.Values{"username": {name}, "password": {password}})
-		case p.forms[0].values.Has("user_oauth_approval"):
+		case strings.Contains(p.Text, `name="user_oauth_approval"`): // the buttons
 			p, err = v.Allow(ctx, p)
 		default:
 			p, err = v.Submit(ctx, p, url.Values{"user_code": {userCode}})
