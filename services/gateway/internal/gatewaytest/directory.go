@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,11 +21,15 @@ type Directory struct {
 	consents map[string][]*directoryv1.Consent // by domain, user and client
 	away     error
 	calls    int
+	// now is the clock of the harness it belongs to.
+	now func() time.Time
 }
 
 // NewDirectory returns an empty directory.
 func NewDirectory() *Directory {
-	return &Directory{users: map[string]*directoryv1.User{}, consents: map[string][]*directoryv1.Consent{}}
+	return &Directory{
+		users: map[string]*directoryv1.User{}, consents: map[string][]*directoryv1.Consent{}, now: time.Now,
+	}
 }
 
 // Subject is the subject of a person of a provider.

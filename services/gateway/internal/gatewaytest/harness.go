@@ -74,6 +74,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Harness{t: t, Clock: NewClock(), Directory: NewDirectory()}
+	h.Directory.now = h.Clock.Now
 	store, err := state.Open(o.RedisURL, state.Options{Now: h.Clock.Now, Logger: o.Log})
 	if err != nil {
 		t.Fatal(err)

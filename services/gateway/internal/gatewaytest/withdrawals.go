@@ -36,7 +36,7 @@ func (d *Directory) ListConsents(_ context.Context, domain, user string) ([]*dir
 
 // WithdrawConsent forgets what a user decided for a client. What the client was given before is worth nothing from now on.
 func (d *Directory) WithdrawConsent(_ context.Context, domain, user, clientID string) error {
-	return d.Withdraw(domain, user, clientID, time.Now())
+	return d.Withdraw(domain, user, clientID, d.now())
 }
 
 // Withdraw is WithdrawConsent at a moment.

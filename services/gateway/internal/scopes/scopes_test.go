@@ -105,7 +105,7 @@ func TestScopesOfRoles(t *testing.T) {
 		want []string // nil: refused
 	}{
 		{"all are added where nothing was asked for", enhanced, "", []string{"read", "admin", "write"}},
-		{"and where only openid was", enhanced, "openid", []string{"openid", "admin", "write"}},
+		{"and where only openid was", enhanced, "openid", []string{"openid", "admin", "read", "write"}},
 		{"not where something else was", enhanced, "openid read", []string{"openid", "read"}},
 		{"each can be asked for", enhanced, "write openid", []string{"write", "openid"}},
 		{"one of another role cannot", enhanced, "email", nil},
