@@ -34,7 +34,7 @@ func TestParseClaims(t *testing.T) {
 		{name: "names are compared exactly", sent: `{"ID_TOKEN":{"sub":{"value":"x"}}}`},
 		{name: "a subject", sent: `{"id_token":{"sub":{"value":"248289761001"}}}`, want: claimsRequest{kept: json.RawMessage(`{"id_token":{"sub":{"value":"248289761001"}}}`), subjects: []string{"248289761001"}}},
 		{name: "a value that is no text names nobody", sent: `{"id_token":{"sub":{"value":1,"values":["a",null]}}}`, want: claimsRequest{kept: json.RawMessage(`{"id_token":{"sub":{"value":1,"values":["a",null]}}}`), subjects: []string{"a"}}},
-		{name: "as deep as is read", sent: deep[:strings.Index(deep, "[")] + "[[[[[1]]]]]}}}", want: claimsRequest{kept: json.RawMessage(`{"id_token":{"a":{"value":[[[[[1]]]]]}}}`)}},
+		{name: "as deep as is read", sent: strings.TrimRight(deep, "[]}") + "[[[[[1]]]]]}}}", want: claimsRequest{kept: json.RawMessage(`{"id_token":{"a":{"value":[[[[[1]]]]]}}}`)}},
 		{name: "brackets in texts are no depth", sent: `{"id_token":{"a":{"value":"[[[[[[[[[\"[["}}}`, want: claimsRequest{kept: json.RawMessage(`{"id_token":{"a":{"value":"[[[[[[[[[\"[["}}}`)}},
 
 		{name: "no JSON", sent: "x", bad: true},
