@@ -63,12 +63,13 @@ func CodeOf(err error) Code {
 }
 
 // Describe returns s in the character set of error_description (RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E).
-// A double quote becomes an apostrophe, a backslash a slash, white space a space, and every other character outside
-// the set a question mark. The result is safe in a JSON string, a query and a quoted header value.
+// A double quote becomes an apostrophe, a backslash a slash, white space a space, a section sign the word, and every other
+// character outside the set a question mark. The result is safe in a JSON string, a query and a quoted header value.
 func Describe(s string) string {
 	if describable(s) {
 		return s
 	}
+	s = strings.ReplaceAll(s, "§", "section ")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':

@@ -76,6 +76,7 @@ func TestE7DescriptionsKeepToTheirCharacters(t *testing.T) {
 		{"line breaks and tabs become spaces", "a\r\nSet-Cookie: x\ty", "a  Set-Cookie: x y"},
 		{"control characters and letters beyond ASCII become question marks", "a\x00b\x7fé", "a?b??"},
 		{"bytes that are no text become question marks", "a\xff", "a?"},
+		{"a section sign becomes the word", "RFC 9700 §2.1.2", "RFC 9700 section 2.1.2"},
 		{"nothing stays nothing", "", ""},
 	}
 	for _, tt := range tests {

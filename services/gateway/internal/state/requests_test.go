@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,10 +62,10 @@ func TestRequest(t *testing.T) {
 			var all sync.WaitGroup
 			for range 32 {
 				all.Go(func() {
-					switch err := s.FinishRequest(t.Context(), "d1", "web", uri); err {
-					case nil:
+					switch err := s.FinishRequest(t.Context(), "d1", "web", uri); {
+					case err == nil:
 						won.Add(1)
-					case state.ErrUnknown:
+					case errors.Is(err, state.ErrUnknown):
 						lost.Add(1)
 					default:
 						t.Error(err)

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -197,7 +198,10 @@ func checkJWKS(set *structpb.Struct) error {
 	if err != nil {
 		return err
 	}
-	_, err = jose.ParseJWKS(data)
+	keys, err := jose.ParseJWKS(data)
+	if err == nil && keys.Len() == 0 && len(set.GetFields()["keys"].GetListValue().GetValues()) > 0 {
+		return errors.New("none of the keys is of a type that can be used")
+	}
 	return err
 }
 
