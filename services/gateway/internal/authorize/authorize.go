@@ -137,7 +137,7 @@ func (e *Endpoint) proceed(x *exchange) error {
 	case authorization.Consent:
 		return e.page(x, "/oauth/consent")
 	case authorization.Finish:
-		return e.finish(x, decision.Scopes)
+		return e.finish(x, decision)
 	}
 	if s := x.visit.Session; s != nil {
 		if err := x.visit.Settle(x.r.Context(), e.store, x.req.Digest, s.Client); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // finish answers the client with what its response type asks for.
-func (e *Endpoint) finish(x *exchange, scopes []string) error {
+func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 	ctx, req := x.r.Context(), x.req
 	if err := x.visit.Settle(ctx, e.store, req.Digest, req.Client.ClientID); err != nil {
 		return e.fail(x, err)
@@ -19,7 +19,7 @@ func (e *Endpoint) finish(x *exchange, scopes []string) error {
 	if spent, err := e.complete(x); spent {
 		return err
 	}
-	a := authorized(x, scopes)
+	a := authorized(x, decision)
 	granted := authorization.Granted{SessionState: x.sessionState()}
 	if req.Type.HasCode() {
 		code, err := e.store.NewCode(ctx, a, CodeLife)
@@ -44,15 +44,15 @@ func (e *Endpoint) finish(x *exchange, scopes []string) error {
 }
 
 // authorized is what the person allowed, as it is kept behind a code.
-func authorized(x *exchange, scopes []string) state.Authorization {
+func authorized(x *exchange, decision authorization.Decision) state.Authorization {
 	s, req := x.visit.Session, x.req
 	return state.Authorization{
-		Domain: x.d.ID, ApplicationID: req.Client.ID, ClientID: req.Client.ClientID, Scopes: scopes, Person: s.Person,
+		Domain: x.d.ID, ApplicationID: req.Client.ID, ClientID: req.Client.ClientID, Scopes: decision.Scopes, Person: s.Person,
 		AuthTime: s.AuthTime, ACR: req.ACR(x.d, s), AMR: s.AMR, Nonce: req.Nonce, SessionID: s.ID,
 		RedirectURI: req.RedirectURI, RedirectURISent: req.RedirectURISent,
 		Challenge: req.Challenge, ChallengeMethod: string(req.ChallengeMethod),
 		AuthTimeRequired: req.Client.RequireAuthTime || req.MaxAge >= 0,
-		Resources:        req.Resources, Claims: req.Claims, ClaimsLocales: req.ClaimsLocales,
+		Resources:        req.Resources, Claims: tokens.ApprovedClaims(req.Claims, x.d, req.Client, decision.ForClaims), ClaimsLocales: req.ClaimsLocales,
 		Confirmation: req.Confirmation,
 	}
 }

@@ -50,6 +50,73 @@ func carried(list []oauth2.RequestedClaim) map[string][]json.RawMessage {
 // protocolClaim reports whether a claim says something about a token or a sign-in rather than about a person.
 func protocolClaim(name string) bool { return name == "aud" || oauth2.ReservedClaim(name) }
 
+// entitles returns the scope by which a client may have a claim about a person: the claim's own, else full_profile; "" if it may
+// not.
+func entitles(d *domain.Domain, c *domain.Client, claim string) string {
+	name, _ := untagged(claim)
+	if protocolClaim(name) {
+		return ""
+	}
+	scope, _ := about(name)
+	switch {
+	case c.MayAsk(d.Core, scope):
+		return scope
+	case c.MayAsk(d.Core, fullProfile):
+		return fullProfile
+	}
+	return ""
+}
+
+// ScopesOfClaims are the scopes that stand for the claims of a parameter claims and are not granted already, each once: a
+// person is asked for them before the claims are given.
+func ScopesOfClaims(raw json.RawMessage, d *domain.Domain, c *domain.Client, granted []string) []string {
+	request, err := oauth2.ParseClaimsRequest(raw)
+	if err != nil || slices.Contains(granted, fullProfile) {
+		return nil
+	}
+	var more []string
+	for _, wish := range slices.Concat(request.UserInfo, request.IDToken) {
+		if s := entitles(d, c, wish.Name); s != "" && !slices.Contains(granted, s) && !slices.Contains(more, s) {
+			more = append(more, s)
+		}
+	}
+	return more
+}
+
+// ApprovedClaims returns a parameter claims without those about the person whose scope was not approved; nil if nothing is left.
+func ApprovedClaims(raw json.RawMessage, d *domain.Domain, c *domain.Client, approved []string) json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(raw, &parts) != nil {
+		return nil
+	}
+	kept := map[string]map[string]json.RawMessage{}
+	for _, part := range []string{"userinfo", "id_token"} {
+		var wanted map[string]json.RawMessage
+		if json.Unmarshal(parts[part], &wanted) != nil {
+			continue
+		}
+		for name := range wanted {
+			if s := entitles(d, c, name); s == "" || !slices.Contains(approved, s) && !slices.Contains(approved, fullProfile) {
+				delete(wanted, name)
+			}
+		}
+		if len(wanted) > 0 {
+			kept[part] = wanted
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	out, err := json.Marshal(kept)
+	if err != nil {
+		return nil // cannot happen: every value was read as JSON
+	}
+	return out
+}
+
 // AddRequested adds the claims that a client wants one by one to those it has. It gets what it may ask for by a scope: a claim
 // of OpenID Connect with the scope that it belongs to, additional information with full_profile. Claims that are not known are
 // ignored, ones that the person does not have are left out, and so are those with another value than the wanted ones (OpenID

@@ -41,6 +41,9 @@ type Decision struct {
 	Step Step
 	// Scopes are those to ask for at Consent, and those to grant at Finish.
 	Scopes []string
+	// ForClaims are the scopes by which claims that were asked for one by one are given at Finish: those of the tokens, and
+	// those that were approved for the claims alone.
+	ForClaims []string
 	// Err is why a request is refused. Shown means that the person is told and the client is not.
 	Err   *oauth2.Error
 	Shown bool
@@ -91,7 +94,26 @@ func Next(d *domain.Domain, r *Request, s *state.Session, approvals Approvals, n
 	if err != nil {
 		return refuse(oauth2.AsError(err))
 	}
-	return r.consent(granted, s, approvals)
+	return r.withClaims(d, granted, s, approvals)
+}
+
+// withClaims decides about consent where claims are wanted one by one: the person is asked for the scopes that stand for them
+// as well, which the tokens do not get (OpenID Connect Core §5.5).
+func (r *Request) withClaims(d *domain.Domain, granted []string, s *state.Session, approvals Approvals) Decision {
+	if len(r.Claims) == 0 || len(granted) == 0 {
+		return r.consent(granted, s, approvals)
+	}
+	more := tokens.ScopesOfClaims(r.Claims, d, r.Client, granted)
+	decision := r.consent(append(slices.Clone(granted), more...), s, approvals)
+	if decision.Step != Finish {
+		return decision
+	}
+	decision.ForClaims = slices.Clone(decision.Scopes)
+	decision.Scopes = slices.DeleteFunc(decision.Scopes, func(scope string) bool { return !slices.Contains(granted, scope) })
+	if len(decision.Scopes) == 0 {
+		return refuse(Denied())
+	}
+	return decision
 }
 
 // mustSignIn reports whether the request wants more than the session proves. A sign-in made for this very request
