@@ -135,11 +135,11 @@ func New(p Parts) *Gateway {
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, minter, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
-		authflow.New(p.Store, requests, signIn, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),
-		device.New(clients, p.Store, people, p.Proxies, look, p.Now).Routes(),
+		device.New(clients, p.Store, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),

@@ -34,7 +34,8 @@ type Consents interface {
 type Flow struct {
 	sessions browser.Sessions
 	requests *authorization.Resolver
-	people   Passwords
+	signIn   Passwords
+	people   browser.People
 	consents Consents
 	proxies  *observe.Proxies
 	pages    *pages.Pages
@@ -42,8 +43,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(sessions browser.Sessions, requests *authorization.Resolver, people Passwords, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: sessions, requests: requests, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: sessions, requests: requests, signIn: signIn, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.

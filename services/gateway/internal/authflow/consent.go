@@ -4,23 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
-
-// approvalLife is how long an approval lasts where neither the application nor the scope says.
-const approvalLife = 30 * 24 * time.Hour
 
 // question is what a consent page asks.
 type question struct {
@@ -37,7 +28,7 @@ type question struct {
 func (f *Flow) ask(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*question, *page, error) {
 	p, err := f.open(w, r, d)
 	ctx := r.Context()
-	if loadErr := p.visit.Load(ctx, f.sessions); loadErr != nil {
+	if loadErr := p.visit.Find(ctx, f.sessions, f.people); loadErr != nil {
 		return nil, p, loadErr
 	}
 	if err != nil || p.visit.Session == nil {
@@ -76,8 +67,8 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		Token: q.visit.FormToken(q.purpose, f.now()),
 	}
 	for _, key := range q.scopes {
-		scope, parameter := scopeOf(d, key)
-		line := pages.Scope{Key: key, Name: scope.GetName(), Description: scope.GetDescription(), Required: setting(q.c, key).GetRequiredScope()}
+		scope, parameter := authorization.ScopeOf(d, key)
+		line := pages.Scope{Key: key, Name: scope.GetName(), Description: scope.GetDescription(), Required: authorization.SettingOf(q.c, key).GetRequiredScope()}
 		if line.Name == "" {
 			line.Name = key
 		} else if parameter != "" {
@@ -104,7 +95,7 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 		return q.retry("/login", browser.Error{Code: string(denied.Code), Description: denied.Description})
 	}
 	ctx, s := r.Context(), q.visit.Session
-	if err := f.consents.SaveConsents(ctx, d.ID, s.Person.UserID, q.c.ClientID, f.decisions(q, answer)); err != nil {
+	if err := f.consents.SaveConsents(ctx, d.ID, s.Person.UserID, q.c.ClientID, authorization.Decisions(d, q.c, q.scopes, answer.approved, f.now())); err != nil {
 		return fmt.Errorf("save consents: %w", err)
 	}
 	if len(answer.approved) == 0 {
@@ -144,51 +135,9 @@ func read(q *question) answer {
 		switch {
 		case value == "true", strings.HasPrefix(value, "approve"), !q.c.OptInScopes:
 			a.approved = append(a.approved, scope)
-		case setting(q.c, scope).GetRequiredScope():
+		case authorization.SettingOf(q.c, scope).GetRequiredScope():
 			a.incomplete = true
 		}
 	}
 	return a
-}
-
-// decisions are what is recorded: one for each scope that was asked for.
-func (f *Flow) decisions(q *question, a answer) []*directoryv1.Consent {
-	now := f.now()
-	list := make([]*directoryv1.Consent, len(q.scopes))
-	for i, key := range q.scopes {
-		list[i] = &directoryv1.Consent{
-			Scope: key, Approved: slices.Contains(a.approved, key),
-			ExpiresAt: timestamppb.New(now.Add(life(q.d, q.c, key))), UpdatedAt: timestamppb.New(now),
-		}
-	}
-	return list
-}
-
-// life is how long a decision about a scope lasts.
-func life(d *domain.Domain, c *domain.Client, key string) time.Duration {
-	if n := setting(c, key).GetScopeApproval(); n > 0 {
-		return time.Duration(n) * time.Second
-	}
-	if scope, _ := scopeOf(d, key); scope.GetExpiresIn() > 0 {
-		return time.Duration(scope.GetExpiresIn()) * time.Second
-	}
-	return approvalLife
-}
-
-// setting is how the client uses a scope, which may be `key:parameter`; nil if it says nothing about it.
-func setting(c *domain.Client, scope string) *configv1.ScopeSetting {
-	if s := c.Scopes[scope]; s != nil {
-		return s
-	}
-	key, _, _ := strings.Cut(scope, ":")
-	return c.Scopes[key]
-}
-
-// scopeOf is a scope of the domain and the parameter with which it is asked for. The scope may be nil.
-func scopeOf(d *domain.Domain, scope string) (*configv1.Scope, string) {
-	if s := d.Scopes[scope]; s != nil {
-		return s, ""
-	}
-	key, parameter, _ := strings.Cut(scope, ":")
-	return d.Scopes[key], parameter
 }

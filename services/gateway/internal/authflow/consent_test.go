@@ -1,6 +1,7 @@
 package authflow_test
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
 // toConsent signs ann in and goes on to the consent page.
@@ -281,4 +283,28 @@ func TestConsentShowsTheApplication(t *testing.T) {
 		t.Errorf("the application's words are not escaped:\n%s", page.Text)
 	}
 	wantHeaders(t, page)
+}
+
+func TestSessionsThatAreOverApproveNothing(t *testing.T) {
+	for name, lose := range map[string]func(*browsertest.Env){
+		"deleted":             func(e *browsertest.Env) { e.Directory.Gone = map[string]bool{"sub-ann": true} },
+		"disabled":            func(e *browsertest.Env) { e.Directory.Disabled = map[string]bool{"sub-ann": true} },
+		"with a new password": func(e *browsertest.Env) { e.Directory.NewPassword = map[string]time.Time{"sub-ann": e.Clock.Now()} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, b := start(t)
+			page := toConsent(t, b, "asks", "&scope=openid+profile")
+			env.Clock.Advance(31 * time.Second)
+			lose(env)
+			value := b.Cookies["GATEHOUSE_SESSION"]
+			res := decide(b, page, "true")
+			if !strings.HasPrefix(res.Location(), browsertest.Base+"/oauth/authorize?") || len(decisions(t, env, "asks")) != 0 {
+				t.Errorf("status %d, %s, decisions %v", res.StatusCode, res.Location(), decisions(t, env, "asks"))
+			}
+			if _, err := env.Store.Session(t.Context(), value, browsertest.DomainID, time.Hour); !errors.Is(err, state.ErrUnknown) {
+				t.Errorf("the session is there: %v", err)
+			}
+			wantForm(t, b.Follow(res), "/login?")
+		})
+	}
 }

@@ -24,10 +24,11 @@ import (
 // serve serves the whole way from the authorization endpoint through the pages.
 func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
-	people := signin.New(env.Directory, env.Store, env.Log, nil)
+	signIn := signin.New(env.Directory, env.Store, env.Log, nil)
+	people := tokens.NewPeople(env.Directory, env.Clock.Now)
 	var routes []endpoint.Route
-	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes()...)
-	routes = append(routes, authflow.New(env.Store, env.Requests(), people, env.Directory, nil, p, env.Clock.Now).Routes()...)
+	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, people, tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes()...)
+	routes = append(routes, authflow.New(env.Store, env.Requests(), signIn, people, env.Directory, nil, p, env.Clock.Now).Routes()...)
 	return observe.Requests(
 		router.New(router.Options{Domains: env.Domains, Routes: routes, Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log}),
 		observe.RequestsOptions{Log: env.Log, Metrics: observe.NewMetrics("test")})

@@ -65,7 +65,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 		return f.choose(p)
 	}
 	c := authorization.Preferring(d, p.c, p.params)
-	result, err := f.people.WithPassword(r.Context(), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
+	result, err := f.signIn.WithPassword(r.Context(), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
 	if err != nil {
 		return f.refuseLogin(p, err)
 	}

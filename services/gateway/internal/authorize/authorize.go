@@ -36,11 +36,6 @@ type Consents interface {
 	Consents(ctx context.Context, domain, user, clientID string) ([]*directoryv1.Consent, error)
 }
 
-// People knows who may still be signed in; *tokens.People does.
-type People interface {
-	SignedOut(ctx context.Context, domain string, s *state.Session) bool
-}
-
 // Minter makes the tokens of implicit and hybrid answers; *tokens.Minter does.
 type Minter interface {
 	Mint(ctx context.Context, d *domain.Domain, a tokens.Authorization) (tokens.Response, error)
@@ -51,14 +46,14 @@ type Endpoint struct {
 	store    Store
 	requests *authorization.Resolver
 	consents Consents
-	people   People
+	people   browser.People
 	minter   Minter
 	pages    *pages.Pages
 	now      func() time.Time
 }
 
 // New returns the endpoint.
-func New(store Store, requests *authorization.Resolver, consents Consents, people People, minter Minter, p *pages.Pages, now func() time.Time) *Endpoint {
+func New(store Store, requests *authorization.Resolver, consents Consents, people browser.People, minter Minter, p *pages.Pages, now func() time.Time) *Endpoint {
 	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, pages: p, now: now}
 }
 
@@ -84,7 +79,7 @@ type exchange struct {
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	x := &exchange{w: w, r: r, d: d, visit: browser.Open(w, r, d)}
 	params, query, err := browser.Params(w, r)
-	loadErr := e.load(x)
+	loadErr := x.visit.Find(r.Context(), e.store, e.people)
 	if err == nil {
 		x.resolved = e.requests.Resolve(r.Context(), d, params)
 	} else {
@@ -104,19 +99,6 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		return e.fail(x, err)
 	}
 	return e.proceed(x)
-}
-
-// load finds who is signed in. Somebody who was deleted or disabled meanwhile, or has another password, is signed out.
-func (e *Endpoint) load(x *exchange) error {
-	ctx := x.r.Context()
-	if err := x.visit.Load(ctx, e.store); err != nil {
-		return err
-	}
-	if s := x.visit.Session; s == nil || !e.people.SignedOut(ctx, x.d.ID, s) {
-		return nil
-	}
-	_, err := x.visit.Close(ctx, e.store)
-	return err
 }
 
 func (e *Endpoint) proceed(x *exchange) error {

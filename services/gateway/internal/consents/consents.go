@@ -18,7 +18,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
 // Path is where the page lies below a domain.
@@ -37,22 +36,17 @@ type Store interface {
 	RevokeConsent(ctx context.Context, domain, subject, clientID string, until time.Time) error
 }
 
-// People knows who may still be signed in; *tokens.People does.
-type People interface {
-	SignedOut(ctx context.Context, domain string, s *state.Session) bool
-}
-
 // Endpoint is the page. It is safe for concurrent use.
 type Endpoint struct {
 	store     Store
 	directory Directory
-	people    People
+	people    browser.People
 	pages     *pages.Pages
 	now       func() time.Time
 }
 
 // New returns the page.
-func New(store Store, directory Directory, people People, p *pages.Pages, now func() time.Time) *Endpoint {
+func New(store Store, directory Directory, people browser.People, p *pages.Pages, now func() time.Time) *Endpoint {
 	return &Endpoint{store: store, directory: directory, people: people, pages: p, now: now}
 }
 
@@ -71,15 +65,7 @@ const remembered = 24 * time.Hour
 // visit finds out who is signed in. Nobody is somebody who was deleted or disabled meanwhile, or has another password.
 func (e *Endpoint) visit(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*browser.Visit, error) {
 	v := browser.Open(w, r, d)
-	if err := v.Load(r.Context(), e.store); err != nil {
-		return nil, err
-	}
-	if v.Session != nil && e.people.SignedOut(r.Context(), d.ID, v.Session) {
-		if _, err := v.Close(r.Context(), e.store); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
+	return v, v.Find(r.Context(), e.store, e.people)
 }
 
 func (e *Endpoint) show(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -39,24 +40,25 @@ type Store interface {
 	ReturnAttempt(ctx context.Context, a state.Account) error
 }
 
-// People knows who may still be signed in; *tokens.People does.
-type People interface {
-	Gone(ctx context.Context, domain, subject string) bool
+// Consents remembers what people approved; *upstream.Directory does.
+type Consents interface {
+	SaveConsents(ctx context.Context, domain, user, clientID string, consents []*directoryv1.Consent) error
 }
 
 // Handler serves the endpoint and the pages. It is safe for concurrent use.
 type Handler struct {
-	clients *clientauth.Authenticator
-	store   Store
-	people  People
-	proxies *observe.Proxies
-	pages   *pages.Pages
-	now     func() time.Time
+	clients  *clientauth.Authenticator
+	store    Store
+	people   browser.People
+	consents Consents
+	proxies  *observe.Proxies
+	pages    *pages.Pages
+	now      func() time.Time
 }
 
 // New returns the endpoint and the pages.
-func New(clients *clientauth.Authenticator, store Store, people People, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
-	return &Handler{clients: clients, store: store, people: people, proxies: proxies, pages: p, now: now}
+func New(clients *clientauth.Authenticator, store Store, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
+	return &Handler{clients: clients, store: store, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns their routes.

@@ -33,7 +33,10 @@ func newRig(t *testing.T) *rig {
 		a.Settings.Oauth.GrantTypes = []string{grantType, "refresh_token"}
 		a.Settings.Oauth.ResponseTypes = nil
 	}
-	c.App("tv", grants, func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "none" })
+	c.App("tv", grants, func(a *configv1.Application) {
+		a.Settings.Oauth.TokenEndpointAuthMethod = "none"
+		a.Settings.Oauth.FrontchannelLogoutUri = "https://tv.example/out"
+	})
 	c.App("box", grants)
 	c.App("strict", grants, func(a *configv1.Application) { a.Settings.Oauth.SecurityProfile = profile.OAuth21 })
 	c.App("web")

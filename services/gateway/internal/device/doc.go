@@ -6,4 +6,7 @@
 //	                              the question, always asked ──▶ allowed or denied
 //
 // The ordinary sign-in returns to /device because the request that travels in its URLs has a user code (browser.Return).
+//
+// What is allowed is recorded like a consent, for /account/applications to withdraw, and belongs to the person's session, with
+// which it ends unless it has offline access. What was allowed before answers no question here.
 package device

@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -112,7 +114,7 @@ type question struct {
 // find looks a code up. Without a question the answer, or its error, has been given.
 func (h *Handler) find(p *page, typed string) (*question, error) {
 	ctx := p.r.Context()
-	if err := p.visit.Load(ctx, h.store); err != nil {
+	if err := p.visit.Find(ctx, h.store, h.people); err != nil {
 		return nil, err
 	}
 	code, ok := state.ReadUserCode(typed)
@@ -150,7 +152,7 @@ func (h *Handler) find(p *page, typed string) (*question, error) {
 		return nil, err
 	}
 	q := &question{page: p, code: code, pending: pending, client: c}
-	if s := p.visit.Session; s != nil && lets(c, s.Provider) && !h.people.Gone(ctx, p.d.ID, s.Person.Subject) {
+	if s := p.visit.Session; s != nil && lets(c, s.Provider) {
 		q.person = s
 	}
 	return q, nil
@@ -233,6 +235,12 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 			Resources: q.pending.Resources, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, SessionID: s.ID,
 			Grant: secret.NewToken()[:22],
 		}
+		switch err := h.record(q); {
+		case errors.Is(err, state.ErrUnknown):
+			return q.signIn() // signed out meanwhile
+		case err != nil:
+			return err
+		}
 	}
 	err = h.store.DecideDevice(q.r.Context(), q.pending, allowed)
 	if errors.Is(err, state.ErrUnknown) {
@@ -242,4 +250,18 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 		return err
 	}
 	return h.pages.DeviceDone(q.w, q.d, q.client, allowed != nil)
+}
+
+// record notes what is being allowed where it can be taken back: in the directory, whose page of applications withdraws it,
+// and in the session, which ends it when the person signs out. It comes before the decision, so that no device holds what
+// nobody can take back. It returns state.ErrUnknown if the session has ended.
+func (h *Handler) record(q *question) error {
+	ctx, scopes := q.r.Context(), q.pending.Scopes
+	if len(scopes) > 0 {
+		list := authorization.Decisions(q.d, q.client, scopes, scopes, h.now())
+		if err := h.consents.SaveConsents(ctx, q.d.ID, q.person.Person.UserID, q.client.ClientID, list); err != nil {
+			return fmt.Errorf("save consents: %w", err)
+		}
+	}
+	return q.visit.Settle(ctx, h.store, "", q.client.ClientID)
 }

@@ -207,6 +207,8 @@ type Directory struct {
 	Err error
 	// Gone are the subjects of people who were deleted, Disabled of those who may not sign in.
 	Gone, Disabled map[string]bool
+	// NewPassword is when people set another password, by subject.
+	NewPassword map[string]time.Time
 }
 
 // User implements tokens.Directory: everybody is there who is not Gone.
@@ -217,7 +219,11 @@ func (d *Directory) User(_ context.Context, domain, subject string) (*directoryv
 	case d.Gone[subject]:
 		return nil, fault.NotFoundf("user %q", subject)
 	}
-	return &directoryv1.User{Domain: domain, Subject: subject, Enabled: proto.Bool(!d.Disabled[subject])}, nil
+	u := &directoryv1.User{Domain: domain, Subject: subject, Enabled: proto.Bool(!d.Disabled[subject])}
+	if at, ok := d.NewPassword[subject]; ok {
+		u.LastPasswordReset = timestamppb.New(at)
+	}
+	return u, nil
 }
 
 // SignIn implements signin.Directory: a person's subject is sub- and the name.
