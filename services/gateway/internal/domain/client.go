@@ -189,6 +189,9 @@ func (c *Client) HasResponseType(t oauth2.ResponseType) bool {
 // Public reports whether the client cannot keep a secret.
 func (c *Client) Public() bool { return c.AuthMethod == oauth2.AuthNone }
 
+// Longest is how long anything that the client is given may live: access tokens, refresh tokens, and what others exchange them for.
+func (c *Client) Longest() time.Duration { return max(c.AccessTTL, c.RefreshTTL, c.RefreshMaxAge) }
+
 // usable reports whether the client may be used at all. A template serves registrations and nothing else.
 func (c *Client) usable() bool {
 	return !c.Application.GetTemplate() && (c.Application.Enabled == nil || c.Application.GetEnabled())

@@ -26,6 +26,7 @@ type Codes interface {
 type AuthorizationCode struct {
 	Codes  Codes
 	Grants Refresher
+	People People
 	Now    func() time.Time
 }
 
@@ -35,7 +36,8 @@ func (AuthorizationCode) Type() oauth2.GrantType { return oauth2.GrantAuthorizat
 var errCode = oauth2.InvalidGrant.Errorf("The authorization code is invalid")
 
 // Authorize implements Grant. The code is spent before anything about it is checked, so that a guess at its verifier is
-// the only one. A second use revokes what the first one made (RFC 9700 §4.2.4).
+// the only one. A second use revokes what the first one made (RFC 9700 §4.2.4). A code of before the application was disabled, or of
+// a person whose consent no longer stands, is worth nothing, as a refresh token is.
 func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Authorization, error) {
 	code := r.Params.Get("code")
 	if code == "" {
@@ -44,7 +46,7 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	a, err := g.Codes.Redeem(ctx, r.Domain.ID, r.Client.ID, code)
 	switch {
 	case errors.Is(err, state.ErrSpent):
-		if err := g.Codes.RevokeGrant(ctx, r.Domain.ID, a.Grant, g.Now().Add(r.Client.AccessTTL)); err != nil {
+		if err := g.Codes.RevokeGrant(ctx, r.Domain.ID, a.Grant, g.Now().Add(r.Client.Longest())); err != nil {
 			return tokens.Authorization{}, fmt.Errorf("revoke the grant of a code that was used twice: %w", err)
 		}
 		return tokens.Authorization{}, errCode.WithCause(err)
@@ -61,6 +63,13 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	}
 	if err := checkKey(&a, r); err != nil {
 		return tokens.Authorization{}, err
+	}
+	created := time.UnixMilli(a.Created)
+	if created.Before(r.Client.TokensValidFrom) {
+		return tokens.Authorization{}, errCode.WithCause(errDisabled)
+	}
+	if err := g.People.Stands(ctx, r.Domain.ID, a.Person.Subject, a.ClientID, created); err != nil {
+		return tokens.Authorization{}, errCode.WithCause(err)
 	}
 	out := authorization(r, &a)
 	out.Nonce = a.Nonce

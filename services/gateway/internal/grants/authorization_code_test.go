@@ -1,10 +1,16 @@
 package grants_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -115,6 +121,39 @@ func TestAuthorizationCode(t *testing.T) {
 		if got := r.granted(r.token("norefresh", "grant_type", "authorization_code", "code", r.Code(r.domain, "norefresh", "ann"))); got.RefreshToken != "" {
 			t.Errorf("answer %+v", got)
 		}
+	})
+	t.Run("a code of before another password, or of somebody who was disabled, is worth nothing", func(t *testing.T) {
+		ann, err := r.Directory.User(t.Context(), r.domain, gatewaytest.Subject("staff", "ann"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { r.Directory.Put(r.domain, ann); r.Clock.Forward(time.Minute) }()
+		for name, change := range map[string]func(u *directoryv1.User){
+			"password": func(u *directoryv1.User) { u.LastPasswordReset = timestamppb.New(r.Clock.Now()) },
+			"disabled": func(u *directoryv1.User) { u.Enabled = proto.Bool(false) },
+		} {
+			r.Directory.Put(r.domain, proto.CloneOf(ann))
+			r.Clock.Forward(time.Minute)
+			code := r.Code(r.domain, "web", "ann")
+			r.Clock.Forward(time.Second)
+			u := proto.CloneOf(ann)
+			change(u)
+			r.Directory.Put(r.domain, u)
+			r.Clock.Forward(31 * time.Second)
+			if a := r.token("web", "grant_type", "authorization_code", "code", code); a.Status == http.StatusOK {
+				t.Errorf("%s: %s", name, a.Body)
+			} else {
+				r.refused(a, invalid)
+			}
+		}
+	})
+	t.Run("nor is one of before its application was disabled", func(t *testing.T) {
+		code := r.Code(r.domain, "other2", "ann")
+		r.Clock.Forward(time.Second)
+		r.Apply(gatewaytest.Upserts(2, gatewaytest.NewApp(r.domain, "other2", func(a *configv1.Application) {
+			a.TokensValidFrom = timestamppb.New(r.Clock.Now())
+		})))
+		r.refused(r.token("other2", "grant_type", "authorization_code", "code", code), invalid)
 	})
 	t.Run("a code dies with its client and its person's revocation", func(t *testing.T) {
 		code := r.Code(r.domain, "web", "ann")

@@ -25,7 +25,7 @@ type Parts struct {
 func Builtin(p Parts) []Grant {
 	others := trusted{keys: p.Issuers, people: p.People, now: p.Now}
 	return []Grant{
-		AuthorizationCode{Codes: p.Store, Grants: p.Store, Now: p.Now},
+		AuthorizationCode{Codes: p.Store, Grants: p.Store, People: p.People, Now: p.Now},
 		RefreshToken{Grants: p.Store, People: p.People, Now: p.Now},
 		ClientCredentials{},
 		DeviceCode{Devices: p.Store, Grants: p.Store, People: p.People},

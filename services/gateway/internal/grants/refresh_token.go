@@ -107,7 +107,7 @@ func (g RefreshToken) refuse(ctx context.Context, r *Request, a *state.Authoriza
 
 // end revokes a grant, and returns the refusal for the client.
 func (g RefreshToken) end(ctx context.Context, r *Request, a *state.Authorization, why error) error {
-	if err := g.Grants.RevokeGrant(ctx, r.Domain.ID, a.Grant, g.Now().Add(r.Client.AccessTTL)); err != nil {
+	if err := g.Grants.RevokeGrant(ctx, r.Domain.ID, a.Grant, g.Now().Add(r.Client.Longest())); err != nil {
 		return fmt.Errorf("revoke the grant of a refresh token (%w): %w", why, err)
 	}
 	return oauth2.InvalidGrant.Errorf("Refresh token is invalid").WithCause(why)

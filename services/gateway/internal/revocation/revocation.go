@@ -103,5 +103,5 @@ func (h *Handler) endGrant(ctx context.Context, d *domain.Domain, c *domain.Clie
 	case in.Authorization.ApplicationID != c.ID:
 		return errForeign
 	}
-	return h.store.RevokeGrant(ctx, d.ID, in.Authorization.Grant, h.now().Add(c.AccessTTL))
+	return h.store.RevokeGrant(ctx, d.ID, in.Authorization.Grant, h.now().Add(c.Longest()))
 }
