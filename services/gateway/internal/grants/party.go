@@ -16,8 +16,11 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
-// Kept looks refresh tokens up; *state.Store does.
+// Kept knows refresh tokens, and what was ended before its time; *state.Store does.
 type Kept interface {
+	tokens.Revoked
+	// SessionEnded tells whether one of the sessions that ended since a moment is the one that is meant.
+	SessionEnded(domain string, since time.Time, is func(session string) bool) bool
 	// Inspect returns state.ErrUnknown for what is no refresh token of a living grant.
 	Inspect(ctx context.Context, token string) (state.Inspection, error)
 }
@@ -40,6 +43,8 @@ type party struct {
 	session   string
 	act       json.RawMessage
 	mayAct    map[string]json.RawMessage
+	// passing is true for an ID token: it ends with nothing that could be asked later.
+	passing bool
 }
 
 // identity is what a claim may_act can name a party by.
@@ -106,8 +111,9 @@ func (g *reader) read(ctx context.Context, r *Request, token string, kind oauth2
 	return nil, errKind
 }
 
-// access reads an access token of this domain. A public client may exchange only its own, and one that is bound to a key only with
-// that key: nothing else shows that it came by the token honestly.
+// access reads an access token of this domain. Whom it was not issued to must be one it is for, and no public client: who merely
+// came by a token gets nothing for it. Whom it was issued to must prove the key that it is bound to, so that no exchange takes
+// the binding off.
 func (g *reader) access(ctx context.Context, r *Request, token string) (*party, error) {
 	found, err := g.verifier.Verify(r.Domain, token)
 	if err != nil {
@@ -117,13 +123,12 @@ func (g *reader) access(ctx context.Context, r *Request, token string) (*party, 
 	if _, err := tokens.Alive(ctx, r.Domain, c); err != nil {
 		return nil, err
 	}
-	if r.Client.Public() {
-		if c.ClientID != r.Client.ClientID {
-			return nil, errIssued
-		}
-		if found.JKT != "" && found.JKT != r.Confirmation.JKT || found.X5T != "" && found.X5T != r.Confirmation.X5T {
-			return nil, errUnbound
-		}
+	own := c.ClientID == r.Client.ClientID
+	switch {
+	case !own && (r.Client.Public() || !tokens.Concerns(r.Domain, r.Client, found)):
+		return nil, errIssued
+	case own && (found.JKT != "" && found.JKT != r.Confirmation.JKT || found.X5T != "" && found.X5T != r.Confirmation.X5T):
+		return nil, errUnbound
 	}
 	p := &party{
 		clientID: c.ClientID, issuer: c.Issuer, name: c.Subject, line: c.ID, scopes: oauth2.SplitScope(c.Scope), expires: c.ExpiresAt,
@@ -155,13 +160,15 @@ func (g *reader) access(ctx context.Context, r *Request, token string) (*party, 
 	return p, err
 }
 
-// id reads an ID token of this domain that the client may hold: ID tokens travel in URLs, and show nothing about who sends them.
+// id reads an ID token of this domain that the client may hold. ID tokens travel in URLs, and show nothing about who sends them:
+// a client that does not authenticate cannot exchange any. They name no grant, so what ends them is what ends everything of the
+// person, of the person at the client, or of the session.
 func (g *reader) id(ctx context.Context, r *Request, token string) (*party, error) {
 	hint, err := tokens.ReadHint(ctx, r.Domain, token)
 	switch {
 	case err != nil:
 		return nil, err
-	case hint.Client == nil || !hint.For(r.Client.ClientID):
+	case r.Client.Public() || hint.Client == nil || !hint.For(r.Client.ClientID):
 		return nil, errIssued
 	case hint.Client.Sector != "":
 		return nil, errSubject
@@ -170,12 +177,16 @@ func (g *reader) id(ctx context.Context, r *Request, token string) (*party, erro
 	if err := c.Validate(g.now(), 0); err != nil {
 		return nil, err
 	}
-	if c.IssuedAt.Before(hint.Client.TokensValidFrom) {
+	// Of the moment the second alone is known: what was ended within it counts as ended afterwards.
+	given := state.Token{Domain: r.Domain.ID, Subject: c.Subject, ClientID: hint.ClientID, IssuedAt: c.IssuedAt.UnixMilli()}
+	session := func(id string) bool { return tokens.SessionID(r.Domain, hint.Client, id) == hint.SessionID }
+	if c.IssuedAt.Before(hint.Client.TokensValidFrom) || g.kept.Revoked(given) ||
+		hint.SessionID != "" && g.kept.SessionEnded(r.Domain.ID, c.IssuedAt, session) {
 		return nil, errOld
 	}
 	p := &party{
 		clientID: hint.ClientID, issuer: c.Issuer, name: c.Subject, line: secret.NewToken()[:22],
-		scopes: []string{oauth2.ScopeOpenID}, expires: c.ExpiresAt,
+		scopes: []string{oauth2.ScopeOpenID}, expires: c.ExpiresAt, passing: true,
 	}
 	if err := p.say(c); err != nil {
 		return nil, err

@@ -237,6 +237,8 @@ func (g TokenExchange) refreshToken(ctx context.Context, r *Request, subject *pa
 	switch {
 	case !r.Client.HasGrant(oauth2.GrantRefreshToken):
 		return oauth2.InvalidRequest.Errorf("The client is not registered for the grant type: %s", oauth2.GrantRefreshToken)
+	case subject.passing:
+		return oauth2.InvalidRequest.Errorf("An ID token cannot be exchanged for a refresh token")
 	case out.Person == nil || out.Person.UserID == "":
 		return oauth2.InvalidRequest.Errorf("A refresh token is for a person with an account")
 	}

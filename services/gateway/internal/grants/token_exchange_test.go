@@ -27,7 +27,13 @@ const (
 func exchangeRig(t *testing.T, partners []*configv1.TrustedIssuer, change ...func(*gatewaytest.Config)) *rig {
 	t.Helper()
 	all := []string{accessType, refreshType, idType, jwtType}
+	open := func(a *configv1.Application) { // its access tokens are for all of them
+		a.Settings.Oauth.TokenCustomClaims = []*configv1.CustomClaim{
+			{TokenType: configv1.CustomClaim_ACCESS_TOKEN, ClaimName: "aud", ClaimValue: "{#['web','backend','wide','tight']}"},
+		}
+	}
 	grants := func(a *configv1.Application) {
+		open(a)
 		a.Settings.Oauth.GrantTypes = append(a.Settings.Oauth.GrantTypes, exchangeGrant)
 	}
 	r := newRigOf(t, func(c *gatewaytest.Config) {
@@ -37,7 +43,7 @@ func exchangeRig(t *testing.T, partners []*configv1.TrustedIssuer, change ...fun
 		}
 		c.Domain.Oidc.TrustedIssuers = partners
 		c.Domain.Oidc.Resources = []*configv1.ProtectedResource{
-			{Identifier: "https://api.example"}, {Identifier: "https://files.example", Scopes: []string{"read"}},
+			{Identifier: "https://api.example", Servers: []string{"web"}}, {Identifier: "https://files.example", Scopes: []string{"read"}},
 			{Identifier: "https://ledger.example", Restricted: true},
 		}
 		c.App("web", grants)
@@ -52,7 +58,8 @@ func exchangeRig(t *testing.T, partners []*configv1.TrustedIssuer, change ...fun
 			a.Settings.Oauth.SecurityProfile = profile.OAuth21
 		})
 		c.App("public", grants, func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "none" })
-		c.App("service", func(a *configv1.Application) { a.Settings.Oauth.GrantTypes = []string{"client_credentials"} })
+		c.App("stranger", grants)
+		c.App("service", open, func(a *configv1.Application) { a.Settings.Oauth.GrantTypes = []string{"client_credentials"} })
 		for _, f := range change {
 			f(c)
 		}
@@ -95,11 +102,15 @@ func TestT20TokensThatCanBeExchanged(t *testing.T) {
 	first := r.redeemed("web")
 	ann := gatewaytest.Subject("staff", "ann")
 	own := r.granted(r.token("service", "grant_type", "client_credentials", "scope", "read"))
+	api := r.made(r.exchange("backend", first.AccessToken, accessType, "resource", "https://api.example")).Token
 	const invalid = "invalid_request | The subject_token is invalid"
 	for _, tt := range []struct{ name, client, token, kind, subject, want string }{
 		{"an access token", "web", first.AccessToken, accessType, ann, ""},
 		{"an access token as a JWT", "web", first.AccessToken, jwtType, ann, ""},
 		{"an access token of another client", "backend", first.AccessToken, accessType, ann, ""},
+		{"an access token of another client that is not for this one", "stranger", first.AccessToken, accessType, "", invalid},
+		{"an access token for a resource that the client serves", "web", api, accessType, ann, ""},
+		{"an access token for a resource that others serve", "stranger", api, accessType, "", invalid},
 		{"an access token of a client that acts for itself", "backend", own.AccessToken, accessType, "service", ""},
 		{"a refresh token of the client", "web", first.RefreshToken, refreshType, ann, ""},
 		{"a refresh token of another client", "backend", first.RefreshToken, refreshType, "", invalid},
@@ -148,7 +159,59 @@ func TestT20TokensThatCanBeExchanged(t *testing.T) {
 		code := r.Code(r.domain, "public", "ann", func(a *state.Authorization) { a.Challenge, a.ChallengeMethod = challenge, "S256" })
 		mine := r.granted(r.Post("/acme/oauth/token", gatewaytest.Form("grant_type", "authorization_code", "client_id", "public", "code", code, "code_verifier", verifier)))
 		r.made(post(mine.AccessToken))
+		r.refused(r.Post("/acme/oauth/token", gatewaytest.Form("grant_type", exchangeGrant, "client_id", "public", "subject_token", mine.IDToken, "subject_token_type", idType)), badRequest+invalid)
 	})
+	t.Run("a client's own token keeps its key, as the subject's and as the actor's", func(t *testing.T) {
+		key, another := gatewaytest.NewProver(t), gatewaytest.NewProver(t)
+		post := func(client string, held *gatewaytest.Prover, pairs ...string) gatewaytest.Answer {
+			changes := []gatewaytest.Change{gatewaytest.Basic(client)}
+			if held != nil {
+				changes = append(changes, r.Proof(held))
+			}
+			return r.Post("/acme/oauth/token", gatewaytest.Form(pairs...), changes...)
+		}
+		bound := r.made(post("web", key, "grant_type", "authorization_code", "code", r.Code(r.domain, "web", "ann"))).Token
+		subject := []string{"grant_type", exchangeGrant, "subject_token", bound, "subject_token_type", accessType}
+		actor := []string{"grant_type", exchangeGrant, "subject_token", first.AccessToken, "subject_token_type", accessType, "actor_token", bound, "actor_token_type", accessType}
+		for _, held := range []*gatewaytest.Prover{nil, another} {
+			r.refused(post("web", held, subject...), badRequest+invalid)
+			r.refused(post("web", held, actor...), badRequest+"invalid_request | The actor_token is invalid")
+		}
+		if got := r.made(post("web", key, subject...)); got.Type != "DPoP" {
+			t.Errorf("answer %+v", got)
+		}
+		r.made(post("web", key, actor...))
+		r.refused(post("stranger", another, subject...), badRequest+invalid)
+		strangers := r.made(post("stranger", nil, "grant_type", "client_credentials")).Token
+		r.refused(post("stranger", nil, append([]string{"grant_type", exchangeGrant, "subject_token", strangers, "subject_token_type", accessType}, actor[6:]...)...), badRequest+"invalid_request | The actor_token is invalid")
+		r.made(post("backend", nil, subject...)) // it is for this one, which was called with it
+	})
+	t.Run("an ID token is exchanged for no refresh token", func(t *testing.T) {
+		r.refused(r.exchange("web", first.IDToken, idType, "requested_token_type", refreshType), badRequest+"invalid_request | An ID token cannot be exchanged for a refresh token")
+		r.refused(r.exchange("web", first.IDToken, jwtType, "requested_token_type", refreshType), badRequest+"invalid_request | An ID token cannot be exchanged for a refresh token")
+	})
+	for what, end := range map[string]func() error{
+		"everything of the person": func() error { return r.Store.RevokeSubject(t.Context(), r.domain, ann, r.Clock.Now().Add(time.Hour)) },
+		"the consent": func() error {
+			return r.Store.RevokeConsent(t.Context(), r.domain, ann, "web", r.Clock.Now().Add(time.Hour))
+		},
+		"the session": func() error {
+			_, err := r.Store.CloseSession(t.Context(), "", &state.Session{ID: "sid-ann", Domain: r.domain}, state.SessionClients{}, nil)
+			return err
+		},
+	} {
+		t.Run("an ID token ends with "+what, func(t *testing.T) {
+			old := r.redeemed("web").IDToken
+			r.made(r.exchange("web", old, idType))
+			r.Clock.Forward(time.Second)
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			r.Clock.Forward(time.Second)
+			r.refused(r.exchange("web", old, idType), badRequest+invalid)
+			r.made(r.exchange("web", r.redeemed("web").IDToken, idType))
+		})
+	}
 	t.Run("what was revoked cannot be exchanged", func(t *testing.T) {
 		gone := r.redeemed("web")
 		if a := r.Post("/acme/oauth/revoke", gatewaytest.Form("token", gone.RefreshToken), gatewaytest.Basic("web")); a.Status != 200 {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -104,7 +103,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domai
 // caller's business.
 func (h *Handler) access(ctx context.Context, d *domain.Domain, caller *domain.Client, token string) ([]byte, error) {
 	found, err := h.verifier.Verify(d, token)
-	if err != nil || caller.Profile.IntrospectsOwnAudience && !concerns(d, caller, found) {
+	if err != nil || caller.Profile.IntrospectsOwnAudience && !tokens.Concerns(d, caller, found) {
 		return nil, nil //nolint:nilerr // every reason is the same answer
 	}
 	c := found.Claims
@@ -152,17 +151,6 @@ func (h *Handler) person(ctx context.Context, d *domain.Domain, subject string) 
 		return nil, err
 	}
 	return known, nil
-}
-
-// concerns reports whether a token is meant for a client: it is of the token's audience, or serves a resource that is, or the
-// token was issued to it (RFC 7662 §4).
-func concerns(d *domain.Domain, caller *domain.Client, found *domain.VerifiedToken) bool {
-	if found.Claims.ClientID == caller.ClientID {
-		return true
-	}
-	return slices.ContainsFunc(found.Claims.Audience, func(aud string) bool {
-		return aud == caller.ClientID || slices.Contains(d.Resources[aud].GetServers(), caller.ClientID)
-	})
 }
 
 // refresh describes a refresh token; nil if it cannot be used, or is none of the caller's business: nobody but the client it was

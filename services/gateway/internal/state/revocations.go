@@ -168,6 +168,27 @@ func (r *revocations) sessionEnded(a *Authorization) bool {
 	return ok && a.Created <= c.at
 }
 
+// SessionEnded tells whether one of a domain's sessions that ended since a moment is the one that is meant; `is` is told the
+// identifiers. What a session is called to clients cannot be turned back, so each is tried: it is for rare requests.
+func (s *Store) SessionEnded(domain string, since time.Time, is func(session string) bool) bool {
+	if s.revoked.size.Load() == 0 {
+		return false
+	}
+	return slices.ContainsFunc(s.revoked.endedSince(domain, since.UnixMilli()), is)
+}
+
+// endedSince lists sessions of a domain, so that they can be looked at without the lock.
+func (r *revocations) endedSince(domain string, since int64) (ids []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for n, c := range r.sessions {
+		if n.domain == domain && since <= c.at {
+			ids = append(ids, n.id)
+		}
+	}
+	return ids
+}
+
 // revoke enters a member into the list and tells everybody, together with what else is to happen in the same step.
 func (s *Store) revoke(ctx context.Context, member string, until time.Time, also func(context.Context, redis.Pipeliner) error) error {
 	millis := until.UnixMilli()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
@@ -71,6 +72,17 @@ func Alive(ctx context.Context, d *domain.Domain, c *jose.Claims) (*domain.Clien
 		return nil, fmt.Errorf("%w: it was issued before the client's tokens became valid", ErrInvalid)
 	}
 	return client, nil
+}
+
+// Concerns reports whether a token is any business of a client: it was issued to it, the client is of the token's audience, or
+// serves a resource that is (RFC 7662 §4).
+func Concerns(d *domain.Domain, caller *domain.Client, found *domain.VerifiedToken) bool {
+	if found.Claims.ClientID == caller.ClientID {
+		return true
+	}
+	return slices.ContainsFunc(found.Claims.Audience, func(aud string) bool {
+		return aud == caller.ClientID || slices.Contains(d.Resources[aud].GetServers(), caller.ClientID)
+	})
 }
 
 // isAccess tells access tokens from the other tokens of a domain: an ID token and a registration access token have no client_id,
