@@ -33,6 +33,9 @@ var ErrMissing = oauth2.InvalidClient.Errorf("Invalid client: missing or unsuppo
 // errFailed refuses everything else and never tells which part was wrong.
 var errFailed = oauth2.InvalidClient.Errorf("Client authentication failed due to unknown clientId, expired or invalid client secret")
 
+// ErrQuery refuses parameters that servers on the way would write into their logs (OAuth 2.1 §3.2.2).
+var ErrQuery = oauth2.InvalidRequest.Errorf("The parameters must be in the body of the request, not in its query")
+
 var errTwoMethods = oauth2.InvalidRequest.Errorf("The request uses more than one method of client authentication")
 
 var errProfile = oauth2.InvalidClient.Errorf("Client authentication failed: the security profile does not allow the client's method")
@@ -128,6 +131,9 @@ func (a *Authenticator) try(r *http.Request, d *domain.Domain, p oauth2.Params, 
 		return nil, errFailed
 	case err != nil:
 		return nil, err
+	}
+	if c.Profile.RefusesQuery && p.AnyInQuery() {
+		return nil, ErrQuery
 	}
 	if tried.method == oauth2.AuthNone && ofConnection(c.AuthMethod) {
 		tried.method = c.AuthMethod

@@ -114,8 +114,6 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, d *domain.Domain
 // read checks what a device asks for.
 func read(d *domain.Domain, c *domain.Client, p oauth2.Params) (state.DeviceRequest, error) {
 	switch {
-	case (d.Profile.RefusesQuery || c.Profile.RefusesQuery) && p.AnyInQuery():
-		return state.DeviceRequest{}, oauth2.InvalidRequest.Errorf("The parameters must be in the body of the request, not in its query")
 	case !c.HasGrant(oauth2.GrantDeviceCode) || !d.Serves(oauth2.GrantDeviceCode) || !c.Profile.ServesGrant(oauth2.GrantDeviceCode):
 		return state.DeviceRequest{}, oauth2.UnauthorizedClient.Errorf("The client is not registered for the grant type: %s", oauth2.GrantDeviceCode)
 	}

@@ -66,7 +66,7 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	name := p.Get("grant_type")
 	switch {
 	case d.Profile.RefusesQuery && p.AnyInQuery():
-		return errQuery
+		return clientauth.ErrQuery
 	case name == "":
 		return oauth2.InvalidRequest.Errorf("Missing parameter: grant_type")
 	}
@@ -85,9 +85,6 @@ func (h *Handler) token(w http.ResponseWriter, r *http.Request, d *domain.Domain
 
 // answer serves an authenticated client.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client, p oauth2.Params, name string) ([]byte, error) {
-	if c.Profile.RefusesQuery && p.AnyInQuery() {
-		return nil, errQuery
-	}
 	grant := h.find(name)
 	switch {
 	case grant == nil || !d.Serves(grant.Type()) || !c.Profile.ServesGrant(grant.Type()):
@@ -110,9 +107,6 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	return answer.AppendJSON(make([]byte, 0, answer.Size())), nil
 }
-
-// errQuery refuses parameters that servers on the way would write into their logs (OAuth 2.1 §3.2.2).
-var errQuery = oauth2.InvalidRequest.Errorf("The parameters must be in the body of the request, not in its query")
 
 // unregistered refuses a grant that the client has not registered, by the error of its profile.
 func unregistered(c *domain.Client, name string) error {

@@ -58,8 +58,6 @@ func (e *Endpoint) push(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	switch {
 	case err != nil:
 		return err
-	case c.Profile.RefusesQuery && p.AnyInQuery():
-		return oauth2.InvalidRequest.Errorf("Parameters belong into the body of the request")
 	case c.Profile.RequiresPushed && c.Public():
 		return clientauth.ErrMissing
 	case p.Sent("request_uri"):

@@ -145,7 +145,7 @@ func (m *manager) translate(err error) error {
 
 // caller finds out whose token a request carries. A token whose client is gone is no token.
 func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*caller, error) {
-	token, err := presented(r)
+	token, err := presented(r, d)
 	switch {
 	case err != nil:
 		return nil, err
@@ -196,7 +196,7 @@ func (h *Handler) registrationToken(d *domain.Domain, token string) *jose.Claims
 
 // presented returns the token of a request: that of the header, or the query parameter access_token (RFC 6750 §2.1, §2.3).
 // Both at once are invalid_request.
-func presented(r *http.Request) (string, error) {
+func presented(r *http.Request, d *domain.Domain) (string, error) {
 	header, err := endpoint.BearerToken(r)
 	if err != nil || r.URL.RawQuery == "" {
 		return header, err
@@ -207,6 +207,8 @@ func presented(r *http.Request) (string, error) {
 	}
 	parameter := p.Get("access_token")
 	switch {
+	case parameter != "" && d.Profile.RefusesQuery:
+		return "", oauth2.InvalidRequest.Errorf("The access token must not be sent in the query")
 	case parameter == "":
 		return header, nil
 	case header != "":

@@ -15,6 +15,7 @@ import (
 func pairwise(uris ...string) func(*configv1.Application) {
 	return func(a *configv1.Application) {
 		a.Settings.Oauth.SubjectType = domain.SubjectPairwise
+		a.Settings.Oauth.GrantTypes = []string{"authorization_code", "refresh_token"}
 		if len(uris) > 0 {
 			a.Settings.Oauth.RedirectUris = uris
 		}
@@ -32,6 +33,10 @@ func TestK6SubjectsArePairwiseBySectorAndPerson(t *testing.T) {
 	c.App("group", func(a *configv1.Application) {
 		pairwise("https://a.example/cb", "https://b.example/cb")(a)
 		a.Settings.Oauth.SectorIdentifierUri = "https://one.example/sector.json"
+	})
+	c.App("device", func(a *configv1.Application) {
+		pairwise("https://one.example/cb")(a)
+		a.Settings.Oauth.GrantTypes = []string{"urn:ietf:params:oauth:grant-type:device_code"}
 	})
 	other := gatewaytest.NewConfig(t, "other", "/other")
 	other.Certificate("es", "ES256")
@@ -58,6 +63,7 @@ func TestK6SubjectsArePairwiseBySectorAndPerson(t *testing.T) {
 		{"the same person at the same client", subject(acme, "one", "ann"), true},
 		{"another client of the sector", subject(acme, "sibling", "ann"), true},
 		{"a client whose sector identifier is in the sector", subject(acme, "group", "ann"), true},
+		{"a client that is never called back at the sector's host", subject(acme, "device", "ann"), false},
 		{"another sector", subject(acme, "two", "ann"), false},
 		{"another person", subject(acme, "one", "bob"), false},
 		{"another domain, which has another secret", subject("other", "one", "ann"), false},
