@@ -23,7 +23,7 @@ func TestParametersInAQueryAreRefusedWhereverClientsAuthenticate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answer := h.Do(r, gatewaytest.Basic("web"))
+			answer := h.Do(r, gatewaytest.Basic("web"), gatewaytest.Header("Content-Type", "application/x-www-form-urlencoded"))
 			if got := strings.Contains(answer.Body, "not in its query"); got != refused {
 				t.Errorf("%s: %s: %d %s", profile, endpoint, answer.Status, answer.Body)
 			}
