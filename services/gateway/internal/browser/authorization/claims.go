@@ -7,11 +7,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 )
 
-// The bounds of the parameter claims: its length in bytes, as it is kept with each grant, and how deep objects and lists nest.
-const (
-	maxClaims     = 8 << 10
-	maxClaimDepth = 8
-)
+// maxClaimDepth is how deep objects and lists of the parameter claims nest: it is kept with each grant.
+const maxClaimDepth = 8
 
 // claimsRequest is the parameter claims (OpenID Connect Core §5.5).
 type claimsRequest struct {
@@ -38,35 +35,29 @@ func parseClaims(s string) (claimsRequest, error) {
 	if s == "" {
 		return out, nil
 	}
-	if len(s) > maxClaims || tooDeep(s, maxClaimDepth) {
+	if tooDeep(s, maxClaimDepth) {
 		return out, errClaims
 	}
-	members, ok := object([]byte(s))
-	if !ok {
+	request, err := oauth2.ParseClaimsRequest([]byte(s))
+	if err != nil {
 		return out, errClaims
 	}
+	for _, wish := range slices.Concat(request.IDToken, request.UserInfo) {
+		if wish.Name == "sub" {
+			out.subjects = append(out.subjects, wantedTexts(wish.Values)...)
+		}
+	}
+	for _, wish := range request.IDToken {
+		if wish.Name == "acr" {
+			out.acr = claim{asked: true, essential: wish.Essential, values: wantedTexts(wish.Values)}
+		}
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal([]byte(s), &members) // it was read before, as are the members below
 	kept := map[string]map[string]json.RawMessage{}
 	for _, member := range []string{"id_token", "userinfo"} {
-		raw, sent := members[member]
-		if !sent || string(raw) == "null" {
-			continue
-		}
-		claims, ok := object(raw)
-		if !ok {
-			return out, errClaims
-		}
-		for name, raw := range claims {
-			c, ok := parseClaim(raw)
-			switch {
-			case !ok:
-				return out, errClaims
-			case name == "sub":
-				out.subjects = append(out.subjects, c.values...)
-			case name == "acr" && member == "id_token":
-				out.acr = c
-			}
-		}
-		if len(claims) > 0 {
+		var claims map[string]json.RawMessage
+		if _ = json.Unmarshal(members[member], &claims); len(claims) > 0 {
 			kept[member] = claims
 		}
 	}
@@ -76,39 +67,16 @@ func parseClaims(s string) (claimsRequest, error) {
 	return out, nil
 }
 
-func parseClaim(raw json.RawMessage) (claim, bool) {
-	c := claim{asked: true}
-	if string(raw) == "null" {
-		return c, true
-	}
-	members, ok := object(raw)
-	if !ok {
-		return c, false
-	}
-	if essential, sent := members["essential"]; sent && json.Unmarshal(essential, &c.essential) != nil {
-		return c, false
-	}
-	var values []json.RawMessage
-	if list, sent := members["values"]; sent && json.Unmarshal(list, &values) != nil {
-		return c, false
-	}
-	if one, sent := members["value"]; sent {
-		values = slices.Insert(values, 0, one)
-	}
+// wantedTexts are the strings among JSON values.
+func wantedTexts(values []json.RawMessage) []string {
+	var out []string
 	for _, v := range values {
 		var text *string
 		if json.Unmarshal(v, &text) == nil && text != nil {
-			c.values = append(c.values, *text)
+			out = append(out, *text)
 		}
 	}
-	return c, true
-}
-
-// object returns the members of a JSON object. Their names are compared exactly.
-func object(raw []byte) (map[string]json.RawMessage, bool) {
-	var members map[string]json.RawMessage
-	err := json.Unmarshal(raw, &members)
-	return members, err == nil && members != nil
+	return out
 }
 
 // tooDeep reports whether objects and lists nest deeper than a limit, without reading what they hold.

@@ -47,7 +47,7 @@ func TestParseClaims(t *testing.T) {
 		{name: "values that are no list", sent: `{"userinfo":{"sub":{"values":"x"}}}`, bad: true},
 		{name: "too deep", sent: deep, bad: true},
 		{name: "too deep to be read as JSON", sent: strings.Repeat("[", 5000), bad: true},
-		{name: "too long", sent: `{"id_token":{"x":{"value":"` + strings.Repeat("x", maxClaims) + `"}}}`, bad: true},
+		{name: "too long", sent: `{"id_token":{"x":{"value":"` + strings.Repeat("x", oauth2.MaxClaimsRequest) + `"}}}`, bad: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -77,7 +77,7 @@ func FuzzParseClaims(f *testing.F) {
 			return
 		}
 		again, err := parseClaims(string(got.kept))
-		if err != nil && len(got.kept) <= maxClaims {
+		if err != nil && len(got.kept) <= oauth2.MaxClaimsRequest {
 			t.Fatalf("%q is kept as %q, which is none", s, got.kept)
 		}
 		if err == nil && string(again.kept) != string(got.kept) {
