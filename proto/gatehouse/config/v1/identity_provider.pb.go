@@ -23,6 +23,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type IdentityProvider_AccountLinking int32
+
+const (
+	IdentityProvider_ACCOUNT_LINKING_UNSPECIFIED IdentityProvider_AccountLinking = 0
+	// Everybody the provider asserts is a person of their own.
+	IdentityProvider_NONE IdentityProvider_AccountLinking = 1
+	// Somebody whose address the provider has verified signs in to the one account of the domain with that address, verified as
+	// well, if there is one. Whoever can make the provider verify an address gets into that account: choose it for providers
+	// that you trust with all of them.
+	IdentityProvider_VERIFIED_EMAIL IdentityProvider_AccountLinking = 2
+)
+
+// Enum value maps for IdentityProvider_AccountLinking.
+var (
+	IdentityProvider_AccountLinking_name = map[int32]string{
+		0: "ACCOUNT_LINKING_UNSPECIFIED",
+		1: "NONE",
+		2: "VERIFIED_EMAIL",
+	}
+	IdentityProvider_AccountLinking_value = map[string]int32{
+		"ACCOUNT_LINKING_UNSPECIFIED": 0,
+		"NONE":                        1,
+		"VERIFIED_EMAIL":              2,
+	}
+)
+
+func (x IdentityProvider_AccountLinking) Enum() *IdentityProvider_AccountLinking {
+	p := new(IdentityProvider_AccountLinking)
+	*p = x
+	return p
+}
+
+func (x IdentityProvider_AccountLinking) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IdentityProvider_AccountLinking) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_identity_provider_proto_enumTypes[0].Descriptor()
+}
+
+func (IdentityProvider_AccountLinking) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_identity_provider_proto_enumTypes[0]
+}
+
+func (x IdentityProvider_AccountLinking) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IdentityProvider_AccountLinking.Descriptor instead.
+func (IdentityProvider_AccountLinking) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // An IdentityProvider is a configured source of identity. An internal one checks credentials itself, an external one
 // redirects to another site.
 type IdentityProvider struct {
@@ -63,6 +116,8 @@ type IdentityProvider struct {
 	RoleMapper map[string]*Strings `protobuf:"bytes,15,rep,name=role_mapper,json=roleMapper,proto3" json:"role_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The same for groups.
 	GroupMapper map[string]*Strings `protobuf:"bytes,16,rep,name=group_mapper,json=groupMapper,proto3" json:"group_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What a first sign-in does that could be somebody known. Absent: `none`.
+	AccountLinking IdentityProvider_AccountLinking `protobuf:"varint,18,opt,name=account_linking,json=accountLinking,proto3,enum=gatehouse.config.v1.IdentityProvider_AccountLinking" json:"account_linking,omitempty"`
 	// The id of a password policy.
 	PasswordPolicy string `protobuf:"bytes,17,opt,name=password_policy,json=passwordPolicy,proto3" json:"password_policy,omitempty"`
 	unknownFields  protoimpl.UnknownFields
@@ -305,6 +360,13 @@ func (x *IdentityProvider) GetGroupMapper() map[string]*Strings {
 		return x.GroupMapper
 	}
 	return nil
+}
+
+func (x *IdentityProvider) GetAccountLinking() IdentityProvider_AccountLinking {
+	if x != nil {
+		return x.AccountLinking
+	}
+	return IdentityProvider_ACCOUNT_LINKING_UNSPECIFIED
 }
 
 func (x *IdentityProvider) GetPasswordPolicy() string {
@@ -2092,7 +2154,7 @@ var File_gatehouse_config_v1_identity_provider_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
-	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x10\n" +
+	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x11\n" +
 	"\x10IdentityProvider\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2135,7 +2197,8 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\amappers\x18\x0e \x03(\v22.gatehouse.config.v1.IdentityProvider.MappersEntryR\amappers\x12V\n" +
 	"\vrole_mapper\x18\x0f \x03(\v25.gatehouse.config.v1.IdentityProvider.RoleMapperEntryR\n" +
 	"roleMapper\x12Y\n" +
-	"\fgroup_mapper\x18\x10 \x03(\v26.gatehouse.config.v1.IdentityProvider.GroupMapperEntryR\vgroupMapper\x12/\n" +
+	"\fgroup_mapper\x18\x10 \x03(\v26.gatehouse.config.v1.IdentityProvider.GroupMapperEntryR\vgroupMapper\x12]\n" +
+	"\x0faccount_linking\x18\x12 \x01(\x0e24.gatehouse.config.v1.IdentityProvider.AccountLinkingR\x0eaccountLinking\x12/\n" +
 	"\x0fpassword_policy\x18\x11 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x0epasswordPolicy\x1a:\n" +
 	"\fMappersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -2145,7 +2208,11 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x1c.gatehouse.config.v1.StringsR\x05value:\x028\x01\x1a\\\n" +
 	"\x10GroupMapperEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\v2\x1c.gatehouse.config.v1.StringsR\x05value:\x028\x01B\b\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.gatehouse.config.v1.StringsR\x05value:\x028\x01\"O\n" +
+	"\x0eAccountLinking\x12\x1f\n" +
+	"\x1bACCOUNT_LINKING_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04NONE\x10\x01\x12\x12\n" +
+	"\x0eVERIFIED_EMAIL\x10\x02B\b\n" +
 	"\x06config\"W\n" +
 	"\x0eInlineProvider\x12E\n" +
 	"\x05users\x18\x01 \x03(\v2\x1f.gatehouse.config.v1.InlineUserB\x0e\xa2\xbb\x18\n" +
@@ -2325,71 +2392,74 @@ func file_gatehouse_config_v1_identity_provider_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_identity_provider_proto_rawDescData
 }
 
+var file_gatehouse_config_v1_identity_provider_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_gatehouse_config_v1_identity_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_gatehouse_config_v1_identity_provider_proto_goTypes = []any{
-	(*IdentityProvider)(nil),                // 0: gatehouse.config.v1.IdentityProvider
-	(*InlineProvider)(nil),                  // 1: gatehouse.config.v1.InlineProvider
-	(*InlineUser)(nil),                      // 2: gatehouse.config.v1.InlineUser
-	(*DirectoryProvider)(nil),               // 3: gatehouse.config.v1.DirectoryProvider
-	(*HTTPHeader)(nil),                      // 4: gatehouse.config.v1.HTTPHeader
-	(*HTTPResource)(nil),                    // 5: gatehouse.config.v1.HTTPResource
-	(*HTTPErrorCondition)(nil),              // 6: gatehouse.config.v1.HTTPErrorCondition
-	(*HTTPProvider)(nil),                    // 7: gatehouse.config.v1.HTTPProvider
-	(*LDAPProvider)(nil),                    // 8: gatehouse.config.v1.LDAPProvider
-	(*OAuth2Provider)(nil),                  // 9: gatehouse.config.v1.OAuth2Provider
-	(*SocialProvider)(nil),                  // 10: gatehouse.config.v1.SocialProvider
-	(*AzureADProvider)(nil),                 // 11: gatehouse.config.v1.AzureADProvider
-	(*JDBCProvider)(nil),                    // 12: gatehouse.config.v1.JDBCProvider
-	(*SAML2Provider)(nil),                   // 13: gatehouse.config.v1.SAML2Provider
-	nil,                                     // 14: gatehouse.config.v1.IdentityProvider.MappersEntry
-	nil,                                     // 15: gatehouse.config.v1.IdentityProvider.RoleMapperEntry
-	nil,                                     // 16: gatehouse.config.v1.IdentityProvider.GroupMapperEntry
-	(*HTTPProvider_UserResource)(nil),       // 17: gatehouse.config.v1.HTTPProvider.UserResource
-	(*HTTPProvider_UserResource_Paths)(nil), // 18: gatehouse.config.v1.HTTPProvider.UserResource.Paths
-	(*JDBCProvider_Option)(nil),             // 19: gatehouse.config.v1.JDBCProvider.Option
-	(*timestamppb.Timestamp)(nil),           // 20: google.protobuf.Timestamp
-	(*Strings)(nil),                         // 21: gatehouse.config.v1.Strings
+	(IdentityProvider_AccountLinking)(0),    // 0: gatehouse.config.v1.IdentityProvider.AccountLinking
+	(*IdentityProvider)(nil),                // 1: gatehouse.config.v1.IdentityProvider
+	(*InlineProvider)(nil),                  // 2: gatehouse.config.v1.InlineProvider
+	(*InlineUser)(nil),                      // 3: gatehouse.config.v1.InlineUser
+	(*DirectoryProvider)(nil),               // 4: gatehouse.config.v1.DirectoryProvider
+	(*HTTPHeader)(nil),                      // 5: gatehouse.config.v1.HTTPHeader
+	(*HTTPResource)(nil),                    // 6: gatehouse.config.v1.HTTPResource
+	(*HTTPErrorCondition)(nil),              // 7: gatehouse.config.v1.HTTPErrorCondition
+	(*HTTPProvider)(nil),                    // 8: gatehouse.config.v1.HTTPProvider
+	(*LDAPProvider)(nil),                    // 9: gatehouse.config.v1.LDAPProvider
+	(*OAuth2Provider)(nil),                  // 10: gatehouse.config.v1.OAuth2Provider
+	(*SocialProvider)(nil),                  // 11: gatehouse.config.v1.SocialProvider
+	(*AzureADProvider)(nil),                 // 12: gatehouse.config.v1.AzureADProvider
+	(*JDBCProvider)(nil),                    // 13: gatehouse.config.v1.JDBCProvider
+	(*SAML2Provider)(nil),                   // 14: gatehouse.config.v1.SAML2Provider
+	nil,                                     // 15: gatehouse.config.v1.IdentityProvider.MappersEntry
+	nil,                                     // 16: gatehouse.config.v1.IdentityProvider.RoleMapperEntry
+	nil,                                     // 17: gatehouse.config.v1.IdentityProvider.GroupMapperEntry
+	(*HTTPProvider_UserResource)(nil),       // 18: gatehouse.config.v1.HTTPProvider.UserResource
+	(*HTTPProvider_UserResource_Paths)(nil), // 19: gatehouse.config.v1.HTTPProvider.UserResource.Paths
+	(*JDBCProvider_Option)(nil),             // 20: gatehouse.config.v1.JDBCProvider.Option
+	(*timestamppb.Timestamp)(nil),           // 21: google.protobuf.Timestamp
+	(*Strings)(nil),                         // 22: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_identity_provider_proto_depIdxs = []int32{
-	20, // 0: gatehouse.config.v1.IdentityProvider.created_at:type_name -> google.protobuf.Timestamp
-	20, // 1: gatehouse.config.v1.IdentityProvider.updated_at:type_name -> google.protobuf.Timestamp
-	1,  // 2: gatehouse.config.v1.IdentityProvider.inline:type_name -> gatehouse.config.v1.InlineProvider
-	3,  // 3: gatehouse.config.v1.IdentityProvider.directory:type_name -> gatehouse.config.v1.DirectoryProvider
-	7,  // 4: gatehouse.config.v1.IdentityProvider.http:type_name -> gatehouse.config.v1.HTTPProvider
-	8,  // 5: gatehouse.config.v1.IdentityProvider.ldap:type_name -> gatehouse.config.v1.LDAPProvider
-	9,  // 6: gatehouse.config.v1.IdentityProvider.oauth2:type_name -> gatehouse.config.v1.OAuth2Provider
-	10, // 7: gatehouse.config.v1.IdentityProvider.google:type_name -> gatehouse.config.v1.SocialProvider
-	10, // 8: gatehouse.config.v1.IdentityProvider.github:type_name -> gatehouse.config.v1.SocialProvider
-	11, // 9: gatehouse.config.v1.IdentityProvider.azure_ad:type_name -> gatehouse.config.v1.AzureADProvider
-	10, // 10: gatehouse.config.v1.IdentityProvider.facebook:type_name -> gatehouse.config.v1.SocialProvider
-	10, // 11: gatehouse.config.v1.IdentityProvider.linkedin:type_name -> gatehouse.config.v1.SocialProvider
-	10, // 12: gatehouse.config.v1.IdentityProvider.franceconnect:type_name -> gatehouse.config.v1.SocialProvider
-	12, // 13: gatehouse.config.v1.IdentityProvider.jdbc:type_name -> gatehouse.config.v1.JDBCProvider
-	13, // 14: gatehouse.config.v1.IdentityProvider.saml2:type_name -> gatehouse.config.v1.SAML2Provider
-	14, // 15: gatehouse.config.v1.IdentityProvider.mappers:type_name -> gatehouse.config.v1.IdentityProvider.MappersEntry
-	15, // 16: gatehouse.config.v1.IdentityProvider.role_mapper:type_name -> gatehouse.config.v1.IdentityProvider.RoleMapperEntry
-	16, // 17: gatehouse.config.v1.IdentityProvider.group_mapper:type_name -> gatehouse.config.v1.IdentityProvider.GroupMapperEntry
-	2,  // 18: gatehouse.config.v1.InlineProvider.users:type_name -> gatehouse.config.v1.InlineUser
-	4,  // 19: gatehouse.config.v1.HTTPResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
-	6,  // 20: gatehouse.config.v1.HTTPResource.http_response_error_conditions:type_name -> gatehouse.config.v1.HTTPErrorCondition
-	5,  // 21: gatehouse.config.v1.HTTPProvider.authentication_resource:type_name -> gatehouse.config.v1.HTTPResource
-	17, // 22: gatehouse.config.v1.HTTPProvider.user_resource:type_name -> gatehouse.config.v1.HTTPProvider.UserResource
-	19, // 23: gatehouse.config.v1.JDBCProvider.options:type_name -> gatehouse.config.v1.JDBCProvider.Option
-	21, // 24: gatehouse.config.v1.IdentityProvider.RoleMapperEntry.value:type_name -> gatehouse.config.v1.Strings
-	21, // 25: gatehouse.config.v1.IdentityProvider.GroupMapperEntry.value:type_name -> gatehouse.config.v1.Strings
-	4,  // 26: gatehouse.config.v1.HTTPProvider.UserResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
-	18, // 27: gatehouse.config.v1.HTTPProvider.UserResource.paths:type_name -> gatehouse.config.v1.HTTPProvider.UserResource.Paths
-	5,  // 28: gatehouse.config.v1.HTTPProvider.UserResource.Paths.create_resource:type_name -> gatehouse.config.v1.HTTPResource
-	5,  // 29: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource:type_name -> gatehouse.config.v1.HTTPResource
-	5,  // 30: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource_by_email:type_name -> gatehouse.config.v1.HTTPResource
-	5,  // 31: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_resource:type_name -> gatehouse.config.v1.HTTPResource
-	5,  // 32: gatehouse.config.v1.HTTPProvider.UserResource.Paths.delete_resource:type_name -> gatehouse.config.v1.HTTPResource
-	5,  // 33: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_password_resource:type_name -> gatehouse.config.v1.HTTPResource
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	21, // 0: gatehouse.config.v1.IdentityProvider.created_at:type_name -> google.protobuf.Timestamp
+	21, // 1: gatehouse.config.v1.IdentityProvider.updated_at:type_name -> google.protobuf.Timestamp
+	2,  // 2: gatehouse.config.v1.IdentityProvider.inline:type_name -> gatehouse.config.v1.InlineProvider
+	4,  // 3: gatehouse.config.v1.IdentityProvider.directory:type_name -> gatehouse.config.v1.DirectoryProvider
+	8,  // 4: gatehouse.config.v1.IdentityProvider.http:type_name -> gatehouse.config.v1.HTTPProvider
+	9,  // 5: gatehouse.config.v1.IdentityProvider.ldap:type_name -> gatehouse.config.v1.LDAPProvider
+	10, // 6: gatehouse.config.v1.IdentityProvider.oauth2:type_name -> gatehouse.config.v1.OAuth2Provider
+	11, // 7: gatehouse.config.v1.IdentityProvider.google:type_name -> gatehouse.config.v1.SocialProvider
+	11, // 8: gatehouse.config.v1.IdentityProvider.github:type_name -> gatehouse.config.v1.SocialProvider
+	12, // 9: gatehouse.config.v1.IdentityProvider.azure_ad:type_name -> gatehouse.config.v1.AzureADProvider
+	11, // 10: gatehouse.config.v1.IdentityProvider.facebook:type_name -> gatehouse.config.v1.SocialProvider
+	11, // 11: gatehouse.config.v1.IdentityProvider.linkedin:type_name -> gatehouse.config.v1.SocialProvider
+	11, // 12: gatehouse.config.v1.IdentityProvider.franceconnect:type_name -> gatehouse.config.v1.SocialProvider
+	13, // 13: gatehouse.config.v1.IdentityProvider.jdbc:type_name -> gatehouse.config.v1.JDBCProvider
+	14, // 14: gatehouse.config.v1.IdentityProvider.saml2:type_name -> gatehouse.config.v1.SAML2Provider
+	15, // 15: gatehouse.config.v1.IdentityProvider.mappers:type_name -> gatehouse.config.v1.IdentityProvider.MappersEntry
+	16, // 16: gatehouse.config.v1.IdentityProvider.role_mapper:type_name -> gatehouse.config.v1.IdentityProvider.RoleMapperEntry
+	17, // 17: gatehouse.config.v1.IdentityProvider.group_mapper:type_name -> gatehouse.config.v1.IdentityProvider.GroupMapperEntry
+	0,  // 18: gatehouse.config.v1.IdentityProvider.account_linking:type_name -> gatehouse.config.v1.IdentityProvider.AccountLinking
+	3,  // 19: gatehouse.config.v1.InlineProvider.users:type_name -> gatehouse.config.v1.InlineUser
+	5,  // 20: gatehouse.config.v1.HTTPResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
+	7,  // 21: gatehouse.config.v1.HTTPResource.http_response_error_conditions:type_name -> gatehouse.config.v1.HTTPErrorCondition
+	6,  // 22: gatehouse.config.v1.HTTPProvider.authentication_resource:type_name -> gatehouse.config.v1.HTTPResource
+	18, // 23: gatehouse.config.v1.HTTPProvider.user_resource:type_name -> gatehouse.config.v1.HTTPProvider.UserResource
+	20, // 24: gatehouse.config.v1.JDBCProvider.options:type_name -> gatehouse.config.v1.JDBCProvider.Option
+	22, // 25: gatehouse.config.v1.IdentityProvider.RoleMapperEntry.value:type_name -> gatehouse.config.v1.Strings
+	22, // 26: gatehouse.config.v1.IdentityProvider.GroupMapperEntry.value:type_name -> gatehouse.config.v1.Strings
+	5,  // 27: gatehouse.config.v1.HTTPProvider.UserResource.http_headers:type_name -> gatehouse.config.v1.HTTPHeader
+	19, // 28: gatehouse.config.v1.HTTPProvider.UserResource.paths:type_name -> gatehouse.config.v1.HTTPProvider.UserResource.Paths
+	6,  // 29: gatehouse.config.v1.HTTPProvider.UserResource.Paths.create_resource:type_name -> gatehouse.config.v1.HTTPResource
+	6,  // 30: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource:type_name -> gatehouse.config.v1.HTTPResource
+	6,  // 31: gatehouse.config.v1.HTTPProvider.UserResource.Paths.read_resource_by_email:type_name -> gatehouse.config.v1.HTTPResource
+	6,  // 32: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_resource:type_name -> gatehouse.config.v1.HTTPResource
+	6,  // 33: gatehouse.config.v1.HTTPProvider.UserResource.Paths.delete_resource:type_name -> gatehouse.config.v1.HTTPResource
+	6,  // 34: gatehouse.config.v1.HTTPProvider.UserResource.Paths.update_password_resource:type_name -> gatehouse.config.v1.HTTPResource
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_identity_provider_proto_init() }
@@ -2418,13 +2488,14 @@ func file_gatehouse_config_v1_identity_provider_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_identity_provider_proto_rawDesc), len(file_gatehouse_config_v1_identity_provider_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_gatehouse_config_v1_identity_provider_proto_goTypes,
 		DependencyIndexes: file_gatehouse_config_v1_identity_provider_proto_depIdxs,
+		EnumInfos:         file_gatehouse_config_v1_identity_provider_proto_enumTypes,
 		MessageInfos:      file_gatehouse_config_v1_identity_provider_proto_msgTypes,
 	}.Build()
 	File_gatehouse_config_v1_identity_provider_proto = out.File

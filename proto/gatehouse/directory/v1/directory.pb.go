@@ -24,6 +24,65 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Ticket_Purpose int32
+
+const (
+	Ticket_PURPOSE_UNSPECIFIED Ticket_Purpose = 0
+	// Show that the address of a new account is one's own (e-mail `registration_verify`).
+	Ticket_VERIFY_REGISTRATION Ticket_Purpose = 1
+	// Choose the first password of an account that was made for one (e-mail `registration_confirmation`).
+	Ticket_CONFIRM_REGISTRATION Ticket_Purpose = 2
+	// Choose another password (e-mails `forgot_password`, `reset_password`).
+	Ticket_RESET_PASSWORD Ticket_Purpose = 3
+	// Unlock an account by choosing another password (e-mail `blocked_account`).
+	Ticket_UNLOCK Ticket_Purpose = 4
+)
+
+// Enum value maps for Ticket_Purpose.
+var (
+	Ticket_Purpose_name = map[int32]string{
+		0: "PURPOSE_UNSPECIFIED",
+		1: "VERIFY_REGISTRATION",
+		2: "CONFIRM_REGISTRATION",
+		3: "RESET_PASSWORD",
+		4: "UNLOCK",
+	}
+	Ticket_Purpose_value = map[string]int32{
+		"PURPOSE_UNSPECIFIED":  0,
+		"VERIFY_REGISTRATION":  1,
+		"CONFIRM_REGISTRATION": 2,
+		"RESET_PASSWORD":       3,
+		"UNLOCK":               4,
+	}
+)
+
+func (x Ticket_Purpose) Enum() *Ticket_Purpose {
+	p := new(Ticket_Purpose)
+	*p = x
+	return p
+}
+
+func (x Ticket_Purpose) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Ticket_Purpose) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_directory_v1_directory_proto_enumTypes[0].Descriptor()
+}
+
+func (Ticket_Purpose) Type() protoreflect.EnumType {
+	return &file_gatehouse_directory_v1_directory_proto_enumTypes[0]
+}
+
+func (x Ticket_Purpose) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Ticket_Purpose.Descriptor instead.
+func (Ticket_Purpose) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{30, 0}
+}
+
 // A User is one person of a domain.
 type User struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -89,6 +148,8 @@ type User struct {
 	Standing *Standing `protobuf:"bytes,48,opt,name=standing,proto3" json:"standing,omitempty"`
 	// Hashes of earlier passwords, the newest first.
 	PasswordHistory []string `protobuf:"bytes,49,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
+	// Identities at other providers by which the person signs in as well (account linking).
+	Identities []*LinkedIdentity `protobuf:"bytes,51,rep,name=identities,proto3" json:"identities,omitempty"`
 	// When consents were withdrawn, by client: what a client was given before is worth nothing to gateways.
 	Withdrawals   map[string]*timestamppb.Timestamp `protobuf:"bytes,50,rep,name=withdrawals,proto3" json:"withdrawals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -426,11 +487,114 @@ func (x *User) GetPasswordHistory() []string {
 	return nil
 }
 
+func (x *User) GetIdentities() []*LinkedIdentity {
+	if x != nil {
+		return x.Identities
+	}
+	return nil
+}
+
 func (x *User) GetWithdrawals() map[string]*timestamppb.Timestamp {
 	if x != nil {
 		return x.Withdrawals
 	}
 	return nil
+}
+
+// A LinkedIdentity is a person's name at another provider, by which they sign in to an account that they had before.
+type LinkedIdentity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the provider.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The person's stable name there.
+	ExternalId string                 `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	Username   string                 `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
+	Email      string                 `protobuf:"bytes,4,opt,name=email,proto3" json:"email,omitempty"`
+	LinkedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=linked_at,json=linkedAt,proto3" json:"linked_at,omitempty"`
+	LoggedAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=logged_at,json=loggedAt,proto3" json:"logged_at,omitempty"`
+	// The name-based UUID of source and external_id, by which the identity is found.
+	Subject       string `protobuf:"bytes,7,opt,name=subject,proto3" json:"subject,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinkedIdentity) Reset() {
+	*x = LinkedIdentity{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinkedIdentity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinkedIdentity) ProtoMessage() {}
+
+func (x *LinkedIdentity) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinkedIdentity.ProtoReflect.Descriptor instead.
+func (*LinkedIdentity) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LinkedIdentity) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *LinkedIdentity) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
+}
+
+func (x *LinkedIdentity) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *LinkedIdentity) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *LinkedIdentity) GetLinkedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LinkedAt
+	}
+	return nil
+}
+
+func (x *LinkedIdentity) GetLoggedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LoggedAt
+	}
+	return nil
+}
+
+func (x *LinkedIdentity) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
 }
 
 // A PhoneNumber is a number under which a person can be reached.
@@ -447,7 +611,7 @@ type PhoneNumber struct {
 
 func (x *PhoneNumber) Reset() {
 	*x = PhoneNumber{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -459,7 +623,7 @@ func (x *PhoneNumber) String() string {
 func (*PhoneNumber) ProtoMessage() {}
 
 func (x *PhoneNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -472,7 +636,7 @@ func (x *PhoneNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneNumber.ProtoReflect.Descriptor instead.
 func (*PhoneNumber) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PhoneNumber) GetValue() string {
@@ -514,7 +678,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +690,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +703,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Address) GetType() string {
@@ -614,7 +778,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +790,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +803,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Standing) GetGroups() []*Standing_Group {
@@ -703,7 +867,7 @@ type NewUser struct {
 
 func (x *NewUser) Reset() {
 	*x = NewUser{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +879,7 @@ func (x *NewUser) String() string {
 func (*NewUser) ProtoMessage() {}
 
 func (x *NewUser) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +892,7 @@ func (x *NewUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewUser.ProtoReflect.Descriptor instead.
 func (*NewUser) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NewUser) GetUsername() string {
@@ -923,7 +1087,7 @@ type UserStatus struct {
 
 func (x *UserStatus) Reset() {
 	*x = UserStatus{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1099,7 @@ func (x *UserStatus) String() string {
 func (*UserStatus) ProtoMessage() {}
 
 func (x *UserStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1112,7 @@ func (x *UserStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserStatus.ProtoReflect.Descriptor instead.
 func (*UserStatus) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UserStatus) GetEnabled() bool {
@@ -968,7 +1132,7 @@ type UserName struct {
 
 func (x *UserName) Reset() {
 	*x = UserName{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1144,7 @@ func (x *UserName) String() string {
 func (*UserName) ProtoMessage() {}
 
 func (x *UserName) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1157,7 @@ func (x *UserName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserName.ProtoReflect.Descriptor instead.
 func (*UserName) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UserName) GetUsername() string {
@@ -1013,7 +1177,7 @@ type PasswordReset struct {
 
 func (x *PasswordReset) Reset() {
 	*x = PasswordReset{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1189,7 @@ func (x *PasswordReset) String() string {
 func (*PasswordReset) ProtoMessage() {}
 
 func (x *PasswordReset) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1202,7 @@ func (x *PasswordReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PasswordReset.ProtoReflect.Descriptor instead.
 func (*PasswordReset) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PasswordReset) GetPassword() string {
@@ -1061,13 +1225,30 @@ type Identity struct {
 	FirstName             string           `protobuf:"bytes,6,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
 	LastName              string           `protobuf:"bytes,7,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
 	AdditionalInformation *structpb.Struct `protobuf:"bytes,8,opt,name=additional_information,json=additionalInformation,proto3" json:"additional_information,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The ids of roles and of groups that the provider's mappers give the person. They replace those that it gave before, and no
+	// others.
+	Roles  []string `protobuf:"bytes,9,rep,name=roles,proto3" json:"roles,omitempty"`
+	Groups []string `protobuf:"bytes,10,rep,name=groups,proto3" json:"groups,omitempty"`
+	// More of the person's profile, as mappers made it.
+	DisplayName       string `protobuf:"bytes,11,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	NickName          string `protobuf:"bytes,12,opt,name=nick_name,json=nickName,proto3" json:"nick_name,omitempty"`
+	MiddleName        string `protobuf:"bytes,13,opt,name=middle_name,json=middleName,proto3" json:"middle_name,omitempty"`
+	PreferredLanguage string `protobuf:"bytes,14,opt,name=preferred_language,json=preferredLanguage,proto3" json:"preferred_language,omitempty"`
+	Locale            string `protobuf:"bytes,15,opt,name=locale,proto3" json:"locale,omitempty"`
+	ZoneInfo          string `protobuf:"bytes,16,opt,name=zone_info,json=zoneInfo,proto3" json:"zone_info,omitempty"`
+	Birthdate         string `protobuf:"bytes,17,opt,name=birthdate,proto3" json:"birthdate,omitempty"`
+	Gender            string `protobuf:"bytes,18,opt,name=gender,proto3" json:"gender,omitempty"`
+	Profile           string `protobuf:"bytes,19,opt,name=profile,proto3" json:"profile,omitempty"`
+	Picture           string `protobuf:"bytes,20,opt,name=picture,proto3" json:"picture,omitempty"`
+	Website           string `protobuf:"bytes,21,opt,name=website,proto3" json:"website,omitempty"`
+	PhoneNumber       string `protobuf:"bytes,22,opt,name=phone_number,json=phoneNumber,proto3" json:"phone_number,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1260,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1273,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Identity) GetSource() string {
@@ -1151,6 +1332,104 @@ func (x *Identity) GetAdditionalInformation() *structpb.Struct {
 	return nil
 }
 
+func (x *Identity) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Identity) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *Identity) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *Identity) GetNickName() string {
+	if x != nil {
+		return x.NickName
+	}
+	return ""
+}
+
+func (x *Identity) GetMiddleName() string {
+	if x != nil {
+		return x.MiddleName
+	}
+	return ""
+}
+
+func (x *Identity) GetPreferredLanguage() string {
+	if x != nil {
+		return x.PreferredLanguage
+	}
+	return ""
+}
+
+func (x *Identity) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *Identity) GetZoneInfo() string {
+	if x != nil {
+		return x.ZoneInfo
+	}
+	return ""
+}
+
+func (x *Identity) GetBirthdate() string {
+	if x != nil {
+		return x.Birthdate
+	}
+	return ""
+}
+
+func (x *Identity) GetGender() string {
+	if x != nil {
+		return x.Gender
+	}
+	return ""
+}
+
+func (x *Identity) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+func (x *Identity) GetPicture() string {
+	if x != nil {
+		return x.Picture
+	}
+	return ""
+}
+
+func (x *Identity) GetWebsite() string {
+	if x != nil {
+		return x.Website
+	}
+	return ""
+}
+
+func (x *Identity) GetPhoneNumber() string {
+	if x != nil {
+		return x.PhoneNumber
+	}
+	return ""
+}
+
 type AuthenticateRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
@@ -1164,7 +1443,7 @@ type AuthenticateRequest struct {
 
 func (x *AuthenticateRequest) Reset() {
 	*x = AuthenticateRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1455,7 @@ func (x *AuthenticateRequest) String() string {
 func (*AuthenticateRequest) ProtoMessage() {}
 
 func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1468,7 @@ func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateRequest.ProtoReflect.Descriptor instead.
 func (*AuthenticateRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AuthenticateRequest) GetDomain() string {
@@ -1229,7 +1508,7 @@ type AuthenticateResponse struct {
 
 func (x *AuthenticateResponse) Reset() {
 	*x = AuthenticateResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1520,7 @@ func (x *AuthenticateResponse) String() string {
 func (*AuthenticateResponse) ProtoMessage() {}
 
 func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1533,7 @@ func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateResponse.ProtoReflect.Descriptor instead.
 func (*AuthenticateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AuthenticateResponse) GetIdentity() *Identity {
@@ -1276,7 +1555,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1567,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1580,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SignInRequest) GetDomain() string {
@@ -1334,7 +1613,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1625,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1638,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SignInResponse) GetUser() *User {
@@ -1380,7 +1659,7 @@ type GetUserRequest struct {
 
 func (x *GetUserRequest) Reset() {
 	*x = GetUserRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1671,7 @@ func (x *GetUserRequest) String() string {
 func (*GetUserRequest) ProtoMessage() {}
 
 func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1684,7 @@ func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
 func (*GetUserRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetUserRequest) GetDomain() string {
@@ -1431,7 +1710,7 @@ type GetUserResponse struct {
 
 func (x *GetUserResponse) Reset() {
 	*x = GetUserResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1722,7 @@ func (x *GetUserResponse) String() string {
 func (*GetUserResponse) ProtoMessage() {}
 
 func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1735,7 @@ func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
 func (*GetUserResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetUserResponse) GetUser() *User {
@@ -1479,7 +1758,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1770,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1783,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Consent) GetScope() string {
@@ -1546,7 +1825,7 @@ type GetConsentsRequest struct {
 
 func (x *GetConsentsRequest) Reset() {
 	*x = GetConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1837,7 @@ func (x *GetConsentsRequest) String() string {
 func (*GetConsentsRequest) ProtoMessage() {}
 
 func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1850,7 @@ func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsRequest.ProtoReflect.Descriptor instead.
 func (*GetConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{16}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetConsentsRequest) GetDomain() string {
@@ -1605,7 +1884,7 @@ type GetConsentsResponse struct {
 
 func (x *GetConsentsResponse) Reset() {
 	*x = GetConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1896,7 @@ func (x *GetConsentsResponse) String() string {
 func (*GetConsentsResponse) ProtoMessage() {}
 
 func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1909,7 @@ func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsResponse.ProtoReflect.Descriptor instead.
 func (*GetConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{17}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetConsentsResponse) GetConsents() []*Consent {
@@ -1652,7 +1931,7 @@ type SaveConsentsRequest struct {
 
 func (x *SaveConsentsRequest) Reset() {
 	*x = SaveConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1943,7 @@ func (x *SaveConsentsRequest) String() string {
 func (*SaveConsentsRequest) ProtoMessage() {}
 
 func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1956,7 @@ func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsRequest.ProtoReflect.Descriptor instead.
 func (*SaveConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{18}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SaveConsentsRequest) GetDomain() string {
@@ -1716,7 +1995,7 @@ type SaveConsentsResponse struct {
 
 func (x *SaveConsentsResponse) Reset() {
 	*x = SaveConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +2007,7 @@ func (x *SaveConsentsResponse) String() string {
 func (*SaveConsentsResponse) ProtoMessage() {}
 
 func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +2020,7 @@ func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsResponse.ProtoReflect.Descriptor instead.
 func (*SaveConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{20}
 }
 
 type ListConsentsRequest struct {
@@ -1754,7 +2033,7 @@ type ListConsentsRequest struct {
 
 func (x *ListConsentsRequest) Reset() {
 	*x = ListConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +2045,7 @@ func (x *ListConsentsRequest) String() string {
 func (*ListConsentsRequest) ProtoMessage() {}
 
 func (x *ListConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +2058,7 @@ func (x *ListConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsRequest.ProtoReflect.Descriptor instead.
 func (*ListConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{20}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListConsentsRequest) GetDomain() string {
@@ -1806,7 +2085,7 @@ type ListConsentsResponse struct {
 
 func (x *ListConsentsResponse) Reset() {
 	*x = ListConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2097,7 @@ func (x *ListConsentsResponse) String() string {
 func (*ListConsentsResponse) ProtoMessage() {}
 
 func (x *ListConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2110,7 @@ func (x *ListConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsResponse.ProtoReflect.Descriptor instead.
 func (*ListConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListConsentsResponse) GetClients() []*ListConsentsResponse_Client {
@@ -1852,7 +2131,7 @@ type WithdrawConsentRequest struct {
 
 func (x *WithdrawConsentRequest) Reset() {
 	*x = WithdrawConsentRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +2143,7 @@ func (x *WithdrawConsentRequest) String() string {
 func (*WithdrawConsentRequest) ProtoMessage() {}
 
 func (x *WithdrawConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +2156,7 @@ func (x *WithdrawConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawConsentRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawConsentRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WithdrawConsentRequest) GetDomain() string {
@@ -1909,7 +2188,7 @@ type WithdrawConsentResponse struct {
 
 func (x *WithdrawConsentResponse) Reset() {
 	*x = WithdrawConsentResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2200,7 @@ func (x *WithdrawConsentResponse) String() string {
 func (*WithdrawConsentResponse) ProtoMessage() {}
 
 func (x *WithdrawConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2213,734 @@ func (x *WithdrawConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawConsentResponse.ProtoReflect.Descriptor instead.
 func (*WithdrawConsentResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{24}
+}
+
+// A Sender says where a person is who is sent an e-mail, so that its link leads back there.
+type Sender struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The public URL of the domain at the gateway, without a slash at its end.
+	BaseUrl string `protobuf:"bytes,1,opt,name=base_url,json=baseUrl,proto3" json:"base_url,omitempty"`
+	// The query of the authorization request to go on with; may be empty.
+	Query string `protobuf:"bytes,2,opt,name=query,proto3" json:"query,omitempty"`
+	// The id of the application whose pages the person sees; may be empty.
+	Application string `protobuf:"bytes,3,opt,name=application,proto3" json:"application,omitempty"`
+	// The languages the person reads, the best first (BCP 47).
+	Locales       []string `protobuf:"bytes,4,rep,name=locales,proto3" json:"locales,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sender) Reset() {
+	*x = Sender{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sender) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sender) ProtoMessage() {}
+
+func (x *Sender) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sender.ProtoReflect.Descriptor instead.
+func (*Sender) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Sender) GetBaseUrl() string {
+	if x != nil {
+		return x.BaseUrl
+	}
+	return ""
+}
+
+func (x *Sender) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *Sender) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *Sender) GetLocales() []string {
+	if x != nil {
+		return x.Locales
+	}
+	return nil
+}
+
+type RegisterRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The directory provider whose person it becomes. Empty: the application's or the domain's default.
+	Source    string  `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Sender    *Sender `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
+	Username  string  `protobuf:"bytes,4,opt,name=username,proto3" json:"username,omitempty"`
+	Password  string  `protobuf:"bytes,5,opt,name=password,proto3" json:"password,omitempty"`
+	Email     string  `protobuf:"bytes,6,opt,name=email,proto3" json:"email,omitempty"`
+	FirstName string  `protobuf:"bytes,7,opt,name=first_name,json=firstName,proto3" json:"first_name,omitempty"`
+	LastName  string  `protobuf:"bytes,8,opt,name=last_name,json=lastName,proto3" json:"last_name,omitempty"`
+	// What flows have set for the account.
+	AdditionalInformation *structpb.Struct `protobuf:"bytes,9,opt,name=additional_information,json=additionalInformation,proto3" json:"additional_information,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *RegisterRequest) Reset() {
+	*x = RegisterRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterRequest) ProtoMessage() {}
+
+func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
+func (*RegisterRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RegisterRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetSender() *Sender {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetFirstName() string {
+	if x != nil {
+		return x.FirstName
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetLastName() string {
+	if x != nil {
+		return x.LastName
+	}
+	return ""
+}
+
+func (x *RegisterRequest) GetAdditionalInformation() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalInformation
+	}
+	return nil
+}
+
+type RegisterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterResponse) Reset() {
+	*x = RegisterResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterResponse) ProtoMessage() {}
+
+func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
+func (*RegisterResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{27}
+}
+
+type ForgotPasswordRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// A user name or an e-mail address.
+	Login  string  `protobuf:"bytes,2,opt,name=login,proto3" json:"login,omitempty"`
+	Sender *Sender `protobuf:"bytes,3,opt,name=sender,proto3" json:"sender,omitempty"`
+	// Only people of these providers; empty = of all directory providers of the domain.
+	Sources       []string `protobuf:"bytes,4,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgotPasswordRequest) Reset() {
+	*x = ForgotPasswordRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgotPasswordRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgotPasswordRequest) ProtoMessage() {}
+
+func (x *ForgotPasswordRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgotPasswordRequest.ProtoReflect.Descriptor instead.
+func (*ForgotPasswordRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ForgotPasswordRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ForgotPasswordRequest) GetLogin() string {
+	if x != nil {
+		return x.Login
+	}
+	return ""
+}
+
+func (x *ForgotPasswordRequest) GetSender() *Sender {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+func (x *ForgotPasswordRequest) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type ForgotPasswordResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgotPasswordResponse) Reset() {
+	*x = ForgotPasswordResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgotPasswordResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgotPasswordResponse) ProtoMessage() {}
+
+func (x *ForgotPasswordResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgotPasswordResponse.ProtoReflect.Descriptor instead.
+func (*ForgotPasswordResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{29}
+}
+
+// A Ticket is what the link of an e-mail is for.
+type Ticket struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Purpose  Ticket_Purpose         `protobuf:"varint,1,opt,name=purpose,proto3,enum=gatehouse.directory.v1.Ticket_Purpose" json:"purpose,omitempty"`
+	Username string                 `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
+	Email    string                 `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	// The client_id of the application the person came from; empty if there was none or it is gone.
+	ClientId string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The query of the authorization request to go on with.
+	Query         string                 `protobuf:"bytes,5,opt,name=query,proto3" json:"query,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ticket) Reset() {
+	*x = Ticket{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ticket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ticket) ProtoMessage() {}
+
+func (x *Ticket) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
+func (*Ticket) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Ticket) GetPurpose() Ticket_Purpose {
+	if x != nil {
+		return x.Purpose
+	}
+	return Ticket_PURPOSE_UNSPECIFIED
+}
+
+func (x *Ticket) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *Ticket) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *Ticket) GetClientId() string {
+	if x != nil {
+		return x.ClientId
+	}
+	return ""
+}
+
+func (x *Ticket) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *Ticket) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+type GetTicketRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Token         string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTicketRequest) Reset() {
+	*x = GetTicketRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTicketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTicketRequest) ProtoMessage() {}
+
+func (x *GetTicketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTicketRequest.ProtoReflect.Descriptor instead.
+func (*GetTicketRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetTicketRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *GetTicketRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+type GetTicketResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ticket        *Ticket                `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTicketResponse) Reset() {
+	*x = GetTicketResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTicketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTicketResponse) ProtoMessage() {}
+
+func (x *GetTicketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTicketResponse.ProtoReflect.Descriptor instead.
+func (*GetTicketResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *GetTicketResponse) GetTicket() *Ticket {
+	if x != nil {
+		return x.Ticket
+	}
+	return nil
+}
+
+type UseTicketRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Token  string                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// The new password, where the ticket is for one.
+	Password      string `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UseTicketRequest) Reset() {
+	*x = UseTicketRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UseTicketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UseTicketRequest) ProtoMessage() {}
+
+func (x *UseTicketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UseTicketRequest.ProtoReflect.Descriptor instead.
+func (*UseTicketRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *UseTicketRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *UseTicketRequest) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *UseTicketRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+type UseTicketResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Ticket *Ticket                `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// The person, who has shown that they read the mailbox.
+	User          *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UseTicketResponse) Reset() {
+	*x = UseTicketResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UseTicketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UseTicketResponse) ProtoMessage() {}
+
+func (x *UseTicketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UseTicketResponse.ProtoReflect.Descriptor instead.
+func (*UseTicketResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *UseTicketResponse) GetTicket() *Ticket {
+	if x != nil {
+		return x.Ticket
+	}
+	return nil
+}
+
+func (x *UseTicketResponse) GetUser() *User {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+type NotifyLockedRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The provider and the name of the account.
+	Source        string  `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Username      string  `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
+	Sender        *Sender `protobuf:"bytes,4,opt,name=sender,proto3" json:"sender,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyLockedRequest) Reset() {
+	*x = NotifyLockedRequest{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyLockedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyLockedRequest) ProtoMessage() {}
+
+func (x *NotifyLockedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyLockedRequest.ProtoReflect.Descriptor instead.
+func (*NotifyLockedRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *NotifyLockedRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *NotifyLockedRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *NotifyLockedRequest) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *NotifyLockedRequest) GetSender() *Sender {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+type NotifyLockedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotifyLockedResponse) Reset() {
+	*x = NotifyLockedResponse{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotifyLockedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotifyLockedResponse) ProtoMessage() {}
+
+func (x *NotifyLockedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotifyLockedResponse.ProtoReflect.Descriptor instead.
+func (*NotifyLockedResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{36}
 }
 
 type Standing_Group struct {
@@ -1947,7 +2953,7 @@ type Standing_Group struct {
 
 func (x *Standing_Group) Reset() {
 	*x = Standing_Group{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2965,7 @@ func (x *Standing_Group) String() string {
 func (*Standing_Group) ProtoMessage() {}
 
 func (x *Standing_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2978,7 @@ func (x *Standing_Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing_Group.ProtoReflect.Descriptor instead.
 func (*Standing_Group) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3, 0}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4, 0}
 }
 
 func (x *Standing_Group) GetId() string {
@@ -1999,7 +3005,7 @@ type Standing_Role struct {
 
 func (x *Standing_Role) Reset() {
 	*x = Standing_Role{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +3017,7 @@ func (x *Standing_Role) String() string {
 func (*Standing_Role) ProtoMessage() {}
 
 func (x *Standing_Role) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +3030,7 @@ func (x *Standing_Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing_Role.ProtoReflect.Descriptor instead.
 func (*Standing_Role) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3, 1}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4, 1}
 }
 
 func (x *Standing_Role) GetId() string {
@@ -2051,7 +3057,7 @@ type ListConsentsResponse_Client struct {
 
 func (x *ListConsentsResponse_Client) Reset() {
 	*x = ListConsentsResponse_Client{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2063,7 +3069,7 @@ func (x *ListConsentsResponse_Client) String() string {
 func (*ListConsentsResponse_Client) ProtoMessage() {}
 
 func (x *ListConsentsResponse_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +3082,7 @@ func (x *ListConsentsResponse_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsResponse_Client.ProtoReflect.Descriptor instead.
 func (*ListConsentsResponse_Client) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21, 0}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *ListConsentsResponse_Client) GetClientId() string {
@@ -2097,7 +3103,7 @@ var File_gatehouse_directory_v1_directory_proto protoreflect.FileDescriptor
 
 const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x10\n" +
+	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x11\n" +
 	"\x04User\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2147,14 +3153,26 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\x05roles\x18. \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x05roles\x12\x1e\n" +
 	"\x06groups\x18/ \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06groups\x12D\n" +
 	"\bstanding\x180 \x01(\v2 .gatehouse.directory.v1.StandingB\x06\xa2\xbb\x18\x02\x18\x01R\bstanding\x126\n" +
-	"\x10password_history\x181 \x03(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x0fpasswordHistory\x12W\n" +
+	"\x10password_history\x181 \x03(\tB\v\xa2\xbb\x18\x04\x18\x010\x01\x80\x01\x01R\x0fpasswordHistory\x12N\n" +
+	"\n" +
+	"identities\x183 \x03(\v2&.gatehouse.directory.v1.LinkedIdentityB\x06\xa2\xbb\x18\x02\b\x01R\n" +
+	"identities\x12W\n" +
 	"\vwithdrawals\x182 \x03(\v2-.gatehouse.directory.v1.User.WithdrawalsEntryB\x06\xa2\xbb\x18\x02\x18\x01R\vwithdrawals\x1aZ\n" +
 	"\x10WithdrawalsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
 	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01B\n" +
 	"\n" +
 	"\b_enabledB\x19\n" +
-	"\x17_registration_completed\"Q\n" +
+	"\x17_registration_completed\"\x8f\x02\n" +
+	"\x0eLinkedIdentity\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1f\n" +
+	"\vexternal_id\x18\x02 \x01(\tR\n" +
+	"externalId\x12\x1a\n" +
+	"\busername\x18\x03 \x01(\tR\busername\x12\x14\n" +
+	"\x05email\x18\x04 \x01(\tR\x05email\x127\n" +
+	"\tlinked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blinkedAt\x127\n" +
+	"\tlogged_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bloggedAt\x12 \n" +
+	"\asubject\x18\a \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\asubject\"Q\n" +
 	"\vPhoneNumber\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\tR\x05value\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x18\n" +
@@ -2219,7 +3237,7 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\bUserName\x12\x1a\n" +
 	"\busername\x18\x01 \x01(\tR\busername\"0\n" +
 	"\rPasswordReset\x12\x1f\n" +
-	"\bpassword\x18\x01 \x01(\tB\x03\x80\x01\x01R\bpassword\"\xa8\x02\n" +
+	"\bpassword\x18\x01 \x01(\tB\x03\x80\x01\x01R\bpassword\"\xc2\x05\n" +
 	"\bIdentity\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1f\n" +
 	"\vexternal_id\x18\x02 \x01(\tR\n" +
@@ -2230,7 +3248,23 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
 	"first_name\x18\x06 \x01(\tR\tfirstName\x12\x1b\n" +
 	"\tlast_name\x18\a \x01(\tR\blastName\x12N\n" +
-	"\x16additional_information\x18\b \x01(\v2\x17.google.protobuf.StructR\x15additionalInformation\"\x82\x01\n" +
+	"\x16additional_information\x18\b \x01(\v2\x17.google.protobuf.StructR\x15additionalInformation\x12\x14\n" +
+	"\x05roles\x18\t \x03(\tR\x05roles\x12\x16\n" +
+	"\x06groups\x18\n" +
+	" \x03(\tR\x06groups\x12!\n" +
+	"\fdisplay_name\x18\v \x01(\tR\vdisplayName\x12\x1b\n" +
+	"\tnick_name\x18\f \x01(\tR\bnickName\x12\x1f\n" +
+	"\vmiddle_name\x18\r \x01(\tR\n" +
+	"middleName\x12-\n" +
+	"\x12preferred_language\x18\x0e \x01(\tR\x11preferredLanguage\x12\x16\n" +
+	"\x06locale\x18\x0f \x01(\tR\x06locale\x12\x1b\n" +
+	"\tzone_info\x18\x10 \x01(\tR\bzoneInfo\x12\x1c\n" +
+	"\tbirthdate\x18\x11 \x01(\tR\tbirthdate\x12\x16\n" +
+	"\x06gender\x18\x12 \x01(\tR\x06gender\x12\x18\n" +
+	"\aprofile\x18\x13 \x01(\tR\aprofile\x12\x18\n" +
+	"\apicture\x18\x14 \x01(\tR\apicture\x12\x18\n" +
+	"\awebsite\x18\x15 \x01(\tR\awebsite\x12!\n" +
+	"\fphone_number\x18\x16 \x01(\tR\vphoneNumber\"\x82\x01\n" +
 	"\x13AuthenticateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1a\n" +
@@ -2280,7 +3314,63 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1b\n" +
 	"\tclient_id\x18\x03 \x01(\tR\bclientId\"\x19\n" +
-	"\x17WithdrawConsentResponse2\xe4\x05\n" +
+	"\x17WithdrawConsentResponse\"u\n" +
+	"\x06Sender\x12\x19\n" +
+	"\bbase_url\x18\x01 \x01(\tR\abaseUrl\x12\x14\n" +
+	"\x05query\x18\x02 \x01(\tR\x05query\x12 \n" +
+	"\vapplication\x18\x03 \x01(\tR\vapplication\x12\x18\n" +
+	"\alocales\x18\x04 \x03(\tR\alocales\"\xd8\x02\n" +
+	"\x0fRegisterRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x126\n" +
+	"\x06sender\x18\x03 \x01(\v2\x1e.gatehouse.directory.v1.SenderR\x06sender\x12\x1a\n" +
+	"\busername\x18\x04 \x01(\tR\busername\x12\x1f\n" +
+	"\bpassword\x18\x05 \x01(\tB\x03\x80\x01\x01R\bpassword\x12\x14\n" +
+	"\x05email\x18\x06 \x01(\tR\x05email\x12\x1d\n" +
+	"\n" +
+	"first_name\x18\a \x01(\tR\tfirstName\x12\x1b\n" +
+	"\tlast_name\x18\b \x01(\tR\blastName\x12N\n" +
+	"\x16additional_information\x18\t \x01(\v2\x17.google.protobuf.StructR\x15additionalInformation\"\x12\n" +
+	"\x10RegisterResponse\"\x97\x01\n" +
+	"\x15ForgotPasswordRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x14\n" +
+	"\x05login\x18\x02 \x01(\tR\x05login\x126\n" +
+	"\x06sender\x18\x03 \x01(\v2\x1e.gatehouse.directory.v1.SenderR\x06sender\x12\x18\n" +
+	"\asources\x18\x04 \x03(\tR\asources\"\x18\n" +
+	"\x16ForgotPasswordResponse\"\xe1\x02\n" +
+	"\x06Ticket\x12@\n" +
+	"\apurpose\x18\x01 \x01(\x0e2&.gatehouse.directory.v1.Ticket.PurposeR\apurpose\x12\x1a\n" +
+	"\busername\x18\x02 \x01(\tR\busername\x12\x14\n" +
+	"\x05email\x18\x03 \x01(\tR\x05email\x12\x1b\n" +
+	"\tclient_id\x18\x04 \x01(\tR\bclientId\x12\x14\n" +
+	"\x05query\x18\x05 \x01(\tR\x05query\x129\n" +
+	"\n" +
+	"expires_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"u\n" +
+	"\aPurpose\x12\x17\n" +
+	"\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13VERIFY_REGISTRATION\x10\x01\x12\x18\n" +
+	"\x14CONFIRM_REGISTRATION\x10\x02\x12\x12\n" +
+	"\x0eRESET_PASSWORD\x10\x03\x12\n" +
+	"\n" +
+	"\x06UNLOCK\x10\x04\"E\n" +
+	"\x10GetTicketRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x19\n" +
+	"\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05token\"K\n" +
+	"\x11GetTicketResponse\x126\n" +
+	"\x06ticket\x18\x01 \x01(\v2\x1e.gatehouse.directory.v1.TicketR\x06ticket\"f\n" +
+	"\x10UseTicketRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x19\n" +
+	"\x05token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05token\x12\x1f\n" +
+	"\bpassword\x18\x03 \x01(\tB\x03\x80\x01\x01R\bpassword\"}\n" +
+	"\x11UseTicketResponse\x126\n" +
+	"\x06ticket\x18\x01 \x01(\v2\x1e.gatehouse.directory.v1.TicketR\x06ticket\x120\n" +
+	"\x04user\x18\x02 \x01(\v2\x1c.gatehouse.directory.v1.UserR\x04user\"\x99\x01\n" +
+	"\x13NotifyLockedRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1a\n" +
+	"\busername\x18\x03 \x01(\tR\busername\x126\n" +
+	"\x06sender\x18\x04 \x01(\v2\x1e.gatehouse.directory.v1.SenderR\x06sender\"\x16\n" +
+	"\x14NotifyLockedResponse2\xe3\t\n" +
 	"\x10DirectoryService\x12i\n" +
 	"\fAuthenticate\x12+.gatehouse.directory.v1.AuthenticateRequest\x1a,.gatehouse.directory.v1.AuthenticateResponse\x12W\n" +
 	"\x06SignIn\x12%.gatehouse.directory.v1.SignInRequest\x1a&.gatehouse.directory.v1.SignInResponse\x12Z\n" +
@@ -2288,7 +3378,12 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\vGetConsents\x12*.gatehouse.directory.v1.GetConsentsRequest\x1a+.gatehouse.directory.v1.GetConsentsResponse\x12i\n" +
 	"\fSaveConsents\x12+.gatehouse.directory.v1.SaveConsentsRequest\x1a,.gatehouse.directory.v1.SaveConsentsResponse\x12i\n" +
 	"\fListConsents\x12+.gatehouse.directory.v1.ListConsentsRequest\x1a,.gatehouse.directory.v1.ListConsentsResponse\x12r\n" +
-	"\x0fWithdrawConsent\x12..gatehouse.directory.v1.WithdrawConsentRequest\x1a/.gatehouse.directory.v1.WithdrawConsentResponseBLZJgithub.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1;directoryv1b\x06proto3"
+	"\x0fWithdrawConsent\x12..gatehouse.directory.v1.WithdrawConsentRequest\x1a/.gatehouse.directory.v1.WithdrawConsentResponse\x12]\n" +
+	"\bRegister\x12'.gatehouse.directory.v1.RegisterRequest\x1a(.gatehouse.directory.v1.RegisterResponse\x12o\n" +
+	"\x0eForgotPassword\x12-.gatehouse.directory.v1.ForgotPasswordRequest\x1a..gatehouse.directory.v1.ForgotPasswordResponse\x12`\n" +
+	"\tGetTicket\x12(.gatehouse.directory.v1.GetTicketRequest\x1a).gatehouse.directory.v1.GetTicketResponse\x12`\n" +
+	"\tUseTicket\x12(.gatehouse.directory.v1.UseTicketRequest\x1a).gatehouse.directory.v1.UseTicketResponse\x12i\n" +
+	"\fNotifyLocked\x12+.gatehouse.directory.v1.NotifyLockedRequest\x1a,.gatehouse.directory.v1.NotifyLockedResponseBLZJgithub.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1;directoryv1b\x06proto3"
 
 var (
 	file_gatehouse_directory_v1_directory_proto_rawDescOnce sync.Once
@@ -2302,87 +3397,124 @@ func file_gatehouse_directory_v1_directory_proto_rawDescGZIP() []byte {
 	return file_gatehouse_directory_v1_directory_proto_rawDescData
 }
 
-var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_gatehouse_directory_v1_directory_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_gatehouse_directory_v1_directory_proto_goTypes = []any{
-	(*User)(nil),                        // 0: gatehouse.directory.v1.User
-	(*PhoneNumber)(nil),                 // 1: gatehouse.directory.v1.PhoneNumber
-	(*Address)(nil),                     // 2: gatehouse.directory.v1.Address
-	(*Standing)(nil),                    // 3: gatehouse.directory.v1.Standing
-	(*NewUser)(nil),                     // 4: gatehouse.directory.v1.NewUser
-	(*UserStatus)(nil),                  // 5: gatehouse.directory.v1.UserStatus
-	(*UserName)(nil),                    // 6: gatehouse.directory.v1.UserName
-	(*PasswordReset)(nil),               // 7: gatehouse.directory.v1.PasswordReset
-	(*Identity)(nil),                    // 8: gatehouse.directory.v1.Identity
-	(*AuthenticateRequest)(nil),         // 9: gatehouse.directory.v1.AuthenticateRequest
-	(*AuthenticateResponse)(nil),        // 10: gatehouse.directory.v1.AuthenticateResponse
-	(*SignInRequest)(nil),               // 11: gatehouse.directory.v1.SignInRequest
-	(*SignInResponse)(nil),              // 12: gatehouse.directory.v1.SignInResponse
-	(*GetUserRequest)(nil),              // 13: gatehouse.directory.v1.GetUserRequest
-	(*GetUserResponse)(nil),             // 14: gatehouse.directory.v1.GetUserResponse
-	(*Consent)(nil),                     // 15: gatehouse.directory.v1.Consent
-	(*GetConsentsRequest)(nil),          // 16: gatehouse.directory.v1.GetConsentsRequest
-	(*GetConsentsResponse)(nil),         // 17: gatehouse.directory.v1.GetConsentsResponse
-	(*SaveConsentsRequest)(nil),         // 18: gatehouse.directory.v1.SaveConsentsRequest
-	(*SaveConsentsResponse)(nil),        // 19: gatehouse.directory.v1.SaveConsentsResponse
-	(*ListConsentsRequest)(nil),         // 20: gatehouse.directory.v1.ListConsentsRequest
-	(*ListConsentsResponse)(nil),        // 21: gatehouse.directory.v1.ListConsentsResponse
-	(*WithdrawConsentRequest)(nil),      // 22: gatehouse.directory.v1.WithdrawConsentRequest
-	(*WithdrawConsentResponse)(nil),     // 23: gatehouse.directory.v1.WithdrawConsentResponse
-	nil,                                 // 24: gatehouse.directory.v1.User.WithdrawalsEntry
-	(*Standing_Group)(nil),              // 25: gatehouse.directory.v1.Standing.Group
-	(*Standing_Role)(nil),               // 26: gatehouse.directory.v1.Standing.Role
-	(*ListConsentsResponse_Client)(nil), // 27: gatehouse.directory.v1.ListConsentsResponse.Client
-	(*timestamppb.Timestamp)(nil),       // 28: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 29: google.protobuf.Struct
+	(Ticket_Purpose)(0),                 // 0: gatehouse.directory.v1.Ticket.Purpose
+	(*User)(nil),                        // 1: gatehouse.directory.v1.User
+	(*LinkedIdentity)(nil),              // 2: gatehouse.directory.v1.LinkedIdentity
+	(*PhoneNumber)(nil),                 // 3: gatehouse.directory.v1.PhoneNumber
+	(*Address)(nil),                     // 4: gatehouse.directory.v1.Address
+	(*Standing)(nil),                    // 5: gatehouse.directory.v1.Standing
+	(*NewUser)(nil),                     // 6: gatehouse.directory.v1.NewUser
+	(*UserStatus)(nil),                  // 7: gatehouse.directory.v1.UserStatus
+	(*UserName)(nil),                    // 8: gatehouse.directory.v1.UserName
+	(*PasswordReset)(nil),               // 9: gatehouse.directory.v1.PasswordReset
+	(*Identity)(nil),                    // 10: gatehouse.directory.v1.Identity
+	(*AuthenticateRequest)(nil),         // 11: gatehouse.directory.v1.AuthenticateRequest
+	(*AuthenticateResponse)(nil),        // 12: gatehouse.directory.v1.AuthenticateResponse
+	(*SignInRequest)(nil),               // 13: gatehouse.directory.v1.SignInRequest
+	(*SignInResponse)(nil),              // 14: gatehouse.directory.v1.SignInResponse
+	(*GetUserRequest)(nil),              // 15: gatehouse.directory.v1.GetUserRequest
+	(*GetUserResponse)(nil),             // 16: gatehouse.directory.v1.GetUserResponse
+	(*Consent)(nil),                     // 17: gatehouse.directory.v1.Consent
+	(*GetConsentsRequest)(nil),          // 18: gatehouse.directory.v1.GetConsentsRequest
+	(*GetConsentsResponse)(nil),         // 19: gatehouse.directory.v1.GetConsentsResponse
+	(*SaveConsentsRequest)(nil),         // 20: gatehouse.directory.v1.SaveConsentsRequest
+	(*SaveConsentsResponse)(nil),        // 21: gatehouse.directory.v1.SaveConsentsResponse
+	(*ListConsentsRequest)(nil),         // 22: gatehouse.directory.v1.ListConsentsRequest
+	(*ListConsentsResponse)(nil),        // 23: gatehouse.directory.v1.ListConsentsResponse
+	(*WithdrawConsentRequest)(nil),      // 24: gatehouse.directory.v1.WithdrawConsentRequest
+	(*WithdrawConsentResponse)(nil),     // 25: gatehouse.directory.v1.WithdrawConsentResponse
+	(*Sender)(nil),                      // 26: gatehouse.directory.v1.Sender
+	(*RegisterRequest)(nil),             // 27: gatehouse.directory.v1.RegisterRequest
+	(*RegisterResponse)(nil),            // 28: gatehouse.directory.v1.RegisterResponse
+	(*ForgotPasswordRequest)(nil),       // 29: gatehouse.directory.v1.ForgotPasswordRequest
+	(*ForgotPasswordResponse)(nil),      // 30: gatehouse.directory.v1.ForgotPasswordResponse
+	(*Ticket)(nil),                      // 31: gatehouse.directory.v1.Ticket
+	(*GetTicketRequest)(nil),            // 32: gatehouse.directory.v1.GetTicketRequest
+	(*GetTicketResponse)(nil),           // 33: gatehouse.directory.v1.GetTicketResponse
+	(*UseTicketRequest)(nil),            // 34: gatehouse.directory.v1.UseTicketRequest
+	(*UseTicketResponse)(nil),           // 35: gatehouse.directory.v1.UseTicketResponse
+	(*NotifyLockedRequest)(nil),         // 36: gatehouse.directory.v1.NotifyLockedRequest
+	(*NotifyLockedResponse)(nil),        // 37: gatehouse.directory.v1.NotifyLockedResponse
+	nil,                                 // 38: gatehouse.directory.v1.User.WithdrawalsEntry
+	(*Standing_Group)(nil),              // 39: gatehouse.directory.v1.Standing.Group
+	(*Standing_Role)(nil),               // 40: gatehouse.directory.v1.Standing.Role
+	(*ListConsentsResponse_Client)(nil), // 41: gatehouse.directory.v1.ListConsentsResponse.Client
+	(*timestamppb.Timestamp)(nil),       // 42: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 43: google.protobuf.Struct
 }
 var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
-	28, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
-	28, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
-	29, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
-	28, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
-	1,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	2,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
-	28, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
-	28, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
-	28, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
-	3,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
-	24, // 10: gatehouse.directory.v1.User.withdrawals:type_name -> gatehouse.directory.v1.User.WithdrawalsEntry
-	25, // 11: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
-	26, // 12: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
-	29, // 13: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
-	1,  // 14: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	2,  // 15: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
-	29, // 16: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	8,  // 17: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	8,  // 18: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	0,  // 19: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	0,  // 20: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	28, // 21: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 22: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	15, // 23: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	15, // 24: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	27, // 25: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
-	28, // 26: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
-	15, // 27: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
-	9,  // 28: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	11, // 29: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	13, // 30: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	16, // 31: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	18, // 32: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	20, // 33: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
-	22, // 34: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
-	10, // 35: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	12, // 36: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	14, // 37: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	17, // 38: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	19, // 39: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	21, // 40: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
-	23, // 41: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
-	35, // [35:42] is the sub-list for method output_type
-	28, // [28:35] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	42, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
+	42, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
+	43, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
+	42, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
+	3,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	4,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
+	42, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
+	42, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
+	42, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
+	5,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
+	2,  // 10: gatehouse.directory.v1.User.identities:type_name -> gatehouse.directory.v1.LinkedIdentity
+	38, // 11: gatehouse.directory.v1.User.withdrawals:type_name -> gatehouse.directory.v1.User.WithdrawalsEntry
+	42, // 12: gatehouse.directory.v1.LinkedIdentity.linked_at:type_name -> google.protobuf.Timestamp
+	42, // 13: gatehouse.directory.v1.LinkedIdentity.logged_at:type_name -> google.protobuf.Timestamp
+	39, // 14: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
+	40, // 15: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
+	43, // 16: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
+	3,  // 17: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	4,  // 18: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
+	43, // 19: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
+	10, // 20: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	10, // 21: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	1,  // 22: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	1,  // 23: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	42, // 24: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 25: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 26: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	17, // 27: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	41, // 28: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
+	26, // 29: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	43, // 30: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
+	26, // 31: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	0,  // 32: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
+	42, // 33: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
+	31, // 34: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	31, // 35: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	1,  // 36: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
+	26, // 37: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	42, // 38: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
+	17, // 39: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
+	11, // 40: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	13, // 41: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	15, // 42: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	18, // 43: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	20, // 44: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	22, // 45: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
+	24, // 46: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
+	27, // 47: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
+	29, // 48: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
+	32, // 49: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
+	34, // 50: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
+	36, // 51: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
+	12, // 52: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	14, // 53: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	16, // 54: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	19, // 55: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	21, // 56: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	23, // 57: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
+	25, // 58: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
+	28, // 59: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
+	30, // 60: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
+	33, // 61: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
+	35, // 62: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
+	37, // 63: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
+	52, // [52:64] is the sub-list for method output_type
+	40, // [40:52] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }
@@ -2391,20 +3523,21 @@ func file_gatehouse_directory_v1_directory_proto_init() {
 		return
 	}
 	file_gatehouse_directory_v1_directory_proto_msgTypes[0].OneofWrappers = []any{}
-	file_gatehouse_directory_v1_directory_proto_msgTypes[4].OneofWrappers = []any{}
 	file_gatehouse_directory_v1_directory_proto_msgTypes[5].OneofWrappers = []any{}
+	file_gatehouse_directory_v1_directory_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_directory_v1_directory_proto_rawDesc), len(file_gatehouse_directory_v1_directory_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   28,
+			NumEnums:      1,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_gatehouse_directory_v1_directory_proto_goTypes,
 		DependencyIndexes: file_gatehouse_directory_v1_directory_proto_depIdxs,
+		EnumInfos:         file_gatehouse_directory_v1_directory_proto_enumTypes,
 		MessageInfos:      file_gatehouse_directory_v1_directory_proto_msgTypes,
 	}.Build()
 	File_gatehouse_directory_v1_directory_proto = out.File

@@ -26,6 +26,11 @@ const (
 	DirectoryService_SaveConsents_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/SaveConsents"
 	DirectoryService_ListConsents_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/ListConsents"
 	DirectoryService_WithdrawConsent_FullMethodName = "/gatehouse.directory.v1.DirectoryService/WithdrawConsent"
+	DirectoryService_Register_FullMethodName        = "/gatehouse.directory.v1.DirectoryService/Register"
+	DirectoryService_ForgotPassword_FullMethodName  = "/gatehouse.directory.v1.DirectoryService/ForgotPassword"
+	DirectoryService_GetTicket_FullMethodName       = "/gatehouse.directory.v1.DirectoryService/GetTicket"
+	DirectoryService_UseTicket_FullMethodName       = "/gatehouse.directory.v1.DirectoryService/UseTicket"
+	DirectoryService_NotifyLocked_FullMethodName    = "/gatehouse.directory.v1.DirectoryService/NotifyLocked"
 )
 
 // DirectoryServiceClient is the client API for DirectoryService service.
@@ -49,6 +54,21 @@ type DirectoryServiceClient interface {
 	ListConsents(ctx context.Context, in *ListConsentsRequest, opts ...grpc.CallOption) (*ListConsentsResponse, error)
 	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
 	WithdrawConsent(ctx context.Context, in *WithdrawConsentRequest, opts ...grpc.CallOption) (*WithdrawConsentResponse, error)
+	// Register makes an account for somebody who is not signed in, and sends them a link by which they show that the address is
+	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told.
+	// INVALID_ARGUMENT names what is wrong with what was entered; FAILED_PRECONDITION means that registration is off, or that
+	// no e-mail can be sent.
+	Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
+	// ForgotPassword sends a link for a new password to whoever has a name or an address. The answer does not tell whether
+	// anybody has.
+	ForgotPassword(ctx context.Context, in *ForgotPasswordRequest, opts ...grpc.CallOption) (*ForgotPasswordResponse, error)
+	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
+	GetTicket(ctx context.Context, in *GetTicketRequest, opts ...grpc.CallOption) (*GetTicketResponse, error)
+	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
+	// ticket as it was.
+	UseTicket(ctx context.Context, in *UseTicketRequest, opts ...grpc.CallOption) (*UseTicketResponse, error)
+	// NotifyLocked tells the owner of an account that it was locked after failed attempts, at most once per lock.
+	NotifyLocked(ctx context.Context, in *NotifyLockedRequest, opts ...grpc.CallOption) (*NotifyLockedResponse, error)
 }
 
 type directoryServiceClient struct {
@@ -129,6 +149,56 @@ func (c *directoryServiceClient) WithdrawConsent(ctx context.Context, in *Withdr
 	return out, nil
 }
 
+func (c *directoryServiceClient) Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RegisterResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_Register_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *directoryServiceClient) ForgotPassword(ctx context.Context, in *ForgotPasswordRequest, opts ...grpc.CallOption) (*ForgotPasswordResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgotPasswordResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_ForgotPassword_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *directoryServiceClient) GetTicket(ctx context.Context, in *GetTicketRequest, opts ...grpc.CallOption) (*GetTicketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTicketResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_GetTicket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *directoryServiceClient) UseTicket(ctx context.Context, in *UseTicketRequest, opts ...grpc.CallOption) (*UseTicketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UseTicketResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_UseTicket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *directoryServiceClient) NotifyLocked(ctx context.Context, in *NotifyLockedRequest, opts ...grpc.CallOption) (*NotifyLockedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(NotifyLockedResponse)
+	err := c.cc.Invoke(ctx, DirectoryService_NotifyLocked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DirectoryServiceServer is the server API for DirectoryService service.
 // All implementations must embed UnimplementedDirectoryServiceServer
 // for forward compatibility.
@@ -150,6 +220,21 @@ type DirectoryServiceServer interface {
 	ListConsents(context.Context, *ListConsentsRequest) (*ListConsentsResponse, error)
 	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
 	WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error)
+	// Register makes an account for somebody who is not signed in, and sends them a link by which they show that the address is
+	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told.
+	// INVALID_ARGUMENT names what is wrong with what was entered; FAILED_PRECONDITION means that registration is off, or that
+	// no e-mail can be sent.
+	Register(context.Context, *RegisterRequest) (*RegisterResponse, error)
+	// ForgotPassword sends a link for a new password to whoever has a name or an address. The answer does not tell whether
+	// anybody has.
+	ForgotPassword(context.Context, *ForgotPasswordRequest) (*ForgotPasswordResponse, error)
+	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
+	GetTicket(context.Context, *GetTicketRequest) (*GetTicketResponse, error)
+	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
+	// ticket as it was.
+	UseTicket(context.Context, *UseTicketRequest) (*UseTicketResponse, error)
+	// NotifyLocked tells the owner of an account that it was locked after failed attempts, at most once per lock.
+	NotifyLocked(context.Context, *NotifyLockedRequest) (*NotifyLockedResponse, error)
 	mustEmbedUnimplementedDirectoryServiceServer()
 }
 
@@ -180,6 +265,21 @@ func (UnimplementedDirectoryServiceServer) ListConsents(context.Context, *ListCo
 }
 func (UnimplementedDirectoryServiceServer) WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method WithdrawConsent not implemented")
+}
+func (UnimplementedDirectoryServiceServer) Register(context.Context, *RegisterRequest) (*RegisterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Register not implemented")
+}
+func (UnimplementedDirectoryServiceServer) ForgotPassword(context.Context, *ForgotPasswordRequest) (*ForgotPasswordResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgotPassword not implemented")
+}
+func (UnimplementedDirectoryServiceServer) GetTicket(context.Context, *GetTicketRequest) (*GetTicketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetTicket not implemented")
+}
+func (UnimplementedDirectoryServiceServer) UseTicket(context.Context, *UseTicketRequest) (*UseTicketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UseTicket not implemented")
+}
+func (UnimplementedDirectoryServiceServer) NotifyLocked(context.Context, *NotifyLockedRequest) (*NotifyLockedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method NotifyLocked not implemented")
 }
 func (UnimplementedDirectoryServiceServer) mustEmbedUnimplementedDirectoryServiceServer() {}
 func (UnimplementedDirectoryServiceServer) testEmbeddedByValue()                          {}
@@ -328,6 +428,96 @@ func _DirectoryService_WithdrawConsent_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DirectoryService_Register_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RegisterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).Register(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_Register_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).Register(ctx, req.(*RegisterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DirectoryService_ForgotPassword_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgotPasswordRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).ForgotPassword(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_ForgotPassword_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).ForgotPassword(ctx, req.(*ForgotPasswordRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DirectoryService_GetTicket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTicketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).GetTicket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_GetTicket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).GetTicket(ctx, req.(*GetTicketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DirectoryService_UseTicket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UseTicketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).UseTicket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_UseTicket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).UseTicket(ctx, req.(*UseTicketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DirectoryService_NotifyLocked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(NotifyLockedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DirectoryServiceServer).NotifyLocked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DirectoryService_NotifyLocked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DirectoryServiceServer).NotifyLocked(ctx, req.(*NotifyLockedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DirectoryService_ServiceDesc is the grpc.ServiceDesc for DirectoryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -362,6 +552,26 @@ var DirectoryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WithdrawConsent",
 			Handler:    _DirectoryService_WithdrawConsent_Handler,
+		},
+		{
+			MethodName: "Register",
+			Handler:    _DirectoryService_Register_Handler,
+		},
+		{
+			MethodName: "ForgotPassword",
+			Handler:    _DirectoryService_ForgotPassword_Handler,
+		},
+		{
+			MethodName: "GetTicket",
+			Handler:    _DirectoryService_GetTicket_Handler,
+		},
+		{
+			MethodName: "UseTicket",
+			Handler:    _DirectoryService_UseTicket_Handler,
+		},
+		{
+			MethodName: "NotifyLocked",
+			Handler:    _DirectoryService_NotifyLocked_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -418,6 +418,24 @@ func (e FormPreviewTemplate) Valid() bool {
 	}
 }
 
+// Defines values for IdentityProviderAccountLinking.
+const (
+	IdentityProviderAccountLinkingNone          IdentityProviderAccountLinking = "none"
+	IdentityProviderAccountLinkingVerifiedEmail IdentityProviderAccountLinking = "verified_email"
+)
+
+// Valid indicates whether the value is a known member of the IdentityProviderAccountLinking enum.
+func (e IdentityProviderAccountLinking) Valid() bool {
+	switch e {
+	case IdentityProviderAccountLinkingNone:
+		return true
+	case IdentityProviderAccountLinkingVerifiedEmail:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityProviderType.
 const (
 	AzureAdAmIdp       IdentityProviderType = "azure-ad-am-idp"
@@ -1933,7 +1951,9 @@ type HTTPResource struct {
 
 // IdentityProvider An IdentityProvider is a configured source of identity. An internal one checks credentials itself, an external one redirects to another site.
 type IdentityProvider struct {
-	Configuration interface{} `json:"configuration,omitempty"`
+	// AccountLinking What a first sign-in does that could be somebody known. Absent: `none`.
+	AccountLinking *IdentityProviderAccountLinking `json:"accountLinking,omitempty"`
+	Configuration  interface{}                     `json:"configuration,omitempty"`
 
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt *int64  `json:"createdAt,omitempty"`
@@ -1972,6 +1992,9 @@ type IdentityProvider struct {
 	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	UpdatedAt *int64 `json:"updatedAt,omitempty"`
 }
+
+// IdentityProviderAccountLinking What a first sign-in does that could be somebody known. Absent: `none`.
+type IdentityProviderAccountLinking string
 
 // IdentityProviderType The variant; in REST bodies `type` and `configuration`.
 type IdentityProviderType string
@@ -2097,6 +2120,24 @@ type LDAPProvider struct {
 
 	// UserSearchFilter A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`.
 	UserSearchFilter *string `json:"userSearchFilter,omitempty"`
+}
+
+// LinkedIdentity A LinkedIdentity is a person's name at another provider, by which they sign in to an account that they had before.
+type LinkedIdentity struct {
+	Email *string `json:"email,omitempty"`
+
+	// ExternalId The person's stable name there.
+	ExternalId *string `json:"externalId,omitempty"`
+
+	// LinkedAt Milliseconds since 1970-01-01T00:00:00Z.
+	LinkedAt *int64 `json:"linkedAt,omitempty"`
+
+	// LoggedAt Milliseconds since 1970-01-01T00:00:00Z.
+	LoggedAt *int64 `json:"loggedAt,omitempty"`
+
+	// Source The id of the provider.
+	Source   *string `json:"source,omitempty"`
+	Username *string `json:"username,omitempty"`
 }
 
 // LoginSettings LoginSettings say what the sign-in pages offer. In an application they count only with `inherited` false.
@@ -3429,9 +3470,12 @@ type User struct {
 	Gender     *string `json:"gender,omitempty"`
 
 	// Groups The ids of the groups in which the person is directly.
-	Groups   []string `json:"groups,omitempty"`
-	Id       *string  `json:"id,omitempty"`
-	LastName *string  `json:"lastName,omitempty"`
+	Groups []string `json:"groups,omitempty"`
+	Id     *string  `json:"id,omitempty"`
+
+	// Identities Identities at other providers by which the person signs in as well (account linking).
+	Identities []LinkedIdentity `json:"identities,omitempty"`
+	LastName   *string          `json:"lastName,omitempty"`
 
 	// LastPasswordReset Milliseconds since 1970-01-01T00:00:00Z.
 	LastPasswordReset *int64  `json:"lastPasswordReset,omitempty"`
