@@ -20,13 +20,27 @@ type Settings struct {
 
 // SettingsOf returns the settings of an application: its own if they are not inherited, else those of its domain.
 func SettingsOf(d *configv1.Domain, a *configv1.Application) Settings {
-	l := d.GetLoginSettings()
-	if own := a.GetSettings().GetLogin(); own != nil && own.Inherited != nil && !own.GetInherited() {
-		l = own
-	}
+	l := LoginOf(d, a)
 	return Settings{
 		IdentifierFirst: l.GetIdentifierFirstEnabled(), RulesOnLoginPage: l.GetSelectionRulesOnLoginPage(), HideForm: l.GetHideForm(),
 	}
+}
+
+// LoginOf returns what the sign-in pages of an application offer: its own settings if they are not inherited, else those of
+// its domain; nil if there are none.
+func LoginOf(d *configv1.Domain, a *configv1.Application) *configv1.LoginSettings {
+	if own := a.GetSettings().GetLogin(); own != nil && own.Inherited != nil && !own.GetInherited() {
+		return own
+	}
+	return d.GetLoginSettings()
+}
+
+// AccountOf is LoginOf for how accounts are protected.
+func AccountOf(d *configv1.Domain, a *configv1.Application) *configv1.AccountSettings {
+	if own := a.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
+		return own
+	}
+	return d.GetAccountSettings()
 }
 
 // ClientOf returns an application as rules see it.

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
@@ -135,7 +136,7 @@ func New(p Parts) *Gateway {
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, minter, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
-		authflow.New(p.Store, requests, signIn, people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, admission.New(p.Store, p.Now), people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),

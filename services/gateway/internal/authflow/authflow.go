@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -35,6 +36,7 @@ type Flow struct {
 	sessions browser.Sessions
 	requests *authorization.Resolver
 	signIn   Passwords
+	door     *admission.Door
 	people   browser.People
 	consents Consents
 	proxies  *observe.Proxies
@@ -43,8 +45,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: sessions, requests: requests, signIn: signIn, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, door *admission.Door, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: sessions, requests: requests, signIn: signIn, door: door, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.

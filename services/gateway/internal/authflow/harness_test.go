@@ -12,6 +12,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -28,7 +29,7 @@ func serve(env *browsertest.Env) http.Handler {
 	people := tokens.NewPeople(env.Directory, env.Clock.Now)
 	var routes []endpoint.Route
 	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, people, tokens.NewMinter(nil, env.Clock.Now, env.Log, nil), p, env.Clock.Now).Routes()...)
-	routes = append(routes, authflow.New(env.Store, env.Requests(), signIn, people, env.Directory, nil, p, env.Clock.Now).Routes()...)
+	routes = append(routes, authflow.New(env.Store, env.Requests(), signIn, admission.New(env.Store, env.Clock.Now), people, env.Directory, nil, p, env.Clock.Now).Routes()...)
 	return observe.Requests(
 		router.New(router.Options{Domains: env.Domains, Routes: routes, Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log}),
 		observe.RequestsOptions{Log: env.Log, Metrics: observe.NewMetrics("test")})

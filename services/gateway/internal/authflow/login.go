@@ -7,8 +7,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -69,15 +69,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	if err != nil {
 		return f.refuseLogin(p, err)
 	}
-	now := f.now()
-	s := state.Session{
-		ID: secret.NewID(), Domain: d.ID, Person: result.Person, Provider: result.Provider, AMR: result.AMR, ACR: result.ACR,
-		AuthTime: now.Unix(), Ends: now.Add(d.SessionMaxAge).Unix(),
-	}
-	if authorization.AsksAnew(p.params, p.c) {
-		s.Answered = authorization.Digest(p.params)
-	}
-	if err := p.visit.SignIn(r.Context(), f.sessions, s); err != nil {
+	if err := f.door.Admit(r.Context(), admission.Entry{Visit: p.visit, Domain: d, Client: p.c, Params: p.params, Result: result}); err != nil {
 		return err
 	}
 	return p.redirect(browser.Return(p.params), p.query)

@@ -91,6 +91,11 @@ type Client struct {
 	SkipConsent     bool
 	OptInScopes     bool
 	IdentifierFirst bool
+	// Selection are the settings of a login by which providers are chosen. Login and Account are all of what the sign-in pages
+	// offer and how accounts are protected, the client's own or its domain's; nil if there is none. They must not be changed.
+	Selection       selection.Settings
+	Login           *configv1.LoginSettings
+	Account         *configv1.AccountSettings
 	RequireAuthTime bool
 	// Lockout says when too many failed attempts lock an account; nil means never.
 	Lockout *Lockout
@@ -221,21 +226,21 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		RotatesRefresh:         !o.GetDisableRefreshTokenRotation(),
 		SkipConsent:            app.GetSettings().GetAdvanced().GetSkipConsent(),
 		OptInScopes:            o.OptInScopeSelection == nil || o.GetOptInScopeSelection(),
-		IdentifierFirst:        selection.SettingsOf(core.Settings, app).IdentifierFirst,
+		Selection:              selection.SettingsOf(core.Settings, app),
+		Login:                  selection.LoginOf(core.Settings, app),
+		Account:                selection.AccountOf(core.Settings, app),
 		RequireAuthTime:        o.GetRequireAuthTime(),
 		DefaultMaxAge:          -1,
 		RegistrationTokenHash:  o.GetRegistrationAccessTokenHash(),
 		Application:            app,
 		Sector:                 sectorOf(o),
 	}
+	c.IdentifierFirst = c.Selection.IdentifierFirst
 	c.RefreshMaxAge, c.RefreshGrace = core.refreshLimits(o)
 	c.WidensExchange = c.widensExchange(o)
 	c.compileRequests(core, o)
 	c.compileAccess(core, o)
-	c.Lockout = core.Lockout
-	if own := app.GetSettings().GetAccount(); own != nil && own.Inherited != nil && !own.GetInherited() {
-		c.Lockout = lockoutOf(own)
-	}
+	c.Lockout = lockoutOf(c.Account)
 	from := app.GetTokensValidFrom()
 	if from == nil {
 		from = app.GetCreatedAt()

@@ -58,8 +58,6 @@ type Core struct {
 	// Registration and Login are never nil.
 	Registration *configv1.ClientRegistrationSettings
 	Login        *configv1.LoginSettings
-	// Lockout is the domain's rule for accounts, for applications without one of their own.
-	Lockout *Lockout
 	// SessionIdle and SessionMaxAge limit sessions.
 	SessionIdle, SessionMaxAge time.Duration
 	// WatchesSessions lets clients watch a session by an iframe (OpenID Connect Session Management 1.0).
@@ -131,7 +129,6 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		Profile:       profile.Of(d.GetOidc().GetSecurityProfileSettings().GetProfile()),
 		Registration:  d.GetOidc().GetClientRegistrationSettings(),
 		Login:         d.GetLoginSettings(),
-		Lockout:       lockoutOf(d.GetAccountSettings()),
 		SessionIdle:   seconds(d.GetSessionSettings().GetIdleSeconds(), 1800),
 		SessionMaxAge: seconds(d.GetSessionSettings().GetMaxAgeSeconds(), 43200),
 		Secret:        d.GetSecret(),

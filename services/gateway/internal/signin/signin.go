@@ -1,4 +1,5 @@
-// Package signin authenticates a person with a name and a password: at the login page and for the password grant.
+// Package signin makes a person of somebody who proves who they are: by a name and a password, at the login page and for the
+// password grant, or by what another site says of them.
 package signin
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -27,11 +29,14 @@ var (
 	ErrLocked      = errors.New("too many attempts have failed")
 )
 
-// Values of acr and amr for a password (RFC 8176 §2).
+// Values of acr: a password was checked here, or another site says who somebody is.
 const (
-	ACRPassword = "urn:gatehouse:acr:password"
-	AMRPassword = "pwd"
+	ACRPassword  = "urn:gatehouse:acr:password"
+	ACRFederated = "urn:gatehouse:acr:federated"
 )
+
+// AMRPassword is the value of amr for a password (RFC 8176 §2).
+const AMRPassword = idp.MethodPassword
 
 // Directory links an identity to a user.
 type Directory interface {
@@ -70,7 +75,10 @@ type Result struct {
 	// Provider is the id of the provider that accepted.
 	Provider string
 	ACR      string
-	AMR      []string
+	// AMR are the methods that were used, as far as the provider tells (RFC 8176).
+	AMR []string
+	// AuthTime is when they proved it; zero means just now.
+	AuthTime time.Time
 }
 
 // WithPassword tries the client's internal providers that take part, in order, until one accepts. A blocked or locked
@@ -95,7 +103,7 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 		if err := s.begin(ctx, c.Lockout, account); err != nil {
 			return Result{}, err
 		}
-		identity, err := p.Password.Authenticate(ctx, username, password)
+		assertion, err := p.Password.Authenticate(ctx, idp.Credentials{Username: username, Password: password, Input: &in})
 		switch {
 		case errors.Is(err, idp.ErrRefused):
 			continue
@@ -105,14 +113,15 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 			s.abandon(ctx, c.Lockout, account)
 			return Result{}, fmt.Errorf("identity provider %q: %w", p.ID, err)
 		}
-		user, err := s.directory.SignIn(ctx, d.ID, c.ID, identity)
+		result, err := s.link(ctx, d, c, p.Provider, assertion)
 		switch {
-		case fault.Is(err, fault.Denied):
-			return Result{}, refuse(ErrBlocked, "The account is disabled")
+		case errors.Is(err, ErrBlocked):
+			return Result{}, err
 		case err != nil:
 			s.abandon(ctx, c.Lockout, account)
-			return Result{}, fmt.Errorf("sign in: %w", err)
+			return Result{}, err
 		}
+		result.ACR = ACRPassword
 		if c.Lockout != nil {
 			if err := s.attempts.ForgetAttempts(ctx, account); err != nil {
 				return Result{}, fmt.Errorf("attempts to sign in: %w", err)
@@ -121,9 +130,28 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 				s.abandon(ctx, c.Lockout, earlier)
 			}
 		}
-		return Result{Person: tokens.PersonOf(user), Provider: p.ID, ACR: ACRPassword, AMR: []string{AMRPassword}}, nil
+		return result, nil
 	}
 	return Result{}, refuse(ErrCredentials, "The credentials entered are invalid")
+}
+
+// WithAssertion signs in somebody whom an external provider of the client asserts. Who may not is ErrBlocked.
+func (s *Service) WithAssertion(ctx context.Context, d *domain.Domain, c *domain.Client, p *idp.Provider, assertion *idp.Assertion) (Result, error) {
+	result, err := s.link(ctx, d, c, p, assertion)
+	result.ACR = ACRFederated
+	return result, err
+}
+
+// link makes an identity a person of the directory.
+func (s *Service) link(ctx context.Context, d *domain.Domain, c *domain.Client, p *idp.Provider, assertion *idp.Assertion) (Result, error) {
+	user, err := s.directory.SignIn(ctx, d.ID, c.ID, assertion.Identity)
+	switch {
+	case fault.Is(err, fault.Denied):
+		return Result{}, refuse(ErrBlocked, "The account is disabled")
+	case err != nil:
+		return Result{}, fmt.Errorf("sign in: %w", err)
+	}
+	return Result{Person: tokens.PersonOf(user), Provider: p.ID, AMR: assertion.AMR, AuthTime: assertion.AuthTime}, nil
 }
 
 // begin counts an attempt, where attempts are counted, and refuses it while the account is locked.

@@ -25,12 +25,12 @@ type gate struct {
 	asked *[]string
 }
 
-func (g gate) Authenticate(_ context.Context, username, _ string) (*idp.Identity, error) {
+func (g gate) Authenticate(_ context.Context, by idp.Credentials) (*idp.Assertion, error) {
 	*g.asked = append(*g.asked, g.id)
 	if g.err != nil {
 		return nil, g.err
 	}
-	return &idp.Identity{Source: g.id, ExternalId: username, Username: username}, nil
+	return &idp.Assertion{AMR: []string{"pwd"}, Identity: &idp.Identity{Source: g.id, ExternalId: by.Username, Username: by.Username}}, nil
 }
 
 func TestWithPassword(t *testing.T) {
@@ -126,14 +126,14 @@ func TestFailedRulesAreReported(t *testing.T) {
 // account is a provider with one password.
 type account struct{ password string }
 
-func (a *account) Authenticate(_ context.Context, username, password string) (*idp.Identity, error) {
+func (a *account) Authenticate(_ context.Context, by idp.Credentials) (*idp.Assertion, error) {
 	switch {
-	case password == "":
+	case by.Password == "":
 		return nil, idp.ErrUnavailable
-	case password != a.password:
+	case by.Password != a.password:
 		return nil, idp.ErrRefused
 	}
-	return &idp.Identity{Source: "p", ExternalId: username, Username: username}, nil
+	return &idp.Assertion{Identity: &idp.Identity{Source: "p", ExternalId: by.Username, Username: by.Username}}, nil
 }
 
 func TestLockout(t *testing.T) {

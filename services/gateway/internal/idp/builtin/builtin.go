@@ -22,7 +22,7 @@ type Tools struct {
 // and reported, the rest of its domain works. The error is idp.ErrWaiting where the contract itself says that nothing
 // runs the type yet; then there is nothing to report.
 func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
-	made := &idp.Provider{ID: p.GetId(), Name: p.GetName(), External: p.GetExternal()}
+	made := &idp.Provider{ID: p.GetId(), Name: p.GetName(), External: p.GetExternal(), Config: p}
 	switch config := p.GetConfig().(type) {
 	case *configv1.IdentityProvider_Inline:
 		provider, err := inline.New(p.GetId(), config.Inline, t.Hasher)

@@ -26,8 +26,8 @@ func New(domain, id string, client Client) *Provider {
 }
 
 // Authenticate implements idp.PasswordAuthenticator.
-func (p *Provider) Authenticate(ctx context.Context, username, password string) (*idp.Identity, error) {
-	identity, err := p.client.Authenticate(ctx, p.domain, p.id, username, password)
+func (p *Provider) Authenticate(ctx context.Context, c idp.Credentials) (*idp.Assertion, error) {
+	identity, err := p.client.Authenticate(ctx, p.domain, p.id, c.Username, c.Password)
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:
 		return nil, idp.ErrRefused
@@ -39,5 +39,5 @@ func (p *Provider) Authenticate(ctx context.Context, username, password string) 
 	if err != nil {
 		return nil, fmt.Errorf("ask the directory: %w", err)
 	}
-	return identity, nil
+	return &idp.Assertion{Identity: identity, AMR: []string{idp.MethodPassword}}, nil
 }

@@ -36,8 +36,8 @@ func TestAuthenticate(t *testing.T) {
 		"busy":               {fault.Limitedf("no"), idp.ErrUnavailable},
 		"broken":             {broken, broken},
 	} {
-		got, err := directory.New("d", "p", says{t, tt.answer}).Authenticate(t.Context(), "ann", "secret")
-		if tt.want == nil && (err != nil || got.GetUsername() != "ann") || !errors.Is(err, tt.want) {
+		got, err := directory.New("d", "p", says{t, tt.answer}).Authenticate(t.Context(), idp.Credentials{Username: "ann", Password: "secret"})
+		if tt.want == nil && (err != nil || got.Identity.GetUsername() != "ann") || !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

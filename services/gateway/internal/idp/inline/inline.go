@@ -36,22 +36,22 @@ func New(id string, config *configv1.InlineProvider, hasher *secret.Hasher) (*Pr
 }
 
 // Authenticate implements idp.PasswordAuthenticator. Names match in any case.
-func (p *Provider) Authenticate(ctx context.Context, username, password string) (*idp.Identity, error) {
-	u := p.users[strings.ToLower(username)]
+func (p *Provider) Authenticate(ctx context.Context, c idp.Credentials) (*idp.Assertion, error) {
+	u := p.users[strings.ToLower(c.Username)]
 	if u == nil {
-		if err := p.hasher.VerifyNothing(ctx, password); err != nil {
+		if err := p.hasher.VerifyNothing(ctx, c.Password); err != nil {
 			return nil, busy(err)
 		}
 		return nil, idp.ErrRefused
 	}
-	ok, _, err := p.hasher.Verify(ctx, u.GetPassword(), password)
+	ok, _, err := p.hasher.Verify(ctx, u.GetPassword(), c.Password)
 	switch {
 	case err != nil:
 		return nil, busy(err)
 	case !ok:
 		return nil, idp.ErrRefused
 	}
-	return &idp.Identity{
+	return &idp.Assertion{AMR: []string{idp.MethodPassword}, Identity: &idp.Identity{
 		Source: p.id,
 		// In lower case, so that somebody stays the same person when their name is written otherwise.
 		ExternalId: strings.ToLower(u.GetUsername()),
@@ -59,7 +59,7 @@ func (p *Provider) Authenticate(ctx context.Context, username, password string) 
 		Email:      u.GetEmail(),
 		FirstName:  u.GetFirstname(),
 		LastName:   u.GetLastname(),
-	}, nil
+	}}, nil
 }
 
 func busy(err error) error {

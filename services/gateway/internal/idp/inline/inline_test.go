@@ -28,14 +28,14 @@ func TestAuthenticate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"Ann", "ann", "ANN"} {
-		got, err := p.Authenticate(t.Context(), name, "correct horse")
+		got, err := p.Authenticate(t.Context(), idp.Credentials{Username: name, Password: "correct horse"})
 		want := &idp.Identity{Source: "staff", ExternalId: "ann", Username: "Ann", Email: "ann@acme.example", FirstName: "Ann", LastName: "Doe"}
-		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" || err != nil {
+		if diff := cmp.Diff(want, got.Identity, protocmp.Transform()); diff != "" || err != nil {
 			t.Errorf("%s: error %v, identity (-want +got):\n%s", name, err, diff)
 		}
 	}
 	for name, password := range map[string]string{"ann": "wrong", "bob": "", "eve": "correct horse", "": "x", "Bob": strings.Repeat("x", 2000)} {
-		if got, err := p.Authenticate(t.Context(), name, password); !errors.Is(err, idp.ErrRefused) || got != nil {
+		if got, err := p.Authenticate(t.Context(), idp.Credentials{Username: name, Password: password}); !errors.Is(err, idp.ErrRefused) || got != nil {
 			t.Errorf("%q with %q: %v, %v", name, password, got, err)
 		}
 	}
@@ -50,7 +50,10 @@ func TestAuthenticate(t *testing.T) {
 		// Enough at once to fill every slot and the queue's patience: some wait, see their context end, and are told so.
 		results := make(chan error, 200)
 		for range cap(results) {
-			go func() { _, err := p.Authenticate(ctx, "ann", "correct horse"); results <- err }()
+			go func() {
+				_, err := p.Authenticate(ctx, idp.Credentials{Username: "ann", Password: "correct horse"})
+				results <- err
+			}()
 		}
 		for range cap(results) {
 			if err := <-results; err != nil && !errors.Is(err, idp.ErrUnavailable) {
