@@ -90,16 +90,9 @@ func (p *People) Find(ctx context.Context, domain, subject string, maxAge time.D
 	return known, err
 }
 
-// Gone reports whether the directory says that somebody may not be signed in any more: it does not know them, or they are
-// disabled. It notices so within half a minute. A directory that does not answer says nothing, and nobody is gone:
-// gateways serve on without it.
-func (p *People) Gone(ctx context.Context, domain, subject string) bool {
-	known, err := p.Find(ctx, domain, subject, present)
-	return fault.Is(err, fault.NotFound) || err == nil && !known.Enabled
-}
-
-// SignedOut reports whether a session is over: its person is gone, or has set another password since they signed in. It is
-// as quick to notice, and as forgiving, as Gone.
+// SignedOut reports whether a session is over: the directory does not know its person any more, they are disabled, or they have
+// set another password since they signed in. It notices so within half a minute. A directory that does not answer says
+// nothing, and nobody is signed out: gateways serve on without it.
 func (p *People) SignedOut(ctx context.Context, domain string, s *state.Session) bool {
 	known, err := p.Find(ctx, domain, s.Person.Subject, present)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -119,8 +120,9 @@ func TestPeople(t *testing.T) {
 		p, directory, clock, ann := newPeople(t)
 		gone := func(want bool) {
 			t.Helper()
-			if got := p.Gone(t.Context(), "d", ann); got != want {
-				t.Errorf("gone %v", got)
+			session := &state.Session{Person: state.Person{Subject: ann}, AuthTime: clock.Now().Unix()}
+			if got := p.SignedOut(t.Context(), "d", session); got != want {
+				t.Errorf("signed out %v", got)
 			}
 		}
 		gone(false)
