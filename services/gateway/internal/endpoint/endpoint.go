@@ -19,8 +19,8 @@ type ErrorWriter func(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 type Route struct {
 	// Name is the endpoint's name in metrics and logs, such as `token`.
 	Name string
-	// Path begins with a slash. A path that ends in `/*` matches one more segment or several, which handlers read by
-	// r.PathValue("rest").
+	// Path begins with a slash. One `*` in it, as a segment of its own, matches one segment or several, which handlers read by
+	// r.PathValue("rest"); of several routes that match the longest counts.
 	Path string
 	// Get serves GET, and HEAD unless NoHead is set. A nil handler makes its method 405.
 	Get, Post, Put, Patch, Delete Handler

@@ -21,7 +21,7 @@ var (
 	errTwice      = oauth2.InvalidRequest.Errorf("The access token was sent twice")
 	errInvalid    = oauth2.InvalidToken.Errorf("The access token is invalid")
 	errNotAClient = oauth2.InvalidToken.Errorf("The access token was not issued for a Client")
-	errScope      = oauth2.InsufficientScope.Errorf("Invalid access token scopes. The access token should have at least 'dcr_admin' scope")
+	errScope      = endpoint.Needs(oauth2.ScopeDCRAdmin)
 	errSuperseded = oauth2.RegistrationForbidden.Errorf("Non matching registration_access_token")
 	errNoClient   = oauth2.NotFound.Errorf("client not found")
 )

@@ -71,14 +71,14 @@ func TestWhoMayRegister(t *testing.T) {
 		{"a user's token, even with dcr_admin", bearer(rg.token("admin", "ann", "dcr_admin")), 401, oauth2.InvalidToken, notAClient,
 			challenge + `, error="invalid_token", error_description="` + notAClient + `"`},
 		{"a client's token without dcr_admin", bearer(rg.token("plain", "", "openid")), 403, oauth2.InsufficientScope, scopeNeeded,
-			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `"`},
+			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `", scope="dcr_admin"`},
 		{"a client's token without any scope", bearer(rg.token("plain", "")), 403, oauth2.InsufficientScope, scopeNeeded,
-			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `"`},
+			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `", scope="dcr_admin"`},
 		{"a registration token", bearer(other(nil)), 403, oauth2.InsufficientScope, scopeNeeded,
-			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `"`},
+			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `", scope="dcr_admin"`},
 		{"a registration token that claims dcr_admin", bearer(other(func(c map[string]any) { c["scope"] = "dcr dcr_admin" })),
 			403, oauth2.InsufficientScope, scopeNeeded,
-			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `"`},
+			challenge + `, error="insufficient_scope", error_description="` + scopeNeeded + `", scope="dcr_admin"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,6 +102,12 @@ func TestWhoMayRegister(t *testing.T) {
 	}
 	rg.refused(rg.do("POST", "/acme/oidc/register?access_token="+admin, minimal, bearer(admin)...),
 		400, oauth2.InvalidRequest, "The access token was sent twice")
+	for method, allow := range map[string]string{"GET": "POST, OPTIONS", "DELETE": "POST, OPTIONS"} {
+		got := rg.do(method, "/acme/oidc/register/somebody/renew_secret", "", bearer(admin)...)
+		if got.status != 405 || got.header.Get("Allow") != allow {
+			t.Errorf("%s of renew_secret: %d, Allow %q", method, got.status, got.header.Get("Allow"))
+		}
+	}
 	got := rg.do("POST", "/acme/oidc/register?access_token=garbage", minimal)
 	rg.refused(got, 401, oauth2.InvalidToken, invalid)
 	if c := got.header.Get("WWW-Authenticate"); !strings.Contains(c, `error="invalid_token"`) {

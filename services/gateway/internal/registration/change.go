@@ -3,7 +3,6 @@ package registration
 import (
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,9 +16,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 )
-
-// renewal is what stands behind the client_id in the address where a secret is renewed.
-const renewal = "/renew_secret"
 
 // races is how often a change is made again from the beginning that lost a race against another change of the client.
 const races = 4
@@ -117,11 +113,7 @@ func (h *Handler) sameClient(r *http.Request, c *domain.Client, meta clientmeta.
 
 // renew gives a client a new secret, by POST to its address and /renew_secret. A body is not read.
 func (h *Handler) renew(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	clientID, ok := strings.CutSuffix(strings.TrimRight(r.PathValue("rest"), "/"), renewal)
-	if !ok {
-		w.Header().Set("Allow", "GET, PUT, PATCH, DELETE")
-		return oauth2.MethodNotAllowed.Errorf("A registration is read and changed by GET, PUT, PATCH and DELETE")
-	}
+	clientID := r.PathValue("rest")
 	who, err := h.mayManage(w, r, d, clientID)
 	if err != nil {
 		return err

@@ -83,9 +83,10 @@ func (h *Handler) Routes() []endpoint.Route {
 	return []endpoint.Route{
 		{Name: "register", Path: path, Post: h.create, Errors: endpoint.ErrorChallenge, CORS: true},
 		{
-			Name: "registration", Path: path + "/*", Get: h.read, Put: h.overwrite, Patch: h.patch, Delete: h.delete, Post: h.renew,
+			Name: "registration", Path: path + "/*", Get: h.read, Put: h.overwrite, Patch: h.patch, Delete: h.delete,
 			Errors: endpoint.ErrorChallenge, CORS: true,
 		},
+		{Name: "renew_secret", Path: path + "/*/renew_secret", Post: h.renew, Errors: endpoint.ErrorChallenge, CORS: true},
 		{Name: "register_templates", Path: path + "_templates", Get: h.templates, Errors: endpoint.ErrorJSON, CORS: true},
 	}
 }

@@ -28,43 +28,44 @@ type Options struct {
 type router struct {
 	Options
 	exact map[string]*route
-	// prefixed are the routes whose paths end in /*, the longest first.
-	prefixed []*route
-	unknown  *observe.Endpoint
+	// open are the routes whose paths have a /*, the longest first.
+	open    []*route
+	unknown *observe.Endpoint
 }
 
 type route struct {
 	endpoint.Route
-	prefix  string // with the slash, for paths that end in /*
-	methods []string
-	allow   string
-	seen    *observe.Endpoint
+	// before and after are what stands around the * of the path, slashes included.
+	before, after string
+	methods       []string
+	allow         string
+	seen          *observe.Endpoint
 }
 
 // New returns the handler of the gateway's public port. Two routes with one path, or one that cannot answer errors, are
 // a mistake of the wiring: New panics.
 func New(o Options) http.Handler {
 	rt := &router{Options: o, exact: map[string]*route{}, unknown: o.Metrics.Endpoint("unknown")}
-	prefixes := map[string]bool{}
+	patterns := map[string]bool{}
 	for _, r := range o.Routes {
 		methods := r.Methods()
 		made := &route{
 			Route: r, methods: methods, allow: strings.Join(append(methods, "OPTIONS"), ", "), seen: o.Metrics.Endpoint(r.Name),
 		}
-		prefix, prefixed := strings.CutSuffix(r.Path, "*")
+		before, after, open := strings.Cut(r.Path, "*")
 		switch {
 		case r.Errors == nil || len(methods) == 0 || !strings.HasPrefix(r.Path, "/"):
 			panic("router: the route " + r.Name + " is incomplete")
-		case rt.exact[r.Path] != nil, prefixes[prefix] && prefixed:
+		case rt.exact[r.Path] != nil, patterns[r.Path]:
 			panic("router: two routes for " + r.Path)
-		case prefixed:
-			made.prefix, prefixes[prefix] = prefix, true
-			rt.prefixed = append(rt.prefixed, made)
+		case open:
+			made.before, made.after, patterns[r.Path] = before, after, true
+			rt.open = append(rt.open, made)
 		default:
 			rt.exact[r.Path] = made
 		}
 	}
-	slices.SortStableFunc(rt.prefixed, func(a, b *route) int { return cmp.Compare(len(b.prefix), len(a.prefix)) })
+	slices.SortStableFunc(rt.open, func(a, b *route) int { return cmp.Compare(len(b.Path), len(a.Path)) })
 	return rt
 }
 
@@ -129,8 +130,10 @@ func (rt *router) find(path string, r *http.Request) *route {
 		}
 		path = trimmed
 	}
-	for _, p := range rt.prefixed {
-		if rest, ok := strings.CutPrefix(path, p.prefix); ok && rest != "" {
+	for _, p := range rt.open {
+		rest, begins := strings.CutPrefix(path, p.before)
+		rest, ends := strings.CutSuffix(rest, p.after)
+		if begins && ends && rest != "" {
 			r.SetPathValue("rest", rest)
 			return p
 		}

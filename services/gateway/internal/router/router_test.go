@@ -40,6 +40,7 @@ func routes() []endpoint.Route {
 		{Name: "register", Path: "/test/register", Post: say("registered"), Errors: endpoint.ErrorJSON},
 		{Name: "client", Path: "/test/register/*", Get: say("client"), Delete: say("deleted"), Errors: endpoint.ErrorJSON},
 		{Name: "acts", Path: "/acts", Get: say("acted"), NoHead: true, Errors: endpoint.ErrorJSON},
+		{Name: "behind", Path: "/test/register/*/secret", Put: say("renewed"), Errors: page},
 		{Name: "deeper", Path: "/test/register/deep/*", Get: say("deeper"), Errors: endpoint.ErrorJSON},
 		{Name: "broken", Path: "/broken", Errors: endpoint.ErrorJSON, Get: func(http.ResponseWriter, *http.Request, *domain.Domain) error {
 			return errors.New("secret cause")
@@ -68,6 +69,8 @@ func TestRouting(t *testing.T) {
 		{"HEAD is GET without a body", "HEAD", "/acme/oauth/plain", 200, "", nil},
 		{"HEAD is refused where GET changes something", "HEAD", "/acme/acts", 405, "", map[string]string{"Allow": "GET, OPTIONS"}},
 		{"the rest of a path is handed on", "GET", "/acme/test/register/abc/renew", 200, "client /acme abc/renew", nil},
+		{"a path may go on behind the rest", "PUT", "/acme/test/register/abc/secret", 200, "renewed /acme abc", nil},
+		{"and has methods of its own", "GET", "/acme/test/register/abc/secret/", 405, "", map[string]string{"Allow": "PUT, OPTIONS"}},
 		{"a trailing slash is no rest", "POST", "/acme/test/register/", 200, "registered /acme", nil},
 		{"the longest prefix wins", "GET", "/acme/test/register/deep/x", 200, "deeper /acme x", nil},
 		{"an unknown endpoint is 404", "GET", "/acme/nothing", 404, notFound, nil},
