@@ -28,6 +28,9 @@ var emails = []*Vocabulary{
 	email("verify_attempt", "notice", "Somebody tried to enter codes for your account at {{.domain.name}}",
 		integer("attempts", "How often a wrong code was entered.", 5)),
 	email("magic_link", "link", "Sign in to {{.domain.name}}", url, expiresAfter),
+	email("registration_taken", "taken", "Your registration at {{.domain.name}}",
+		link("url", "Where a new password, or another name, can be chosen.", "https://auth.example.com/acme/forgotPassword"),
+		truth("existing", "Whether there is an account with the address; otherwise the name belongs to somebody else.", true)),
 }
 
 // Email returns the vocabulary of the e-mail with a template's name, such as "forgot_password", or nil.

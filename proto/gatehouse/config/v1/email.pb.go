@@ -37,6 +37,8 @@ const (
 	Email_MFA_CHALLENGE             Email_Template = 8
 	Email_VERIFY_ATTEMPT            Email_Template = 9
 	Email_MAGIC_LINK                Email_Template = 10
+	// Somebody registered with an address or a name that is taken.
+	Email_REGISTRATION_TAKEN Email_Template = 11
 )
 
 // Enum value maps for Email_Template.
@@ -53,6 +55,7 @@ var (
 		8:  "MFA_CHALLENGE",
 		9:  "VERIFY_ATTEMPT",
 		10: "MAGIC_LINK",
+		11: "REGISTRATION_TAKEN",
 	}
 	Email_Template_value = map[string]int32{
 		"TEMPLATE_UNSPECIFIED":      0,
@@ -66,6 +69,7 @@ var (
 		"MFA_CHALLENGE":             8,
 		"VERIFY_ATTEMPT":            9,
 		"MAGIC_LINK":                10,
+		"REGISTRATION_TAKEN":        11,
 	}
 )
 
@@ -256,7 +260,7 @@ var File_gatehouse_config_v1_email_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x06\n" +
+	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x06\n" +
 	"\x05Email\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -274,7 +278,7 @@ const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\asubject\x18\x0f \x01(\tR\asubject\x12\x18\n" +
 	"\acontent\x18\x10 \x01(\tR\acontent\x12#\n" +
 	"\rexpires_after\x18\x11 \x01(\x05R\fexpiresAfter\x12\x1c\n" +
-	"\x05level\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x05level\"\x8b\x02\n" +
+	"\x05level\x18\x12 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x05level\"\xa3\x02\n" +
 	"\bTemplate\x12\x18\n" +
 	"\x14TEMPLATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REGISTRATION_CONFIRMATION\x10\x01\x12\x17\n" +
@@ -288,7 +292,8 @@ const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\x0eVERIFY_ATTEMPT\x10\t\x12\x0e\n" +
 	"\n" +
 	"MAGIC_LINK\x10\n" +
-	"BFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\x12\x16\n" +
+	"\x12REGISTRATION_TAKEN\x10\vBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_email_proto_rawDescOnce sync.Once

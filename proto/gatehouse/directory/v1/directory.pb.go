@@ -28,13 +28,17 @@ type Ticket_Purpose int32
 
 const (
 	Ticket_PURPOSE_UNSPECIFIED Ticket_Purpose = 0
-	// Show that the address of a new account is one's own (e-mail `registration_verify`).
+	// Show that the address of a new account is one's own (e-mail `registration_verify`, which links to
+	// `<base_url>/confirmRegistration?token=`).
 	Ticket_VERIFY_REGISTRATION Ticket_Purpose = 1
-	// Choose the first password of an account that was made for one (e-mail `registration_confirmation`).
+	// Choose the first password of an account that was made for one (e-mail `registration_confirmation`, which links to
+	// `<base_url>/confirmRegistration?token=`).
 	Ticket_CONFIRM_REGISTRATION Ticket_Purpose = 2
-	// Choose another password (e-mails `forgot_password`, `reset_password`).
+	// Choose another password (e-mails `forgot_password` and `reset_password`, which link to
+	// `<base_url>/resetPassword?token=`).
 	Ticket_RESET_PASSWORD Ticket_Purpose = 3
-	// Unlock an account by choosing another password (e-mail `blocked_account`).
+	// Unlock an account by choosing another password (e-mail `blocked_account`, which links to
+	// `<base_url>/resetPassword?token=`).
 	Ticket_UNLOCK Ticket_Purpose = 4
 )
 
@@ -1434,9 +1438,13 @@ type AuthenticateRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
 	// The directory provider's id.
-	Source        string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
-	Username      string `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
-	Password      string `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
+	Source   string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	Username string `protobuf:"bytes,3,opt,name=username,proto3" json:"username,omitempty"`
+	Password string `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"`
+	// Where the person is, for a ticket.
+	Sender *Sender `protobuf:"bytes,5,opt,name=sender,proto3" json:"sender,omitempty"`
+	// Answer with a ticket where the password's time is over (`reset_password_on_expiration`).
+	ResetExpired  bool `protobuf:"varint,6,opt,name=reset_expired,json=resetExpired,proto3" json:"reset_expired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1499,9 +1507,29 @@ func (x *AuthenticateRequest) GetPassword() string {
 	return ""
 }
 
+func (x *AuthenticateRequest) GetSender() *Sender {
+	if x != nil {
+		return x.Sender
+	}
+	return nil
+}
+
+func (x *AuthenticateRequest) GetResetExpired() bool {
+	if x != nil {
+		return x.ResetExpired
+	}
+	return false
+}
+
 type AuthenticateResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Identity      *Identity              `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent where the password's time is over.
+	Identity *Identity `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
+	// The name and the password are right, and the time of the password is over: nobody is signed in by it any more.
+	PasswordExpired bool `protobuf:"varint,2,opt,name=password_expired,json=passwordExpired,proto3" json:"password_expired,omitempty"`
+	// The token of a RESET_PASSWORD ticket by which another password is chosen (`/resetPassword?token=`); only with
+	// password_expired, and where it was asked for.
+	Ticket        string `protobuf:"bytes,3,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1541,6 +1569,20 @@ func (x *AuthenticateResponse) GetIdentity() *Identity {
 		return x.Identity
 	}
 	return nil
+}
+
+func (x *AuthenticateResponse) GetPasswordExpired() bool {
+	if x != nil {
+		return x.PasswordExpired
+	}
+	return false
+}
+
+func (x *AuthenticateResponse) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
 }
 
 type SignInRequest struct {
@@ -2546,7 +2588,8 @@ type Ticket struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Purpose  Ticket_Purpose         `protobuf:"varint,1,opt,name=purpose,proto3,enum=gatehouse.directory.v1.Ticket_Purpose" json:"purpose,omitempty"`
 	Username string                 `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
-	Email    string                 `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	// Where it was sent to; empty where it was not sent.
+	Email string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
 	// The client_id of the application the person came from; empty if there was none or it is gone.
 	ClientId string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// The query of the authorization request to go on with.
@@ -2788,7 +2831,7 @@ func (x *UseTicketRequest) GetPassword() string {
 type UseTicketResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Ticket *Ticket                `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
-	// The person, who has shown that they read the mailbox.
+	// The person after it, who has shown that they read the mailbox or know the password.
 	User          *User `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3264,14 +3307,18 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\aprofile\x18\x13 \x01(\tR\aprofile\x12\x18\n" +
 	"\apicture\x18\x14 \x01(\tR\apicture\x12\x18\n" +
 	"\awebsite\x18\x15 \x01(\tR\awebsite\x12!\n" +
-	"\fphone_number\x18\x16 \x01(\tR\vphoneNumber\"\x82\x01\n" +
+	"\fphone_number\x18\x16 \x01(\tR\vphoneNumber\"\xdf\x01\n" +
 	"\x13AuthenticateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1a\n" +
 	"\busername\x18\x03 \x01(\tR\busername\x12\x1f\n" +
-	"\bpassword\x18\x04 \x01(\tB\x03\x80\x01\x01R\bpassword\"T\n" +
+	"\bpassword\x18\x04 \x01(\tB\x03\x80\x01\x01R\bpassword\x126\n" +
+	"\x06sender\x18\x05 \x01(\v2\x1e.gatehouse.directory.v1.SenderR\x06sender\x12#\n" +
+	"\rreset_expired\x18\x06 \x01(\bR\fresetExpired\"\x9c\x01\n" +
 	"\x14AuthenticateResponse\x12<\n" +
-	"\bidentity\x18\x01 \x01(\v2 .gatehouse.directory.v1.IdentityR\bidentity\"\x87\x01\n" +
+	"\bidentity\x18\x01 \x01(\v2 .gatehouse.directory.v1.IdentityR\bidentity\x12)\n" +
+	"\x10password_expired\x18\x02 \x01(\bR\x0fpasswordExpired\x12\x1b\n" +
+	"\x06ticket\x18\x03 \x01(\tB\x03\x80\x01\x01R\x06ticket\"\x87\x01\n" +
 	"\rSignInRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12<\n" +
 	"\bidentity\x18\x02 \x01(\v2 .gatehouse.directory.v1.IdentityR\bidentity\x12 \n" +
@@ -3466,55 +3513,56 @@ var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
 	3,  // 17: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
 	4,  // 18: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
 	43, // 19: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	10, // 20: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	10, // 21: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	1,  // 22: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	1,  // 23: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	42, // 24: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	42, // 25: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	17, // 26: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	17, // 27: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	41, // 28: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
-	26, // 29: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	43, // 30: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
-	26, // 31: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	0,  // 32: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
-	42, // 33: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
-	31, // 34: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	31, // 35: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	1,  // 36: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
-	26, // 37: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	42, // 38: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
-	17, // 39: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
-	11, // 40: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	13, // 41: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	15, // 42: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	18, // 43: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	20, // 44: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	22, // 45: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
-	24, // 46: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
-	27, // 47: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
-	29, // 48: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
-	32, // 49: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
-	34, // 50: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
-	36, // 51: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
-	12, // 52: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	14, // 53: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	16, // 54: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	19, // 55: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	21, // 56: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	23, // 57: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
-	25, // 58: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
-	28, // 59: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
-	30, // 60: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
-	33, // 61: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
-	35, // 62: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
-	37, // 63: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
-	52, // [52:64] is the sub-list for method output_type
-	40, // [40:52] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	26, // 20: gatehouse.directory.v1.AuthenticateRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	10, // 21: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	10, // 22: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	1,  // 23: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	1,  // 24: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	42, // 25: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 26: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	17, // 27: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	17, // 28: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	41, // 29: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
+	26, // 30: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	43, // 31: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
+	26, // 32: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	0,  // 33: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
+	42, // 34: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
+	31, // 35: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	31, // 36: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	1,  // 37: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
+	26, // 38: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	42, // 39: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
+	17, // 40: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
+	11, // 41: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	13, // 42: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	15, // 43: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	18, // 44: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	20, // 45: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	22, // 46: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
+	24, // 47: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
+	27, // 48: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
+	29, // 49: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
+	32, // 50: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
+	34, // 51: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
+	36, // 52: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
+	12, // 53: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	14, // 54: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	16, // 55: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	19, // 56: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	21, // 57: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	23, // 58: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
+	25, // 59: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
+	28, // 60: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
+	30, // 61: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
+	33, // 62: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
+	35, // 63: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
+	37, // 64: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
+	53, // [53:65] is the sub-list for method output_type
+	41, // [41:53] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }

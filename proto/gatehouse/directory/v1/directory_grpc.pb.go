@@ -40,7 +40,8 @@ const (
 // DirectoryService is the domain's record of people, as gateways see it.
 type DirectoryServiceClient interface {
 	// Authenticate checks a name and password against the directory. Wrong credentials and unknown names are the same
-	// refusal (UNAUTHENTICATED); a disabled account is PERMISSION_DENIED.
+	// refusal (UNAUTHENTICATED); a disabled account is PERMISSION_DENIED, and so is one whose address is not shown to be the
+	// person's yet. A password that is right and whose time is over gives an answer without an identity.
 	Authenticate(ctx context.Context, in *AuthenticateRequest, opts ...grpc.CallOption) (*AuthenticateResponse, error)
 	// SignIn links an identity that a provider asserted to a user, who is made on first sight, and records the login.
 	SignIn(ctx context.Context, in *SignInRequest, opts ...grpc.CallOption) (*SignInResponse, error)
@@ -55,19 +56,23 @@ type DirectoryServiceClient interface {
 	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
 	WithdrawConsent(ctx context.Context, in *WithdrawConsentRequest, opts ...grpc.CallOption) (*WithdrawConsentResponse, error)
 	// Register makes an account for somebody who is not signed in, and sends them a link by which they show that the address is
-	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told.
+	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told. The account
+	// appears some moments after the answer, so that its time does not tell either.
 	// INVALID_ARGUMENT names what is wrong with what was entered; FAILED_PRECONDITION means that registration is off, or that
-	// no e-mail can be sent.
+	// no e-mail can be sent; UNAVAILABLE, that too much waits to be sent already.
 	Register(ctx context.Context, in *RegisterRequest, opts ...grpc.CallOption) (*RegisterResponse, error)
 	// ForgotPassword sends a link for a new password to whoever has a name or an address. The answer does not tell whether
-	// anybody has.
+	// anybody has: who it is is looked up after it. FAILED_PRECONDITION means that this is switched off, or that no e-mail can
+	// be sent; UNAVAILABLE, that too much waits to be sent already.
 	ForgotPassword(ctx context.Context, in *ForgotPasswordRequest, opts ...grpc.CallOption) (*ForgotPasswordResponse, error)
 	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
 	GetTicket(ctx context.Context, in *GetTicketRequest, opts ...grpc.CallOption) (*GetTicketResponse, error)
 	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
-	// ticket as it was.
+	// ticket as it was. NOT_FOUND as for GetTicket; PERMISSION_DENIED means that the account may not sign in. The gateway forgets
+	// failed attempts to sign in to the account.
 	UseTicket(ctx context.Context, in *UseTicketRequest, opts ...grpc.CallOption) (*UseTicketResponse, error)
-	// NotifyLocked tells the owner of an account that it was locked after failed attempts, at most once per lock.
+	// NotifyLocked tells the owner of an account that it was locked after failed attempts, if the settings want that and an
+	// e-mail can be sent. Gateways call it once per lock; it never tells whether there is such an account.
 	NotifyLocked(ctx context.Context, in *NotifyLockedRequest, opts ...grpc.CallOption) (*NotifyLockedResponse, error)
 }
 
@@ -206,7 +211,8 @@ func (c *directoryServiceClient) NotifyLocked(ctx context.Context, in *NotifyLoc
 // DirectoryService is the domain's record of people, as gateways see it.
 type DirectoryServiceServer interface {
 	// Authenticate checks a name and password against the directory. Wrong credentials and unknown names are the same
-	// refusal (UNAUTHENTICATED); a disabled account is PERMISSION_DENIED.
+	// refusal (UNAUTHENTICATED); a disabled account is PERMISSION_DENIED, and so is one whose address is not shown to be the
+	// person's yet. A password that is right and whose time is over gives an answer without an identity.
 	Authenticate(context.Context, *AuthenticateRequest) (*AuthenticateResponse, error)
 	// SignIn links an identity that a provider asserted to a user, who is made on first sight, and records the login.
 	SignIn(context.Context, *SignInRequest) (*SignInResponse, error)
@@ -221,19 +227,23 @@ type DirectoryServiceServer interface {
 	// WithdrawConsent forgets what a user decided for a client, on behalf of that user, and ends what the client was given by it.
 	WithdrawConsent(context.Context, *WithdrawConsentRequest) (*WithdrawConsentResponse, error)
 	// Register makes an account for somebody who is not signed in, and sends them a link by which they show that the address is
-	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told.
+	// theirs. The answer does not tell whether the name or the address was free: whoever reads the mailbox is told. The account
+	// appears some moments after the answer, so that its time does not tell either.
 	// INVALID_ARGUMENT names what is wrong with what was entered; FAILED_PRECONDITION means that registration is off, or that
-	// no e-mail can be sent.
+	// no e-mail can be sent; UNAVAILABLE, that too much waits to be sent already.
 	Register(context.Context, *RegisterRequest) (*RegisterResponse, error)
 	// ForgotPassword sends a link for a new password to whoever has a name or an address. The answer does not tell whether
-	// anybody has.
+	// anybody has: who it is is looked up after it. FAILED_PRECONDITION means that this is switched off, or that no e-mail can
+	// be sent; UNAVAILABLE, that too much waits to be sent already.
 	ForgotPassword(context.Context, *ForgotPasswordRequest) (*ForgotPasswordResponse, error)
 	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
 	GetTicket(context.Context, *GetTicketRequest) (*GetTicketResponse, error)
 	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
-	// ticket as it was.
+	// ticket as it was. NOT_FOUND as for GetTicket; PERMISSION_DENIED means that the account may not sign in. The gateway forgets
+	// failed attempts to sign in to the account.
 	UseTicket(context.Context, *UseTicketRequest) (*UseTicketResponse, error)
-	// NotifyLocked tells the owner of an account that it was locked after failed attempts, at most once per lock.
+	// NotifyLocked tells the owner of an account that it was locked after failed attempts, if the settings want that and an
+	// e-mail can be sent. Gateways call it once per lock; it never tells whether there is such an account.
 	NotifyLocked(context.Context, *NotifyLockedRequest) (*NotifyLockedResponse, error)
 	mustEmbedUnimplementedDirectoryServiceServer()
 }

@@ -169,6 +169,7 @@ const (
 	EmailTemplateMagicLink                EmailTemplate = "magic_link"
 	EmailTemplateMfaChallenge             EmailTemplate = "mfa_challenge"
 	EmailTemplateRegistrationConfirmation EmailTemplate = "registration_confirmation"
+	EmailTemplateRegistrationTaken        EmailTemplate = "registration_taken"
 	EmailTemplateRegistrationVerify       EmailTemplate = "registration_verify"
 	EmailTemplateResetPassword            EmailTemplate = "reset_password"
 	EmailTemplateVerifyAttempt            EmailTemplate = "verify_attempt"
@@ -191,6 +192,8 @@ func (e EmailTemplate) Valid() bool {
 		return true
 	case EmailTemplateRegistrationConfirmation:
 		return true
+	case EmailTemplateRegistrationTaken:
+		return true
 	case EmailTemplateRegistrationVerify:
 		return true
 	case EmailTemplateResetPassword:
@@ -211,6 +214,7 @@ const (
 	EmailPreviewTemplateMagicLink                EmailPreviewTemplate = "magic_link"
 	EmailPreviewTemplateMfaChallenge             EmailPreviewTemplate = "mfa_challenge"
 	EmailPreviewTemplateRegistrationConfirmation EmailPreviewTemplate = "registration_confirmation"
+	EmailPreviewTemplateRegistrationTaken        EmailPreviewTemplate = "registration_taken"
 	EmailPreviewTemplateRegistrationVerify       EmailPreviewTemplate = "registration_verify"
 	EmailPreviewTemplateResetPassword            EmailPreviewTemplate = "reset_password"
 	EmailPreviewTemplateVerifyAttempt            EmailPreviewTemplate = "verify_attempt"
@@ -232,6 +236,8 @@ func (e EmailPreviewTemplate) Valid() bool {
 	case EmailPreviewTemplateMfaChallenge:
 		return true
 	case EmailPreviewTemplateRegistrationConfirmation:
+		return true
+	case EmailPreviewTemplateRegistrationTaken:
 		return true
 	case EmailPreviewTemplateRegistrationVerify:
 		return true
@@ -739,6 +745,7 @@ const (
 	GetApplicationEmailsParamsTemplateMagicLink                GetApplicationEmailsParamsTemplate = "magic_link"
 	GetApplicationEmailsParamsTemplateMfaChallenge             GetApplicationEmailsParamsTemplate = "mfa_challenge"
 	GetApplicationEmailsParamsTemplateRegistrationConfirmation GetApplicationEmailsParamsTemplate = "registration_confirmation"
+	GetApplicationEmailsParamsTemplateRegistrationTaken        GetApplicationEmailsParamsTemplate = "registration_taken"
 	GetApplicationEmailsParamsTemplateRegistrationVerify       GetApplicationEmailsParamsTemplate = "registration_verify"
 	GetApplicationEmailsParamsTemplateResetPassword            GetApplicationEmailsParamsTemplate = "reset_password"
 	GetApplicationEmailsParamsTemplateVerifyAttempt            GetApplicationEmailsParamsTemplate = "verify_attempt"
@@ -760,6 +767,8 @@ func (e GetApplicationEmailsParamsTemplate) Valid() bool {
 	case GetApplicationEmailsParamsTemplateMfaChallenge:
 		return true
 	case GetApplicationEmailsParamsTemplateRegistrationConfirmation:
+		return true
+	case GetApplicationEmailsParamsTemplateRegistrationTaken:
 		return true
 	case GetApplicationEmailsParamsTemplateRegistrationVerify:
 		return true
@@ -880,6 +889,7 @@ const (
 	GetEmailsParamsTemplateMagicLink                GetEmailsParamsTemplate = "magic_link"
 	GetEmailsParamsTemplateMfaChallenge             GetEmailsParamsTemplate = "mfa_challenge"
 	GetEmailsParamsTemplateRegistrationConfirmation GetEmailsParamsTemplate = "registration_confirmation"
+	GetEmailsParamsTemplateRegistrationTaken        GetEmailsParamsTemplate = "registration_taken"
 	GetEmailsParamsTemplateRegistrationVerify       GetEmailsParamsTemplate = "registration_verify"
 	GetEmailsParamsTemplateResetPassword            GetEmailsParamsTemplate = "reset_password"
 	GetEmailsParamsTemplateVerifyAttempt            GetEmailsParamsTemplate = "verify_attempt"
@@ -901,6 +911,8 @@ func (e GetEmailsParamsTemplate) Valid() bool {
 	case GetEmailsParamsTemplateMfaChallenge:
 		return true
 	case GetEmailsParamsTemplateRegistrationConfirmation:
+		return true
+	case GetEmailsParamsTemplateRegistrationTaken:
 		return true
 	case GetEmailsParamsTemplateRegistrationVerify:
 		return true
