@@ -38,6 +38,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/revocation"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/router"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
@@ -105,13 +106,10 @@ type Gateway struct {
 
 // New assembles a gateway. Nothing runs yet.
 func New(p Parts) *Gateway {
-	ruleFailed := func(place string) func(string) {
-		counter := p.Metrics.RuleFailures(place)
-		return func(string) { counter.Inc() }
-	}
+	failures := reporter(p)
 	hasher := secret.NewHasher()
 	keys := clientkeys.New(p.Fetch, p.Now)
-	minter := tokens.NewMinter(keys, p.Now, p.Log, ruleFailed("claim"))
+	minter := tokens.NewMinter(keys, p.Now, failures)
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(clientauth.Options{
 		Hasher: hasher, Used: p.Used, Keys: keys, Memory: p.Store, Proxies: p.Proxies, Now: p.Now,
@@ -119,7 +117,7 @@ func New(p Parts) *Gateway {
 	})
 	holders := possession.New(p.Store, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
-	signIn := signin.New(p.Directory, p.Store, p.Log, ruleFailed("selection"))
+	signIn := signin.New(p.Directory, p.Store, p.Log, failures)
 	served := grants.Builtin(grants.Parts{
 		Store: p.Store, SignIn: signIn, People: people, Verifier: verifier, Issuers: keys, Proxies: p.Proxies, Now: p.Now,
 	})
@@ -128,7 +126,7 @@ func New(p Parts) *Gateway {
 		PublicURL: p.PublicURL, MTLSURL: p.Certificates.MTLSURL,
 		Open:     builtin.Tools{Hasher: hasher, Directory: p.Directory}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
-		Resolve:  p.Resolve, Logger: p.Log, Now: p.Now,
+		Resolve:  p.Resolve, Failures: failures, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
@@ -157,6 +155,15 @@ func New(p Parts) *Gateway {
 		Queue: p.Store, Domains: set, Minter: minter, Out: p.Fetch, Log: p.Log,
 		Counted: func(o backchannel.Outcome) { p.Metrics.LogoutNotices(string(o)).Inc() },
 	})}
+}
+
+// reporter gathers the expressions that fail, and counts them by place.
+func reporter(p Parts) *ruleerrors.Reporter {
+	counters := map[string]func(){}
+	for _, place := range ruleerrors.Places() {
+		counters[place] = p.Metrics.RuleFailures(place).Inc
+	}
+	return ruleerrors.New(p.Log, p.Now, func(place string) { counters[place]() })
 }
 
 // capabilities are what discovery says of this gateway, taken from what was wired.

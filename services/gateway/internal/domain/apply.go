@@ -217,6 +217,7 @@ func (c *change) remove(key resource.Key) {
 		c.rejected.drop(key.Domain)
 		c.status.forget(key.Domain)
 		c.asked.forget(key.Domain)
+		c.options.Failures.Forget(key.Domain)
 	case "scope":
 		src.changed = src.changed || src.scopes[key.ID] != nil
 		delete(src.scopes, key.ID)

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
@@ -196,6 +197,11 @@ func (c *Client) Public() bool { return c.AuthMethod == oauth2.AuthNone }
 
 // Longest is how long anything that the client is given may live: access tokens, refresh tokens, and what others exchange them for.
 func (c *Client) Longest() time.Duration { return max(c.AccessTTL, c.RefreshTTL, c.RefreshMaxAge) }
+
+// Expression names an expression of the client, to whoever reports that it fails: a place of ruleerrors, and which one there.
+func (c *Client) Expression(domain, place, name string) ruleerrors.Expression {
+	return ruleerrors.Expression{Domain: domain, Kind: ruleerrors.Application, ID: c.ID, Revision: c.Revision, Place: place, Name: name}
+}
 
 // usable reports whether the client may be used at all. A template serves registrations and nothing else.
 func (c *Client) usable() bool {

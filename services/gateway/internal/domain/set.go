@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 )
 
 // ErrNoClient means that no client with this identifier can be used: it does not exist, is disabled, or is a template.
@@ -35,8 +36,10 @@ type Options struct {
 	// CachedTokens bounds the verified access tokens that are remembered over all domains; 0 = 65536. Each takes about
 	// 1.5 KiB.
 	CachedTokens int
-	Logger       *slog.Logger
-	Now          func() time.Time
+	// Failures are the expressions that fail; nil where nobody gathers them.
+	Failures *ruleerrors.Reporter
+	Logger   *slog.Logger
+	Now      func() time.Time
 }
 
 // Set is read on every request and replaced, part by part, on every configuration batch.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 )
 
 // status remembers when each domain last changed.
@@ -56,6 +58,8 @@ type Status struct {
 	Enabled  bool
 	// Parts lists the domain itself, its certificates and providers, and what cannot be used; sorted by id.
 	Parts []Part
+	// Failures are the expressions of the present configuration that failed at this gateway.
+	Failures []ruleerrors.Failure
 }
 
 // Stable reports whether every part of the domain can be used.
@@ -116,8 +120,26 @@ func (s *Set) Statuses() []Status {
 		slices.SortFunc(st.Parts, func(a, b Part) int {
 			return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Type, b.Type))
 		})
+		st.Failures = slices.DeleteFunc(s.options.Failures.Of(id), func(f ruleerrors.Failure) bool {
+			return f.Revision != src.revisionOf(f.Kind, f.ID)
+		})
 		list = append(list, st)
 	}
 	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.ID, b.ID) })
 	return list
+}
+
+// revisionOf returns the present revision of a resource that may hold expressions, -1 if it is not there.
+func (src *source) revisionOf(kind, id string) int64 {
+	switch kind {
+	case ruleerrors.Application:
+		if e := src.apps[id]; e != nil {
+			return e.revision
+		}
+	case ruleerrors.IdentityProvider:
+		if p := src.providers[id]; p != nil {
+			return p.message.GetRevision()
+		}
+	}
+	return -1
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -67,6 +68,20 @@ type report struct {
 	Status        string          `json:"status"`
 	SyncState     map[string]bool `json:"syncState"`
 	CreationState map[string]part `json:"creationState"`
+	// RuleFailures are expressions that failed at this gateway since the resource they stand in was last changed.
+	RuleFailures []failure `json:"ruleFailures"`
+}
+
+type failure struct {
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Place    string    `json:"place"`
+	Name     string    `json:"name"`
+	Revision int64     `json:"revision"`
+	Count    int64     `json:"count"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Message  string    `json:"message"`
 }
 
 // domains answers how far one domain is, or all of them: 200 if ready, 503 if not, 404 for a domain that this gateway
@@ -109,7 +124,7 @@ func (o Options) domains(w http.ResponseWriter, r *http.Request) {
 func (o Options) report(s domain.Status) report {
 	made := report{
 		LastSync: s.LastSync, Revision: s.Revision, Stable: s.Stable(), Synchronized: o.Connected(), Status: deployed,
-		SyncState: map[string]bool{}, CreationState: map[string]part{},
+		SyncState: map[string]bool{}, CreationState: map[string]part{}, RuleFailures: []failure{},
 	}
 	if !made.Stable {
 		made.Status = failed
@@ -117,6 +132,12 @@ func (o Options) report(s domain.Status) report {
 	for _, p := range s.Parts {
 		made.SyncState[p.ID] = p.Success
 		made.CreationState[p.ID] = part{ID: p.ID, Type: p.Type, Success: p.Success, Message: p.Message, LastSync: s.LastSync}
+	}
+	for _, f := range s.Failures {
+		made.RuleFailures = append(made.RuleFailures, failure{
+			ID: f.ID, Type: f.Kind, Place: f.Place, Name: f.Name, Revision: f.Revision,
+			Count: f.Count, First: f.First.UTC(), Last: f.Last.UTC(), Message: f.Message,
+		})
 	}
 	return made
 }

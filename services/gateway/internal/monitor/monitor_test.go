@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -115,6 +116,7 @@ func TestDomains(t *testing.T) {
 				"rs":    map[string]any{"id": "rs", "type": "certificate", "success": true, "lastSync": now},
 				"staff": map[string]any{"id": "staff", "type": "identity_provider", "success": true, "lastSync": now},
 			},
+			"ruleFailures": []any{},
 		}
 		if diff := cmp.Diff(want, body); diff != "" {
 			t.Errorf("report (-want +got):\n%s", diff)
@@ -157,4 +159,45 @@ func TestDomains(t *testing.T) {
 			t.Errorf("all domains are %d although one is not ready", status)
 		}
 	})
+}
+
+func TestFailingRulesAreShown(t *testing.T) {
+	r := newRig(t, "secret")
+	app := func(revision int64, rule string) {
+		changed := gatewaytest.NewApp(r.config.Domain.GetId(), "web", func(a *configv1.Application) {
+			a.IdentityProviders[0].SelectionRule = rule
+		})
+		r.Apply(gatewaytest.Upserts(revision, changed))
+	}
+	failures := func() any {
+		t.Helper()
+		w := r.get("/_node/domains?output=json&domainId="+r.config.Domain.GetId(), "admin", "secret")
+		var body map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 200 {
+			t.Fatalf("status %d, %v: %s", w.Code, err, w.Body)
+		}
+		return body["ruleFailures"]
+	}
+	signIn := func() {
+		r.Post("/acme/oauth/token", gatewaytest.Form("grant_type", "password", "username", "ann", "password", "x"), gatewaytest.Basic("web"))
+	}
+	app(2, `request.params["tenant"][0] == "blue"`)
+	signIn()
+	signIn()
+	now := r.Clock.Now().UTC().Format(time.RFC3339Nano)
+	want := []any{map[string]any{
+		"id": "app-web", "type": "application", "place": "selection", "name": "staff", "revision": 2.0, "count": 2.0,
+		"first": now, "last": now, "message": "line 1, column 25: no such key: tenant",
+	}}
+	if diff := cmp.Diff(want, failures()); diff != "" {
+		t.Errorf("failures (-want +got):\n%s", diff)
+	}
+	app(3, `"tenant" in request.params`)
+	if got := failures(); len(got.([]any)) != 0 {
+		t.Errorf("after the rule was mended: %v", got)
+	}
+	signIn()
+	if got := failures(); len(got.([]any)) != 0 {
+		t.Errorf("of a rule that works: %v", got)
+	}
 }

@@ -181,7 +181,7 @@ func (rg *rig) token(clientID, person string, scopes ...string) string {
 	if person != "" {
 		a.Person = &state.Person{Subject: person}
 	}
-	made, err := tokens.NewMinter(nil, func() time.Time { return rg.now }, slog.New(slog.DiscardHandler), nil).Mint(context.Background(), d, a)
+	made, err := tokens.NewMinter(nil, func() time.Time { return rg.now }, nil).Mint(context.Background(), d, a)
 	if err != nil {
 		rg.Fatal(err)
 	}

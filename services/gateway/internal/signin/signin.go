@@ -17,6 +17,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -55,18 +56,15 @@ type Attempts interface {
 
 // Service signs people in. It is safe for concurrent use.
 type Service struct {
-	directory  Directory
-	attempts   Attempts
-	log        *slog.Logger
-	ruleFailed func(domain string)
+	directory Directory
+	attempts  Attempts
+	log       *slog.Logger
+	failures  *ruleerrors.Reporter
 }
 
-// New returns a Service. ruleFailed is told of each selection rule that could not be evaluated; may be nil.
-func New(directory Directory, attempts Attempts, log *slog.Logger, ruleFailed func(domain string)) *Service {
-	if ruleFailed == nil {
-		ruleFailed = func(string) {}
-	}
-	return &Service{directory: directory, attempts: attempts, log: log, ruleFailed: ruleFailed}
+// New returns a Service. It reports each selection rule that could not be evaluated; nil reports nothing.
+func New(directory Directory, attempts Attempts, log *slog.Logger, failures *ruleerrors.Reporter) *Service {
+	return &Service{directory: directory, attempts: attempts, log: log, failures: failures}
 }
 
 // Result is a person who has just proved who they are.
@@ -88,8 +86,7 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 	username = strings.TrimSpace(username) // the counter, the rules and the providers see one name
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
 	candidates := selection.Internal(ctx, c.Providers, in, func(p domain.ClientProvider, err error) {
-		s.ruleFailed(d.ID)
-		s.log.WarnContext(ctx, "selection rule cannot be evaluated", "domain", d.ID, "client_id", c.ClientID, "idp", p.ID, "err", err)
+		s.failures.Report(ctx, c.Expression(d.ID, ruleerrors.Selection, p.ID), err, slog.String("client_id", c.ClientID), slog.String("idp", p.ID))
 	})
 	if len(candidates) == 0 {
 		return Result{}, refuse(ErrNoProvider, "No identity provider found for client : %s", c.ClientID)

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 )
 
@@ -112,13 +113,18 @@ func TestFailedRulesAreReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &domain.Client{ClientID: "web", Providers: []domain.ClientProvider{{Rule: rule, Provider: &idp.Provider{ID: "p"}}}}
-	var failed []string
-	s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), func(domain string) { failed = append(failed, domain) })
+	client := &domain.Client{ID: "app", ClientID: "web", Revision: 7, Providers: []domain.ClientProvider{{Rule: rule, Provider: &idp.Provider{ID: "p"}}}}
+	failures := ruleerrors.New(slog.New(slog.DiscardHandler), h.Clock.Now, nil)
+	s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), failures)
 	if _, err := s.WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x"); !errors.Is(err, signin.ErrNoProvider) {
 		t.Errorf("error %v", err)
 	}
-	if diff := cmp.Diff([]string{d.ID}, failed); diff != "" {
+	var failed []ruleerrors.Expression
+	for _, f := range failures.Of(d.ID) {
+		failed = append(failed, f.Expression)
+	}
+	want := []ruleerrors.Expression{{Domain: d.ID, Kind: ruleerrors.Application, ID: "app", Revision: 7, Place: ruleerrors.Selection, Name: "p"}}
+	if diff := cmp.Diff(want, failed); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
@@ -33,8 +35,7 @@ func (m *Minter) custom(ctx context.Context, d *domain.Domain, c *domain.Client,
 		}
 		made, err := compute(ctx, claim, &in)
 		if err != nil {
-			m.ruleFailed(d.ID)
-			m.log.WarnContext(ctx, "custom claim cannot be computed", "domain", d.ID, "client_id", c.ClientID, "claim", claim.Name, "err", err)
+			m.failures.Report(ctx, c.Expression(d.ID, ruleerrors.Claim, claim.Name), err, slog.String("client_id", c.ClientID))
 			continue
 		}
 		out = slices.DeleteFunc(out, func(c customClaim) bool { return c.name == claim.Name })

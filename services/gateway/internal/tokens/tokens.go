@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
@@ -87,10 +87,9 @@ type Response struct {
 // Minter makes tokens. It is safe for concurrent use.
 type Minter struct {
 	now func() time.Time
-	log *slog.Logger
-	// ruleFailed is told of a custom claim that could not be computed.
-	ruleFailed func(domain string)
-	encrypter  Encrypter
+	// failures is told of a custom claim that could not be computed.
+	failures  *ruleerrors.Reporter
+	encrypter Encrypter
 }
 
 // Encrypter encrypts what only a client may read; *clientkeys.Keys does. An empty enc is the usual one; cty is jose.ContentJWT for a
@@ -99,12 +98,9 @@ type Encrypter interface {
 	Encrypt(ctx context.Context, c *domain.Client, alg, enc string, payload []byte, cty string) (string, error)
 }
 
-// NewMinter returns a Minter. ruleFailed may be nil.
-func NewMinter(encrypter Encrypter, now func() time.Time, log *slog.Logger, ruleFailed func(domain string)) *Minter {
-	if ruleFailed == nil {
-		ruleFailed = func(string) {}
-	}
-	return &Minter{now: now, log: log, ruleFailed: ruleFailed, encrypter: encrypter}
+// NewMinter returns a Minter. It reports each custom claim that could not be computed; nil reports nothing.
+func NewMinter(encrypter Encrypter, now func() time.Time, failures *ruleerrors.Reporter) *Minter {
+	return &Minter{now: now, failures: failures, encrypter: encrypter}
 }
 
 // Mint makes the tokens of an authorization, except those it is without: an access token, and an ID token if the scope openid

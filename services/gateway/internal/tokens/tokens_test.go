@@ -16,6 +16,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -153,12 +154,12 @@ func newMintRig(t *testing.T, change func(*configv1.Application)) *mintRig {
 		t.Fatal(err)
 	}
 	failed := new(int)
-	minter := tokens.NewMinter(nil, h.Clock.Now, slog.New(slog.DiscardHandler), func(id string) {
-		if id != d.ID {
-			t.Errorf("a failure of domain %q", id)
+	minter := tokens.NewMinter(nil, h.Clock.Now, ruleerrors.New(slog.New(slog.DiscardHandler), h.Clock.Now, func(place string) {
+		if place != ruleerrors.Claim {
+			t.Errorf("a failure at the place %q", place)
 		}
 		*failed++
-	})
+	}))
 	return &mintRig{h, t, d, client, failed, minter}
 }
 
