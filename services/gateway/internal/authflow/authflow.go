@@ -125,6 +125,7 @@ func (f *Flow) find(p *page) error {
 		return errElsewhere
 	}
 	p.request, p.params = request, request.On(p.params)
+	p.r = pages.WithLocales(p.r, p.params.Get("ui_locales"))
 	return request.Err()
 }
 

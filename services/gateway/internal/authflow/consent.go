@@ -76,7 +76,7 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		}
 		out.Scopes = append(out.Scopes, line)
 	}
-	return f.pages.Consent(w, d, out)
+	return f.pages.Consent(w, p.r, d, out)
 }
 
 func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {

@@ -44,7 +44,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 	}
 	out.Token = p.visit.FormToken(loginForm, f.now())
-	return f.pages.Login(w, d, out)
+	return f.pages.Login(w, p.r, d, out)
 }
 
 // mayChoose reports whether the person may go on as who they are.
@@ -126,7 +126,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 	if err != nil {
 		return p.refuse(err)
 	}
-	return f.pages.Identifier(w, d, pages.Identifier{
+	return f.pages.Identifier(w, p.r, d, pages.Identifier{
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
 		Message: pages.Message(p.visit.Error(p.params).Description),
 		Token:   p.visit.FormToken(identifierForm, f.now()),

@@ -26,7 +26,7 @@ func Respond(w http.ResponseWriter, r *http.Request, requests *authorization.Res
 	for i, param := range a.Params {
 		fields[i] = pages.Field{Name: param.Name, Value: param.Value}
 	}
-	return p.FormPost(w, d, a.RedirectURI, fields)
+	return p.FormPost(w, r, d, a.RedirectURI, fields)
 }
 
 // Go sends the browser on to another page, or to the endpoint that knows what comes next. The client may be nil where it is not

@@ -74,7 +74,7 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request, d *domain.Domain
 		return err
 	}
 	if v.Session == nil {
-		return e.pages.Applications(w, d, pages.Applications{})
+		return e.pages.Applications(w, r, d, pages.Applications{})
 	}
 	params, err := oauth2.ParseParams(r.URL.RawQuery, "")
 	if err != nil {
@@ -94,7 +94,7 @@ func (e *Endpoint) show(w http.ResponseWriter, r *http.Request, d *domain.Domain
 		}
 	}
 	slices.SortStableFunc(page.List, func(a, b pages.Allowed) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
-	return e.pages.Applications(w, d, page)
+	return e.pages.Applications(w, r, d, page)
 }
 
 // allowed is what the page says of a client; nothing where everything was denied or has expired, or the client is gone.

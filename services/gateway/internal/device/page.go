@@ -84,7 +84,7 @@ func (h *Handler) enter(p *page, typed string, message pages.Message) error {
 	if len(typed) > 32 {
 		typed = ""
 	}
-	return h.pages.Device(p.w, p.d, pages.Device{
+	return h.pages.Device(p.w, p.r, p.d, pages.Device{
 		Action: browser.URL(p.d, browser.DevicePage, ""), Token: p.visit.FormToken(codeForm, h.now()), Code: typed, Message: message,
 	})
 }
@@ -196,7 +196,7 @@ func (h *Handler) question(q *question, message pages.Message) error {
 		out.Scopes = append(out.Scopes, line(q.d, key))
 	}
 	out.Resources = q.pending.Resources
-	return h.pages.DeviceQuestion(q.w, q.d, out)
+	return h.pages.DeviceQuestion(q.w, q.r, q.d, out)
 }
 
 // line is a scope as the page names it.
@@ -249,7 +249,7 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 	if err != nil {
 		return err
 	}
-	return h.pages.DeviceDone(q.w, q.d, q.client, allowed != nil)
+	return h.pages.DeviceDone(q.w, q.r, q.d, q.client, allowed != nil)
 }
 
 // record notes what is being allowed where it can be taken back: in the directory, whose page of applications withdraws it,

@@ -144,7 +144,7 @@ func (e *Endpoint) signOut(x *exchange, location string, proven bool) error {
 	}
 	x.visit.Forget()
 	if frames := frames(x.d, left); len(frames) > 0 {
-		return e.pages.Leaving(x.w, x.d, pages.Leaving{Frames: frames, Next: location})
+		return e.pages.Leaving(x.w, x.r, x.d, pages.Leaving{Frames: frames, Next: location})
 	}
 	endpoint.Redirect(x.w, location)
 	return nil
@@ -170,7 +170,7 @@ func (e *Endpoint) ask(x *exchange, clientID, target, purpose string) error {
 	}
 	page.Fields = fields
 	page.Token = x.visit.FormToken(purpose, e.now())
-	return e.pages.Logout(x.w, x.d, page)
+	return e.pages.Logout(x.w, x.r, x.d, page)
 }
 
 // findClient looks up who asks. A client that is unknown or disabled is nobody.

@@ -26,14 +26,11 @@ type Allowed struct {
 	Scopes []Scope
 }
 
-// Day is the day on which it began, for people.
-func (a Allowed) Day() string { return a.Since.UTC().Format("2 January 2006") }
-
 // Applications answers the page.
-func (p *Pages) Applications(w http.ResponseWriter, d *domain.Domain, page Applications) error {
+func (p *Pages) Applications(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Applications) error {
 	status := http.StatusOK
 	if page.Username == "" {
 		status = http.StatusForbidden
 	}
-	return p.write(w, status, "applications", p.policy, view{Title: "Your applications", Domain: d.Name, Page: page})
+	return p.write(w, r, status, "applications", p.policy, view{Title: "applications.title", Domain: d.Name, Page: page})
 }

@@ -17,8 +17,8 @@ type Device struct {
 }
 
 // Device answers the page that asks for the code that a device shows.
-func (p *Pages) Device(w http.ResponseWriter, d *domain.Domain, page Device) error {
-	return p.write(w, http.StatusOK, "device", p.policy, view{Title: "Connect a device", Domain: d.Name, Page: page})
+func (p *Pages) Device(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Device) error {
+	return p.write(w, r, http.StatusOK, "device", p.policy, view{Title: "device.title", Domain: d.Name, Page: page})
 }
 
 // DeviceQuestion is the page that asks whether a device may have access.
@@ -35,17 +35,17 @@ type DeviceQuestion struct {
 }
 
 // DeviceQuestion answers the page that asks whether a device may have access.
-func (p *Pages) DeviceQuestion(w http.ResponseWriter, d *domain.Domain, page DeviceQuestion) error {
-	return p.write(w, http.StatusOK, "device-question", p.policy, view{Title: "Connect a device", Domain: d.Name, Page: page, app: page.Client})
+func (p *Pages) DeviceQuestion(w http.ResponseWriter, r *http.Request, d *domain.Domain, page DeviceQuestion) error {
+	return p.write(w, r, http.StatusOK, "device-question", p.policy, view{Title: "device.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // DeviceDone answers the page after the decision.
-func (p *Pages) DeviceDone(w http.ResponseWriter, d *domain.Domain, c *domain.Client, allowed bool) error {
-	title := "Access denied"
+func (p *Pages) DeviceDone(w http.ResponseWriter, r *http.Request, d *domain.Domain, c *domain.Client, allowed bool) error {
+	title := "device.denied"
 	if allowed {
-		title = "Your device is connected"
+		title = "device.allowed"
 	}
-	return p.write(w, http.StatusOK, "device-done", p.policy, view{
+	return p.write(w, r, http.StatusOK, "device-done", p.policy, view{
 		Title: title, Domain: d.Name, Page: struct{ Allowed bool }{allowed}, app: c,
 	})
 }

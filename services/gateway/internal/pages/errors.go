@@ -28,14 +28,14 @@ func Status(c oauth2.Code) int {
 	return http.StatusBadRequest
 }
 
-// headlines are what a status means to a person.
+// headlines are the keys of what a status means to a person: a title and an advice.
 var headlines = map[int][2]string{
-	http.StatusBadRequest:          {"This request cannot be completed", "The application sent you here with a request that is not valid. Go back to it and try again, or tell the people who run it."},
-	http.StatusForbidden:           {"Access denied", "You cannot use this application with this account."},
-	http.StatusNotFound:            {"Page not found", "There is nothing at this address."},
-	http.StatusMethodNotAllowed:    {"This request cannot be completed", "This page is not opened in that way."},
-	http.StatusInternalServerError: {"Something went wrong", "This is our fault, not yours. Try again in a moment."},
-	http.StatusServiceUnavailable:  {"Try again shortly", "A part of this service is not available right now. Wait a moment and try again."},
+	http.StatusBadRequest:          {"error.400.title", "error.400.advice"},
+	http.StatusForbidden:           {"error.403.title", "error.403.advice"},
+	http.StatusNotFound:            {"error.404.title", "error.404.advice"},
+	http.StatusMethodNotAllowed:    {"error.405.title", "error.405.advice"},
+	http.StatusInternalServerError: {"error.500.title", "error.500.advice"},
+	http.StatusServiceUnavailable:  {"error.503.title", "error.503.advice"},
 }
 
 // Error answers the error page. The domain and the client identifier may be absent.
@@ -46,9 +46,11 @@ func (p *Pages) Error(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 		name = d.Name
 	}
 	text := headlines[status]
-	return p.write(w, status, "error", p.policy, view{Title: text[0], Domain: name, Page: struct {
-		Advice, Code, Description, ClientID, RequestID string
-	}{text[1], known(e.Code), oauth2.Describe(e.Description), clientID, observe.RequestID(r.Context())}})
+	return p.write(w, r, status, "error", p.policy, view{Title: text[0], Domain: name, Page: struct {
+		Advice, Code        string
+		Description         Message
+		ClientID, RequestID string
+	}{text[1], known(e.Code), Message(oauth2.Describe(e.Description)), clientID, observe.RequestID(r.Context())}})
 }
 
 // Errors answers an error that a handler returned, as a page. It is the endpoint.ErrorWriter of pages.
@@ -79,7 +81,7 @@ func (p *Pages) Root() http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			endpoint.ErrorJSON(w, r, nil, oauth2.MethodNotAllowed.Errorf("The endpoint answers GET, HEAD"))
 		default:
-			if err := p.write(w, http.StatusOK, "signed-out", p.policy, view{Title: "You are signed out"}); err != nil {
+			if err := p.write(w, r, http.StatusOK, "signed-out", p.policy, view{Title: "signed-out.title"}); err != nil {
 				p.Errors(w, r, nil, err)
 			}
 		}

@@ -24,7 +24,7 @@ const leavingFor = "3"
 
 // Leaving answers the page. It works without script: the browser goes on after a moment, or by a link at once. Frames may
 // come from the applications' origins and from nowhere else.
-func (p *Pages) Leaving(w http.ResponseWriter, d *domain.Domain, page Leaving) error {
+func (p *Pages) Leaving(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Leaving) error {
 	var origins []string
 	for _, frame := range page.Frames {
 		if u, err := url.Parse(frame); err == nil && !slices.Contains(origins, u.Scheme+"://"+u.Host) {
@@ -32,8 +32,8 @@ func (p *Pages) Leaving(w http.ResponseWriter, d *domain.Domain, page Leaving) e
 		}
 	}
 	next := template.URL(page.Next) //nolint:gosec // a target that was matched
-	return p.write(w, http.StatusOK, "leaving", p.policy+"; frame-src "+strings.Join(origins, " "), view{
-		Title: "Signing out", Domain: d.Name, Onward: &onward{leavingFor, next},
+	return p.write(w, r, http.StatusOK, "leaving", p.policy+"; frame-src "+strings.Join(origins, " "), view{
+		Title: "leaving.title", Domain: d.Name, Onward: &onward{leavingFor, next},
 		Page: struct {
 			Frames []string
 			Next   template.URL

@@ -7,9 +7,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -25,7 +28,9 @@ const submit = "document.forms[0].submit()"
 type Pages struct {
 	style     template.CSS
 	policy    string
-	templates map[string]*template.Template
+	languages []*language
+	// templates are the pages by language and name.
+	templates map[*language]map[string]*template.Template
 }
 
 // New reads the templates. That they are sound is a matter of the program's own files.
@@ -34,15 +39,36 @@ func New() *Pages {
 	if err != nil {
 		panic(err)
 	}
-	p := &Pages{style: template.CSS(style), templates: map[string]*template.Template{}} //nolint:gosec // our own file
+	languages, err := readTexts(textFiles)
+	if err != nil {
+		panic(err)
+	}
+	p := &Pages{style: template.CSS(style), languages: languages, templates: map[*language]map[string]*template.Template{}} //nolint:gosec // our own file
 	// form-action is left out on purpose, but for FormPost: browsers apply it to the redirects after a post as well, and
 	// those lead to the client.
 	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
-	for _, name := range []string{"login", "identifier", "consent", "error", "logout", "signed-out", "form-post", "device", "device-question", "device-done", "leaving", "applications"} {
-		p.templates[name] = template.Must(template.New(name).Funcs(template.FuncMap{"initial": initial}).
-			ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+	for _, l := range languages {
+		p.templates[l] = parse(l)
 	}
 	return p
+}
+
+// parse reads all pages in a language. Each is a file below templates; layout.html is what they have in common.
+func parse(l *language) map[string]*template.Template {
+	pages, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	own := template.FuncMap{"initial": initial, "product": func() string { return "Gatehouse" }}
+	layout := template.Must(template.New("").Funcs(own).Funcs(l.functions()).ParseFS(files, "templates/layout.html"))
+	out := map[string]*template.Template{}
+	for _, file := range pages {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name != "layout" && name != "check-session" {
+			out[name] = template.Must(template.Must(layout.Clone()).ParseFS(files, file))
+		}
+	}
+	return out
 }
 
 func hash(text string) string {
@@ -50,7 +76,8 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Message is an error that a page shows above its form.
+// Message is an error that a page shows above its form, in English. Those of texts/messages.txt are shown in the language of the
+// page, all others as they are.
 type Message string
 
 // Login is the sign-in page.
@@ -69,8 +96,8 @@ type Login struct {
 }
 
 // Login answers the sign-in page.
-func (p *Pages) Login(w http.ResponseWriter, d *domain.Domain, page Login) error {
-	return p.write(w, http.StatusOK, "login", p.with(page.Client), view{base: d.Base, Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+func (p *Pages) Login(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Login) error {
+	return p.write(w, r, http.StatusOK, "login", p.with(page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Identifier is the page that asks for the name alone.
@@ -84,8 +111,8 @@ type Identifier struct {
 }
 
 // Identifier answers the page that asks for the name alone.
-func (p *Pages) Identifier(w http.ResponseWriter, d *domain.Domain, page Identifier) error {
-	return p.write(w, http.StatusOK, "identifier", p.with(page.Client), view{base: d.Base, Title: "Sign in", Domain: d.Name, Page: page, app: page.Client})
+func (p *Pages) Identifier(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Identifier) error {
+	return p.write(w, r, http.StatusOK, "identifier", p.with(page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Consent is the page that asks for approval of scopes.
@@ -108,8 +135,8 @@ type Scope struct {
 }
 
 // Consent answers the consent page.
-func (p *Pages) Consent(w http.ResponseWriter, d *domain.Domain, page Consent) error {
-	return p.write(w, http.StatusOK, "consent", p.with(page.Client), view{base: d.Base, Title: "Allow access", Domain: d.Name, Page: page, app: page.Client})
+func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Consent) error {
+	return p.write(w, r, http.StatusOK, "consent", p.with(page.Client), view{base: d.Base, Title: "consent.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Logout is the page that asks before somebody is signed out or sent on.
@@ -127,16 +154,16 @@ type Logout struct {
 type Field struct{ Name, Value string }
 
 // Logout answers the logout question.
-func (p *Pages) Logout(w http.ResponseWriter, d *domain.Domain, page Logout) error {
-	return p.write(w, http.StatusOK, "logout", p.policy, view{Title: "Sign out", Domain: d.Name, Page: page})
+func (p *Pages) Logout(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Logout) error {
+	return p.write(w, r, http.StatusOK, "logout", p.policy, view{Title: "logout.title", Domain: d.Name, Page: page})
 }
 
 // FormPost answers a form that carries fields to a target: by the script, or by its button where there is none (OAuth
 // 2.0 Form Post Response Mode §2). Its policy allows that script and posts to that target alone. The target must have been
 // checked: its scheme is not looked at here.
-func (p *Pages) FormPost(w http.ResponseWriter, d *domain.Domain, target string, fields []Field) error {
+func (p *Pages) FormPost(w http.ResponseWriter, r *http.Request, d *domain.Domain, target string, fields []Field) error {
 	policy := p.policy + "; script-src " + hash(submit) + "; form-action " + formAction(target)
-	return p.write(w, http.StatusOK, "form-post", policy, view{Title: "Continue", Domain: d.Name, Page: struct {
+	return p.write(w, r, http.StatusOK, "form-post", policy, view{Title: "onward.title", Domain: d.Name, Page: struct {
 		Target template.URL
 		Fields []Field
 		Script template.JS
@@ -145,6 +172,7 @@ func (p *Pages) FormPost(w http.ResponseWriter, d *domain.Domain, target string,
 
 // view is what every template sees.
 type view struct {
+	// Title is the key of the page's title.
 	Title  string
 	Domain string
 	Style  template.CSS
@@ -215,15 +243,18 @@ var (
 	deny     = []string{"DENY"}
 )
 
-func (p *Pages) write(w http.ResponseWriter, status int, name, policy string, v view) error {
+func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name, policy string, v view) error {
 	v.Style = p.style
 	var body bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&body, "layout", v); err != nil {
+	l := p.language(r)
+	if err := p.templates[l][name].ExecuteTemplate(&body, "layout", v); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	h := w.Header()
 	h["Content-Type"] = typeHTML
 	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	h["Content-Language"] = []string{l.tag}
+	h.Add("Vary", "Accept-Language")
 	h["Content-Security-Policy"] = []string{policy}
 	h["X-Frame-Options"] = deny
 	endpoint.NoStore(h)

@@ -19,7 +19,7 @@ var (
 func TestP5ThePolicyAllowsWhatThePageHoldsAndNothingElse(t *testing.T) {
 	d := &domain.Domain{Core: &domain.Core{Name: "Acme"}}
 	c := &domain.Client{ClientID: "web", Application: &configv1.Application{}}
-	p := New()
+	p, r := New(), httptest.NewRequest("GET", "/", nil)
 	tests := []struct {
 		name   string
 		write  func(w *httptest.ResponseRecorder) error
@@ -27,25 +27,25 @@ func TestP5ThePolicyAllowsWhatThePageHoldsAndNothingElse(t *testing.T) {
 		ids    []string
 	}{
 		{"login", func(w *httptest.ResponseRecorder) error {
-			return p.Login(w, d, Login{Action: "https://gw.example/login", Client: c, Current: "ann"})
+			return p.Login(w, r, d, Login{Action: "https://gw.example/login", Client: c, Current: "ann"})
 		}, false, []string{"username", "password", "login-submit"}},
 		{"identifier", func(w *httptest.ResponseRecorder) error {
-			return p.Identifier(w, d, Identifier{Action: "https://gw.example/login/identifier", Client: c})
+			return p.Identifier(w, r, d, Identifier{Action: "https://gw.example/login/identifier", Client: c})
 		}, false, []string{"username"}},
 		{"consent", func(w *httptest.ResponseRecorder) error {
-			return p.Consent(w, d, Consent{Action: "https://gw.example/oauth/consent", Client: c, Scopes: []Scope{{Key: "a", Name: "A"}}, Choice: true})
+			return p.Consent(w, r, d, Consent{Action: "https://gw.example/oauth/consent", Client: c, Scopes: []Scope{{Key: "a", Name: "A"}}, Choice: true})
 		}, false, []string{"consent-allow", "consent-deny"}},
 		{"logout", func(w *httptest.ResponseRecorder) error {
-			return p.Logout(w, d, Logout{Action: "https://gw.example/logout", Host: "a.example"})
+			return p.Logout(w, r, d, Logout{Action: "https://gw.example/logout", Host: "a.example"})
 		}, false, []string{"logout-confirm"}},
 		{"device", func(w *httptest.ResponseRecorder) error {
-			return p.Device(w, d, Device{Action: "https://gw.example/device", Code: `"><b>`})
+			return p.Device(w, r, d, Device{Action: "https://gw.example/device", Code: `"><b>`})
 		}, false, []string{"user_code", "device-submit"}},
 		{"device question", func(w *httptest.ResponseRecorder) error {
-			return p.DeviceQuestion(w, d, DeviceQuestion{Action: "https://gw.example/device", Client: c, Code: "BCDF-GHJK", Scopes: []Scope{{Key: "a", Name: "A"}}})
+			return p.DeviceQuestion(w, r, d, DeviceQuestion{Action: "https://gw.example/device", Client: c, Code: "BCDF-GHJK", Scopes: []Scope{{Key: "a", Name: "A"}}})
 		}, false, []string{"device-code", "device-allow", "device-deny"}},
 		{"form_post", func(w *httptest.ResponseRecorder) error {
-			return p.FormPost(w, d, "com.app:/cb", []Field{{"state", `"><script>`}})
+			return p.FormPost(w, r, d, "com.app:/cb", []Field{{"state", `"><script>`}})
 		}, true, []string{"form-post-submit"}},
 	}
 	for _, tt := range tests {
@@ -75,7 +75,7 @@ func TestP5ThePolicyAllowsWhatThePageHoldsAndNothingElse(t *testing.T) {
 		})
 	}
 	w := httptest.NewRecorder()
-	_ = p.FormPost(w, d, "com.app:/cb", nil)
+	_ = p.FormPost(w, r, d, "com.app:/cb", nil)
 	if !strings.Contains(w.Body.String(), `action="com.app:/cb"`) {
 		t.Error("a private-use scheme is not a target")
 	}
