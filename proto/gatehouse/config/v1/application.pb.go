@@ -759,7 +759,7 @@ type OAuthSettings struct {
 	InitiateLoginUri string `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
 	// Where the client's request objects may be fetched from. Absent: where the domain says.
 	RequestUris []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
-	// Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
+	// Kept as it was sent (RFC 7591 §3.2.1); its claims count before other metadata where the domain trusts its issuer.
 	SoftwareStatement                     string `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
 	TlsClientAuthSubjectDn                string `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
 	TlsClientAuthSanDns                   string `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`

@@ -1199,6 +1199,11 @@ type ClientRegistrationSettings struct {
 	AllowHttpSchemeRedirectUri bool     `protobuf:"varint,8,opt,name=allow_http_scheme_redirect_uri,json=allowHttpSchemeRedirectUri,proto3" json:"allow_http_scheme_redirect_uri,omitempty"`
 	AllowWildCardRedirectUri   bool     `protobuf:"varint,9,opt,name=allow_wild_card_redirect_uri,json=allowWildCardRedirectUri,proto3" json:"allow_wild_card_redirect_uri,omitempty"`
 	// Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
+	// Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration
+	// and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
+	SoftwareStatementIssuers []*SoftwareStatementIssuer `protobuf:"bytes,11,rep,name=software_statement_issuers,json=softwareStatementIssuers,proto3" json:"software_statement_issuers,omitempty"`
+	// Nobody registers without a statement of one of the issuers.
+	SoftwareStatementRequired                bool `protobuf:"varint,12,opt,name=software_statement_required,json=isSoftwareStatementRequired,proto3" json:"software_statement_required,omitempty"`
 	AllowRedirectUriParamsExpressionLanguage bool `protobuf:"varint,10,opt,name=allow_redirect_uri_params_expression_language,json=allowRedirectUriParamsExpressionLanguage,proto3" json:"allow_redirect_uri_params_expression_language,omitempty"`
 	unknownFields                            protoimpl.UnknownFields
 	sizeCache                                protoimpl.SizeCache
@@ -1297,11 +1302,97 @@ func (x *ClientRegistrationSettings) GetAllowWildCardRedirectUri() bool {
 	return false
 }
 
+func (x *ClientRegistrationSettings) GetSoftwareStatementIssuers() []*SoftwareStatementIssuer {
+	if x != nil {
+		return x.SoftwareStatementIssuers
+	}
+	return nil
+}
+
+func (x *ClientRegistrationSettings) GetSoftwareStatementRequired() bool {
+	if x != nil {
+		return x.SoftwareStatementRequired
+	}
+	return false
+}
+
 func (x *ClientRegistrationSettings) GetAllowRedirectUriParamsExpressionLanguage() bool {
 	if x != nil {
 		return x.AllowRedirectUriParamsExpressionLanguage
 	}
 	return false
+}
+
+// A SoftwareStatementIssuer says of software what its clients may be.
+type SoftwareStatementIssuer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The claim `iss`, compared as a string.
+	Issuer string `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	// Where its keys are published; alternatively the keys by value (RFC 7517).
+	JwksUri string           `protobuf:"bytes,2,opt,name=jwks_uri,json=jwksUri,proto3" json:"jwks_uri,omitempty"`
+	Jwks    *structpb.Struct `protobuf:"bytes,3,opt,name=jwks,proto3" json:"jwks,omitempty"`
+	// Absent: RS256, PS256 and ES256.
+	Algorithms    []string `protobuf:"bytes,4,rep,name=algorithms,proto3" json:"algorithms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SoftwareStatementIssuer) Reset() {
+	*x = SoftwareStatementIssuer{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SoftwareStatementIssuer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SoftwareStatementIssuer) ProtoMessage() {}
+
+func (x *SoftwareStatementIssuer) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SoftwareStatementIssuer.ProtoReflect.Descriptor instead.
+func (*SoftwareStatementIssuer) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SoftwareStatementIssuer) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
+func (x *SoftwareStatementIssuer) GetJwksUri() string {
+	if x != nil {
+		return x.JwksUri
+	}
+	return ""
+}
+
+func (x *SoftwareStatementIssuer) GetJwks() *structpb.Struct {
+	if x != nil {
+		return x.Jwks
+	}
+	return nil
+}
+
+func (x *SoftwareStatementIssuer) GetAlgorithms() []string {
+	if x != nil {
+		return x.Algorithms
+	}
+	return nil
 }
 
 // SessionSettings limit how long a signed-in browser is remembered.
@@ -1317,7 +1408,7 @@ type SessionSettings struct {
 
 func (x *SessionSettings) Reset() {
 	*x = SessionSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1420,7 @@ func (x *SessionSettings) String() string {
 func (*SessionSettings) ProtoMessage() {}
 
 func (x *SessionSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1433,7 @@ func (x *SessionSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSettings.ProtoReflect.Descriptor instead.
 func (*SessionSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SessionSettings) GetIdleSeconds() int32 {
@@ -1375,7 +1466,7 @@ type CorsSettings struct {
 
 func (x *CorsSettings) Reset() {
 	*x = CorsSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1478,7 @@ func (x *CorsSettings) String() string {
 func (*CorsSettings) ProtoMessage() {}
 
 func (x *CorsSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1491,7 @@ func (x *CorsSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorsSettings.ProtoReflect.Descriptor instead.
 func (*CorsSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CorsSettings) GetEnabled() bool {
@@ -1457,7 +1548,7 @@ type CertificateSettings struct {
 
 func (x *CertificateSettings) Reset() {
 	*x = CertificateSettings{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1560,7 @@ func (x *CertificateSettings) String() string {
 func (*CertificateSettings) ProtoMessage() {}
 
 func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1573,7 @@ func (x *CertificateSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertificateSettings.ProtoReflect.Descriptor instead.
 func (*CertificateSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CertificateSettings) GetFallbackCertificate() string {
@@ -1516,7 +1607,7 @@ type KeyRotation struct {
 
 func (x *KeyRotation) Reset() {
 	*x = KeyRotation{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1619,7 @@ func (x *KeyRotation) String() string {
 func (*KeyRotation) ProtoMessage() {}
 
 func (x *KeyRotation) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1632,7 @@ func (x *KeyRotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRotation.ProtoReflect.Descriptor instead.
 func (*KeyRotation) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *KeyRotation) GetEnabled() bool {
@@ -1585,7 +1676,7 @@ type NewDomain struct {
 
 func (x *NewDomain) Reset() {
 	*x = NewDomain{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1688,7 @@ func (x *NewDomain) String() string {
 func (*NewDomain) ProtoMessage() {}
 
 func (x *NewDomain) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1701,7 @@ func (x *NewDomain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewDomain.ProtoReflect.Descriptor instead.
 func (*NewDomain) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *NewDomain) GetName() string {
@@ -1645,7 +1736,7 @@ type SelfServiceAccountManagementSettings_ResetPassword struct {
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) Reset() {
 	*x = SelfServiceAccountManagementSettings_ResetPassword{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1748,7 @@ func (x *SelfServiceAccountManagementSettings_ResetPassword) String() string {
 func (*SelfServiceAccountManagementSettings_ResetPassword) ProtoMessage() {}
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1904,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x0enonce_required\x18\x02 \x01(\bR\rnonceRequired\x12&\n" +
 	"\x0fmax_age_seconds\x18\x03 \x01(\x05R\rmaxAgeSecondsB\n" +
 	"\n" +
-	"\b_enabled\"\xd3\x05\n" +
+	"\b_enabled\"\x81\a\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1823,9 +1914,18 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x17client_template_enabled\x18\x06 \x01(\bR\x17isClientTemplateEnabled\x12?\n" +
 	"\x1callow_localhost_redirect_uri\x18\a \x01(\bR\x19allowLocalhostRedirectUri\x12B\n" +
 	"\x1eallow_http_scheme_redirect_uri\x18\b \x01(\bR\x1aallowHttpSchemeRedirectUri\x12>\n" +
-	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12g\n" +
+	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12j\n" +
+	"\x1asoftware_statement_issuers\x18\v \x03(\v2,.gatehouse.config.v1.SoftwareStatementIssuerR\x18softwareStatementIssuers\x12@\n" +
+	"\x1bsoftware_statement_required\x18\f \x01(\bR\x1bisSoftwareStatementRequired\x12g\n" +
 	"-allow_redirect_uri_params_expression_language\x18\n" +
-	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R(allowRedirectUriParamsExpressionLanguage\"\\\n" +
+	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R(allowRedirectUriParamsExpressionLanguage\"\x99\x01\n" +
+	"\x17SoftwareStatementIssuer\x12\x16\n" +
+	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x19\n" +
+	"\bjwks_uri\x18\x02 \x01(\tR\ajwksUri\x12+\n" +
+	"\x04jwks\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x04jwks\x12\x1e\n" +
+	"\n" +
+	"algorithms\x18\x04 \x03(\tR\n" +
+	"algorithms\"\\\n" +
 	"\x0fSessionSettings\x12!\n" +
 	"\fidle_seconds\x18\x01 \x01(\x05R\vidleSeconds\x12&\n" +
 	"\x0fmax_age_seconds\x18\x02 \x01(\x05R\rmaxAgeSeconds\"\xe9\x01\n" +
@@ -1864,7 +1964,7 @@ func file_gatehouse_config_v1_domain_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_domain_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_gatehouse_config_v1_domain_proto_goTypes = []any{
 	(*Domain)(nil), // 0: gatehouse.config.v1.Domain
 	(*SelfServiceAccountManagementSettings)(nil),               // 1: gatehouse.config.v1.SelfServiceAccountManagementSettings
@@ -1877,55 +1977,58 @@ var file_gatehouse_config_v1_domain_proto_goTypes = []any{
 	(*AuthenticationContext)(nil),                              // 8: gatehouse.config.v1.AuthenticationContext
 	(*DPoPSettings)(nil),                                       // 9: gatehouse.config.v1.DPoPSettings
 	(*ClientRegistrationSettings)(nil),                         // 10: gatehouse.config.v1.ClientRegistrationSettings
-	(*SessionSettings)(nil),                                    // 11: gatehouse.config.v1.SessionSettings
-	(*CorsSettings)(nil),                                       // 12: gatehouse.config.v1.CorsSettings
-	(*CertificateSettings)(nil),                                // 13: gatehouse.config.v1.CertificateSettings
-	(*KeyRotation)(nil),                                        // 14: gatehouse.config.v1.KeyRotation
-	(*NewDomain)(nil),                                          // 15: gatehouse.config.v1.NewDomain
-	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 16: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	(*timestamppb.Timestamp)(nil),                              // 17: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                                      // 18: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),                           // 19: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),                                    // 20: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),                                   // 21: gatehouse.config.v1.PasswordSettings
-	(*structpb.Struct)(nil),                                    // 22: google.protobuf.Struct
-	(*SecurityProfileSettings)(nil),                            // 23: gatehouse.config.v1.SecurityProfileSettings
-	(*Strings)(nil),                                            // 24: gatehouse.config.v1.Strings
+	(*SoftwareStatementIssuer)(nil),                            // 11: gatehouse.config.v1.SoftwareStatementIssuer
+	(*SessionSettings)(nil),                                    // 12: gatehouse.config.v1.SessionSettings
+	(*CorsSettings)(nil),                                       // 13: gatehouse.config.v1.CorsSettings
+	(*CertificateSettings)(nil),                                // 14: gatehouse.config.v1.CertificateSettings
+	(*KeyRotation)(nil),                                        // 15: gatehouse.config.v1.KeyRotation
+	(*NewDomain)(nil),                                          // 16: gatehouse.config.v1.NewDomain
+	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	(*timestamppb.Timestamp)(nil),                              // 18: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                                      // 19: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),                           // 20: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),                                    // 21: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),                                   // 22: gatehouse.config.v1.PasswordSettings
+	(*structpb.Struct)(nil),                                    // 23: google.protobuf.Struct
+	(*SecurityProfileSettings)(nil),                            // 24: gatehouse.config.v1.SecurityProfileSettings
+	(*Strings)(nil),                                            // 25: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
-	17, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
-	17, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
+	18, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
 	5,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
-	18, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
-	11, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
-	12, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
-	19, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	13, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
-	20, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
-	21, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	19, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
+	12, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
+	13, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
+	20, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	14, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
+	21, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
+	22, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
 	1,  // 10: gatehouse.config.v1.Domain.self_service_account_management_settings:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings
 	2,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
 	3,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
 	4,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
-	22, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
-	22, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
-	22, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
-	16, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	23, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
+	23, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
+	23, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
+	17, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
 	10, // 18: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
-	23, // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
+	24, // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
 	9,  // 20: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
-	22, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
+	23, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
 	6,  // 22: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
 	7,  // 23: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
 	8,  // 24: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
-	22, // 25: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
-	24, // 26: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
-	14, // 27: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	23, // 25: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
+	25, // 26: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
+	11, // 27: gatehouse.config.v1.ClientRegistrationSettings.software_statement_issuers:type_name -> gatehouse.config.v1.SoftwareStatementIssuer
+	23, // 28: gatehouse.config.v1.SoftwareStatementIssuer.jwks:type_name -> google.protobuf.Struct
+	15, // 29: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_domain_proto_init() }
@@ -1937,14 +2040,14 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
 	file_gatehouse_config_v1_domain_proto_msgTypes[9].OneofWrappers = []any{}
-	file_gatehouse_config_v1_domain_proto_msgTypes[14].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_domain_proto_rawDesc), len(file_gatehouse_config_v1_domain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

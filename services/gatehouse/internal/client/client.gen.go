@@ -1383,10 +1383,8 @@ type CertificateSettings struct {
 
 // ClientRegistrationSettings ClientRegistrationSettings are a domain's rules for dynamic client registration (RFC 7591) and for redirect URIs.
 type ClientRegistrationSettings struct {
-	AllowHttpSchemeRedirectUri *bool `json:"allowHttpSchemeRedirectUri,omitempty"`
-	AllowLocalhostRedirectUri  *bool `json:"allowLocalhostRedirectUri,omitempty"`
-
-	// AllowRedirectUriParamsExpressionLanguage Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
+	AllowHttpSchemeRedirectUri               *bool `json:"allowHttpSchemeRedirectUri,omitempty"`
+	AllowLocalhostRedirectUri                *bool `json:"allowLocalhostRedirectUri,omitempty"`
 	AllowRedirectUriParamsExpressionLanguage *bool `json:"allowRedirectUriParamsExpressionLanguage,omitempty"`
 	AllowWildCardRedirectUri                 *bool `json:"allowWildCardRedirectUri,omitempty"`
 
@@ -1403,6 +1401,12 @@ type ClientRegistrationSettings struct {
 
 	// IsOpenDynamicClientRegistrationEnabled Anonymous registration; effective only together with dynamic registration itself.
 	IsOpenDynamicClientRegistrationEnabled *bool `json:"isOpenDynamicClientRegistrationEnabled,omitempty"`
+
+	// IsSoftwareStatementRequired Nobody registers without a statement of one of the issuers.
+	IsSoftwareStatementRequired *bool `json:"isSoftwareStatementRequired,omitempty"`
+
+	// SoftwareStatementIssuers Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path. Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
+	SoftwareStatementIssuers []SoftwareStatementIssuer `json:"softwareStatementIssuers,omitempty"`
 }
 
 // ClientSecret ClientSecret is one of the secrets an application may authenticate with. Its value is shown once, when it is made.
@@ -2498,7 +2502,7 @@ type OAuthSettings struct {
 	SingleSignOut          *bool                         `json:"singleSignOut,omitempty"`
 	SoftwareId             *string                       `json:"softwareId,omitempty"`
 
-	// SoftwareStatement Kept as it was sent (RFC 7591 §3.2.1); no metadata are taken from it.
+	// SoftwareStatement Kept as it was sent (RFC 7591 §3.2.1); its claims count before other metadata where the domain trusts its issuer.
 	SoftwareStatement *string `json:"softwareStatement,omitempty"`
 	SoftwareVersion   *string `json:"softwareVersion,omitempty"`
 
@@ -3334,6 +3338,19 @@ type SocialProvider struct {
 	// UserAuthorizationUri Other addresses than the site's own, such as those of a GitHub Enterprise server.
 	UserAuthorizationUri *string `json:"userAuthorizationUri,omitempty"`
 	UserProfileUri       *string `json:"userProfileUri,omitempty"`
+}
+
+// SoftwareStatementIssuer A SoftwareStatementIssuer says of software what its clients may be.
+type SoftwareStatementIssuer struct {
+	// Algorithms Absent: RS256, PS256 and ES256.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// Issuer The claim `iss`, compared as a string.
+	Issuer *string                `json:"issuer,omitempty"`
+	Jwks   map[string]interface{} `json:"jwks,omitempty"`
+
+	// JwksUri Where its keys are published; alternatively the keys by value (RFC 7517).
+	JwksUri *string `json:"jwksUri,omitempty"`
 }
 
 // TextFunction TextFunction is a function that a text may call.

@@ -73,8 +73,8 @@ type Core struct {
 	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
 	Metadata, JWKS Document
 
-	// issuers are those who are trusted, by name.
-	issuers map[string]*TrustedIssuer
+	// issuers are those who are trusted for grants, statements those for software statements, by name.
+	issuers, statements map[string]*TrustedIssuer
 	// signing are the certificates with a usable key, the oldest line first, and parts what they were made from.
 	signing signingCertificates
 	parts   []*certificatePart
@@ -153,6 +153,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	if core.Registration == nil {
 		core.Registration = &configv1.ClientRegistrationSettings{}
 	}
+	core.compileStatements()
 	if core.Login == nil {
 		core.Login = &configv1.LoginSettings{}
 	}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
 // TrustedIssuer is somebody else whose assertions (RFC 7523) or tokens (RFC 8693) the domain accepts.
@@ -58,14 +59,49 @@ func (core *Core) compileIssuers() {
 	}
 	core.issuers = make(map[string]*TrustedIssuer, len(list))
 	for _, m := range list {
-		if i, err := core.compileIssuer(m); err == nil && i.Name != "" && i.Name != core.Issuer {
-			core.issuers[i.Name] = i
+		i, err := core.compileIssuer(m)
+		if err != nil || i.Name == "" || i.Name == core.Issuer {
+			continue
+		}
+		i.Provider = m.GetIdentityProvider()
+		for _, g := range m.GetGrantTypes() {
+			i.grants = append(i.grants, oauth2.GrantType(g))
+		}
+		core.issuers[i.Name] = i
+	}
+}
+
+// compileStatements reads the issuers of software statements. One that cannot be used is left out.
+func (core *Core) compileStatements() {
+	for _, m := range core.Registration.GetSoftwareStatementIssuers() {
+		if i, err := core.compileIssuer(m); err == nil && i.Name != "" {
+			if core.statements == nil {
+				core.statements = map[string]*TrustedIssuer{}
+			}
+			core.statements[i.Name] = i
 		}
 	}
 }
 
-func (core *Core) compileIssuer(m *configv1.TrustedIssuer) (*TrustedIssuer, error) {
-	i := &TrustedIssuer{Name: m.GetIssuer(), JWKSURI: m.GetJwksUri(), Provider: m.GetIdentityProvider()}
+// ReadsStatements reports whether software statements count at all (RFC 7591 §2.3). Where the configuration names issuers they do,
+// even if none of them can be used.
+func (core *Core) ReadsStatements() bool {
+	return len(core.Registration.GetSoftwareStatementIssuers()) > 0 || core.Registration.GetSoftwareStatementRequired()
+}
+
+// StatementIssuer returns the issuer of software statements of a name; nil if it is not trusted.
+func (core *Core) StatementIssuer(name string) *TrustedIssuer { return core.statements[name] }
+
+// signer is how the configuration names somebody who signs: for grants, or software statements.
+type signer interface {
+	GetIssuer() string
+	GetJwksUri() string
+	GetJwks() *structpb.Struct
+	GetAlgorithms() []string
+}
+
+func (core *Core) compileIssuer(m signer) (*TrustedIssuer, error) {
+	i := &TrustedIssuer{Name: m.GetIssuer(), JWKSURI: m.GetJwksUri()}
 	names := usualAlgorithms
 	if len(m.GetAlgorithms()) > 0 {
 		names = nil
@@ -77,9 +113,6 @@ func (core *Core) compileIssuer(m *configv1.TrustedIssuer) (*TrustedIssuer, erro
 		if alg, ok := jose.ParseAlgorithm(string(name)); ok && !alg.Symmetric() && core.Profile.Signs(alg) {
 			i.Algorithms = append(i.Algorithms, alg)
 		}
-	}
-	for _, g := range m.GetGrantTypes() {
-		i.grants = append(i.grants, oauth2.GrantType(g))
 	}
 	if m.GetJwks() != nil {
 		body, err := json.Marshal(m.GetJwks().AsMap())

@@ -11,10 +11,12 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
-// decode reads the body of a registration. A body without a Content-Type counts as JSON.
-func decode(w http.ResponseWriter, r *http.Request) (clientmeta.Metadata, error) {
+// decode reads the body of a registration, with what its software statement claims, or that of the client so far. A body without a
+// Content-Type counts as JSON.
+func (h *Handler) decode(w http.ResponseWriter, r *http.Request, d *domain.Domain, stored string) (clientmeta.Metadata, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -23,10 +25,13 @@ func decode(w http.ResponseWriter, r *http.Request) (clientmeta.Metadata, error)
 	case err != nil:
 		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("The request body cannot be read").WithCause(err)
 	}
-	meta, err := clientmeta.Decode(body)
 	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
 		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("Unsupported Content-Type")
 	}
+	if body, err = h.stated(r, d, body, stored); err != nil {
+		return clientmeta.Metadata{}, err
+	}
+	meta, err := clientmeta.Decode(body)
 	if err == nil && meta.OAuth.GetJwks() != nil {
 		err = checkKeys(meta.OAuth.GetJwks())
 	}

@@ -36,7 +36,7 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	meta, err := decode(w, r)
+	meta, err := h.decode(w, r, d, who.target.Application.GetSettings().GetOauth().GetSoftwareStatement())
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,7 @@ type Options struct {
 	Management Management
 	Clients    Clients
 	Fetch      Fetcher
+	Statements Statements
 	Secrets    Secrets
 	Now        func() time.Time
 }
@@ -96,7 +97,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	meta, err := decode(w, r)
+	meta, err := h.decode(w, r, d, "")
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
@@ -105,8 +106,13 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 		},
 		&configv1.Certificate{Id: "cert", Domain: acme, Name: "Default", System: true, Kid: "k1", Algorithm: "ES256", PrivateKey: der},
 	)
+	local, err := outbound.New(outbound.Options{Allow: []string{"http://127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := registration.New(registration.Options{
-		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
+		Statements: clientkeys.New(local, clock),
+		Verifier:   tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
 	})
 	rg.handler = router.New(router.Options{
 		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),

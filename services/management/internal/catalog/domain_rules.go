@@ -39,7 +39,7 @@ func checkDomainSettings(s *Scene, old, d *configv1.Domain) error {
 			return err
 		}
 	}
-	for _, check := range []func(*configv1.Domain) error{checkTags, checkVirtualHosts, checkTokenExchange, checkTrustedIssuers, checkResources, checkProvisioning} {
+	for _, check := range []func(*configv1.Domain) error{checkTags, checkVirtualHosts, checkTokenExchange, checkTrustedIssuers, checkStatementIssuers, checkResources, checkProvisioning} {
 		if err := check(d); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -28,21 +30,11 @@ func checkTrustedIssuers(d *configv1.Domain) error {
 	if len(issuers) > maxTrustedIssuers {
 		return broken(list, "", "must have at most 50 entries")
 	}
+	seen := map[string]bool{}
 	for i, issuer := range issuers {
-		path, name := index(list, i), issuer.GetIssuer()
-		switch {
-		case strings.TrimSpace(name) == "" || len(name) > maxURI:
-			return broken(path+".issuer", name, "must have 1 to 2048 bytes and not be blank")
-		case slices.IndexFunc(issuers, func(t *configv1.TrustedIssuer) bool { return t.GetIssuer() == name }) < i:
-			return broken(path+".issuer", name, "must be unique")
-		}
-		if err := checkIssuerKeys(path, issuer); err != nil {
+		path := index(list, i)
+		if err := checkSigner(path, issuer, seen); err != nil {
 			return err
-		}
-		for j, alg := range issuer.GetAlgorithms() {
-			if !slices.Contains(signingAlgorithms(), alg) {
-				return broken(index(path+".algorithms", j), alg, "must be one of "+strings.Join(signingAlgorithms(), ", "))
-			}
 		}
 		for j, grant := range issuer.GetGrantTypes() {
 			if !slices.Contains(issuerGrants, grant) {
@@ -53,8 +45,57 @@ func checkTrustedIssuers(d *configv1.Domain) error {
 	return nil
 }
 
+// checkStatementIssuers is checkTrustedIssuers for those who sign software statements.
+func checkStatementIssuers(d *configv1.Domain) error {
+	const list = "oidc.clientRegistrationSettings.softwareStatementIssuers"
+	settings := d.GetOidc().GetClientRegistrationSettings()
+	issuers := settings.GetSoftwareStatementIssuers()
+	switch {
+	case len(issuers) > maxTrustedIssuers:
+		return broken(list, "", "must have at most 50 entries")
+	case settings.GetSoftwareStatementRequired() && len(issuers) == 0:
+		return broken(list, "", "must not be empty where isSoftwareStatementRequired is true: nobody could register")
+	}
+	seen := map[string]bool{}
+	for i, issuer := range issuers {
+		if err := checkSigner(index(list, i), issuer, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signer is somebody whose signatures a domain accepts.
+type signer interface {
+	GetIssuer() string
+	GetJwksUri() string
+	GetJwks() *structpb.Struct
+	GetAlgorithms() []string
+}
+
+// checkSigner wants a name that nobody before has, keys, and algorithms that there are.
+func checkSigner(path string, s signer, seen map[string]bool) error {
+	name := s.GetIssuer()
+	switch {
+	case strings.TrimSpace(name) == "" || len(name) > maxURI:
+		return broken(path+".issuer", name, "must have 1 to 2048 bytes and not be blank")
+	case seen[name]:
+		return broken(path+".issuer", name, "must be unique")
+	}
+	seen[name] = true
+	if err := checkIssuerKeys(path, s); err != nil {
+		return err
+	}
+	for j, alg := range s.GetAlgorithms() {
+		if !slices.Contains(signingAlgorithms(), alg) {
+			return broken(index(path+".algorithms", j), alg, "must be one of "+strings.Join(signingAlgorithms(), ", "))
+		}
+	}
+	return nil
+}
+
 // checkIssuerKeys wants the keys by value or their address, and not both.
-func checkIssuerKeys(path string, issuer *configv1.TrustedIssuer) error {
+func checkIssuerKeys(path string, issuer signer) error {
 	uri := issuer.GetJwksUri()
 	switch {
 	case uri == "" && issuer.GetJwks() == nil:
