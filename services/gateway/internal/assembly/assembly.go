@@ -148,7 +148,7 @@ func New(p Parts) *Gateway {
 		p.Routes,
 	)
 	handler := observe.Requests(router.New(router.Options{
-		Domains: set, Routes: routes, Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
+		Domains: set, Routes: look.Onward(routes), Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
 	handler = possession.Front(handler, p.Certificates.Header, p.Proxies, p.Log)
 	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys, LogoutTokens: backchannel.New(backchannel.Options{

@@ -29,10 +29,10 @@ func TestP2FormPostIsAFormWithItsScriptAndAButton(t *testing.T) {
 	b := s.signedIn()
 	const state = `"><script>alert(1)</script>&amp;'`
 	for _, tt := range []struct{ client, target, source string }{
-		{"web", "https://web.example/cb?tenant=1&x=%20", "https://web.example"},
+		{"web", "https://web.example/cb?tenant=1&x=%20", "https:"},
 		{"two", "com.two.app:/cb", "com.two.app:"},
-		{"native", "http://127.0.0.1:51004/cb", "http://127.0.0.1:51004"},
-		{"native", "http://[::1]:51004/cb", "http:"},
+		{"native", "http://127.0.0.1:51004/cb", "http: https:"},
+		{"native", "http://[::1]:51004/cb", "http: https:"},
 	} {
 		for _, more := range []string{"", "none login"} { // an answer and an error
 			page := b.Get("/oauth/authorize?" + of(tt.client, "redirect_uri", tt.target, "response_mode", "form_post", "state", state, "prompt", more).Encode())

@@ -46,7 +46,7 @@ func (p *Pages) Error(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 		name = d.Name
 	}
 	text := headlines[status]
-	return p.write(w, r, status, "error", p.policy, view{Title: text[0], Domain: name, Page: struct {
+	return p.write(w, r, status, "error", p.policy+noForms, view{Title: text[0], Domain: name, Page: struct {
 		Advice, Code        string
 		Description         Message
 		ClientID, RequestID string
@@ -81,7 +81,7 @@ func (p *Pages) Root() http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			endpoint.ErrorJSON(w, r, nil, oauth2.MethodNotAllowed.Errorf("The endpoint answers GET, HEAD"))
 		default:
-			if err := p.write(w, r, http.StatusOK, "signed-out", p.policy, view{Title: "signed-out.title"}); err != nil {
+			if err := p.write(w, r, http.StatusOK, "signed-out", p.policy+noForms, view{Title: "signed-out.title"}); err != nil {
 				p.Errors(w, r, nil, err)
 			}
 		}

@@ -44,8 +44,6 @@ func New() *Pages {
 		panic(err)
 	}
 	p := &Pages{style: template.CSS(style), languages: languages, templates: map[*language]map[string]*template.Template{}} //nolint:gosec // our own file
-	// form-action is left out on purpose, but for FormPost: browsers apply it to the redirects after a post as well, and
-	// those lead to the client.
 	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
 	for _, l := range languages {
 		p.templates[l] = parse(l)
@@ -97,7 +95,7 @@ type Login struct {
 
 // Login answers the sign-in page.
 func (p *Pages) Login(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Login) error {
-	return p.write(w, r, http.StatusOK, "login", p.with(page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "login", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Identifier is the page that asks for the name alone.
@@ -112,7 +110,7 @@ type Identifier struct {
 
 // Identifier answers the page that asks for the name alone.
 func (p *Pages) Identifier(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Identifier) error {
-	return p.write(w, r, http.StatusOK, "identifier", p.with(page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "identifier", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Consent is the page that asks for approval of scopes.
@@ -136,7 +134,7 @@ type Scope struct {
 
 // Consent answers the consent page.
 func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Consent) error {
-	return p.write(w, r, http.StatusOK, "consent", p.with(page.Client), view{base: d.Base, Title: "consent.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "consent", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "consent.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // Logout is the page that asks before somebody is signed out or sent on.
@@ -153,16 +151,26 @@ type Logout struct {
 // Field is a hidden input.
 type Field struct{ Name, Value string }
 
+// target is where the person goes afterwards.
+func (l Logout) target() string {
+	for _, f := range l.Fields {
+		if f.Name == "post_logout_redirect_uri" {
+			return f.Value
+		}
+	}
+	return ""
+}
+
 // Logout answers the logout question.
 func (p *Pages) Logout(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Logout) error {
-	return p.write(w, r, http.StatusOK, "logout", p.policy, view{Title: "logout.title", Domain: d.Name, Page: page})
+	return p.write(w, r, http.StatusOK, "logout", p.policy+forms(r, d, page.target()), view{Title: "logout.title", Domain: d.Name, Page: page})
 }
 
 // FormPost answers a form that carries fields to a target: by the script, or by its button where there is none (OAuth
-// 2.0 Form Post Response Mode §2). Its policy allows that script and posts to that target alone. The target must have been
+// 2.0 Form Post Response Mode §2). Its policy allows that script alone. The target must have been
 // checked: its scheme is not looked at here.
 func (p *Pages) FormPost(w http.ResponseWriter, r *http.Request, d *domain.Domain, target string, fields []Field) error {
-	policy := p.policy + "; script-src " + hash(submit) + "; form-action " + formAction(target)
+	policy := p.policy + "; script-src " + hash(submit) + "; form-action " + answerAction(target)
 	return p.write(w, r, http.StatusOK, "form-post", policy, view{Title: "onward.title", Domain: d.Name, Page: struct {
 		Target template.URL
 		Fields []Field
