@@ -20,6 +20,7 @@ const (
 	Denied                      // the caller is known and may not do this
 	Unavailable                 // a needed part is away; trying again later may help
 	Limited                     // the caller asked too often or for too much at once
+	Unmet                       // a setting that the call needs is off or missing
 )
 
 var kindNames = [...]string{
@@ -32,6 +33,7 @@ var kindNames = [...]string{
 	Denied:          "denied",
 	Unavailable:     "unavailable",
 	Limited:         "limited",
+	Unmet:           "unmet",
 }
 
 // Kinds returns every kind, in the order of their values.
@@ -154,6 +156,9 @@ func Unavailablef(format string, args ...any) *Error { return Newf(Unavailable, 
 
 // Limitedf returns an error of kind Limited; see Newf for %w.
 func Limitedf(format string, args ...any) *Error { return Newf(Limited, format, args...) }
+
+// Unmetf returns an error of kind Unmet; see Newf for %w.
+func Unmetf(format string, args ...any) *Error { return Newf(Unmet, format, args...) }
 
 // KindOf returns the kind of the outermost fault in the chain of err, and Internal if there is none.
 func KindOf(err error) Kind {

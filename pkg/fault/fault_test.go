@@ -19,6 +19,7 @@ func TestConstructorsGiveTheirKind(t *testing.T) {
 		Denied:          Deniedf("m %d", 1),
 		Unavailable:     Unavailablef("m %d", 1),
 		Limited:         Limitedf("m %d", 1),
+		Unmet:           Unmetf("m %d", 1),
 	}
 	for _, kind := range Kinds() {
 		if kind == Internal {

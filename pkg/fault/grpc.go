@@ -27,6 +27,7 @@ var grpcCodes = [...]codes.Code{
 	Denied:          codes.PermissionDenied,
 	Unavailable:     codes.Unavailable,
 	Limited:         codes.ResourceExhausted,
+	Unmet:           codes.FailedPrecondition,
 }
 
 func (k Kind) grpcCode() codes.Code {

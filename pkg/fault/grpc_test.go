@@ -115,6 +115,7 @@ func TestFromGRPC(t *testing.T) {
 		{"a code without a kind is translated by the table", status.Error(codes.NotFound, "gone"), NotFound, "gone"},
 		{"a code outside the table is internal", status.Error(codes.Unimplemented, "x"), Internal, "x"},
 		{"an exhausted peer is limited", status.Error(codes.ResourceExhausted, "x"), Limited, "x"},
+		{"a peer that lacks a setting is unmet", status.Error(codes.FailedPrecondition, "x"), Unmet, "x"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,6 +22,7 @@ var statuses = [...]int{
 	Denied:          http.StatusForbidden,
 	Unavailable:     http.StatusServiceUnavailable,
 	Limited:         http.StatusTooManyRequests,
+	Unmet:           http.StatusConflict,
 }
 
 // HTTPStatus returns the HTTP status of the kind.

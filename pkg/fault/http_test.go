@@ -34,6 +34,7 @@ func TestWriteHTTP(t *testing.T) {
 		{"unauthenticated is 401", Unauthenticatedf("u"), 401, `{"message":"u","http_status":401}`},
 		{"denied is 403", Deniedf("d"), 403, `{"message":"d","http_status":403}`},
 		{"limited is 429", Limitedf("l"), 429, `{"message":"l","http_status":429}`},
+		{"unmet is 409", Unmetf("u"), 409, `{"message":"u","http_status":409}`},
 		{"a private cause stays private", fmt.Errorf("save: %w", Unavailablef("try later").Because(errors.New("secret"))), 503,
 			`{"message":"try later","http_status":503}`},
 	}

@@ -32,7 +32,9 @@ const (
 // Event is a change of something that is no configuration, such as a user. Before and After are trees of the audit dialect, in which secrets are masked; Before
 // is nil for what was created and After for what was deleted.
 type Event struct {
-	Action        string
+	Action string
+	// Result is Success or Failure; "" means Success.
+	Result        string
 	Key           resource.Key
 	Name          string
 	Revision      int64
@@ -75,7 +77,11 @@ func New(o Options) *Recorder {
 // Record notes a change that has happened. Who acted and from where is in ctx. A record that cannot be written is in the
 // log, at level Error, and counted: there is nothing left for the caller to do.
 func (r *Recorder) Record(ctx context.Context, e Event) {
-	record := r.record(ctx, e.Action, Success)
+	result := e.Result
+	if result == "" {
+		result = Success
+	}
+	record := r.record(ctx, e.Action, result)
 	record.At = e.At
 	if record.At.IsZero() {
 		record.At = r.Now()

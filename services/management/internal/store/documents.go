@@ -91,6 +91,16 @@ func (d documents[T]) find(ctx context.Context, filter bson.M, order bson.D, pag
 	return found, total, d.s.fail(ctx, err)
 }
 
+// list returns up to most documents in an order.
+func (d documents[T]) list(ctx context.Context, filter bson.M, order bson.D, most int) ([]*T, error) {
+	cursor, err := d.collection().Find(ctx, filter, options.Find().SetSort(order).SetLimit(int64(most)))
+	if err != nil {
+		return nil, d.s.fail(ctx, err)
+	}
+	found := []*T{}
+	return found, d.s.fail(ctx, cursor.All(ctx, &found))
+}
+
 // removeMany deletes what a filter selects.
 func (d documents[T]) removeMany(ctx context.Context, filter bson.M) error {
 	_, err := d.collection().DeleteMany(ctx, filter)

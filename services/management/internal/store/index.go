@@ -87,6 +87,11 @@ func manifest() map[string][]index {
 		operatorRolesCollection:  {uniqueIndex("name")},
 		personalTokensCollection: {ascending("operator", "operator", "id")},
 		attemptsCollection:       {ascending("expiry", "expiresAt")},
+		mailsCollection: {
+			ascending("due", "dueAt", "_id"), ascending("created", "createdAt"), ascending("domain", "domain", "user"),
+		},
+		mailLimitsCollection: {ascending("expiry", "expiresAt")},
+		ticketsCollection:    {ascending("expiry", "expiresAt"), ascending("user", "domain", "user")},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

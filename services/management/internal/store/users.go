@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
@@ -89,7 +90,13 @@ func (u *Users) one(ctx context.Context, filter bson.M) (*directoryv1.User, erro
 	return r.(*directoryv1.User), nil
 }
 
-// Delete removes a user, what the user consented to and the user's memberships, or returns ErrNotFound.
+// FindByEmail returns up to most users of a domain with an address in any case, in the order of their names.
+func (u *Users) FindByEmail(ctx context.Context, domain, email string, most int) ([]*directoryv1.User, error) {
+	return u.find(ctx, bson.M{"domain": domain, memberEmail: strings.ToLower(email)}, options.Find().SetSort(userOrder).SetLimit(int64(most)))
+}
+
+// Delete removes a user, what the user consented to, the user's memberships and what e-mails to them are for, or returns
+// ErrNotFound.
 func (u *Users) Delete(ctx context.Context, domain, id string) error {
 	result, err := u.s.db.Collection(usersCollection).DeleteOne(ctx, bson.M{"_id": id, "domain": domain})
 	if err != nil {
@@ -98,7 +105,8 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 	if result.DeletedCount == 0 {
 		return ErrNotFound
 	}
-	return errors.Join(u.s.Consents().DeleteUser(ctx, domain, id), u.s.Memberships().RemoveUser(ctx, domain, id))
+	return errors.Join(u.s.Consents().DeleteUser(ctx, domain, id), u.s.Memberships().RemoveUser(ctx, domain, id),
+		u.s.Tickets().RemoveUser(ctx, domain, id), u.s.Mails().RemoveUser(ctx, domain, id))
 }
 
 // RemoveDirectory deletes all people of a domain, their consents and memberships, and what else is kept beside its
@@ -108,6 +116,11 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 		return err
 	}
 	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
+		return err
+	}
+	if err := errors.Join(
+		s.Tickets().docs.removeMany(ctx, bson.M{"domain": domain}), s.Mails().docs.removeMany(ctx, bson.M{"domain": domain}),
+	); err != nil {
 		return err
 	}
 	if err := s.OperatorMembers().RemoveDomain(ctx, domain); err != nil {
@@ -123,7 +136,7 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 // directoryDomains returns the domains for which the directory holds anything.
 func (s *Store) directoryDomains(ctx context.Context) (map[string]bool, error) {
 	domains := map[string]bool{}
-	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection, operatorMembersCollection, secretUsesCollection} {
+	for _, name := range []string{usersCollection, consentsCollection, membershipsCollection, operatorMembersCollection, secretUsesCollection, ticketsCollection, mailsCollection} {
 		cursor, err := s.db.Collection(name).Aggregate(ctx, bson.A{bson.M{"$group": bson.M{"_id": "$domain"}}})
 		if err != nil {
 			return nil, s.fail(ctx, err)

@@ -1,0 +1,29 @@
+package mailer
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// meters count what happens to e-mails. Purposes are words of this program, so there are few.
+type meters struct {
+	queued, sent, retried, failed *prometheus.CounterVec
+	waiting, oldest               prometheus.Gauge
+}
+
+func newMeters(r prometheus.Registerer) meters {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gatehouse_mails_" + name + "_total", Help: help}, append([]string{"purpose"}, labels...))
+	}
+	m := meters{
+		queued:  counter("queued", "Errands for e-mails that were written down."),
+		sent:    counter("sent", "E-mails that the mail server has taken."),
+		retried: counter("retried", "Attempts to send that failed and are made again."),
+		failed:  counter("failed", "E-mails that were not sent: given_up, or dropped beyond a limit of their address or domain.", "reason"),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gatehouse_mails_waiting", Help: "E-mails that wait to be sent."}),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_mails_oldest_seconds", Help: "For how long the oldest e-mail has waited.",
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.queued, m.sent, m.retried, m.failed, m.waiting, m.oldest)
+	}
+	return m
+}
