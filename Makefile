@@ -35,7 +35,7 @@ dev: ## Run everything on this machine: management 8093, gateway 8092 (ARGS="--h
 
 .PHONY: test
 test: ## Run every test, installing what is missing (RACE=1: race detector; MODULES="./pkg": only these)
-	@scripts/ensure.sh redis-server chromium node npm $(if $(RACE),gcc)
+	@scripts/ensure.sh redis-server slapd chromium node npm $(if $(RACE),gcc)
 	@MODULES="$(MODULES)" scripts/with-backing.sh scripts/test.sh
 
 .PHONY: test-quick

@@ -12,6 +12,7 @@ found() {
   case $1 in
     chromium) command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable ;;
     node) command -v node && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge "$oldest_node" ] ;;
+    slapd) command -v slapd || [ -x /usr/sbin/slapd ] ;; # beyond the PATH of people who are not root
     *) command -v "$1" ;;
   esac >/dev/null 2>&1
 }
@@ -27,6 +28,7 @@ debian() {
 homebrew() {
   case $1 in
     redis-server) echo redis ;;
+    slapd) echo openldap ;;
     npm) echo node ;;
     chromium) echo --cask chromium ;;
     *) echo "$1" ;;

@@ -900,33 +900,46 @@ func (x *HTTPProvider) GetUseSystemProxy() bool {
 	return false
 }
 
-// LDAPProvider searches for people in an LDAP directory and binds as them (RFC 4511).
+// LDAPProvider searches for people in an LDAP directory and binds as them (RFC 4511). Somebody is who the directory says for good:
+// the entry's entryUUID or objectGUID, or else its DN. Gateways reach public addresses only; an operator can allow others with
+// --outbound-allow, with http:// before them for connections that are not encrypted.
+//
+// Mappers see the attributes of the entry: text, or a list of texts where there are several values (memberOf and objectClass are
+// always lists); values that are not text in base64; `dn`; and `groups`, a list, if they are fetched. Attributes that hold
+// passwords are left out.
 type LDAPProvider struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ldap://host:389 or ldaps://host:636.
 	ContextSourceUrl string `protobuf:"bytes,1,opt,name=context_source_url,json=contextSourceUrl,proto3" json:"context_source_url,omitempty"`
 	// The DN below which everything is searched.
 	ContextSourceBase string `protobuf:"bytes,2,opt,name=context_source_base,json=contextSourceBase,proto3" json:"context_source_base,omitempty"`
-	// The DN that searches.
+	// The DN that searches. Empty: the search is anonymous.
 	ContextSourceUsername string `protobuf:"bytes,3,opt,name=context_source_username,json=contextSourceUsername,proto3" json:"context_source_username,omitempty"`
 	ContextSourcePassword string `protobuf:"bytes,4,opt,name=context_source_password,json=contextSourcePassword,proto3" json:"context_source_password,omitempty"`
-	UserSearchBase        string `protobuf:"bytes,5,opt,name=user_search_base,json=userSearchBase,proto3" json:"user_search_base,omitempty"`
-	// A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`.
+	// Where people are searched for: a DN below the base, or one to put before it, such as `ou=people`.
+	UserSearchBase string `protobuf:"bytes,5,opt,name=user_search_base,json=userSearchBase,proto3" json:"user_search_base,omitempty"`
+	// A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`. It must find exactly one entry.
 	UserSearchFilter string `protobuf:"bytes,6,opt,name=user_search_filter,json=userSearchFilter,proto3" json:"user_search_filter,omitempty"`
-	FetchGroups      bool   `protobuf:"varint,7,opt,name=fetch_groups,json=fetchGroups,proto3" json:"fetch_groups,omitempty"`
-	GroupSearchBase  string `protobuf:"bytes,8,opt,name=group_search_base,json=groupSearchBase,proto3" json:"group_search_base,omitempty"`
+	// Searches for the person's groups at each login.
+	FetchGroups bool `protobuf:"varint,7,opt,name=fetch_groups,json=fetchGroups,proto3" json:"fetch_groups,omitempty"`
+	// Where groups are searched for, as `userSearchBase` has it.
+	GroupSearchBase string `protobuf:"bytes,8,opt,name=group_search_base,json=groupSearchBase,proto3" json:"group_search_base,omitempty"`
 	// A filter with `{0}` for the person's DN. Default `member={0}`.
-	GroupSearchFilter  string `protobuf:"bytes,9,opt,name=group_search_filter,json=groupSearchFilter,proto3" json:"group_search_filter,omitempty"`
+	GroupSearchFilter string `protobuf:"bytes,9,opt,name=group_search_filter,json=groupSearchFilter,proto3" json:"group_search_filter,omitempty"`
+	// The attribute of a group that is its name. Default `cn`.
 	GroupRoleAttribute string `protobuf:"bytes,10,opt,name=group_role_attribute,json=groupRoleAttribute,proto3" json:"group_role_attribute,omitempty"`
-	StartTls           bool   `protobuf:"varint,11,opt,name=start_tls,json=startTLS,proto3" json:"start_tls,omitempty"`
+	// Encrypts the connection before anything is said. A server that cannot is not used.
+	StartTls bool `protobuf:"varint,11,opt,name=start_tls,json=startTLS,proto3" json:"start_tls,omitempty"`
 	// PEM; empty means the system's authorities.
 	TrustedCertificates string `protobuf:"bytes,12,opt,name=trusted_certificates,json=trustedCertificates,proto3" json:"trusted_certificates,omitempty"`
-	// Milliseconds.
-	ConnectTimeout  int32 `protobuf:"varint,13,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	// Milliseconds, for a connection to be there and encrypted. Default 2000; gateways wait for 8000 at most.
+	ConnectTimeout int32 `protobuf:"varint,13,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
+	// Milliseconds, for each answer. Default 5000; gateways wait for 8000 at most.
 	ResponseTimeout int32 `protobuf:"varint,14,opt,name=response_timeout,json=responseTimeout,proto3" json:"response_timeout,omitempty"`
-	MaxPoolSize     int32 `protobuf:"varint,15,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// How many connections search at most, and as many to check passwords. Default 10, at most 100.
+	MaxPoolSize   int32 `protobuf:"varint,15,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LDAPProvider) Reset() {
@@ -2154,7 +2167,7 @@ var File_gatehouse_config_v1_identity_provider_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
-	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x11\n" +
+	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x11\n" +
 	"\x10IdentityProvider\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2173,9 +2186,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\tdirectory\x18\x15 \x01(\v2&.gatehouse.config.v1.DirectoryProviderB\x12\xaa\xbb\x18\x0e\n" +
 	"\fmongo-am-idpH\x00R\tdirectory\x12L\n" +
 	"\x04http\x18\x16 \x01(\v2!.gatehouse.config.v1.HTTPProviderB\x13\xaa\xbb\x18\x0f\n" +
-	"\vhttp-am-idp\x10\x01H\x00R\x04http\x12L\n" +
-	"\x04ldap\x18\x17 \x01(\v2!.gatehouse.config.v1.LDAPProviderB\x13\xaa\xbb\x18\x0f\n" +
-	"\vldap-am-idp\x10\x01H\x00R\x04ldap\x12\\\n" +
+	"\vhttp-am-idp\x10\x01H\x00R\x04http\x12J\n" +
+	"\x04ldap\x18\x17 \x01(\v2!.gatehouse.config.v1.LDAPProviderB\x11\xaa\xbb\x18\r\n" +
+	"\vldap-am-idpH\x00R\x04ldap\x12\\\n" +
 	"\x06oauth2\x18\x18 \x01(\v2#.gatehouse.config.v1.OAuth2ProviderB\x1d\xaa\xbb\x18\x19\n" +
 	"\x15oauth2-generic-am-idp\x10\x01H\x00R\x06oauth2\x12T\n" +
 	"\x06google\x18\x19 \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +

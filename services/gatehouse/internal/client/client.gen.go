@@ -2106,9 +2106,11 @@ type KeystoreCertificate struct {
 	Storepass *string `json:"storepass,omitempty"`
 }
 
-// LDAPProvider LDAPProvider searches for people in an LDAP directory and binds as them (RFC 4511).
+// LDAPProvider LDAPProvider searches for people in an LDAP directory and binds as them (RFC 4511). Somebody is who the directory says for good: the entry's entryUUID or objectGUID, or else its DN. Gateways reach public addresses only; an operator can allow others with --outbound-allow, with http:// before them for connections that are not encrypted.
+//
+// Mappers see the attributes of the entry: text, or a list of texts where there are several values (memberOf and objectClass are always lists); values that are not text in base64; `dn`; and `groups`, a list, if they are fetched. Attributes that hold passwords are left out.
 type LDAPProvider struct {
-	// ConnectTimeout Milliseconds.
+	// ConnectTimeout Milliseconds, for a connection to be there and encrypted. Default 2000; gateways wait for 8000 at most.
 	ConnectTimeout *int32 `json:"connectTimeout,omitempty"`
 
 	// ContextSourceBase The DN below which everything is searched.
@@ -2118,23 +2120,37 @@ type LDAPProvider struct {
 	// ContextSourceUrl ldap://host:389 or ldaps://host:636.
 	ContextSourceUrl *string `json:"contextSourceUrl,omitempty"`
 
-	// ContextSourceUsername The DN that searches.
+	// ContextSourceUsername The DN that searches. Empty: the search is anonymous.
 	ContextSourceUsername *string `json:"contextSourceUsername,omitempty"`
-	FetchGroups           *bool   `json:"fetchGroups,omitempty"`
-	GroupRoleAttribute    *string `json:"groupRoleAttribute,omitempty"`
-	GroupSearchBase       *string `json:"groupSearchBase,omitempty"`
+
+	// FetchGroups Searches for the person's groups at each login.
+	FetchGroups *bool `json:"fetchGroups,omitempty"`
+
+	// GroupRoleAttribute The attribute of a group that is its name. Default `cn`.
+	GroupRoleAttribute *string `json:"groupRoleAttribute,omitempty"`
+
+	// GroupSearchBase Where groups are searched for, as `userSearchBase` has it.
+	GroupSearchBase *string `json:"groupSearchBase,omitempty"`
 
 	// GroupSearchFilter A filter with `{0}` for the person's DN. Default `member={0}`.
 	GroupSearchFilter *string `json:"groupSearchFilter,omitempty"`
-	MaxPoolSize       *int32  `json:"maxPoolSize,omitempty"`
-	ResponseTimeout   *int32  `json:"responseTimeout,omitempty"`
-	StartTLS          *bool   `json:"startTLS,omitempty"`
+
+	// MaxPoolSize How many connections search at most, and as many to check passwords. Default 10, at most 100.
+	MaxPoolSize *int32 `json:"maxPoolSize,omitempty"`
+
+	// ResponseTimeout Milliseconds, for each answer. Default 5000; gateways wait for 8000 at most.
+	ResponseTimeout *int32 `json:"responseTimeout,omitempty"`
+
+	// StartTLS Encrypts the connection before anything is said. A server that cannot is not used.
+	StartTLS *bool `json:"startTLS,omitempty"`
 
 	// TrustedCertificates PEM; empty means the system's authorities.
 	TrustedCertificates *string `json:"trustedCertificates,omitempty"`
-	UserSearchBase      *string `json:"userSearchBase,omitempty"`
 
-	// UserSearchFilter A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`.
+	// UserSearchBase Where people are searched for: a DN below the base, or one to put before it, such as `ou=people`.
+	UserSearchBase *string `json:"userSearchBase,omitempty"`
+
+	// UserSearchFilter A filter (RFC 4515) with `{0}` for the name. Default `uid={0}`. It must find exactly one entry.
 	UserSearchFilter *string `json:"userSearchFilter,omitempty"`
 }
 

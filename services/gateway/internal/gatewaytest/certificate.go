@@ -130,3 +130,8 @@ func Forwarded(c tls.Certificate) string {
 func ClientCert(c tls.Certificate) string {
 	return ":" + base64.StdEncoding.EncodeToString(c.Certificate[0]) + ":"
 }
+
+// PEM is the authority's certificate.
+func (a *Authority) PEM() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.pair.Certificate[0]}))
+}

@@ -84,6 +84,9 @@ func (c *configuration) ldap(p *configv1.LDAPProvider) {
 	if name := p.GetContextSourceUsername(); strings.Contains(name, "=") {
 		c.dn("contextSourceUsername", name)
 	}
+	if p.GetContextSourceUsername() != "" {
+		c.required("contextSourcePassword", p.GetContextSourcePassword())
+	}
 	c.dn("userSearchBase", p.GetUserSearchBase())
 	c.filter("userSearchFilter", p.GetUserSearchFilter())
 	c.dn("groupSearchBase", p.GetGroupSearchBase())

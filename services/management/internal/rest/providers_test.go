@@ -99,6 +99,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"a base that is no DN", "ldap-am-idp", `{"contextSourceBase":"example.com"}`, "contextSourceBase", ""},
 		{"a filter without the name", "ldap-am-idp", `{"userSearchFilter":"(uid=ann)"}`, "userSearchFilter", "[(uid=ann): must contain {0}, which stands for what is searched for]"},
 		{"a filter that does not end", "ldap-am-idp", `{"userSearchFilter":"(&(uid={0})"}`, "userSearchFilter", ""},
+		{"a user without a password", "ldap-am-idp", `{"contextSourcePassword":null}`, "contextSourcePassword", "[contextSourcePassword: must not be blank]"},
 		{"TLS twice", "ldap-am-idp", `{"startTLS":true}`, "startTLS", ""},
 		{"certificates that are none", "ldap-am-idp", `{"trustedCertificates":"x"}`, "trustedCertificates", "[trustedCertificates: must be certificates in PEM]"},
 		{"no endpoints at all", "oauth2-generic-am-idp", `{"wellKnownUri":null}`, "userAuthorizationUri", ""},

@@ -4,18 +4,22 @@ package builtin
 import (
 	"fmt"
 
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/inline"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/ldap"
 )
 
 // Tools are what providers work with.
 type Tools struct {
 	Hasher    *secret.Hasher
 	Directory directory.Client
+	// Fetch is the way to sites and servers that administrators name.
+	Fetch *outbound.Client
 }
 
 // Open makes a provider from its configuration. A type this gateway does not know is an error: the provider is left out
@@ -32,6 +36,12 @@ func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 		made.Password = provider
 	case *configv1.IdentityProvider_Directory:
 		made.Password = directory.New(p.GetDomain(), p.GetId(), t.Directory)
+	case *configv1.IdentityProvider_Ldap:
+		provider, err := ldap.New(p.GetId(), config.Ldap, t.Fetch)
+		if err != nil {
+			return nil, err
+		}
+		made.Password = provider
 	default:
 		if selection.Waits(p) {
 			return nil, idp.ErrWaiting

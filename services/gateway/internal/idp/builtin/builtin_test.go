@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -16,15 +17,30 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 )
 
+// needed is what the configuration of a type must have.
+func needed(arm string) *configv1.IdentityProvider {
+	m := &configv1.IdentityProvider{}
+	switch arm {
+	case "ldap":
+		m.Config = &configv1.IdentityProvider_Ldap{Ldap: &configv1.LDAPProvider{ContextSourceUrl: "ldaps://ldap.example", ContextSourceBase: "dc=example"}}
+	}
+	return m
+}
+
 // TestEveryTypeCanBeOpened walks the arms of the configuration: a type that has none here is missing in builtin.go, or its
 // mark `waiting` is.
 func TestEveryTypeCanBeOpened(t *testing.T) {
-	tools := builtin.Tools{Hasher: secret.NewHasher(), Directory: gatewaytest.NewDirectory()}
+	fetch, err := outbound.New(outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools := builtin.Tools{Hasher: secret.NewHasher(), Directory: gatewaytest.NewDirectory(), Fetch: fetch}
 	arms := (&configv1.IdentityProvider{}).ProtoReflect().Descriptor().Oneofs().ByName("config").Fields()
 	for i := range arms.Len() {
 		arm := arms.Get(i)
 		t.Run(string(arm.Name()), func(t *testing.T) {
-			m := &configv1.IdentityProvider{Id: "p", Name: "People", Domain: "d"}
+			m := needed(string(arm.Name()))
+			m.Id, m.Name, m.Domain = "p", "People", "d"
 			m.ProtoReflect().Mutable(arm)
 			p, err := tools.Open(m)
 			if prototree.MarksOf(arm).Waiting {
