@@ -131,10 +131,11 @@ func New(p Parts) *Gateway {
 	look := pages.New()
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
+	door := admission.New(p.Store, p.Now).Behind(p.Proxies)
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, minter, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
-		authflow.New(p.Store, requests, signIn, admission.New(p.Store, p.Now), people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, door, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
@@ -39,7 +40,9 @@ func identifierFirst(a *configv1.Application) {
 	a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
 }
 
+// locksAfterTwo makes an application of which no earlier run has counted attempts.
 func locksAfterTwo(a *configv1.Application) {
+	a.Id += "-" + secret.NewID()
 	a.Settings.Account = &configv1.AccountSettings{Inherited: proto.Bool(false), LoginAttemptsDetectionEnabled: true, MaxLoginAttempts: 2}
 }
 

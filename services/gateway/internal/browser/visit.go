@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -29,7 +31,8 @@ const maxValues = 3
 type Sessions interface {
 	// Session returns state.ErrUnknown if there is none.
 	Session(ctx context.Context, cookie, domain string, idle time.Duration) (state.Session, error)
-	SaveSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
+	// BeginSession returns sessions of the same person that are too many now.
+	BeginSession(ctx context.Context, cookie string, v state.Session, idle time.Duration, d state.Device) ([]state.PersonSession, error)
 	// UpdateSession returns state.ErrUnknown if the session has ended since it was read.
 	UpdateSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
 	// NoteClient is UpdateSession for a session that signs in to a client.
@@ -38,14 +41,21 @@ type Sessions interface {
 	SessionClients(ctx context.Context, v *state.Session) (state.SessionClients, error)
 	CloseSession(ctx context.Context, cookie string, v *state.Session, known state.SessionClients, notices []state.Notice) (state.SessionClients, error)
 	QueueNotices(ctx context.Context, list []state.Notice) error
+	// PersonSessions lists the sessions of a person in a domain, ListedSession returns one of them, or state.ErrUnknown.
+	PersonSessions(ctx context.Context, domain, subject string) ([]state.PersonSession, error)
+	ListedSession(ctx context.Context, domain string, one state.PersonSession) (state.Session, error)
+	CloseListed(ctx context.Context, one state.PersonSession, v *state.Session, known state.SessionClients, notices []state.Notice) (state.SessionClients, error)
 }
 
 // Visit is one request of one browser. It is used by one goroutine.
 type Visit struct {
 	// Session is who is signed in, nil if nobody is or nobody has looked.
 	Session *state.Session
+	// Device is what is remembered of the browser when somebody signs in.
+	Device state.Device
 
 	w      http.ResponseWriter
+	r      *http.Request
 	d      *domain.Domain
 	cookie string
 	// sent are the well-formed values of the session cookie in the order of the request, at most maxValues.
@@ -58,7 +68,7 @@ type Visit struct {
 // Open begins a visit. The answer will set the session cookie again, whatever it is: simple clients return only the last
 // cookie they saw.
 func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
-	v := &Visit{w: w, d: d, sent: values(r)}
+	v := &Visit{w: w, r: r, d: d, sent: values(r), Device: state.Device{Agent: r.UserAgent()}}
 	if d.WatchesSessions {
 		v.watched = watched(r)
 	}
@@ -76,6 +86,13 @@ func Open(w http.ResponseWriter, r *http.Request, d *domain.Domain) *Visit {
 // Key names the browser, by a hash of its cookie, to whoever counts what it does. It changes when somebody signs in.
 func (v *Visit) Key() string { return secret.HashToken(v.cookie) }
 
+// From notes where the browser is, as proxies tell.
+func (v *Visit) From(proxies *observe.Proxies) {
+	if addr := proxies.ClientIP(v.r); addr.IsValid() {
+		v.Device.Address = addr.String()
+	}
+}
+
 // Load looks for the session. A browser that is not signed in is no error.
 func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	v.looked = true
@@ -83,7 +100,7 @@ func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 		if !isSession(value) {
 			continue
 		}
-		s, err := sessions.Session(ctx, value, v.d.ID, v.d.SessionIdle)
+		s, err := sessions.Session(ctx, value, v.d.ID, v.idle(value))
 		switch {
 		case errors.Is(err, state.ErrUnknown):
 			continue
@@ -114,18 +131,27 @@ func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) 
 	same := old != nil && old.Person.Subject == s.Person.Subject
 	switch {
 	case same:
-		s.ID, s.Client = old.ID, old.Client
+		s.ID, s.Client, s.Began = old.ID, old.Client, old.Began
 	case old != nil:
 		if _, err := v.Close(ctx, sessions); err != nil {
 			return err
 		}
 	}
-	value := secret.NewToken()
-	if err := sessions.SaveSession(ctx, value, s, v.d.SessionIdle); err != nil {
+	if s.Began == 0 {
+		s.Began = s.AuthTime
+	}
+	value := newSession(&s)
+	crowded, err := sessions.BeginSession(ctx, value, s, v.idle(value), v.Device)
+	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
 	v.Session = &s
 	v.become(value)
+	for _, one := range crowded {
+		if err := CloseListed(ctx, sessions, v.d, one); err != nil {
+			return err
+		}
+	}
 	if !same {
 		return nil
 	}
@@ -138,7 +164,7 @@ func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) 
 // Save stores what was changed in the session. It returns state.ErrUnknown if the person has signed out meanwhile; the
 // next step is then the authorization endpoint's to find.
 func (v *Visit) Save(ctx context.Context, sessions Sessions) error {
-	if err := sessions.UpdateSession(ctx, v.cookie, *v.Session, v.d.SessionIdle); err != nil {
+	if err := sessions.UpdateSession(ctx, v.cookie, *v.Session, v.idle(v.cookie)); err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
 	return nil
@@ -165,7 +191,7 @@ func (v *Visit) Settle(ctx context.Context, sessions Sessions, digest, clientID 
 	if err != nil {
 		return err
 	}
-	err = sessions.NoteClient(ctx, v.cookie, *s, state.SessionClient{ClientID: clientID, ApplicationID: c.ID}, refreshLife(c), v.d.SessionIdle)
+	err = sessions.NoteClient(ctx, v.cookie, *s, state.SessionClient{ClientID: clientID, ApplicationID: c.ID}, refreshLife(c), v.idle(v.cookie))
 	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
@@ -204,7 +230,21 @@ func (v *Visit) become(value string) {
 }
 
 // set writes the cookies of the answer.
-func (v *Visit) set() { v.write(v.header(SessionCookie, v.cookie, "")) }
+func (v *Visit) set() {
+	more := ""
+	if life := remembered(v.cookie); life > 0 {
+		more = "; Max-Age=" + strconv.FormatInt(int64(life/time.Second), 10)
+	}
+	v.write(v.header(SessionCookie, v.cookie, more))
+}
+
+// idle is after which time without a request the session of a cookie ends.
+func (v *Visit) idle(cookie string) time.Duration {
+	if life := remembered(cookie); life > 0 {
+		return life
+	}
+	return v.d.SessionIdle
+}
 
 // write writes the cookies of the answer, the session's last.
 func (v *Visit) write(session string) {
@@ -244,12 +284,36 @@ func Origin(d *domain.Domain) string {
 	return scheme + "://" + host
 }
 
-// A session's cookie is a token, a visitor's is a token after a v.
-const tokenLength = 43
+// A session's cookie is a token, a visitor's is a token after a v. That of a session which the browser is to remember is a token
+// after an r and the seconds for which it is, in eight hexadecimal digits: so the cookie can be set again, as long-lived as it was,
+// before anybody has looked for the session. Whoever changes them has no session.
+const (
+	tokenLength      = 43
+	rememberedLength = 1 + 8 + tokenLength
+)
 
 func newVisitor() string { return "v" + secret.NewToken() }
 
-func isSession(value string) bool { return len(value) == tokenLength }
+func newSession(s *state.Session) string {
+	if s.Remembered > 0 {
+		return fmt.Sprintf("r%08x%s", s.Remembered, secret.NewToken())
+	}
+	return secret.NewToken()
+}
+
+func isSession(value string) bool { return len(value) == tokenLength || len(value) == rememberedLength }
+
+// remembered is how long a browser is to keep a cookie; 0 = until it is closed.
+func remembered(cookie string) time.Duration {
+	if len(cookie) != rememberedLength {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(cookie[1:9], 16, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
 
 // values reads the session cookie from a request. Whatever else stands there, such as the attributes of a cookie handed
 // back as if they were cookies, is skipped.
@@ -271,7 +335,11 @@ func values(r *http.Request) []string {
 }
 
 func wellFormed(value string) bool {
-	if len(value) != tokenLength && (len(value) != tokenLength+1 || value[0] != 'v') {
+	switch {
+	case len(value) == tokenLength:
+	case len(value) == tokenLength+1 && value[0] == 'v':
+	case value != "" && value[0] == 'r' && remembered(value) > 0:
+	default:
 		return false
 	}
 	for i := range len(value) {

@@ -98,6 +98,8 @@ type Client struct {
 	Login           *configv1.LoginSettings
 	Account         *configv1.AccountSettings
 	RequireAuthTime bool
+	// Remember is for how long people may let their browser remember them; 0 = not at all.
+	Remember time.Duration
 	// Lockout says when too many failed attempts lock an account; nil means never.
 	Lockout *Lockout
 	// DefaultMaxAge is negative if none is registered.
@@ -160,6 +162,17 @@ func lockoutOf(a *configv1.AccountSettings) *Lockout {
 		l.Max = defaultMaxAttempts
 	}
 	return l
+}
+
+// defaultRemember is for how long a browser remembers people where the settings do not say.
+const defaultRemember = 14 * 24 * time.Hour
+
+// rememberOf needs both settings: that people are asked, and that accounts of the application may be remembered.
+func rememberOf(l *configv1.LoginSettings, a *configv1.AccountSettings) time.Duration {
+	if !l.GetRememberMeEnabled() || !a.GetRememberMe() {
+		return 0
+	}
+	return seconds(a.GetRememberMeDuration(), int32(defaultRemember/time.Second))
 }
 
 // ClientProvider is an identity provider in its place at a client.
@@ -247,6 +260,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	c.compileRequests(core, o)
 	c.compileAccess(core, o)
 	c.Lockout = lockoutOf(c.Account)
+	c.Remember = rememberOf(c.Login, c.Account)
 	from := app.GetTokensValidFrom()
 	if from == nil {
 		from = app.GetCreatedAt()

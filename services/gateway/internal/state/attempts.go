@@ -31,7 +31,7 @@ type AttemptLimit struct {
 
 // countAttempt counts before the password is looked at: however many guesses are under way at once, no more than the
 // maximum are looked at.
-var countAttempt = redis.NewScript(`
+const countAttemptText = `
 local n = redis.call('INCR', KEYS[1])
 local max = tonumber(ARGV[1])
 if n < max then
@@ -40,7 +40,9 @@ elseif n == max then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return n
-`)
+`
+
+var countAttempt = redis.NewScript(countAttemptText)
 
 // BeginAttempt counts an attempt to sign in, over all gateways, and reports whether it may be made: not while the account
 // is locked. A locked account is locked no longer for being tried. Forget what was counted when the attempt succeeds.
@@ -54,30 +56,96 @@ func (s *Store) BeginAttempt(ctx context.Context, a Account, limit AttemptLimit)
 	return n <= int64(limit.Max), nil
 }
 
-// ReturnAttempt takes back an attempt that was begun and could not be made: nobody said that the password was wrong.
-func (s *Store) ReturnAttempt(ctx context.Context, a Account) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	return s.unavailable(returnAttempt.Run(ctx, s.client, []string{a.key()}).Err())
+// Begun says what may become of an attempt.
+type Begun struct {
+	// Locked means that the account is locked, and First that this attempt is the first to find it so.
+	Locked, First bool
+	// Wait is how long whoever tries has to wait, because of too many failures from there; 0 = not at all.
+	Wait time.Duration
 }
 
-// returnAttempt leaves a counter alone that has ended meanwhile: a new one would never end.
-var returnAttempt = redis.NewScript(`
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('DECR', KEYS[1])
-end
-return 0
-`)
+// BeginAttemptFrom is BeginAttempt for somebody whose failures are counted in windows as well, in the same round trip. With a
+// limit whose Max is 0 only the windows count. An attempt that may not be made because of where it comes from is not held
+// against the account; one that finds the account locked counts in the windows like any that fails.
+func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLimit, windows ...Window) (Begun, error) {
+	if limit.Max == 0 && len(windows) == 0 {
+		return Begun{}, nil
+	}
+	within, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var counted *redis.Cmd
+	var entered []*redis.Cmd
+	_, err := s.client.Pipelined(within, func(p redis.Pipeliner) error {
+		if limit.Max > 0 {
+			counted = p.Eval(within, countAttemptText, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds())
+		}
+		entered = s.enter(within, p, windows)
+		return nil
+	})
+	if err != nil {
+		return Begun{}, s.unavailable(err)
+	}
+	var begun Begun
+	if begun.Wait, err = waitOf(entered); err != nil {
+		return Begun{}, err
+	}
+	if counted == nil {
+		return begun, nil
+	}
+	n, err := counted.Int64()
+	if err != nil {
+		return Begun{}, err
+	}
+	begun.Locked, begun.First = n > int64(limit.Max), n == int64(limit.Max)+1
+	if begun.Wait > 0 {
+		return Begun{Wait: begun.Wait}, s.SettleAttempts(ctx, Settlement{Return: []Account{a}})
+	}
+	return begun, nil
+}
 
-// ForgetAttempts ends the counting for accounts: somebody has just proved who they are.
-func (s *Store) ForgetAttempts(ctx context.Context, accounts ...Account) error {
+// Settlement is what is counted no longer once an attempt has come to its end.
+type Settlement struct {
+	// Forget are accounts whose counting ends, Return those of which one attempt is taken back, Leave windows in which one is.
+	Forget, Return []Account
+	Leave          []Window
+}
+
+// SettleAttempts settles, in one round trip.
+func (s *Store) SettleAttempts(ctx context.Context, what Settlement) error {
+	if len(what.Forget)+len(what.Return)+len(what.Leave) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, a := range accounts { // one by one: in a cluster they lie on different servers
+		for _, a := range what.Forget { // one by one: in a cluster they lie on different servers
 			p.Del(ctx, a.key())
+		}
+		for _, a := range what.Return {
+			p.Eval(ctx, returnAttempt, []string{a.key()})
+		}
+		for _, w := range what.Leave {
+			p.Eval(ctx, leaveWindow, []string{w.key()})
 		}
 		return nil
 	})
 	return s.unavailable(err)
+}
+
+// returnAttempt leaves a counter alone that has ended meanwhile: a new one would never end.
+const returnAttempt = `
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('DECR', KEYS[1])
+end
+return 0
+`
+
+// ReturnAttempt takes back an attempt that was begun and could not be made: nobody said that the password was wrong.
+func (s *Store) ReturnAttempt(ctx context.Context, a Account) error {
+	return s.SettleAttempts(ctx, Settlement{Return: []Account{a}})
+}
+
+// ForgetAttempts ends the counting for accounts: somebody has just proved who they are.
+func (s *Store) ForgetAttempts(ctx context.Context, accounts ...Account) error {
+	return s.SettleAttempts(ctx, Settlement{Forget: accounts})
 }

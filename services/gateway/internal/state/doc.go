@@ -10,11 +10,13 @@
 //	                after each look at it. The hash covers domain and client.
 //	session:{hash}  record; the domain's idle time
 //	clients:{hash}  the clients that a session signed in to; until the session ends at the latest
+//	person:{hash}   the sessions of a person in a domain, by name; until the last of them ends
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
 //	device:{hash}   request of a device, the interval of its questions, the decision; its lifetime and a little more
 //	usercode:{hash} the name of a device's request, for its lifetime. The hash covers the domain.
 //	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
+//	window:{hash}   how often something was done from somewhere, in the period that runs and in the one before
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address
 //	notices…        logout tokens that clients are owed: what is due in which domain, when, and what it says

@@ -116,6 +116,10 @@ return clients
 // issued without offline_access are worth nothing, and the notices are queued. known are the clients the notices were made
 // for. It returns those that the session was used for meanwhile, whom the caller has to tell as well.
 func (s *Store) CloseSession(ctx context.Context, cookie string, v *Session, known SessionClients, notices []Notice) (SessionClients, error) {
+	return s.closeSession(ctx, sessionKey(cookie, v.Domain), v, known, notices)
+}
+
+func (s *Store) closeSession(ctx context.Context, key string, v *Session, known SessionClients, notices []Notice) (SessionClients, error) {
 	lists, err := encodeNotices(notices)
 	if err != nil {
 		return SessionClients{}, err
@@ -128,7 +132,8 @@ func (s *Store) CloseSession(ctx context.Context, cookie string, v *Session, kno
 	var closed *redis.Cmd
 	var queued []*redis.Cmd
 	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		closed = p.Eval(ctx, closing, []string{sessionKey(cookie, v.Domain), clientsKey(v.Domain, v.ID)})
+		closed = p.Eval(ctx, closing, []string{key, clientsKey(v.Domain, v.ID)})
+		p.Eval(ctx, unlist, []string{personKey(v.Domain, v.Person.Subject)}, v.ID, key)
 		announce(ctx, p, member, until)
 		queued = lists.queue(ctx, p, now)
 		return nil

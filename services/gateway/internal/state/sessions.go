@@ -25,6 +25,11 @@ type Session struct {
 	// AuthTime is when the person signed in, Ends when the session ends at the latest; seconds since the epoch.
 	AuthTime int64 `json:"auth_time"`
 	Ends     int64 `json:"ends"`
+	// Began is when somebody first signed in to the session of this name; seconds since the epoch.
+	Began int64 `json:"began,omitempty"`
+	// Remembered is for how many seconds the browser keeps the session, even when it is closed; 0 = until it is closed. Such a
+	// session is never too long idle.
+	Remembered int64 `json:"remembered,omitempty"`
 	// Answered is the authorization request that the last sign-in answered (its digest), so that prompt=login and
 	// max_age=0 ask once per request and not for ever. Consented is the same for prompt=consent.
 	Answered  string `json:"answered,omitempty"`

@@ -1,8 +1,10 @@
 package browsertest
 
 import (
+	"fmt"
 	"html"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,13 +23,16 @@ type Browser struct {
 	Headers map[string]string
 	// RawCookie, where it is set, is sent instead of Cookies.
 	RawCookie string
+	// Address is where it is, with a port: one of its own, so that what is counted by address is not that of other tests.
+	Address string
 	// Base is the URL of the domain whose pages Follow stays on, and that targets without a host are below.
 	Base string
 }
 
 // NewBrowser returns a browser without cookies.
 func NewBrowser(t testing.TB, handler http.Handler) *Browser {
-	return &Browser{t: t, handler: handler, Base: Base, Cookies: map[string]string{}, Headers: map[string]string{}}
+	address := fmt.Sprintf("10.%d.%d.%d:4711", rand.IntN(256), rand.IntN(256), rand.IntN(256))
+	return &Browser{t: t, handler: handler, Base: Base, Address: address, Cookies: map[string]string{}, Headers: map[string]string{}}
 }
 
 // Response is an answer with its body read.
@@ -92,6 +97,7 @@ func (b *Browser) do(method, target, contentType, body string) *Response {
 		reader = strings.NewReader(body)
 	}
 	r := httptest.NewRequest(method, target, reader)
+	r.RemoteAddr = b.Address
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
