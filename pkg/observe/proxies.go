@@ -135,6 +135,21 @@ func peer(r *http.Request) netip.Addr {
 	return addr.Unmap()
 }
 
+// Network is what one client may have for itself of addresses: an IPv4 address, or 64 bits of IPv6. What is counted by address is
+// counted by it. Without an address it is the zero value.
+func Network(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	p, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
 // cutLast splits the last value from a comma-separated list.
 func cutLast(list string) (rest, last string, more bool) {
 	if i := strings.LastIndexByte(list, ','); i >= 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -22,7 +23,7 @@ import (
 
 // Passwords signs people in; *signin.Service does.
 type Passwords interface {
-	WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
+	WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
 }
 
 // Consents remembers what people approved; *upstream.Directory does.

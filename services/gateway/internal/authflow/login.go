@@ -20,8 +20,12 @@ import (
 var (
 	wrongCredentials = browser.Error{Code: string(oauth2.LoginFailed), Detail: string(oauth2.InvalidUser), Description: "Invalid or unknown user"}
 	blockedAccount   = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_disabled", Description: "The account is disabled"}
+	tooManyAttempts  = browser.Error{Code: string(oauth2.LoginFailed), Detail: "too_many_attempts", Description: "Too many failed attempts, please try again in a quarter of an hour."}
 	lockedAccount    = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_locked", Description: "The account is locked"}
 )
+
+// rememberField is the name of the box by which somebody asks to be remembered.
+const rememberField = "rememberMe"
 
 func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := f.open(w, r, d)
@@ -43,6 +47,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 			out.Current = p.visit.Session.Person.Username
 		}
 	}
+	out.Remember = p.c.Remember > 0
 	out.Token = p.visit.FormToken(loginForm, f.now())
 	return f.pages.Login(w, p.r, d, out)
 }
@@ -65,11 +70,11 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 		return f.choose(p)
 	}
 	c := authorization.Preferring(d, p.c, p.params)
-	result, err := f.signIn.WithPassword(r.Context(), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
+	result, err := f.signIn.WithPasswordFrom(r.Context(), f.proxies.ClientIP(r), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
 	if err != nil {
 		return f.refuseLogin(p, err)
 	}
-	if err := f.door.Admit(r.Context(), admission.Entry{Visit: p.visit, Domain: d, Client: p.c, Params: p.params, Result: result}); err != nil {
+	if err := f.door.Admit(r.Context(), admission.Entry{Visit: p.visit, Domain: d, Client: p.c, Params: p.params, Result: result, Remember: p.form.Has(rememberField)}); err != nil {
 		return err
 	}
 	return p.redirect(browser.Return(p.params), p.query)
@@ -98,6 +103,8 @@ func (f *Flow) refuseLogin(p *page, err error) error {
 		shown = blockedAccount
 	case errors.Is(err, signin.ErrLocked):
 		shown = lockedAccount
+	case errors.Is(err, signin.ErrTooMany):
+		shown = tooManyAttempts
 	case errors.Is(err, signin.ErrCredentials), errors.Is(err, signin.ErrNoProvider):
 	default:
 		return err

@@ -48,7 +48,7 @@ func (g *guesses) locked(r *http.Request, d *domain.Domain, c *domain.Client) bo
 	if !g.some.Load() {
 		return false
 	}
-	l := lock{d.ID, c.ID, g.address(r)}
+	l := lock{d.ID, c.ID, observe.Network(g.proxies.ClientIP(r))}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	ends, found := g.locks[l]
@@ -62,7 +62,7 @@ func (g *guesses) locked(r *http.Request, d *domain.Domain, c *domain.Client) bo
 
 // failed counts a failure. That Redis cannot be asked changes nothing: the client has failed anyway.
 func (g *guesses) failed(ctx context.Context, r *http.Request, d *domain.Domain, c *domain.Client) {
-	l := lock{d.ID, c.ID, g.address(r)}
+	l := lock{d.ID, c.ID, observe.Network(g.proxies.ClientIP(r))}
 	f, err := g.memory.CountFailure(ctx, d.ID, c.ID, l.address.String(), failureWindow)
 	if err != nil || f.Count < maxFailures {
 		return
@@ -74,18 +74,4 @@ func (g *guesses) failed(ctx context.Context, r *http.Request, d *domain.Domain,
 	}
 	g.locks[l] = g.now().Add(f.Left)
 	g.some.Store(true)
-}
-
-// address is that of the client, or the network that one client may have for itself: 64 bits of IPv6.
-func (g *guesses) address(r *http.Request) netip.Prefix {
-	addr := g.proxies.ClientIP(r)
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address at all: one lock for all of those
-	}
-	return p
 }

@@ -21,6 +21,7 @@ type Directory struct {
 	consents map[string][]*directoryv1.Consent // by domain, user and client
 	away     error
 	calls    int
+	accounts accounts
 	// now is the clock of the harness it belongs to.
 	now func() time.Time
 }
@@ -29,6 +30,7 @@ type Directory struct {
 func NewDirectory() *Directory {
 	return &Directory{
 		users: map[string]*directoryv1.User{}, consents: map[string][]*directoryv1.Consent{}, now: time.Now,
+		accounts: accounts{passwords: map[string]string{}, tickets: map[string]*ticket{}},
 	}
 }
 
@@ -130,14 +132,21 @@ func (d *Directory) SaveConsents(_ context.Context, domain, user, clientID strin
 	return nil
 }
 
-// Authenticate knows the people whose password is Password and whose name begins with the name of the provider.
-func (d *Directory) Authenticate(_ context.Context, _, source, username, password string) (*directoryv1.Identity, error) {
+// Authenticate knows the people that Person added or who registered, and those whose password is Password and whose name begins
+// with the name of the provider.
+func (d *Directory) Authenticate(_ context.Context, domain, source, username, password string) (*directoryv1.Identity, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.calls++
+	known, own := d.accounts.passwords[domain+"/"+source+"/"+username]
 	switch {
 	case d.away != nil:
 		return nil, d.away
+	case own && known == password:
+		u := d.users[domain+"/"+Subject(source, username)]
+		if u.Enabled != nil && !u.GetEnabled() {
+			return nil, fault.Deniedf("the account is disabled")
+		}
 	case !strings.HasPrefix(username, source) || password != Password:
 		return nil, fault.Unauthenticatedf("wrong credentials")
 	}

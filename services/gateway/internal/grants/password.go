@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -18,7 +19,7 @@ import (
 
 // PasswordSignIn authenticates a person. Its refusals are invalid_grant.
 type PasswordSignIn interface {
-	WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
+	WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
 }
 
 // Password lets a client present a person's name and password (RFC 6749 §4.3). It exists for clients that already work
@@ -50,7 +51,7 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 	if err != nil {
 		return tokens.Authorization{}, err
 	}
-	who, err := g.SignIn.WithPassword(ctx, r.Domain, r.Client, g.input(ctx, r), username, password)
+	who, err := g.SignIn.WithPasswordFrom(ctx, g.from(r), r.Domain, r.Client, g.input(ctx, r), username, password)
 	if err != nil {
 		return tokens.Authorization{}, err
 	}
@@ -67,6 +68,15 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 		return tokens.Authorization{}, err
 	}
 	return out, nil
+}
+
+// from is where the person is, as far as that is known: the server of a confidential client speaks for all of its people, and a
+// client that anybody can be is run by them.
+func (g Password) from(r *Request) netip.Addr {
+	if !r.Client.Public() {
+		return netip.Addr{}
+	}
+	return g.Proxies.ClientIP(r.HTTP)
 }
 
 // input is what selection rules see of the request; there is no login under way that could have attributes.

@@ -89,6 +89,8 @@ type Login struct {
 	Message  Message
 	// Current is who is signed in already, where the person may go on as them.
 	Current string
+	// Remember offers that the browser remembers the person.
+	Remember bool
 	// Back is the URL where another name can be given; empty where the name was not asked for before.
 	Back string
 }

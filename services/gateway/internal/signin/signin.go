@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ var (
 	ErrCredentials = errors.New("wrong credentials")
 	ErrBlocked     = errors.New("the account is disabled")
 	ErrLocked      = errors.New("too many attempts have failed")
+	ErrTooMany     = errors.New("too many attempts have failed from the same network")
 )
 
 // Values of acr: a password was checked here, or another site says who somebody is.
@@ -39,19 +41,20 @@ const (
 // AMRPassword is the value of amr for a password (RFC 8176 §2).
 const AMRPassword = idp.MethodPassword
 
-// Directory links an identity to a user.
+// Directory is the record of people.
 type Directory interface {
+	// SignIn links an identity to a user.
 	SignIn(ctx context.Context, domain, application string, identity *directoryv1.Identity) (*directoryv1.User, error)
+	// NotifyLocked tells the owner of an account, if there is one, that it is locked.
+	NotifyLocked(ctx context.Context, domain, source, username string, sender *directoryv1.Sender) error
 }
 
 // Attempts counts attempts to sign in, over all gateways; *state.Store does.
 type Attempts interface {
-	// BeginAttempt counts an attempt and reports whether it may be made.
-	BeginAttempt(ctx context.Context, a state.Account, limit state.AttemptLimit) (allowed bool, err error)
-	// ReturnAttempt takes back an attempt that could not be made.
-	ReturnAttempt(ctx context.Context, a state.Account) error
-	// ForgetAttempts ends the counting for somebody who has proved who they are.
-	ForgetAttempts(ctx context.Context, accounts ...state.Account) error
+	// BeginAttemptFrom counts an attempt, for an account and in windows, and says whether it may be made.
+	BeginAttemptFrom(ctx context.Context, a state.Account, limit state.AttemptLimit, windows ...state.Window) (state.Begun, error)
+	// SettleAttempts forgets what was counted.
+	SettleAttempts(ctx context.Context, what state.Settlement) error
 }
 
 // Service signs people in. It is safe for concurrent use.
@@ -83,6 +86,12 @@ type Result struct {
 // account ends the search, and so does a provider that cannot be asked: to go on would let somebody in by a provider that
 // was not meant for them.
 func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
+	return s.WithPasswordFrom(ctx, netip.Addr{}, d, c, in, username, password)
+}
+
+// WithPasswordFrom is WithPassword for somebody at an address of their own: where too many attempts have failed there lately, it
+// is ErrTooMany, whoever the attempt is for. The zero address counts nowhere.
+func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
 	username = strings.TrimSpace(username) // the counter, the rules and the providers see one name
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
 	candidates := selection.Internal(ctx, c.Providers, in, func(p domain.ClientProvider, err error) {
@@ -91,13 +100,12 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 	if len(candidates) == 0 {
 		return Result{}, refuse(ErrNoProvider, "No identity provider found for client : %s", c.ClientID)
 	}
-	accounts := make([]state.Account, len(candidates))
+	a := &attempt{s: s, d: d, c: c, windows: windows(d, from), accounts: make([]state.Account, len(candidates))}
 	for i, p := range candidates {
-		accounts[i] = state.Account{Domain: d.ID, Application: c.ID, Provider: p.ID, Username: username}
+		a.accounts[i] = state.Account{Domain: d.ID, Application: c.ID, Provider: p.ID, Username: username}
 	}
 	for i, p := range candidates {
-		account := accounts[i]
-		if err := s.begin(ctx, c.Lockout, account); err != nil {
+		if err := a.begin(ctx, i); err != nil {
 			return Result{}, err
 		}
 		assertion, err := p.Password.Authenticate(ctx, idp.Credentials{Username: username, Password: password, Input: &in})
@@ -107,7 +115,7 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 		case errors.Is(err, idp.ErrBlocked):
 			return Result{}, refuse(ErrBlocked, "The account is disabled")
 		case err != nil:
-			s.abandon(ctx, c.Lockout, account)
+			a.abandon(ctx, i)
 			return Result{}, fmt.Errorf("identity provider %q: %w", p.ID, err)
 		}
 		result, err := s.link(ctx, d, c, p.Provider, assertion)
@@ -115,20 +123,13 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 		case errors.Is(err, ErrBlocked):
 			return Result{}, err
 		case err != nil:
-			s.abandon(ctx, c.Lockout, account)
+			a.abandon(ctx, i)
 			return Result{}, err
 		}
 		result.ACR = ACRPassword
-		if c.Lockout != nil {
-			if err := s.attempts.ForgetAttempts(ctx, account); err != nil {
-				return Result{}, fmt.Errorf("attempts to sign in: %w", err)
-			}
-			for _, earlier := range accounts[:i] { // they refused somebody who is not theirs
-				s.abandon(ctx, c.Lockout, earlier)
-			}
-		}
-		return result, nil
+		return result, a.succeed(ctx, i)
 	}
+	a.fail(ctx)
 	return Result{}, refuse(ErrCredentials, "The credentials entered are invalid")
 }
 
@@ -149,32 +150,6 @@ func (s *Service) link(ctx context.Context, d *domain.Domain, c *domain.Client, 
 		return Result{}, fmt.Errorf("sign in: %w", err)
 	}
 	return Result{Person: tokens.PersonOf(user), Provider: p.ID, AMR: assertion.AMR, AuthTime: assertion.AuthTime}, nil
-}
-
-// begin counts an attempt, where attempts are counted, and refuses it while the account is locked.
-func (s *Service) begin(ctx context.Context, l *domain.Lockout, account state.Account) error {
-	if l == nil {
-		return nil
-	}
-	allowed, err := s.attempts.BeginAttempt(ctx, account, state.AttemptLimit{Max: l.Max, Reset: l.Reset, Block: l.Block})
-	if err != nil {
-		return fmt.Errorf("attempts to sign in: %w", err)
-	}
-	if !allowed {
-		return refuse(ErrLocked, "The account is locked")
-	}
-	return nil
-}
-
-// abandon takes back an attempt that came to nothing for reasons that are not the person's: an outage must not lock
-// everybody who tries. If it cannot be taken back it counts as one that failed.
-func (s *Service) abandon(ctx context.Context, l *domain.Lockout, account state.Account) {
-	if l == nil {
-		return
-	}
-	if err := s.attempts.ReturnAttempt(context.WithoutCancel(ctx), account); err != nil {
-		s.log.WarnContext(ctx, "attempt to sign in not taken back", "domain", account.Domain, "idp", account.Provider, "err", err)
-	}
 }
 
 func refuse(kind error, format string, args ...any) error {

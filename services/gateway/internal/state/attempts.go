@@ -58,8 +58,8 @@ func (s *Store) BeginAttempt(ctx context.Context, a Account, limit AttemptLimit)
 
 // Begun says what may become of an attempt.
 type Begun struct {
-	// Locked means that the account is locked, and First that this attempt is the first to find it so.
-	Locked, First bool
+	// Locked means that the account is locked, Last that it will be if this attempt fails.
+	Locked, Last bool
 	// Wait is how long whoever tries has to wait, because of too many failures from there; 0 = not at all.
 	Wait time.Duration
 }
@@ -96,7 +96,7 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 	if err != nil {
 		return Begun{}, err
 	}
-	begun.Locked, begun.First = n > int64(limit.Max), n == int64(limit.Max)+1
+	begun.Locked, begun.Last = n > int64(limit.Max), n == int64(limit.Max)
 	if begun.Wait > 0 {
 		return Begun{Wait: begun.Wait}, s.SettleAttempts(ctx, Settlement{Return: []Account{a}})
 	}

@@ -237,6 +237,11 @@ func (d *Directory) SignIn(_ context.Context, domain, application string, id *di
 	}, nil
 }
 
+// NotifyLocked implements signin.Directory: nobody reads it.
+func (d *Directory) NotifyLocked(context.Context, string, string, string, *directoryv1.Sender) error {
+	return d.Err
+}
+
 // Consents returns what was saved.
 func (d *Directory) Consents(_ context.Context, domain, user, clientID string) ([]*directoryv1.Consent, error) {
 	d.mu.Lock()
