@@ -36,6 +36,7 @@ var (
 		link("logoUri", "Its logo.", "https://app.example.com/logo.png"),
 		link("policyUri", "Its privacy policy.", "https://app.example.com/privacy"),
 		link("tosUri", "Its terms of service.", "https://app.example.com/terms"))
+	tongue   = text("language", "The language to speak: what the application or the browser asks for, of en, de, fr, es and it.", "en")
 	message  = text("message", "What went wrong before; empty where nothing did.", "Invalid or unknown user")
 	action   = link("action", "Where the form is sent to.", "https://auth.example.com/acme/login?client_id=example-app")
 	token    = text("token", "The value of the hidden input X-XSRF-TOKEN, without which a form is not accepted.", "sample-token")
@@ -46,7 +47,7 @@ var (
 
 // form are the members that every page with a form has.
 func form(more ...Member) []Member {
-	return append([]Member{theDomain, theApplication, action, token, message}, more...)
+	return append([]Member{theDomain, theApplication, tongue, action, token, message}, more...)
 }
 
 // pages are the vocabularies of pages, in the order of their documentation.
@@ -68,7 +69,7 @@ var pages = []*Vocabulary{
 			{"key": "email", "name": "Email", "description": "Access to the email address of the user", "required": false},
 		}, text("key", "The input is called scope. and this key.", ""), text("name", "Its name.", ""),
 			text("description", "What it gives access to.", ""), truth("required", "Whether it cannot be left out.", false)))...),
-	page("error", "error", theDomain, theApplication,
+	page("error", "error", theDomain, theApplication, tongue,
 		text("title", "The headline.", "This request cannot be completed"),
 		text("code", "The error code of OAuth 2.0.", "invalid_request"),
 		text("description", "What is wrong, for the developer of the application.", "Missing parameter: client_id"),

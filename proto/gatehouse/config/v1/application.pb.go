@@ -330,12 +330,14 @@ type ApplicationSettings struct {
 	SecretExpirationSettings *SecretExpirationSettings `protobuf:"bytes,4,opt,name=secret_expiration_settings,json=secretExpirationSettings,proto3" json:"secret_expiration_settings,omitempty"`
 	Account                  *AccountSettings          `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
 	PasswordSettings         *PasswordSettings         `protobuf:"bytes,6,opt,name=password_settings,json=passwordSettings,proto3" json:"password_settings,omitempty"`
-	Mfa                      *structpb.Struct          `protobuf:"bytes,7,opt,name=mfa,proto3" json:"mfa,omitempty"`
-	Saml                     *structpb.Struct          `protobuf:"bytes,8,opt,name=saml,proto3" json:"saml,omitempty"`
-	CookieSettings           *structpb.Struct          `protobuf:"bytes,9,opt,name=cookie_settings,json=cookieSettings,proto3" json:"cookie_settings,omitempty"`
-	RiskAssessment           *structpb.Struct          `protobuf:"bytes,10,opt,name=risk_assessment,json=riskAssessment,proto3" json:"risk_assessment,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// How pages look for this application.
+	Branding       *Branding        `protobuf:"bytes,11,opt,name=branding,proto3" json:"branding,omitempty"`
+	Mfa            *structpb.Struct `protobuf:"bytes,7,opt,name=mfa,proto3" json:"mfa,omitempty"`
+	Saml           *structpb.Struct `protobuf:"bytes,8,opt,name=saml,proto3" json:"saml,omitempty"`
+	CookieSettings *structpb.Struct `protobuf:"bytes,9,opt,name=cookie_settings,json=cookieSettings,proto3" json:"cookie_settings,omitempty"`
+	RiskAssessment *structpb.Struct `protobuf:"bytes,10,opt,name=risk_assessment,json=riskAssessment,proto3" json:"risk_assessment,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ApplicationSettings) Reset() {
@@ -406,6 +408,13 @@ func (x *ApplicationSettings) GetAccount() *AccountSettings {
 func (x *ApplicationSettings) GetPasswordSettings() *PasswordSettings {
 	if x != nil {
 		return x.PasswordSettings
+	}
+	return nil
+}
+
+func (x *ApplicationSettings) GetBranding() *Branding {
+	if x != nil {
+		return x.Branding
 	}
 	return nil
 }
@@ -1769,7 +1778,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1804,14 +1813,15 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
 	"\x0fRESOURCE_SERVER\x10\x05B\n" +
 	"\n" +
-	"\b_enabled\"\xc9\x05\n" +
+	"\b_enabled\"\x84\x06\n" +
 	"\x13ApplicationSettings\x128\n" +
 	"\x05oauth\x18\x01 \x01(\v2\".gatehouse.config.v1.OAuthSettingsR\x05oauth\x128\n" +
 	"\x05login\x18\x02 \x01(\v2\".gatehouse.config.v1.LoginSettingsR\x05login\x12A\n" +
 	"\badvanced\x18\x03 \x01(\v2%.gatehouse.config.v1.AdvancedSettingsR\badvanced\x12k\n" +
 	"\x1asecret_expiration_settings\x18\x04 \x01(\v2-.gatehouse.config.v1.SecretExpirationSettingsR\x18secretExpirationSettings\x12>\n" +
 	"\aaccount\x18\x05 \x01(\v2$.gatehouse.config.v1.AccountSettingsR\aaccount\x12R\n" +
-	"\x11password_settings\x18\x06 \x01(\v2%.gatehouse.config.v1.PasswordSettingsR\x10passwordSettings\x121\n" +
+	"\x11password_settings\x18\x06 \x01(\v2%.gatehouse.config.v1.PasswordSettingsR\x10passwordSettings\x129\n" +
+	"\bbranding\x18\v \x01(\v2\x1d.gatehouse.config.v1.BrandingR\bbranding\x121\n" +
 	"\x03mfa\x18\a \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03mfa\x123\n" +
 	"\x04saml\x18\b \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12H\n" +
 	"\x0fcookie_settings\x18\t \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x0ecookieSettings\x12H\n" +
@@ -1999,8 +2009,9 @@ var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(*SecretExpirationSettings)(nil),     // 19: gatehouse.config.v1.SecretExpirationSettings
 	(*AccountSettings)(nil),              // 20: gatehouse.config.v1.AccountSettings
 	(*PasswordSettings)(nil),             // 21: gatehouse.config.v1.PasswordSettings
-	(*structpb.Struct)(nil),              // 22: google.protobuf.Struct
-	(SecurityProfileSettings_Profile)(0), // 23: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(*Branding)(nil),                     // 22: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),              // 23: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 24: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	17, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
@@ -2018,29 +2029,30 @@ var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	19, // 12: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
 	20, // 13: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
 	21, // 14: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	22, // 15: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
-	22, // 16: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
-	22, // 17: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
-	22, // 18: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
-	17, // 19: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	17, // 20: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	22, // 21: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
-	10, // 22: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	11, // 23: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	17, // 24: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	17, // 25: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
-	11, // 26: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	9,  // 27: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	23, // 28: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	1,  // 29: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 30: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	16, // 31: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 32: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	22, // 15: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
+	23, // 16: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	23, // 17: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	23, // 18: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	23, // 19: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	17, // 20: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	17, // 21: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 22: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	10, // 23: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	11, // 24: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	17, // 25: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	17, // 26: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	11, // 27: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	9,  // 28: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	24, // 29: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	1,  // 30: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 31: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	16, // 32: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 33: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -2048,6 +2060,7 @@ func file_gatehouse_config_v1_application_proto_init() {
 	if File_gatehouse_config_v1_application_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_branding_proto_init()
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_application_proto_msgTypes[0].OneofWrappers = []any{}

@@ -78,9 +78,11 @@ type Domain struct {
 	Master                bool                   `protobuf:"varint,32,opt,name=master,proto3" json:"master,omitempty"`
 	Scim                  *ScimSettings          `protobuf:"bytes,33,opt,name=scim,proto3" json:"scim,omitempty"`
 	TokenExchangeSettings *TokenExchangeSettings `protobuf:"bytes,34,opt,name=token_exchange_settings,json=tokenExchangeSettings,proto3" json:"token_exchange_settings,omitempty"`
-	Uma                   *structpb.Struct       `protobuf:"bytes,35,opt,name=uma,proto3" json:"uma,omitempty"`
-	Saml                  *structpb.Struct       `protobuf:"bytes,36,opt,name=saml,proto3" json:"saml,omitempty"`
-	WebAuthnSettings      *structpb.Struct       `protobuf:"bytes,37,opt,name=web_authn_settings,json=webAuthnSettings,proto3" json:"web_authn_settings,omitempty"`
+	// How pages look.
+	Branding         *Branding        `protobuf:"bytes,45,opt,name=branding,proto3" json:"branding,omitempty"`
+	Uma              *structpb.Struct `protobuf:"bytes,35,opt,name=uma,proto3" json:"uma,omitempty"`
+	Saml             *structpb.Struct `protobuf:"bytes,36,opt,name=saml,proto3" json:"saml,omitempty"`
+	WebAuthnSettings *structpb.Struct `protobuf:"bytes,37,opt,name=web_authn_settings,json=webAuthnSettings,proto3" json:"web_authn_settings,omitempty"`
 	// The RSA key that clients encrypt request objects for, made with the domain: PKCS #8. Sealed at rest.
 	EncryptionKey []byte `protobuf:"bytes,38,opt,name=encryption_key,json=encryptionKey,proto3" json:"encryption_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -323,6 +325,13 @@ func (x *Domain) GetScim() *ScimSettings {
 func (x *Domain) GetTokenExchangeSettings() *TokenExchangeSettings {
 	if x != nil {
 		return x.TokenExchangeSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetBranding() *Branding {
+	if x != nil {
+		return x.Branding
 	}
 	return nil
 }
@@ -1782,7 +1791,7 @@ var File_gatehouse_config_v1_domain_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x0e\n" +
+	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x0f\n" +
 	"\x06Domain\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x06domain\x12\"\n" +
@@ -1817,7 +1826,8 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x06vhosts\x18\x1f \x03(\v2 .gatehouse.config.v1.VirtualHostB\x06\xa2\xbb\x18\x028\x01R\x06vhosts\x12\x1e\n" +
 	"\x06master\x18  \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x06master\x125\n" +
 	"\x04scim\x18! \x01(\v2!.gatehouse.config.v1.ScimSettingsR\x04scim\x12b\n" +
-	"\x17token_exchange_settings\x18\" \x01(\v2*.gatehouse.config.v1.TokenExchangeSettingsR\x15tokenExchangeSettings\x121\n" +
+	"\x17token_exchange_settings\x18\" \x01(\v2*.gatehouse.config.v1.TokenExchangeSettingsR\x15tokenExchangeSettings\x129\n" +
+	"\bbranding\x18- \x01(\v2\x1d.gatehouse.config.v1.BrandingR\bbranding\x121\n" +
 	"\x03uma\x18# \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03uma\x123\n" +
 	"\x04saml\x18$ \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12M\n" +
 	"\x12web_authn_settings\x18% \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x10webAuthnSettings\x120\n" +
@@ -1989,9 +1999,10 @@ var file_gatehouse_config_v1_domain_proto_goTypes = []any{
 	(*SecretExpirationSettings)(nil),                           // 20: gatehouse.config.v1.SecretExpirationSettings
 	(*AccountSettings)(nil),                                    // 21: gatehouse.config.v1.AccountSettings
 	(*PasswordSettings)(nil),                                   // 22: gatehouse.config.v1.PasswordSettings
-	(*structpb.Struct)(nil),                                    // 23: google.protobuf.Struct
-	(*SecurityProfileSettings)(nil),                            // 24: gatehouse.config.v1.SecurityProfileSettings
-	(*Strings)(nil),                                            // 25: gatehouse.config.v1.Strings
+	(*Branding)(nil),                                           // 23: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),                                    // 24: google.protobuf.Struct
+	(*SecurityProfileSettings)(nil),                            // 25: gatehouse.config.v1.SecurityProfileSettings
+	(*Strings)(nil),                                            // 26: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
 	18, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
@@ -2008,27 +2019,28 @@ var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
 	2,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
 	3,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
 	4,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
-	23, // 14: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
-	23, // 15: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
-	23, // 16: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
-	17, // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	10, // 18: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
-	24, // 19: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
-	9,  // 20: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
-	23, // 21: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
-	6,  // 22: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
-	7,  // 23: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
-	8,  // 24: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
-	23, // 25: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
-	25, // 26: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
-	11, // 27: gatehouse.config.v1.ClientRegistrationSettings.software_statement_issuers:type_name -> gatehouse.config.v1.SoftwareStatementIssuer
-	23, // 28: gatehouse.config.v1.SoftwareStatementIssuer.jwks:type_name -> google.protobuf.Struct
-	15, // 29: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	23, // 14: gatehouse.config.v1.Domain.branding:type_name -> gatehouse.config.v1.Branding
+	24, // 15: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
+	24, // 16: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
+	24, // 17: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
+	17, // 18: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	10, // 19: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
+	25, // 20: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
+	9,  // 21: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
+	24, // 22: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
+	6,  // 23: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
+	7,  // 24: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
+	8,  // 25: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
+	24, // 26: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
+	26, // 27: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
+	11, // 28: gatehouse.config.v1.ClientRegistrationSettings.software_statement_issuers:type_name -> gatehouse.config.v1.SoftwareStatementIssuer
+	24, // 29: gatehouse.config.v1.SoftwareStatementIssuer.jwks:type_name -> google.protobuf.Struct
+	15, // 30: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_domain_proto_init() }
@@ -2036,6 +2048,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	if File_gatehouse_config_v1_domain_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_branding_proto_init()
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}

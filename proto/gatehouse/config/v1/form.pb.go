@@ -126,10 +126,13 @@ type Form struct {
 	Template Form_Template `protobuf:"varint,10,opt,name=template,proto3,enum=gatehouse.config.v1.Form_Template" json:"template,omitempty"`
 	// The id of the application whose pages it is for; absent for the domain's.
 	Application string `protobuf:"bytes,11,opt,name=application,proto3" json:"application,omitempty"`
-	Enabled     bool   `protobuf:"varint,12,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	// HTML with Go template actions, which see what the page shows (`forms/_templates`). At most 256 KiB.
+	// The page is shown in place of the product's own. An application's page counts before its domain's; one that cannot be rendered
+	// gives way to the product's own.
+	Enabled bool `protobuf:"varint,12,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// HTML with Go template actions, which see what the page shows (`forms/_templates`). At most 256 KiB. Gateways let pages run no
+	// scripts, load pictures and fonts over https alone and style sheets from nowhere, and send forms to the gateway alone.
 	Content string `protobuf:"bytes,13,opt,name=content,proto3" json:"content,omitempty"`
-	// Style sheets and the like, kept as they are. At most 256 KiB.
+	// A style sheet, which gateways put into the page. At most 256 KiB.
 	Assets string `protobuf:"bytes,14,opt,name=assets,proto3" json:"assets,omitempty"`
 	// The id of what it belongs to: its application, or else its domain.
 	Level         string `protobuf:"bytes,15,opt,name=level,proto3" json:"level,omitempty"`
@@ -248,7 +251,7 @@ var File_gatehouse_config_v1_form_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_form_proto_rawDesc = "" +
 	"\n" +
-	"\x1egatehouse/config/v1/form.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x06\n" +
+	"\x1egatehouse/config/v1/form.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x06\n" +
 	"\x04Form\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -259,8 +262,8 @@ const file_gatehouse_config_v1_form_proto_rawDesc = "" +
 	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12F\n" +
 	"\btemplate\x18\n" +
 	" \x01(\x0e2\".gatehouse.config.v1.Form.TemplateB\x06\xa2\xbb\x18\x02\x10\x01R\btemplate\x12(\n" +
-	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12 \n" +
-	"\aenabled\x18\f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12\x18\n" +
+	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x18\n" +
+	"\aenabled\x18\f \x01(\bR\aenabled\x12\x18\n" +
 	"\acontent\x18\r \x01(\tR\acontent\x12\x16\n" +
 	"\x06assets\x18\x0e \x01(\tR\x06assets\x12\x1c\n" +
 	"\x05level\x18\x0f \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x05level\"\x82\x03\n" +

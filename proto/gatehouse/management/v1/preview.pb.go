@@ -27,7 +27,9 @@ type FormPreview struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Template v1.Form_Template       `protobuf:"varint,1,opt,name=template,proto3,enum=gatehouse.config.v1.Form_Template" json:"template,omitempty"`
 	// Absent: what is stored for the template, or else the product's own.
-	Content       *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
+	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
+	// Absent: what is stored for the template.
+	Assets        *string `protobuf:"bytes,3,opt,name=assets,proto3,oneof" json:"assets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -72,6 +74,13 @@ func (x *FormPreview) GetTemplate() v1.Form_Template {
 func (x *FormPreview) GetContent() string {
 	if x != nil && x.Content != nil {
 		return *x.Content
+	}
+	return ""
+}
+
+func (x *FormPreview) GetAssets() string {
+	if x != nil && x.Assets != nil {
+		return *x.Assets
 	}
 	return ""
 }
@@ -447,12 +456,14 @@ var File_gatehouse_management_v1_preview_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_preview_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/management/v1/preview.proto\x12\x17gatehouse.management.v1\x1a\x1fgatehouse/config/v1/email.proto\x1a\x1egatehouse/config/v1/form.proto\"x\n" +
+	"%gatehouse/management/v1/preview.proto\x12\x17gatehouse.management.v1\x1a\x1fgatehouse/config/v1/email.proto\x1a\x1egatehouse/config/v1/form.proto\"\xa0\x01\n" +
 	"\vFormPreview\x12>\n" +
 	"\btemplate\x18\x01 \x01(\x0e2\".gatehouse.config.v1.Form.TemplateR\btemplate\x12\x1d\n" +
-	"\acontent\x18\x02 \x01(\tH\x00R\acontent\x88\x01\x01B\n" +
+	"\acontent\x18\x02 \x01(\tH\x00R\acontent\x88\x01\x01\x12\x1b\n" +
+	"\x06assets\x18\x03 \x01(\tH\x01R\x06assets\x88\x01\x01B\n" +
 	"\n" +
-	"\b_content\"\xa5\x01\n" +
+	"\b_contentB\t\n" +
+	"\a_assets\"\xa5\x01\n" +
 	"\fEmailPreview\x12?\n" +
 	"\btemplate\x18\x01 \x01(\x0e2#.gatehouse.config.v1.Email.TemplateR\btemplate\x12\x1d\n" +
 	"\acontent\x18\x02 \x01(\tH\x00R\acontent\x88\x01\x01\x12\x1d\n" +

@@ -97,6 +97,30 @@ func (e ApplicationTypeType) Valid() bool {
 	}
 }
 
+// Defines values for BrandingFont.
+const (
+	Monospace BrandingFont = "monospace"
+	Rounded   BrandingFont = "rounded"
+	Serif     BrandingFont = "serif"
+	System    BrandingFont = "system"
+)
+
+// Valid indicates whether the value is a known member of the BrandingFont enum.
+func (e BrandingFont) Valid() bool {
+	switch e {
+	case Monospace:
+		return true
+	case Rounded:
+		return true
+	case Serif:
+		return true
+	case System:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CertificateStatus.
 const (
 	Active  CertificateStatus = "active"
@@ -1201,8 +1225,11 @@ type ApplicationIdentityProvider struct {
 // ApplicationSettings defines model for ApplicationSettings.
 type ApplicationSettings struct {
 	// Account AccountSettings protect accounts. In an application they count only with `inherited` false.
-	Account        *AccountSettings       `json:"account,omitempty"`
-	Advanced       *AdvancedSettings      `json:"advanced,omitempty"`
+	Account  *AccountSettings  `json:"account,omitempty"`
+	Advanced *AdvancedSettings `json:"advanced,omitempty"`
+
+	// Branding Branding is how pages look. What an application's does not say, its domain's says, member by member; what neither says is the product's own. Colours are made darker or lighter where people could not read them otherwise (WCAG 2.2 AA), for light and for dark screens.
+	Branding       *Branding              `json:"branding,omitempty"`
 	CookieSettings map[string]interface{} `json:"cookieSettings,omitempty"`
 
 	// Login LoginSettings say what the sign-in pages offer. In an application they count only with `inherited` false.
@@ -1316,6 +1343,50 @@ type AzureADProvider struct {
 
 	// TenantId The directory's id, or `common`, `organizations`, `consumers`.
 	TenantId *string `json:"tenantId,omitempty"`
+}
+
+// Branding Branding is how pages look. What an application's does not say, its domain's says, member by member; what neither says is the product's own. Colours are made darker or lighter where people could not read them otherwise (WCAG 2.2 AA), for light and for dark screens.
+type Branding struct {
+	// BackgroundColor The colour behind the page on light screens. Dark screens get its hue.
+	BackgroundColor *string `json:"backgroundColor,omitempty"`
+
+	// CornerRadius How round corners are, in CSS pixels: 0 to 24 (default 10).
+	CornerRadius *int32 `json:"cornerRadius,omitempty"`
+
+	// DisplayName Shown at the head of pages in place of the domain's name.
+	DisplayName *string `json:"displayName,omitempty"`
+
+	// FaviconUri The picture that browsers show beside the title, as PNG or ICO.
+	FaviconUri *string `json:"faviconUri,omitempty"`
+
+	// Font Fonts that systems bring along; no page loads one.
+	Font *BrandingFont `json:"font,omitempty"`
+
+	// Links More links at the foot of pages, at most 6.
+	Links []BrandingLink `json:"links,omitempty"`
+
+	// LogoDarkUri The same for dark screens.
+	LogoDarkUri *string `json:"logoDarkUri,omitempty"`
+
+	// LogoUri A picture shown at the head of pages, over https: PNG, JPEG, WebP or GIF. Gateways fetch it and serve it themselves.
+	LogoUri *string `json:"logoUri,omitempty"`
+
+	// PrimaryColor The colour of buttons and links: `#3346c4`.
+	PrimaryColor *string `json:"primaryColor,omitempty"`
+
+	// SupportEmail Shown at the foot of pages.
+	SupportEmail *string `json:"supportEmail,omitempty"`
+	SupportUri   *string `json:"supportUri,omitempty"`
+}
+
+// BrandingFont Fonts that systems bring along; no page loads one.
+type BrandingFont string
+
+// BrandingLink defines model for BrandingLink.
+type BrandingLink struct {
+	// Label What people read, at most 64 characters.
+	Label *string `json:"label,omitempty"`
+	Uri   *string `json:"uri,omitempty"`
 }
 
 // Certificate A Certificate is a domain's signing key with its public part.
@@ -1519,7 +1590,10 @@ type DirectoryProvider = map[string]interface{}
 // Domain A Domain is a security domain: its own issuer, keys, applications, identity providers and users.
 type Domain struct {
 	// AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
-	AccountSettings     *AccountSettings     `json:"accountSettings,omitempty"`
+	AccountSettings *AccountSettings `json:"accountSettings,omitempty"`
+
+	// Branding Branding is how pages look. What an application's does not say, its domain's says, member by member; what neither says is the product's own. Colours are made darker or lighter where people could not read them otherwise (WCAG 2.2 AA), for light and for dark screens.
+	Branding            *Branding            `json:"branding,omitempty"`
 	CertificateSettings *CertificateSettings `json:"certificateSettings,omitempty"`
 
 	// CorsSettings CorsSettings say which sites may call token, userinfo, discovery, JWKS, revocation and registration from a browser.
@@ -1791,17 +1865,19 @@ type Form struct {
 	// Application The id of the application whose pages it is for; absent for the domain's.
 	Application *string `json:"application,omitempty"`
 
-	// Assets Style sheets and the like, kept as they are. At most 256 KiB.
+	// Assets A style sheet, which gateways put into the page. At most 256 KiB.
 	Assets *string `json:"assets,omitempty"`
 
-	// Content HTML with Go template actions, which see what the page shows (`forms/_templates`). At most 256 KiB.
+	// Content HTML with Go template actions, which see what the page shows (`forms/_templates`). At most 256 KiB. Gateways let pages run no scripts, load pictures and fonts over https alone and style sheets from nowhere, and send forms to the gateway alone.
 	Content *string `json:"content,omitempty"`
 
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt *int64  `json:"createdAt,omitempty"`
 	Domain    *string `json:"domain,omitempty"`
-	Enabled   *bool   `json:"enabled,omitempty"`
-	Id        *string `json:"id,omitempty"`
+
+	// Enabled The page is shown in place of the product's own. An application's page counts before its domain's; one that cannot be rendered gives way to the product's own.
+	Enabled *bool   `json:"enabled,omitempty"`
+	Id      *string `json:"id,omitempty"`
 
 	// Notices What is kept and does not run yet. Never stored.
 	Notices  []Notice `json:"notices,omitempty"`
@@ -1819,6 +1895,9 @@ type FormTemplate string
 
 // FormPreview FormPreview asks what a page would look like.
 type FormPreview struct {
+	// Assets Absent: what is stored for the template.
+	Assets *string `json:"assets,omitempty"`
+
 	// Content Absent: what is stored for the template, or else the product's own.
 	Content  *string              `json:"content,omitempty"`
 	Template *FormPreviewTemplate `json:"template,omitempty"`

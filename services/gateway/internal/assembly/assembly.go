@@ -129,6 +129,7 @@ func New(p Parts) *Gateway {
 		Resolve:  p.Resolve, Failures: failures, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
+	look.Failures = failures
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
 	door := admission.New(p.Store, p.Now).Behind(p.Proxies)

@@ -128,6 +128,9 @@ func (src *source) keys() []resource.Key {
 	for id := range src.providers {
 		add("identity_provider", id)
 	}
+	for id := range src.forms {
+		add("form", id)
+	}
 	for id := range src.apps {
 		add("application", id)
 	}
@@ -173,7 +176,14 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 		err = part.err
 	case *configv1.Application:
 		err = src.upsertApplication(r)
-	case *configv1.Role, *configv1.Group, *configv1.Form, *configv1.Email, *configv1.Flow:
+	case *configv1.Form:
+		part := src.forms[key.ID]
+		if part == nil || !proto.Equal(part.message, r) {
+			part = newFormPart(r)
+			src.forms[key.ID], src.changed = part, true
+		}
+		err = part.err
+	case *configv1.Role, *configv1.Group, *configv1.Email, *configv1.Flow:
 		return // nothing that is served depends on them yet
 	default:
 		err = errors.New("this gateway does not know what to do with a resource of this kind")
@@ -227,6 +237,9 @@ func (c *change) remove(key resource.Key) {
 	case "identity_provider":
 		src.changed = src.changed || src.providers[key.ID] != nil
 		delete(src.providers, key.ID)
+	case "form":
+		src.changed = src.changed || src.forms[key.ID] != nil
+		delete(src.forms, key.ID)
 	case "application":
 		if old := src.apps[key.ID]; old != nil {
 			src.edit().remove(old.clientID, old.id)

@@ -81,6 +81,8 @@ type Core struct {
 	// mark is the identity of this core, by which what was compiled with it is known.
 	mark    *mark
 	derived derived
+	// forms are the pages that administrators wrote; nil if there are none.
+	forms map[formKey]*Form
 	// decrypter has the domain's private keys for what clients encrypt.
 	decrypter *jose.Decrypter
 }
@@ -165,6 +167,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	}
 	sort.Strings(core.DiscoveryScopes)
 	core.compileResources(d.GetOidc().GetResources())
+	core.compileForms(src.forms)
 	for id, p := range src.providers {
 		if p.provider != nil {
 			core.Providers[id] = p.provider

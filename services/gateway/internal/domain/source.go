@@ -14,6 +14,7 @@ type source struct {
 	scopes       map[string]*configv1.Scope
 	certificates map[string]*certificatePart
 	providers    map[string]*providerPart
+	forms        map[string]*formPart
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
 	// clients are the present ones, editing the changes to them of the batch being applied.
@@ -43,7 +44,7 @@ type providerPart struct {
 func newSource(id string) *source {
 	return &source{
 		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
-		providers: map[string]*providerPart{}, apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
+		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
 	}
 }
 

@@ -136,6 +136,10 @@ func (src *source) revisionOf(kind, id string) int64 {
 		if e := src.apps[id]; e != nil {
 			return e.revision
 		}
+	case ruleerrors.Form:
+		if p := src.forms[id]; p != nil {
+			return p.message.GetRevision()
+		}
 	case ruleerrors.IdentityProvider:
 		if p := src.providers[id]; p != nil {
 			return p.message.GetRevision()

@@ -45,12 +45,28 @@ func (p *Pages) Error(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 	if d != nil {
 		name = d.Name
 	}
-	text := headlines[status]
-	return p.write(w, r, status, "error", p.policy+noForms, view{Title: text[0], Domain: name, Page: struct {
+	text, shown, id := headlines[status], Message(oauth2.Describe(e.Description)), observe.RequestID(r.Context())
+	return p.write(w, r, status, "error", p.policy+noForms, view{d: d, app: client(r, d, clientID), custom: &custom{"error", func(l *language) map[string]any {
+		return map[string]any{
+			"title": l.plain(text[0]), "advice": l.plain(text[1]), "code": known(e.Code), "description": l.message(shown), "requestId": id,
+		}
+	}}, Title: text[0], Domain: name, Page: struct {
 		Advice, Code        string
 		Description         Message
 		ClientID, RequestID string
-	}{text[1], known(e.Code), Message(oauth2.Describe(e.Description)), clientID, observe.RequestID(r.Context())}})
+	}{text[1], known(e.Code), shown, clientID, id}})
+}
+
+// client looks the client of an error up, which must be one that we named. Errors are shown without it as well.
+func client(r *http.Request, d *domain.Domain, clientID string) *domain.Client {
+	if d == nil || clientID == "" {
+		return nil
+	}
+	c, err := d.Client(r.Context(), clientID)
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 // Errors answers an error that a handler returned, as a page. It is the endpoint.ErrorWriter of pages.

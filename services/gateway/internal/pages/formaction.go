@@ -36,6 +36,16 @@ func forms(r *http.Request, d *domain.Domain, targets ...string) string {
 	return policy
 }
 
+// actionOf returns the directive form-action of a policy as it is appended to another.
+func actionOf(policy string) string {
+	_, rest, ok := strings.Cut(policy, "; form-action ")
+	if !ok {
+		return ""
+	}
+	sources, _, _ := strings.Cut(rest, ";")
+	return "; form-action " + sources
+}
+
 // noForms is the directive of pages without forms.
 const noForms = "; form-action 'none'"
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 )
 
 //go:embed templates
@@ -26,6 +27,9 @@ const submit = "document.forms[0].submit()"
 
 // Pages renders pages. It is safe for concurrent use.
 type Pages struct {
+	// Failures hears of pages of administrators that cannot be rendered; may be nil. It is set before the first request.
+	Failures *ruleerrors.Reporter
+
 	style     template.CSS
 	policy    string
 	languages []*language
@@ -97,7 +101,12 @@ type Login struct {
 
 // Login answers the sign-in page.
 func (p *Pages) Login(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Login) error {
-	return p.write(w, r, http.StatusOK, "login", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "login", p.with(page.Client)+formsOf(r, d, page.Client), view{
+		d: d, base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client,
+		custom: &custom{"login", func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, page.Message, map[string]any{"username": page.Username, "current": page.Current, "back": page.Back})
+		}},
+	})
 }
 
 // Identifier is the page that asks for the name alone.
@@ -112,7 +121,12 @@ type Identifier struct {
 
 // Identifier answers the page that asks for the name alone.
 func (p *Pages) Identifier(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Identifier) error {
-	return p.write(w, r, http.StatusOK, "identifier", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "identifier", p.with(page.Client)+formsOf(r, d, page.Client), view{
+		d: d, base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client,
+		custom: &custom{"identifier_first_login", func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, page.Message, map[string]any{"username": page.Username})
+		}},
+	})
 }
 
 // Consent is the page that asks for approval of scopes.
@@ -136,7 +150,14 @@ type Scope struct {
 
 // Consent answers the consent page.
 func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Consent) error {
-	return p.write(w, r, http.StatusOK, "consent", p.with(page.Client)+formsOf(r, d, page.Client), view{base: d.Base, Title: "consent.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "consent", p.with(page.Client)+formsOf(r, d, page.Client), view{
+		d: d, base: d.Base, Title: "consent.title", Domain: d.Name, Page: page, app: page.Client,
+		custom: &custom{"oauth2_user_consent", func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, page.Message, map[string]any{
+				"username": page.Username, "choice": page.Choice, "scopes": scopeValues(l, page.Scopes),
+			})
+		}},
+	})
 }
 
 // Logout is the page that asks before somebody is signed out or sent on.
@@ -190,7 +211,11 @@ type view struct {
 	// Onward is nil for pages that stay.
 	Onward *onward
 
+	// d and app are whose page it is; nil where they are not known.
+	d   *domain.Domain
 	app *domain.Client
+	// custom is nil for a page that administrators cannot replace.
+	custom *custom
 	// base is the public URL of the domain.
 	base string
 }
@@ -257,7 +282,10 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name, 
 	v.Style = p.style
 	var body bytes.Buffer
 	l := p.language(r)
-	if err := p.templates[l][name].ExecuteTemplate(&body, "layout", v); err != nil {
+	if page, own, ok := p.own(r, l, policy, &v); ok {
+		body.WriteString(page)
+		policy = own
+	} else if err := p.templates[l][name].ExecuteTemplate(&body, "layout", v); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	h := w.Header()

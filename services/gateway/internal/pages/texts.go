@@ -3,6 +3,7 @@ package pages
 import (
 	"embed"
 	"fmt"
+	"html"
 	"html/template"
 	"io/fs"
 	"slices"
@@ -141,6 +142,9 @@ func (l *language) text(key string, pairs ...any) (template.HTML, error) {
 	}
 	return template.HTML(strings.NewReplacer(replace...).Replace(out)), nil //nolint:gosec // the values are escaped
 }
+
+// plain is the text of a key as plain text.
+func (l *language) plain(key string) string { return html.UnescapeString(l.texts[key].other) }
 
 // one reports whether a number takes the singular (Unicode CLDR plural rules).
 func (l *language) one(n int) bool { return n == 1 || n == 0 && l.tag == "fr" }

@@ -229,7 +229,7 @@ func TestPagesSpeakGerman(t *testing.T) {
 			return p.Applications(w, r, d, Applications{Username: "ann", List: []Allowed{{Name: `"a"`, Since: time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)}}})
 		}, []string{"Erlaubt seit 4. März 2026", `aria-label="&#34;a&#34; den Zugriff entziehen"`}},
 		"errors": {func(w http.ResponseWriter) error {
-			return p.Error(w, r, d, "web", oauth2.AccessDenied.Errorf("User denied access"))
+			return p.Error(w, r, d, "", oauth2.AccessDenied.Errorf("User denied access"))
 		}, []string{"Zugriff verweigert", "Der Zugriff wurde abgelehnt", "access_denied"}},
 	} {
 		w := httptest.NewRecorder()

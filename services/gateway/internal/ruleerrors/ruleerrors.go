@@ -21,6 +21,7 @@ const (
 	Application      = "application"
 	IdentityProvider = "identity_provider"
 	Flow             = "flow"
+	Form             = "form"
 )
 
 // Places, as the metric names them. A gateway counts each of them from its start.
@@ -31,10 +32,11 @@ const (
 	Flows     = "flow"
 	Provider  = "provider"
 	Redirect  = "redirect"
+	Page      = "page"
 )
 
 // Places returns all of them.
-func Places() []string { return []string{Selection, Claim, Mapper, Flows, Provider, Redirect} }
+func Places() []string { return []string{Selection, Claim, Mapper, Flows, Provider, Redirect, Page} }
 
 // Expression names one expression of the configuration.
 type Expression struct {

@@ -68,8 +68,8 @@ func badText(path string, err error) error {
 	return fault.Invalidf("[%s: %s]", leaf(path), err.Error()).With(detail)
 }
 
-// PreviewForm renders a page with sample data. Without content it is the product's own page.
-func PreviewForm(template, content string) (string, error) {
+// PreviewForm renders a page with sample data and a style sheet. Without content it is the text to begin with.
+func PreviewForm(template, content, assets string) (string, error) {
 	v := pagetext.Page(template)
 	if v == nil {
 		return "", required("template", "")
@@ -77,7 +77,8 @@ func PreviewForm(template, content string) (string, error) {
 	if content == "" {
 		content, _ = v.Standard()
 	}
-	return rendered(v, "content", content, pagetext.Compile)
+	page, err := rendered(v, "content", content, pagetext.Compile)
+	return pagetext.Styled(page, assets, ""), err
 }
 
 func rendered(v *pagetext.Vocabulary, path, source string, compile func(*pagetext.Vocabulary, string) (*pagetext.Text, error)) (string, error) {

@@ -23,15 +23,15 @@ func mountForms(m *Mux) {
 		kind:      catalog.Forms,
 		words:     templateWords(pagetext.Pages()),
 		unwritten: func(word string) *configv1.Form { return &configv1.Form{Template: formTemplate(word)} },
-		content:   func(f *configv1.Form) (string, string) { return "", f.GetContent() },
+		content:   func(f *configv1.Form) (string, string) { return f.GetAssets(), f.GetContent() },
 		asked: func() (proto.Message, func() preview) {
 			body := &managementv1.FormPreview{}
 			return body, func() preview {
-				return preview{template: catalog.FormTemplate(body.GetTemplate()), content: body.Content}
+				return preview{template: catalog.FormTemplate(body.GetTemplate()), content: body.Content, assets: body.Assets}
 			}
 		},
-		render: func(template, _, content string) (string, string, error) {
-			rendered, err := catalog.PreviewForm(template, content)
+		render: func(template, assets, content string) (string, string, error) {
+			rendered, err := catalog.PreviewForm(template, content, assets)
 			return "", rendered, err
 		},
 		vocabulary: pagetext.Pages(),
@@ -60,7 +60,7 @@ type wording[R resource.Resource] struct {
 	words []string
 	// unwritten is what is answered for a template that nobody wrote.
 	unwritten func(word string) R
-	// content returns what is stored.
+	// content returns what is stored. What a message has as subject is the style sheet of a page.
 	content func(R) (subject, content string)
 	// asked returns an empty body of a preview, and how to understand it once it is read.
 	asked      func() (proto.Message, func() preview)
@@ -72,6 +72,8 @@ type wording[R resource.Resource] struct {
 type preview struct {
 	template         string
 	content, subject *string
+	// assets is the style sheet of a page.
+	assets *string
 }
 
 func mountTexts[R resource.Resource](m *Mux, t wording[R]) {
@@ -152,6 +154,9 @@ func (t *wording[R]) preview(w http.ResponseWriter, r *http.Request) error {
 	}
 	if p.subject != nil {
 		subject = *p.subject
+	}
+	if p.assets != nil {
+		subject = *p.assets
 	}
 	if p.subject != nil && strings.TrimSpace(subject) == "" {
 		return constraint("subject", "", "must not be blank")
