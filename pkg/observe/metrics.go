@@ -21,6 +21,8 @@ type Metrics struct {
 	revision, lag, rejections prometheus.Gauge
 	redis, upstream, rules    *prometheus.CounterVec
 	outbound, notices         *prometheus.CounterVec
+	asked                     *prometheus.CounterVec
+	askedFor                  *prometheus.HistogramVec
 	tlsLoads                  *prometheus.CounterVec
 	tlsExpiry                 prometheus.Gauge
 }
@@ -61,6 +63,14 @@ func NewMetrics(service string) *Metrics {
 		notices: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_logout_notices_total", Help: "Logout tokens for clients, by outcome (delivered, postponed, refused, given_up, obsolete).",
 		}, []string{"outcome"}),
+		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_identity_provider_requests_total",
+			Help: "What identity providers were asked, by their type and outcome (ok, refused, blocked, unavailable, canceled).",
+		}, []string{"type", "outcome"}),
+		askedFor: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_identity_provider_request_duration_seconds", Help: "Time that identity providers took, by their type and outcome.",
+			Buckets: buckets,
+		}, []string{"type", "outcome"}),
 		outbound: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_outbound_failures_total", Help: "Outgoing requests that brought nothing, by reason.",
 		}, []string{"reason"}),
@@ -73,7 +83,7 @@ func NewMetrics(service string) *Metrics {
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service),
-		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.notices, m.tlsLoads, m.tlsExpiry,
+		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.notices, m.asked, m.askedFor, m.tlsLoads, m.tlsExpiry,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gatehouse_requests_in_flight", Help: "Requests being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -119,6 +129,12 @@ func (m *Metrics) RuleFailures(place string) prometheus.Counter {
 // LogoutNotices is the counter of one outcome of telling clients by logout tokens that a session has ended.
 func (m *Metrics) LogoutNotices(outcome string) prometheus.Counter {
 	return m.notices.WithLabelValues(outcome)
+}
+
+// ProviderAsked counts something that an identity provider of a type was asked, and how long it took.
+func (m *Metrics) ProviderAsked(typ, outcome string, took time.Duration) {
+	m.asked.WithLabelValues(typ, outcome).Inc()
+	m.askedFor.WithLabelValues(typ, outcome).Observe(took.Seconds())
 }
 
 // OutboundFailures is the counter of one reason for which outgoing requests bring nothing.

@@ -110,9 +110,12 @@ type IdentityProvider struct {
 	//	*IdentityProvider_Jdbc
 	//	*IdentityProvider_Saml2
 	Config isIdentityProvider_Config `protobuf_oneof:"config"`
-	// What members of the person's profile are made of: a name, and a member of what the provider says, or CEL in `{#…}`.
+	// What members of the person's profile are made of: a name, such as `firstName`, `given_name` or `email`, and a member of what
+	// the provider says, or CEL in `{#…}`. Other names are members of the additional information. A member that cannot be made is
+	// left out. An address that differs from the one the provider verified is not verified, unless `emailVerified` is mapped.
 	Mappers map[string]string `protobuf:"bytes,14,rep,name=mappers,proto3" json:"mappers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// The roles a person gets: the id of a role, and conditions `name=value` or CEL in `{#…}`, one of which must hold.
+	// The roles a person gets: the id of a role, and conditions `name=value` or CEL in `{#…}`, one of which must hold. They are looked
+	// at at each sign-in: the roles that the provider gave before and does not give now are taken away, and no others.
 	RoleMapper map[string]*Strings `protobuf:"bytes,15,rep,name=role_mapper,json=roleMapper,proto3" json:"role_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The same for groups.
 	GroupMapper map[string]*Strings `protobuf:"bytes,16,rep,name=group_mapper,json=groupMapper,proto3" json:"group_mapper,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -671,15 +674,19 @@ func (x *HTTPHeader) GetValue() string {
 	return ""
 }
 
-// HTTPResource is a request to a site that knows people.
+// HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 type HTTPResource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An http or https URL. Expressions in `{#…}` see the person's name and password.
+	// An http or https URL. Expressions in `{#…}`, in its path and query alone, see the person's name and password.
 	BaseUrl string `protobuf:"bytes,1,opt,name=base_url,json=baseURL,proto3" json:"base_url,omitempty"`
 	// GET, POST, PUT, PATCH or DELETE. Default POST.
-	HttpMethod                  string                `protobuf:"bytes,2,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
-	HttpHeaders                 []*HTTPHeader         `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
-	HttpBody                    string                `protobuf:"bytes,4,opt,name=http_body,json=httpBody,proto3" json:"http_body,omitempty"`
+	HttpMethod  string        `protobuf:"bytes,2,opt,name=http_method,json=httpMethod,proto3" json:"http_method,omitempty"`
+	HttpHeaders []*HTTPHeader `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
+	// JSON, unless a header Content-Type says that it is a form or XML. In JSON, expressions stand inside quotes:
+	// `{"name": "{#login}", "password": "{#password}"}`.
+	HttpBody string `protobuf:"bytes,4,opt,name=http_body,json=httpBody,proto3" json:"http_body,omitempty"`
+	// The first one that holds decides. Without one, a status of 2xx accepts somebody, 400, 401, 403, 404 and 422 refuse, and any
+	// other means that the site cannot be asked just now.
 	HttpResponseErrorConditions []*HTTPErrorCondition `protobuf:"bytes,5,rep,name=http_response_error_conditions,json=httpResponseErrorConditions,proto3" json:"http_response_error_conditions,omitempty"`
 	unknownFields               protoimpl.UnknownFields
 	sizeCache                   protoimpl.SizeCache
@@ -753,9 +760,14 @@ func (x *HTTPResource) GetHttpResponseErrorConditions() []*HTTPErrorCondition {
 // HTTPErrorCondition says which answers of a site mean that a person was refused.
 type HTTPErrorCondition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A CEL expression.
-	Value         string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
-	Exception     string `protobuf:"bytes,2,opt,name=exception,proto3" json:"exception,omitempty"`
+	// A CEL expression over the answer: `response.status == 401`. One that cannot be evaluated means that nobody is let in, and
+	// that the site cannot be asked.
+	Value string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	// What it means: `AccountDisabled`, `AccountLocked` or `AccountExpired` that the account is blocked, so that no other provider
+	// is asked; `Unavailable` that the site cannot be asked just now; anything else, such as `BadCredentials` or
+	// `UsernameNotFound`, that the person is refused. In any case, with or without `Exception` behind it.
+	Exception string `protobuf:"bytes,2,opt,name=exception,proto3" json:"exception,omitempty"`
+	// For those who read the configuration.
 	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -812,12 +824,14 @@ func (x *HTTPErrorCondition) GetMessage() string {
 	return ""
 }
 
-// HTTPProvider asks a site that knows people.
+// HTTPProvider asks a site that knows people. Its answer is a JSON object, which mappers see as it is; `email`, `email_verified`,
+// `given_name`, `family_name` and `name` are the person's without mappers. Gateways reach public addresses by https; an operator can
+// allow others with --outbound-allow. An answer is there within five seconds and has 256 KiB at most; redirects are not followed.
 type HTTPProvider struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The request that checks a name and password.
 	AuthenticationResource *HTTPResource `protobuf:"bytes,1,opt,name=authentication_resource,json=authenticationResource,proto3" json:"authentication_resource,omitempty"`
-	// Requests that read and change people.
+	// Requests that read and change people, and which members of answers name them.
 	UserResource *HTTPProvider_UserResource `protobuf:"bytes,2,opt,name=user_resource,json=userResource,proto3" json:"user_resource,omitempty"`
 	// Milliseconds.
 	ConnectTimeout int32 `protobuf:"varint,3,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
@@ -1944,15 +1958,18 @@ func (x *SAML2Provider) GetServiceProviderCertificate() string {
 }
 
 type HTTPProvider_UserResource struct {
-	state               protoimpl.MessageState           `protogen:"open.v1"`
-	Enabled             bool                             `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	BaseUrl             string                           `protobuf:"bytes,2,opt,name=base_url,json=baseURL,proto3" json:"base_url,omitempty"`
-	HttpHeaders         []*HTTPHeader                    `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
-	Paths               *HTTPProvider_UserResource_Paths `protobuf:"bytes,4,opt,name=paths,proto3" json:"paths,omitempty"`
-	IdentifierAttribute string                           `protobuf:"bytes,5,opt,name=identifier_attribute,json=identifierAttribute,proto3" json:"identifier_attribute,omitempty"`
-	UsernameAttribute   string                           `protobuf:"bytes,6,opt,name=username_attribute,json=usernameAttribute,proto3" json:"username_attribute,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state       protoimpl.MessageState           `protogen:"open.v1"`
+	Enabled     bool                             `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	BaseUrl     string                           `protobuf:"bytes,2,opt,name=base_url,json=baseURL,proto3" json:"base_url,omitempty"`
+	HttpHeaders []*HTTPHeader                    `protobuf:"bytes,3,rep,name=http_headers,json=httpHeaders,proto3" json:"http_headers,omitempty"`
+	Paths       *HTTPProvider_UserResource_Paths `protobuf:"bytes,4,opt,name=paths,proto3" json:"paths,omitempty"`
+	// The member of the site's answer that says for good who somebody is, text or a number; `data.id` is a way through objects.
+	// Default `sub`. An answer without it lets nobody in.
+	IdentifierAttribute string `protobuf:"bytes,5,opt,name=identifier_attribute,json=identifierAttribute,proto3" json:"identifier_attribute,omitempty"`
+	// The member that is the user name. Default `preferred_username`, or else the name as it was typed.
+	UsernameAttribute string `protobuf:"bytes,6,opt,name=username_attribute,json=usernameAttribute,proto3" json:"username_attribute,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *HTTPProvider_UserResource) Reset() {
@@ -2167,7 +2184,7 @@ var File_gatehouse_config_v1_identity_provider_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
-	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x11\n" +
+	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x11\n" +
 	"\x10IdentityProvider\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2184,9 +2201,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x06inline\x18\x14 \x01(\v2#.gatehouse.config.v1.InlineProviderB\x13\xaa\xbb\x18\x0f\n" +
 	"\rinline-am-idpH\x00R\x06inline\x12Z\n" +
 	"\tdirectory\x18\x15 \x01(\v2&.gatehouse.config.v1.DirectoryProviderB\x12\xaa\xbb\x18\x0e\n" +
-	"\fmongo-am-idpH\x00R\tdirectory\x12L\n" +
-	"\x04http\x18\x16 \x01(\v2!.gatehouse.config.v1.HTTPProviderB\x13\xaa\xbb\x18\x0f\n" +
-	"\vhttp-am-idp\x10\x01H\x00R\x04http\x12J\n" +
+	"\fmongo-am-idpH\x00R\tdirectory\x12J\n" +
+	"\x04http\x18\x16 \x01(\v2!.gatehouse.config.v1.HTTPProviderB\x11\xaa\xbb\x18\r\n" +
+	"\vhttp-am-idpH\x00R\x04http\x12J\n" +
 	"\x04ldap\x18\x17 \x01(\v2!.gatehouse.config.v1.LDAPProviderB\x11\xaa\xbb\x18\r\n" +
 	"\vldap-am-idpH\x00R\x04ldap\x12\\\n" +
 	"\x06oauth2\x18\x18 \x01(\v2#.gatehouse.config.v1.OAuth2ProviderB\x1d\xaa\xbb\x18\x19\n" +
@@ -2253,20 +2270,19 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x12HTTPErrorCondition\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\tR\x05value\x12\x1c\n" +
 	"\texception\x18\x02 \x01(\tR\texception\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x88\t\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xc2\t\n" +
 	"\fHTTPProvider\x12Z\n" +
 	"\x17authentication_resource\x18\x01 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16authenticationResource\x12S\n" +
-	"\ruser_resource\x18\x02 \x01(\v2..gatehouse.config.v1.HTTPProvider.UserResourceR\fuserResource\x12'\n" +
-	"\x0fconnect_timeout\x18\x03 \x01(\x05R\x0econnectTimeout\x12!\n" +
-	"\fidle_timeout\x18\x04 \x01(\x05R\vidleTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x05 \x01(\x05R\vmaxPoolSize\x12(\n" +
-	"\x10use_system_proxy\x18\x06 \x01(\bR\x0euseSystemProxy\x1a\xac\x06\n" +
-	"\fUserResource\x12\x18\n" +
-	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x19\n" +
-	"\bbase_url\x18\x02 \x01(\tR\abaseURL\x12N\n" +
-	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\n" +
-	"\xa2\xbb\x18\x06*\x04nameR\vhttpHeaders\x12J\n" +
-	"\x05paths\x18\x04 \x01(\v24.gatehouse.config.v1.HTTPProvider.UserResource.PathsR\x05paths\x121\n" +
+	"\ruser_resource\x18\x02 \x01(\v2..gatehouse.config.v1.HTTPProvider.UserResourceR\fuserResource\x12/\n" +
+	"\x0fconnect_timeout\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x0econnectTimeout\x12)\n" +
+	"\fidle_timeout\x18\x04 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vidleTimeout\x12*\n" +
+	"\rmax_pool_size\x18\x05 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vmaxPoolSize\x120\n" +
+	"\x10use_system_proxy\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0euseSystemProxy\x1a\xc6\x06\n" +
+	"\fUserResource\x12 \n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12!\n" +
+	"\bbase_url\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\abaseURL\x12P\n" +
+	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\f\xa2\xbb\x18\b*\x04name8\x01R\vhttpHeaders\x12R\n" +
+	"\x05paths\x18\x04 \x01(\v24.gatehouse.config.v1.HTTPProvider.UserResource.PathsB\x06\xa2\xbb\x18\x028\x01R\x05paths\x121\n" +
 	"\x14identifier_attribute\x18\x05 \x01(\tR\x13identifierAttribute\x12-\n" +
 	"\x12username_attribute\x18\x06 \x01(\tR\x11usernameAttribute\x1a\xe8\x03\n" +
 	"\x05Paths\x12J\n" +

@@ -1975,10 +1975,13 @@ type HTTPCalloutStep struct {
 
 // HTTPErrorCondition HTTPErrorCondition says which answers of a site mean that a person was refused.
 type HTTPErrorCondition struct {
+	// Exception What it means: `AccountDisabled`, `AccountLocked` or `AccountExpired` that the account is blocked, so that no other provider is asked; `Unavailable` that the site cannot be asked just now; anything else, such as `BadCredentials` or `UsernameNotFound`, that the person is refused. In any case, with or without `Exception` behind it.
 	Exception *string `json:"exception,omitempty"`
-	Message   *string `json:"message,omitempty"`
 
-	// Value A CEL expression.
+	// Message For those who read the configuration.
+	Message *string `json:"message,omitempty"`
+
+	// Value A CEL expression over the answer: `response.status == 401`. One that cannot be evaluated means that nobody is let in, and that the site cannot be asked.
 	Value *string `json:"value,omitempty"`
 }
 
@@ -1988,9 +1991,9 @@ type HTTPHeader struct {
 	Value *string `json:"value,omitempty"`
 }
 
-// HTTPProvider HTTPProvider asks a site that knows people.
+// HTTPProvider HTTPProvider asks a site that knows people. Its answer is a JSON object, which mappers see as it is; `email`, `email_verified`, `given_name`, `family_name` and `name` are the person's without mappers. Gateways reach public addresses by https; an operator can allow others with --outbound-allow. An answer is there within five seconds and has 256 KiB at most; redirects are not followed.
 type HTTPProvider struct {
-	// AuthenticationResource HTTPResource is a request to a site that knows people.
+	// AuthenticationResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	AuthenticationResource *HTTPResource `json:"authenticationResource,omitempty"`
 
 	// ConnectTimeout Milliseconds.
@@ -2003,44 +2006,52 @@ type HTTPProvider struct {
 
 // HTTPProviderUserResource defines model for HTTPProviderUserResource.
 type HTTPProviderUserResource struct {
-	BaseURL             *string                        `json:"baseURL,omitempty"`
-	Enabled             *bool                          `json:"enabled,omitempty"`
-	HttpHeaders         []HTTPHeader                   `json:"httpHeaders,omitempty"`
+	BaseURL     *string      `json:"baseURL,omitempty"`
+	Enabled     *bool        `json:"enabled,omitempty"`
+	HttpHeaders []HTTPHeader `json:"httpHeaders,omitempty"`
+
+	// IdentifierAttribute The member of the site's answer that says for good who somebody is, text or a number; `data.id` is a way through objects. Default `sub`. An answer without it lets nobody in.
 	IdentifierAttribute *string                        `json:"identifierAttribute,omitempty"`
 	Paths               *HTTPProviderUserResourcePaths `json:"paths,omitempty"`
-	UsernameAttribute   *string                        `json:"usernameAttribute,omitempty"`
+
+	// UsernameAttribute The member that is the user name. Default `preferred_username`, or else the name as it was typed.
+	UsernameAttribute *string `json:"usernameAttribute,omitempty"`
 }
 
 // HTTPProviderUserResourcePaths defines model for HTTPProviderUserResourcePaths.
 type HTTPProviderUserResourcePaths struct {
-	// CreateResource HTTPResource is a request to a site that knows people.
+	// CreateResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	CreateResource *HTTPResource `json:"createResource,omitempty"`
 
-	// DeleteResource HTTPResource is a request to a site that knows people.
+	// DeleteResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	DeleteResource *HTTPResource `json:"deleteResource,omitempty"`
 
-	// ReadResource HTTPResource is a request to a site that knows people.
+	// ReadResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	ReadResource *HTTPResource `json:"readResource,omitempty"`
 
-	// ReadResourceByEmail HTTPResource is a request to a site that knows people.
+	// ReadResourceByEmail HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	ReadResourceByEmail *HTTPResource `json:"readResourceByEmail,omitempty"`
 
-	// UpdatePasswordResource HTTPResource is a request to a site that knows people.
+	// UpdatePasswordResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	UpdatePasswordResource *HTTPResource `json:"updatePasswordResource,omitempty"`
 
-	// UpdateResource HTTPResource is a request to a site that knows people.
+	// UpdateResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 	UpdateResource *HTTPResource `json:"updateResource,omitempty"`
 }
 
-// HTTPResource HTTPResource is a request to a site that knows people.
+// HTTPResource HTTPResource is a request to a site that knows people. Values of expressions are escaped for the place where they stand.
 type HTTPResource struct {
-	// BaseURL An http or https URL. Expressions in `{#…}` see the person's name and password.
-	BaseURL     *string      `json:"baseURL,omitempty"`
+	// BaseURL An http or https URL. Expressions in `{#…}`, in its path and query alone, see the person's name and password.
+	BaseURL *string `json:"baseURL,omitempty"`
+
+	// HttpBody JSON, unless a header Content-Type says that it is a form or XML. In JSON, expressions stand inside quotes: `{"name": "{#login}", "password": "{#password}"}`.
 	HttpBody    *string      `json:"httpBody,omitempty"`
 	HttpHeaders []HTTPHeader `json:"httpHeaders,omitempty"`
 
 	// HttpMethod GET, POST, PUT, PATCH or DELETE. Default POST.
-	HttpMethod                  *string              `json:"httpMethod,omitempty"`
+	HttpMethod *string `json:"httpMethod,omitempty"`
+
+	// HttpResponseErrorConditions The first one that holds decides. Without one, a status of 2xx accepts somebody, 400, 401, 403, 404 and 422 refuse, and any other means that the site cannot be asked just now.
 	HttpResponseErrorConditions []HTTPErrorCondition `json:"httpResponseErrorConditions,omitempty"`
 }
 
@@ -2064,7 +2075,7 @@ type IdentityProvider struct {
 	GroupMapper map[string][]string `json:"groupMapper,omitempty"`
 	Id          *string             `json:"id,omitempty"`
 
-	// Mappers What members of the person's profile are made of: a name, and a member of what the provider says, or CEL in `{#…}`.
+	// Mappers What members of the person's profile are made of: a name, such as `firstName`, `given_name` or `email`, and a member of what the provider says, or CEL in `{#…}`. Other names are members of the additional information. A member that cannot be made is left out. An address that differs from the one the provider verified is not verified, unless `emailVerified` is mapped.
 	Mappers map[string]string `json:"mappers,omitempty"`
 	Name    *string           `json:"name,omitempty"`
 
@@ -2075,7 +2086,7 @@ type IdentityProvider struct {
 	PasswordPolicy *string `json:"passwordPolicy,omitempty"`
 	Revision       *int64  `json:"revision,omitempty"`
 
-	// RoleMapper The roles a person gets: the id of a role, and conditions `name=value` or CEL in `{#…}`, one of which must hold.
+	// RoleMapper The roles a person gets: the id of a role, and conditions `name=value` or CEL in `{#…}`, one of which must hold. They are looked at at each sign-in: the roles that the provider gave before and does not give now are taken away, and no others.
 	RoleMapper map[string][]string `json:"roleMapper,omitempty"`
 
 	// System Made together with its domain.

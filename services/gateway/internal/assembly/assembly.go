@@ -124,7 +124,9 @@ func New(p Parts) *Gateway {
 
 	set := domain.NewSet(domain.Options{
 		PublicURL: p.PublicURL, MTLSURL: p.Certificates.MTLSURL,
-		Open:     builtin.Tools{Hasher: hasher, Directory: p.Directory, Fetch: p.Fetch}.Open,
+		Open: builtin.Tools{Hasher: hasher, Directory: p.Directory, Fetch: p.Fetch, Failures: failures, Asked: func(q builtin.Question) {
+			p.Metrics.ProviderAsked(q.Type, q.Outcome, q.Took)
+		}}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
 		Resolve:  p.Resolve, Failures: failures, Logger: p.Log, Now: p.Now,
 	})

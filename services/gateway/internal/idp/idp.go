@@ -87,6 +87,19 @@ type Federator interface {
 	Finish(ctx context.Context, leg Leg, answer url.Values, memo []byte) (*Assertion, error)
 }
 
+// Mapping makes an identity of what a provider says. It is safe for concurrent use.
+type Mapping interface {
+	Apply(ctx context.Context, a *Assertion) *Identity
+}
+
+// Mapped returns the identity of an assertion as the provider's mappers make it.
+func (p *Provider) Mapped(ctx context.Context, a *Assertion) *Identity {
+	if p.Mapping == nil {
+		return a.Identity
+	}
+	return p.Mapping.Apply(ctx, a)
+}
+
 // Provider is one identity provider of a domain, opened and ready.
 type Provider struct {
 	ID, Name, Type string
@@ -94,6 +107,8 @@ type Provider struct {
 	External   bool
 	Password   PasswordAuthenticator
 	Federation Federator
+	// Mapping makes the identity of an assertion by the provider's mappers; nil where it has none.
+	Mapping Mapping
 	// Rules is the provider as selection rules see it.
 	Rules *rules.IdentityProvider
 	// Config is what the provider was made from. It must not be changed.

@@ -142,7 +142,7 @@ func (s *Service) WithAssertion(ctx context.Context, d *domain.Domain, c *domain
 
 // link makes an identity a person of the directory.
 func (s *Service) link(ctx context.Context, d *domain.Domain, c *domain.Client, p *idp.Provider, assertion *idp.Assertion) (Result, error) {
-	user, err := s.directory.SignIn(ctx, d.ID, c.ID, assertion.Identity)
+	user, err := s.directory.SignIn(ctx, d.ID, c.ID, p.Mapped(ctx, assertion))
 	switch {
 	case fault.Is(err, fault.Denied):
 		return Result{}, refuse(ErrBlocked, "The account is disabled")

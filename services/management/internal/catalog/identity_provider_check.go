@@ -136,6 +136,13 @@ func (c *configuration) template(path string, place rules.Place, text string) {
 	}
 }
 
+// stands refuses an expression where its value could not be kept in its place.
+func (c *configuration) stands(path string, err error) {
+	if c.err == nil && err != nil {
+		c.err = badExpression(prototree.Join(configurationPath, path), err)
+	}
+}
+
 // condition compiles a rule; empty text is accepted.
 func (c *configuration) condition(path string, place rules.Place, text string) {
 	if c.err != nil {

@@ -54,6 +54,16 @@ func (c *configuration) request(path string, r *configv1.HTTPResource, whole boo
 	c.oneOf(at("httpMethod"), r.GetHttpMethod(), "GET", "POST", "PUT", "PATCH", "DELETE")
 	c.headers(at("httpHeaders"), r.GetHttpHeaders())
 	c.template(at("httpBody"), rules.ProviderRequest, r.GetHttpBody())
+	if whole {
+		c.stands(at("baseURL"), rules.CheckURL(r.GetBaseUrl()))
+		contentType := ""
+		for _, h := range r.GetHttpHeaders() {
+			if strings.EqualFold(h.GetName(), "Content-Type") {
+				contentType = h.GetValue()
+			}
+		}
+		c.stands(at("httpBody"), rules.CheckBody(r.GetHttpBody(), contentType))
+	}
 	for i, e := range r.GetHttpResponseErrorConditions() {
 		condition := prototree.Index(at("httpResponseErrorConditions"), i) + ".value"
 		c.required(condition, e.GetValue())

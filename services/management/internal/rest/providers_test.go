@@ -89,6 +89,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	for _, tt := range []struct{ what, kind, patch, path, text string }{
 		{"no URL", "http-am-idp", `{"authenticationResource":{"baseURL":null}}`, "authenticationResource.baseURL", "[baseURL: must not be blank]"},
 		{"a relative URL", "http-am-idp", `{"authenticationResource":{"baseURL":"/check"}}`, "authenticationResource.baseURL", "[/check: must be an absolute URL]"},
+		{"a host that people choose", "http-am-idp", `{"authenticationResource":{"baseURL":"https://{#login}.example/"}}`, "authenticationResource.baseURL", ""},
+		{"JSON in which a value is not text", "http-am-idp", `{"authenticationResource":{"httpBody":"{\"name\": {#login}}"}}`, "authenticationResource.httpBody", ""},
+		{"a body in which nothing can be escaped", "http-am-idp", `{"authenticationResource":{"httpBody":"{#login}","httpHeaders":[{"name":"content-type","value":"text/plain"}]}}`, "authenticationResource.httpBody", ""},
 		{"an odd method", "http-am-idp", `{"authenticationResource":{"httpMethod":"TRACE"}}`, "authenticationResource.httpMethod", "[TRACE: must be one of GET, POST, PUT, PATCH, DELETE]"},
 		{"a body that does not compile", "http-am-idp", `{"authenticationResource":{"httpBody":"{#nobody}"}}`, "authenticationResource.httpBody", ""},
 		{"a condition that is no truth", "http-am-idp", `{"authenticationResource":{"httpResponseErrorConditions":[{"value":"1 + 1"}]}}`, "authenticationResource.httpResponseErrorConditions[0].value", ""},

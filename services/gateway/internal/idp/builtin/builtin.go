@@ -2,6 +2,7 @@
 package builtin
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
@@ -10,8 +11,11 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/http"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/inline"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/ldap"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/mapping"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 )
 
 // Tools are what providers work with.
@@ -20,6 +24,10 @@ type Tools struct {
 	Directory directory.Client
 	// Fetch is the way to sites and servers that administrators name.
 	Fetch *outbound.Client
+	// Failures is told of mappers that cannot be evaluated; may be nil.
+	Failures *ruleerrors.Reporter
+	// Asked is told of everything that a provider is asked; may be nil.
+	Asked func(Question)
 }
 
 // Open makes a provider from its configuration. A type this gateway does not know is an error: the provider is left out
@@ -36,6 +44,12 @@ func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 		made.Password = provider
 	case *configv1.IdentityProvider_Directory:
 		made.Password = directory.New(p.GetDomain(), p.GetId(), t.Directory)
+	case *configv1.IdentityProvider_Http:
+		provider, err := http.New(p.GetId(), config.Http, t.Fetch)
+		if err != nil {
+			return nil, err
+		}
+		made.Password = provider
 	case *configv1.IdentityProvider_Ldap:
 		provider, err := ldap.New(p.GetId(), config.Ldap, t.Fetch)
 		if err != nil {
@@ -49,5 +63,17 @@ func (t Tools) Open(p *configv1.IdentityProvider) (*idp.Provider, error) {
 		return nil, fmt.Errorf("identity provider type %T is not known to this gateway", config)
 	}
 	made.Type, made.Rules = selection.TypeOf(p), selection.ProviderOf(p)
+	mappers, err := mapping.New(p, made.Rules, func(ctx context.Context, place string, err error) {
+		t.Failures.Report(ctx, ruleerrors.Expression{
+			Domain: p.GetDomain(), Kind: ruleerrors.IdentityProvider, ID: p.GetId(), Revision: p.GetRevision(), Place: ruleerrors.Mapper, Name: place,
+		}, err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if mappers != nil {
+		made.Mapping = mappers
+	}
+	t.guard(made)
 	return made, nil
 }

@@ -21,6 +21,8 @@ import (
 func needed(arm string) *configv1.IdentityProvider {
 	m := &configv1.IdentityProvider{}
 	switch arm {
+	case "http":
+		m.Config = &configv1.IdentityProvider_Http{Http: &configv1.HTTPProvider{AuthenticationResource: &configv1.HTTPResource{BaseUrl: "https://site.example"}}}
 	case "ldap":
 		m.Config = &configv1.IdentityProvider_Ldap{Ldap: &configv1.LDAPProvider{ContextSourceUrl: "ldaps://ldap.example", ContextSourceBase: "dc=example"}}
 	}

@@ -13,6 +13,7 @@ import (
 var suites = map[string]string{
 	"inline":    "../inline/suite_test.go",
 	"directory": "../directory/suite_test.go",
+	"http":      "../http/http_test.go",
 	"ldap":      "../ldap/ldap_test.go",
 }
 
