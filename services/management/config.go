@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
 )
 
 // Config is everything management is told at its start.
@@ -30,12 +31,35 @@ type Config struct {
 	KeepAudits       time.Duration `flag:"keep-audits" help:"how long audit records, and with them the history of the configuration, are kept; 0: for ever. The newest record of what exists always stays"`
 	TrustedProxies   []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
 	DrainDelay       time.Duration `flag:"drain-delay" help:"how long management keeps serving after it stopped being ready"`
+	Mail             Mail
 	Plane            Plane
 	Logs             Logs
 
 	// Version is the program's, for operators. Logger overrides Logs where several services share one.
 	Version string       `flag:"-"`
 	Logger  *slog.Logger `flag:"-"`
+}
+
+// Mail is the server that takes e-mails. Without its URL none are sent, and what needs them is refused.
+type Mail struct {
+	URL      config.URL    `flag:"smtp-url" help:"the mail server: smtp://user@host:587 with STARTTLS, or smtps://user@host:465; without it no e-mail is sent"`
+	Password config.Secret `flag:"smtp-password" help:"the password of the user in --smtp-url"`
+	Auth     string        `flag:"smtp-auth" help:"how to sign in there: auto, plain, login, scram-sha-1 or scram-sha-256"`
+	CAFile   string        `flag:"smtp-ca-file" help:"the authorities that may have signed the mail server's certificate, PEM; default: those of the system"`
+	Insecure bool          `flag:"smtp-insecure" help:"do without TLS: everybody on the way reads links and password"`
+	Timeout  time.Duration `flag:"smtp-timeout" help:"how long connecting, and again one e-mail, may take"`
+	From     string        `flag:"mail-from" help:"who e-mails come from where their text does not say: Acme <no-reply@example.com>"`
+}
+
+// settings understands the configuration; nil means that no e-mail is sent.
+func (m *Mail) settings() (*mailer.Settings, error) {
+	if m.URL == "" {
+		return nil, nil
+	}
+	read, err := mailer.Configured{
+		URL: m.URL.Reveal(), Password: m.Password.Reveal(), From: m.From, Auth: m.Auth, CAFile: m.CAFile, Insecure: m.Insecure, Timeout: m.Timeout,
+	}.Read()
+	return &read, err
 }
 
 // Plane is the mutually authenticated connection to gateways.
@@ -63,6 +87,7 @@ func Defaults() Config {
 		TokenLifetime:    8 * time.Hour,
 		MaxSecrets:       10,
 		KeepSecrets:      24 * time.Hour,
+		Mail:             Mail{Auth: "auto", Timeout: 15 * time.Second},
 		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
 	}
 }
@@ -95,7 +120,8 @@ func (c *Config) Validate() error {
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("--trusted-proxies: %w", err)
 	}
-	return nil
+	_, err = c.Mail.settings()
+	return err
 }
 
 func databaseURI(uri string) bool {

@@ -130,7 +130,17 @@ func New(c Config) (*Management, error) {
 		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,
 		KeepSecrets: c.KeepSecrets,
 	})
-	people := directory.New(directory.Options{Store: db, Hasher: hasher, Recorder: recorder, Image: held, Logger: log})
+	var post directory.Post
+	letters, err := c.newMailer(db, recorder, metrics, log)
+	if err != nil {
+		return nil, err
+	}
+	if letters != nil {
+		post = letters
+	}
+	people := directory.New(directory.Options{
+		Store: db, Hasher: hasher, Recorder: recorder, Image: held, Post: post, GatewayURL: c.GatewayURL, Logger: log,
+	})
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{
@@ -175,6 +185,9 @@ func New(c Config) (*Management, error) {
 	m.group.Add("start", start.run)
 	m.group.Add("distribution", start.after(distributor.Run))
 	m.group.Add("rotation", start.after(rotation.New(rotation.Options{Editor: edit, Leases: db.Leases(), Logger: log}).Run))
+	if letters != nil {
+		m.group.Add("mail", start.after(func(ctx context.Context) error { return letters.Run(ctx, people) }))
+	}
 	m.group.Add("plane", m.plane.Run)
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()

@@ -244,8 +244,10 @@ type AccountSettings struct {
 	// Seconds after which failed attempts are forgotten. 0 = 43200.
 	LoginAttemptsResetTime int32 `protobuf:"varint,4,opt,name=login_attempts_reset_time,json=loginAttemptsResetTime,proto3" json:"login_attempts_reset_time,omitempty"`
 	// Seconds an account stays locked. 0 = 7200.
-	AccountBlockedDuration                      int32  `protobuf:"varint,5,opt,name=account_blocked_duration,json=accountBlockedDuration,proto3" json:"account_blocked_duration,omitempty"`
-	SendRecoverAccountEmail                     bool   `protobuf:"varint,6,opt,name=send_recover_account_email,json=sendRecoverAccountEmail,proto3" json:"send_recover_account_email,omitempty"`
+	AccountBlockedDuration int32 `protobuf:"varint,5,opt,name=account_blocked_duration,json=accountBlockedDuration,proto3" json:"account_blocked_duration,omitempty"`
+	// Send whose account was locked a link to unlock it by choosing another password.
+	SendRecoverAccountEmail bool `protobuf:"varint,6,opt,name=send_recover_account_email,json=sendRecoverAccountEmail,proto3" json:"send_recover_account_email,omitempty"`
+	// Let somebody complete an open registration by the link for a forgotten password.
 	CompleteRegistrationWhenResetPassword       bool   `protobuf:"varint,7,opt,name=complete_registration_when_reset_password,json=completeRegistrationWhenResetPassword,proto3" json:"complete_registration_when_reset_password,omitempty"`
 	AutoLoginAfterRegistration                  bool   `protobuf:"varint,8,opt,name=auto_login_after_registration,json=autoLoginAfterRegistration,proto3" json:"auto_login_after_registration,omitempty"`
 	RedirectUriAfterRegistration                string `protobuf:"bytes,9,opt,name=redirect_uri_after_registration,json=redirectUriAfterRegistration,proto3" json:"redirect_uri_after_registration,omitempty"`
@@ -253,11 +255,13 @@ type AccountSettings struct {
 	AutoLoginAfterResetPassword                 bool   `protobuf:"varint,11,opt,name=auto_login_after_reset_password,json=autoLoginAfterResetPassword,proto3" json:"auto_login_after_reset_password,omitempty"`
 	RedirectUriAfterResetPassword               string `protobuf:"bytes,12,opt,name=redirect_uri_after_reset_password,json=redirectUriAfterResetPassword,proto3" json:"redirect_uri_after_reset_password,omitempty"`
 	DeletePasswordlessDevicesAfterResetPassword bool   `protobuf:"varint,13,opt,name=delete_passwordless_devices_after_reset_password,json=deletePasswordlessDevicesAfterResetPassword,proto3" json:"delete_passwordless_devices_after_reset_password,omitempty"`
-	ResetPasswordInvalidateTokens               bool   `protobuf:"varint,14,opt,name=reset_password_invalidate_tokens,json=resetPasswordInvalidateTokens,proto3" json:"reset_password_invalidate_tokens,omitempty"`
-	RememberMe                                  bool   `protobuf:"varint,15,opt,name=remember_me,json=rememberMe,proto3" json:"remember_me,omitempty"`
+	// A new password always ends what was signed in or given before it, whatever this says.
+	ResetPasswordInvalidateTokens bool `protobuf:"varint,14,opt,name=reset_password_invalidate_tokens,json=resetPasswordInvalidateTokens,proto3" json:"reset_password_invalidate_tokens,omitempty"`
+	RememberMe                    bool `protobuf:"varint,15,opt,name=remember_me,json=rememberMe,proto3" json:"remember_me,omitempty"`
 	// Seconds.
 	RememberMeDuration int32 `protobuf:"varint,16,opt,name=remember_me_duration,json=rememberMeDuration,proto3" json:"remember_me_duration,omitempty"`
-	// The default identity provider of self-registration.
+	// The provider whose people those become who register themselves; it must keep them in the domain's directory. Default: the
+	// domain's own.
 	DefaultIdentityProviderForRegistration string `protobuf:"bytes,17,opt,name=default_identity_provider_for_registration,json=defaultIdentityProviderForRegistration,proto3" json:"default_identity_provider_for_registration,omitempty"`
 	ResetPasswordCustomForm                bool   `protobuf:"varint,18,opt,name=reset_password_custom_form,json=resetPasswordCustomForm,proto3" json:"reset_password_custom_form,omitempty"`
 	ResetPasswordConfirmIdentity           bool   `protobuf:"varint,19,opt,name=reset_password_confirm_identity,json=resetPasswordConfirmIdentity,proto3" json:"reset_password_confirm_identity,omitempty"`
@@ -477,7 +481,7 @@ type PasswordSettings struct {
 	ExcludePasswordsInDictionary bool  `protobuf:"varint,8,opt,name=exclude_passwords_in_dictionary,json=excludePasswordsInDictionary,proto3" json:"exclude_passwords_in_dictionary,omitempty"`
 	// Refuse passwords that contain the person's names or e-mail address.
 	ExcludeUserProfileInfoInPassword bool `protobuf:"varint,9,opt,name=exclude_user_profile_info_in_password,json=excludeUserProfileInfoInPassword,proto3" json:"exclude_user_profile_info_in_password,omitempty"`
-	// Days after which a password must be replaced; 0 = never.
+	// Days after which a password signs nobody in any more; 0 = never.
 	ExpiryDuration         int32 `protobuf:"varint,10,opt,name=expiry_duration,json=expiryDuration,proto3" json:"expiry_duration,omitempty"`
 	PasswordHistoryEnabled bool  `protobuf:"varint,11,opt,name=password_history_enabled,json=passwordHistoryEnabled,proto3" json:"password_history_enabled,omitempty"`
 	// How many earlier passwords are refused.
@@ -679,27 +683,27 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\x1ecertificate_based_auth_enabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bcertificateBasedAuthEnabled\x12=\n" +
 	"\x17magic_link_auth_enabled\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x14magicLinkAuthEnabledB\f\n" +
 	"\n" +
-	"_inherited\"\xbe\r\n" +
+	"_inherited\"\x9e\r\n" +
 	"\x0fAccountSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12G\n" +
 	" login_attempts_detection_enabled\x18\x02 \x01(\bR\x1dloginAttemptsDetectionEnabled\x12,\n" +
 	"\x12max_login_attempts\x18\x03 \x01(\x05R\x10maxLoginAttempts\x129\n" +
 	"\x19login_attempts_reset_time\x18\x04 \x01(\x05R\x16loginAttemptsResetTime\x128\n" +
-	"\x18account_blocked_duration\x18\x05 \x01(\x05R\x16accountBlockedDuration\x12C\n" +
-	"\x1asend_recover_account_email\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17sendRecoverAccountEmail\x12`\n" +
-	")complete_registration_when_reset_password\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R%completeRegistrationWhenResetPassword\x12I\n" +
+	"\x18account_blocked_duration\x18\x05 \x01(\x05R\x16accountBlockedDuration\x12;\n" +
+	"\x1asend_recover_account_email\x18\x06 \x01(\bR\x17sendRecoverAccountEmail\x12X\n" +
+	")complete_registration_when_reset_password\x18\a \x01(\bR%completeRegistrationWhenResetPassword\x12I\n" +
 	"\x1dauto_login_after_registration\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1aautoLoginAfterRegistration\x12M\n" +
 	"\x1fredirect_uri_after_registration\x18\t \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1credirectUriAfterRegistration\x12B\n" +
 	"\x19dynamic_user_registration\x18\n" +
 	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17dynamicUserRegistration\x12L\n" +
 	"\x1fauto_login_after_reset_password\x18\v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bautoLoginAfterResetPassword\x12P\n" +
 	"!redirect_uri_after_reset_password\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1dredirectUriAfterResetPassword\x12m\n" +
-	"0delete_passwordless_devices_after_reset_password\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R+deletePasswordlessDevicesAfterResetPassword\x12O\n" +
-	" reset_password_invalidate_tokens\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1dresetPasswordInvalidateTokens\x12'\n" +
+	"0delete_passwordless_devices_after_reset_password\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R+deletePasswordlessDevicesAfterResetPassword\x12G\n" +
+	" reset_password_invalidate_tokens\x18\x0e \x01(\bR\x1dresetPasswordInvalidateTokens\x12'\n" +
 	"\vremember_me\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\n" +
 	"rememberMe\x128\n" +
-	"\x14remember_me_duration\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12rememberMeDuration\x12b\n" +
-	"*default_identity_provider_for_registration\x18\x11 \x01(\tB\x06\xa2\xbb\x18\x028\x01R&defaultIdentityProviderForRegistration\x12C\n" +
+	"\x14remember_me_duration\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12rememberMeDuration\x12Z\n" +
+	"*default_identity_provider_for_registration\x18\x11 \x01(\tR&defaultIdentityProviderForRegistration\x12C\n" +
 	"\x1areset_password_custom_form\x18\x12 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17resetPasswordCustomForm\x12M\n" +
 	"\x1freset_password_confirm_identity\x18\x13 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1cresetPasswordConfirmIdentity\x12^\n" +
 	"(mfa_challenge_attempts_detection_enabled\x18\x14 \x01(\bB\x06\xa2\xbb\x18\x028\x01R$mfaChallengeAttemptsDetectionEnabled\x12C\n" +
@@ -707,7 +711,7 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"!mfa_challenge_attempts_reset_time\x18\x16 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x1dmfaChallengeAttemptsResetTime\x12W\n" +
 	"%mfa_challenge_send_verify_alert_email\x18\x17 \x01(\bB\x06\xa2\xbb\x18\x028\x01R mfaChallengeSendVerifyAlertEmailB\f\n" +
 	"\n" +
-	"_inherited\"\xfb\x04\n" +
+	"_inherited\"\xf3\x04\n" +
 	"\x10PasswordSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12\x1d\n" +
 	"\n" +
@@ -719,9 +723,9 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\x15letters_in_mixed_case\x18\x06 \x01(\bR\x12lettersInMixedCase\x126\n" +
 	"\x17max_consecutive_letters\x18\a \x01(\x05R\x15maxConsecutiveLetters\x12E\n" +
 	"\x1fexclude_passwords_in_dictionary\x18\b \x01(\bR\x1cexcludePasswordsInDictionary\x12O\n" +
-	"%exclude_user_profile_info_in_password\x18\t \x01(\bR excludeUserProfileInfoInPassword\x12/\n" +
+	"%exclude_user_profile_info_in_password\x18\t \x01(\bR excludeUserProfileInfoInPassword\x12'\n" +
 	"\x0fexpiry_duration\x18\n" +
-	" \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x0eexpiryDuration\x128\n" +
+	" \x01(\x05R\x0eexpiryDuration\x128\n" +
 	"\x18password_history_enabled\x18\v \x01(\bR\x16passwordHistoryEnabled\x12#\n" +
 	"\rold_passwords\x18\f \x01(\x05R\foldPasswordsB\f\n" +
 	"\n" +

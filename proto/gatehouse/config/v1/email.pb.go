@@ -112,7 +112,8 @@ type Email struct {
 	Template Email_Template `protobuf:"varint,10,opt,name=template,proto3,enum=gatehouse.config.v1.Email_Template" json:"template,omitempty"`
 	// The id of the application whose people it is for; absent for the domain's.
 	Application string `protobuf:"bytes,11,opt,name=application,proto3" json:"application,omitempty"`
-	Enabled     bool   `protobuf:"varint,12,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Otherwise the domain's text is sent, or the product's own.
+	Enabled bool `protobuf:"varint,12,opt,name=enabled,proto3" json:"enabled,omitempty"`
 	// An address, such as `no-reply@example.com`.
 	From     string `protobuf:"bytes,13,opt,name=from,proto3" json:"from,omitempty"`
 	FromName string `protobuf:"bytes,14,opt,name=from_name,json=fromName,proto3" json:"from_name,omitempty"`
@@ -260,7 +261,7 @@ var File_gatehouse_config_v1_email_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x06\n" +
+	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x06\n" +
 	"\x05Email\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -271,8 +272,8 @@ const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12G\n" +
 	"\btemplate\x18\n" +
 	" \x01(\x0e2#.gatehouse.config.v1.Email.TemplateB\x06\xa2\xbb\x18\x02\x10\x01R\btemplate\x12(\n" +
-	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12 \n" +
-	"\aenabled\x18\f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12\x12\n" +
+	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x18\n" +
+	"\aenabled\x18\f \x01(\bR\aenabled\x12\x12\n" +
 	"\x04from\x18\r \x01(\tR\x04from\x12\x1b\n" +
 	"\tfrom_name\x18\x0e \x01(\tR\bfromName\x12\x18\n" +
 	"\asubject\x18\x0f \x01(\tR\asubject\x12\x18\n" +

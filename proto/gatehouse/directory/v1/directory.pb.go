@@ -136,7 +136,8 @@ type User struct {
 	Addresses    []*Address     `protobuf:"bytes,37,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	// The person was invited and has no password yet. They can sign in once one is set.
 	PreRegistration bool `protobuf:"varint,40,opt,name=pre_registration,json=preRegistration,proto3" json:"pre_registration,omitempty"`
-	// False while a password is to be chosen. Absent for people who were never asked to register.
+	// False while a password is to be chosen, or while whoever registered has not shown that the address is theirs. Absent for
+	// people who were never asked to register.
 	RegistrationCompleted *bool                  `protobuf:"varint,41,opt,name=registration_completed,json=registrationCompleted,proto3,oneof" json:"registration_completed,omitempty"`
 	LastPasswordReset     *timestamppb.Timestamp `protobuf:"bytes,42,opt,name=last_password_reset,json=lastPasswordReset,proto3" json:"last_password_reset,omitempty"`
 	// False while the account is locked. A locked user cannot sign in.
@@ -845,8 +846,8 @@ type NewUser struct {
 	AdditionalInformation *structpb.Struct `protobuf:"bytes,8,opt,name=additional_information,json=additionalInformation,proto3" json:"additional_information,omitempty"`
 	// Absent means true.
 	Enabled *bool `protobuf:"varint,9,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// The person is to choose a password: none is kept, and nobody can sign in until one is set. There are no e-mails yet;
-	// the answer says so.
+	// The person is to choose a password: none is kept, and nobody can sign in until one is set. They are sent a link for it
+	// (`registration_confirmation`); where that cannot be done, the answer says so.
 	PreRegistration bool `protobuf:"varint,10,opt,name=pre_registration,json=preRegistration,proto3" json:"pre_registration,omitempty"`
 	// A hash from elsewhere, argon2id as a PHC string or bcrypt, in the place of a password; only in an import.
 	PasswordHash      string         `protobuf:"bytes,11,opt,name=password_hash,json=passwordHash,proto3" json:"password_hash,omitempty"`

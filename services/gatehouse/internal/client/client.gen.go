@@ -1075,12 +1075,14 @@ func (e ListOrganizationRolesParamsType) Valid() bool {
 // AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
 type AccountSettings struct {
 	// AccountBlockedDuration Seconds an account stays locked. 0 = 7200.
-	AccountBlockedDuration                *int32 `json:"accountBlockedDuration,omitempty"`
-	AutoLoginAfterRegistration            *bool  `json:"autoLoginAfterRegistration,omitempty"`
-	AutoLoginAfterResetPassword           *bool  `json:"autoLoginAfterResetPassword,omitempty"`
-	CompleteRegistrationWhenResetPassword *bool  `json:"completeRegistrationWhenResetPassword,omitempty"`
+	AccountBlockedDuration      *int32 `json:"accountBlockedDuration,omitempty"`
+	AutoLoginAfterRegistration  *bool  `json:"autoLoginAfterRegistration,omitempty"`
+	AutoLoginAfterResetPassword *bool  `json:"autoLoginAfterResetPassword,omitempty"`
 
-	// DefaultIdentityProviderForRegistration The default identity provider of self-registration.
+	// CompleteRegistrationWhenResetPassword Let somebody complete an open registration by the link for a forgotten password.
+	CompleteRegistrationWhenResetPassword *bool `json:"completeRegistrationWhenResetPassword,omitempty"`
+
+	// DefaultIdentityProviderForRegistration The provider whose people those become who register themselves; it must keep them in the domain's directory. Default: the domain's own.
 	DefaultIdentityProviderForRegistration      *string `json:"defaultIdentityProviderForRegistration,omitempty"`
 	DeletePasswordlessDevicesAfterResetPassword *bool   `json:"deletePasswordlessDevicesAfterResetPassword,omitempty"`
 	DynamicUserRegistration                     *bool   `json:"dynamicUserRegistration,omitempty"`
@@ -1107,11 +1109,15 @@ type AccountSettings struct {
 	RememberMe                           *bool   `json:"rememberMe,omitempty"`
 
 	// RememberMeDuration Seconds.
-	RememberMeDuration            *int32 `json:"rememberMeDuration,omitempty"`
-	ResetPasswordConfirmIdentity  *bool  `json:"resetPasswordConfirmIdentity,omitempty"`
-	ResetPasswordCustomForm       *bool  `json:"resetPasswordCustomForm,omitempty"`
-	ResetPasswordInvalidateTokens *bool  `json:"resetPasswordInvalidateTokens,omitempty"`
-	SendRecoverAccountEmail       *bool  `json:"sendRecoverAccountEmail,omitempty"`
+	RememberMeDuration           *int32 `json:"rememberMeDuration,omitempty"`
+	ResetPasswordConfirmIdentity *bool  `json:"resetPasswordConfirmIdentity,omitempty"`
+	ResetPasswordCustomForm      *bool  `json:"resetPasswordCustomForm,omitempty"`
+
+	// ResetPasswordInvalidateTokens A new password always ends what was signed in or given before it, whatever this says.
+	ResetPasswordInvalidateTokens *bool `json:"resetPasswordInvalidateTokens,omitempty"`
+
+	// SendRecoverAccountEmail Send whose account was locked a link to unlock it by choosing another password.
+	SendRecoverAccountEmail *bool `json:"sendRecoverAccountEmail,omitempty"`
 }
 
 // Address An Address is a postal address (OpenID Connect Core §5.1.1).
@@ -1692,7 +1698,9 @@ type Email struct {
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt *int64  `json:"createdAt,omitempty"`
 	Domain    *string `json:"domain,omitempty"`
-	Enabled   *bool   `json:"enabled,omitempty"`
+
+	// Enabled Otherwise the domain's text is sent, or the product's own.
+	Enabled *bool `json:"enabled,omitempty"`
 
 	// ExpiresAfter Seconds a link in the message can be used.
 	ExpiresAfter *int32 `json:"expiresAfter,omitempty"`
@@ -2431,7 +2439,7 @@ type NewUser struct {
 	PhoneNumbers []PhoneNumber `json:"phoneNumbers,omitempty"`
 	Picture      *string       `json:"picture,omitempty"`
 
-	// PreRegistration The person is to choose a password: none is kept, and nobody can sign in until one is set. There are no e-mails yet; the answer says so.
+	// PreRegistration The person is to choose a password: none is kept, and nobody can sign in until one is set. They are sent a link for it (`registration_confirmation`); where that cannot be done, the answer says so.
 	PreRegistration   *bool   `json:"preRegistration,omitempty"`
 	PreferredLanguage *string `json:"preferredLanguage,omitempty"`
 	Profile           *string `json:"profile,omitempty"`
@@ -2870,7 +2878,7 @@ type PasswordSettings struct {
 	// ExcludeUserProfileInfoInPassword Refuse passwords that contain the person's names or e-mail address.
 	ExcludeUserProfileInfoInPassword *bool `json:"excludeUserProfileInfoInPassword,omitempty"`
 
-	// ExpiryDuration Days after which a password must be replaced; 0 = never.
+	// ExpiryDuration Days after which a password signs nobody in any more; 0 = never.
 	ExpiryDuration           *int32 `json:"expiryDuration,omitempty"`
 	IncludeNumbers           *bool  `json:"includeNumbers,omitempty"`
 	IncludeSpecialCharacters *bool  `json:"includeSpecialCharacters,omitempty"`
@@ -3636,7 +3644,7 @@ type User struct {
 	// Profile Addresses of pages and pictures.
 	Profile *string `json:"profile,omitempty"`
 
-	// RegistrationCompleted False while a password is to be chosen. Absent for people who were never asked to register.
+	// RegistrationCompleted False while a password is to be chosen, or while whoever registered has not shown that the address is theirs. Absent for people who were never asked to register.
 	RegistrationCompleted *bool  `json:"registrationCompleted,omitempty"`
 	Revision              *int64 `json:"revision,omitempty"`
 
@@ -7327,6 +7335,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
 	DeleteUserRole(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SendUserRegistrationConfirmation Send a user the link that completes the registration
+	//
+	// The e-mail is sent some moments later; links that were sent before end. 400 where there is nothing to confirm, 409 where no mail server is configured. Needs the permission `user:update`.
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/sendRegistrationConfirmation (the `SendUserRegistrationConfirmation` operationId).
+	SendUserRegistrationConfirmation(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutUserStatusWithBody Enable or disable a user
 	//
@@ -12628,6 +12643,23 @@ func (c *Client) AssignUserRoles(ctx context.Context, domain string, user string
 // Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
 func (c *Client) DeleteUserRole(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteUserRoleRequest(c.Server, domain, user, role, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SendUserRegistrationConfirmation Send a user the link that completes the registration
+//
+// The e-mail is sent some moments later; links that were sent before end. 400 where there is nothing to confirm, 409 where no mail server is configured. Needs the permission `user:update`.
+//
+// Corresponds with POST /domains/{domain}/users/{user}/sendRegistrationConfirmation (the `SendUserRegistrationConfirmation` operationId).
+func (c *Client) SendUserRegistrationConfirmation(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSendUserRegistrationConfirmationRequest(c.Server, domain, user)
 	if err != nil {
 		return nil, err
 	}
@@ -25745,6 +25777,47 @@ func NewDeleteUserRoleRequest(server string, domain string, user string, role st
 	return req, nil
 }
 
+// NewSendUserRegistrationConfirmationRequest constructs an http.Request for the SendUserRegistrationConfirmation method
+func NewSendUserRegistrationConfirmationRequest(server string, domain string, user string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/sendRegistrationConfirmation", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPutUserStatusRequest calls the generic PutUserStatus builder with application/json body
 func NewPutUserStatusRequest(server string, domain string, user string, params *PutUserStatusParams, body PutUserStatusJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -30629,6 +30702,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/users/{user}/roles/{role} (the `DeleteUserRole` operationId).
 	DeleteUserRoleWithResponse(ctx context.Context, domain string, user string, role string, params *DeleteUserRoleParams, reqEditors ...RequestEditorFn) (*DeleteUserRoleResponse, error)
+
+	// SendUserRegistrationConfirmationWithResponse Send a user the link that completes the registration
+	//
+	// The e-mail is sent some moments later; links that were sent before end. 400 where there is nothing to confirm, 409 where no mail server is configured. Needs the permission `user:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/users/{user}/sendRegistrationConfirmation (the `SendUserRegistrationConfirmation` operationId).
+	SendUserRegistrationConfirmationWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*SendUserRegistrationConfirmationResponse, error)
 
 	// PutUserStatusWithBodyWithResponse Enable or disable a user
 	//
@@ -40364,6 +40446,47 @@ func (r DeleteUserRoleResponse) ContentType() string {
 	return ""
 }
 
+type SendUserRegistrationConfirmationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r SendUserRegistrationConfirmationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SendUserRegistrationConfirmationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SendUserRegistrationConfirmationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SendUserRegistrationConfirmationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SendUserRegistrationConfirmationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PutUserStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -46569,6 +46692,21 @@ func (c *ClientWithResponses) DeleteUserRoleWithResponse(ctx context.Context, do
 		return nil, err
 	}
 	return ParseDeleteUserRoleResponse(rsp)
+}
+
+// SendUserRegistrationConfirmationWithResponse Send a user the link that completes the registration
+//
+// The e-mail is sent some moments later; links that were sent before end. 400 where there is nothing to confirm, 409 where no mail server is configured. Needs the permission `user:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/users/{user}/sendRegistrationConfirmation (the `SendUserRegistrationConfirmation` operationId).
+func (c *ClientWithResponses) SendUserRegistrationConfirmationWithResponse(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*SendUserRegistrationConfirmationResponse, error) {
+	rsp, err := c.SendUserRegistrationConfirmation(ctx, domain, user, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSendUserRegistrationConfirmationResponse(rsp)
 }
 
 // PutUserStatusWithBodyWithResponse Enable or disable a user
@@ -53791,6 +53929,35 @@ func ParseDeleteUserRoleResponse(rsp *http.Response) (*DeleteUserRoleResponse, e
 	}
 
 	response := &DeleteUserRoleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSendUserRegistrationConfirmationResponse parses an HTTP response from a SendUserRegistrationConfirmationWithResponse call
+func ParseSendUserRegistrationConfirmationResponse(rsp *http.Response) (*SendUserRegistrationConfirmationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SendUserRegistrationConfirmationResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

@@ -42,6 +42,9 @@ func (d *Directory) Authenticate(ctx context.Context, domain, source, username, 
 	answer, err := d.client.Authenticate(ctx, &directoryv1.AuthenticateRequest{
 		Domain: domain, Source: source, Username: username, Password: password,
 	})
+	if err == nil && answer.GetPasswordExpired() {
+		return nil, fault.Deniedf("The time of the password is over")
+	}
 	return answer.GetIdentity(), translate(err, d.failed)
 }
 

@@ -219,6 +219,21 @@ func checkRedirectSwitch(s *Scene, old, d *configv1.Domain) error {
 	return nil
 }
 
+// PublicURL returns where people reach a domain, without a slash at its end: at the virtual host that stands for it, or below the
+// gateways' address.
+func PublicURL(d *configv1.Domain, gateway string) string {
+	urls := EntrypointURLs(d, gateway)
+	if !d.GetVhostMode() || len(urls) == 0 {
+		return strings.TrimRight(strings.TrimRight(gateway, "/")+d.GetPath(), "/")
+	}
+	for i, v := range d.GetVhosts() {
+		if v.GetOverrideEntrypoint() {
+			return urls[i]
+		}
+	}
+	return urls[0]
+}
+
 // EntrypointURLs are the base URLs under which a domain is reached, with the gateways' own URL as the first part of those
 // that lie below it: that one alone, or one for every virtual host.
 func EntrypointURLs(d *configv1.Domain, gateway string) []string {

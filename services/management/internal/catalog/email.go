@@ -64,6 +64,16 @@ func validateEmail(m *configv1.Email) error {
 	return badText("content", err)
 }
 
+// RenderEmail renders a message for the values of its template. Faults are those of a text: fault.Invalid.
+func RenderEmail(template, subject, content string, values map[string]any) (renderedSubject, renderedContent string, err error) {
+	v := pagetext.Email(template)
+	if renderedSubject, err = filled(v, "subject", subject, values, pagetext.CompileLine); err != nil {
+		return "", "", err
+	}
+	renderedContent, err = filled(v, "content", content, values, pagetext.Compile)
+	return renderedSubject, renderedContent, err
+}
+
 // PreviewEmail renders a message with sample data. What is empty is taken from the product's own message.
 func PreviewEmail(template, subject, content string) (renderedSubject, renderedContent string, err error) {
 	v := pagetext.Email(template)
@@ -77,9 +87,5 @@ func PreviewEmail(template, subject, content string) (renderedSubject, renderedC
 	if content == "" {
 		content = ownContent
 	}
-	if renderedSubject, err = rendered(v, "subject", subject, pagetext.CompileLine); err != nil {
-		return "", "", err
-	}
-	renderedContent, err = rendered(v, "content", content, pagetext.Compile)
-	return renderedSubject, renderedContent, err
+	return RenderEmail(template, subject, content, v.Sample())
 }

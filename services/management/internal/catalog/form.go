@@ -77,16 +77,19 @@ func PreviewForm(template, content, assets string) (string, error) {
 	if content == "" {
 		content, _ = v.Standard()
 	}
-	page, err := rendered(v, "content", content, pagetext.Compile)
+	page, err := filled(v, "content", content, v.Sample(), pagetext.Compile)
 	return pagetext.Styled(page, assets, ""), err
 }
 
-func rendered(v *pagetext.Vocabulary, path, source string, compile func(*pagetext.Vocabulary, string) (*pagetext.Text, error)) (string, error) {
+// filled compiles a text and renders it.
+func filled(v *pagetext.Vocabulary, path, source string, values map[string]any,
+	compile func(*pagetext.Vocabulary, string) (*pagetext.Text, error),
+) (string, error) {
 	text, err := compile(v, source)
 	if err != nil {
 		return "", badText(path, err)
 	}
-	out, err := text.Render(v.Sample())
+	out, err := text.Render(values)
 	if err != nil {
 		return "", badText(path, err)
 	}

@@ -15,7 +15,8 @@ import (
 
 // Authenticate checks a name, in any case, and a password of the directory itself. Wrong credentials, unknown names and
 // providers that keep their people elsewhere are one refusal (fault.Unauthenticated) and take the same time. A disabled
-// or locked account is fault.Denied, to whom knows the password. An unknown domain is fault.NotFound.
+// or locked account is fault.Denied, to whom knows the password, and so is one that is not confirmed; a password whose time is over
+// is an *ExpiredError. An unknown domain is fault.NotFound.
 func (s *Service) Authenticate(ctx context.Context, domain, source, username, password string) (*directoryv1.Identity, error) {
 	if err := required("domain", domain, "source", source); err != nil {
 		return nil, err
@@ -45,7 +46,32 @@ func (s *Service) Authenticate(ctx context.Context, domain, source, username, pa
 	if rehash {
 		s.rehash(ctx, user, password)
 	}
+	over, err := s.expired(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if over {
+		return nil, &ExpiredError{User: user}
+	}
 	return identityOf(user), nil
+}
+
+// ExpiredError says that name and password are right, and that the time of the password is over (fault.Denied).
+type ExpiredError struct{ User *directoryv1.User }
+
+// Error implements error.
+func (e *ExpiredError) Error() string { return errExpired.Error() }
+
+// Unwrap makes it a fault.
+func (e *ExpiredError) Unwrap() error { return errExpired }
+
+var errExpired = fault.Deniedf("The time of the password is over")
+
+// WayOut makes a ticket with which somebody chooses another password whose time is over, and who has just shown to know it.
+func (s *Service) WayOut(ctx context.Context, u *directoryv1.User, sender *directoryv1.Sender) (token string, err error) {
+	token = secret.NewToken()
+	kind := ticketKinds[directoryv1.Ticket_RESET_PASSWORD]
+	return token, s.issue(ctx, directoryv1.Ticket_RESET_PASSWORD, u, sender, token, false, kind.lifetime)
 }
 
 var errDisabled = fault.Deniedf("The account is disabled")

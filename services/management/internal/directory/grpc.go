@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -24,6 +25,16 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 // Authenticate implements directoryv1.DirectoryServiceServer.
 func (s *server) Authenticate(ctx context.Context, r *directoryv1.AuthenticateRequest) (*directoryv1.AuthenticateResponse, error) {
 	identity, err := s.service.Authenticate(ctx, r.GetDomain(), r.GetSource(), r.GetUsername(), r.GetPassword())
+	var expired *ExpiredError
+	if errors.As(err, &expired) {
+		out := &directoryv1.AuthenticateResponse{PasswordExpired: true}
+		if r.GetResetExpired() {
+			if out.Ticket, err = s.service.WayOut(ctx, expired.User, r.GetSender()); err != nil {
+				return nil, s.fail(ctx, "Authenticate", r.GetDomain(), err)
+			}
+		}
+		return out, nil
+	}
 	if err != nil {
 		return nil, s.fail(ctx, "Authenticate", r.GetDomain(), err)
 	}
@@ -86,6 +97,51 @@ func (s *server) WithdrawConsent(ctx context.Context, r *directoryv1.WithdrawCon
 		return nil, s.fail(ctx, "WithdrawConsent", r.GetDomain(), err)
 	}
 	return &directoryv1.WithdrawConsentResponse{}, nil
+}
+
+// Register implements directoryv1.DirectoryServiceServer.
+func (s *server) Register(ctx context.Context, r *directoryv1.RegisterRequest) (*directoryv1.RegisterResponse, error) {
+	if err := s.service.Enroll(ctx, r); err != nil {
+		return nil, s.fail(ctx, "Register", r.GetDomain(), err)
+	}
+	return &directoryv1.RegisterResponse{}, nil
+}
+
+// ForgotPassword implements directoryv1.DirectoryServiceServer.
+func (s *server) ForgotPassword(ctx context.Context, r *directoryv1.ForgotPasswordRequest) (*directoryv1.ForgotPasswordResponse, error) {
+	if err := s.service.Forgot(ctx, r); err != nil {
+		return nil, s.fail(ctx, "ForgotPassword", r.GetDomain(), err)
+	}
+	return &directoryv1.ForgotPasswordResponse{}, nil
+}
+
+// GetTicket implements directoryv1.DirectoryServiceServer.
+func (s *server) GetTicket(ctx context.Context, r *directoryv1.GetTicketRequest) (*directoryv1.GetTicketResponse, error) {
+	ticket, err := s.service.GetTicket(ctx, r.GetDomain(), r.GetToken())
+	if err != nil {
+		return nil, s.fail(ctx, "GetTicket", r.GetDomain(), err)
+	}
+	return &directoryv1.GetTicketResponse{Ticket: ticket}, nil
+}
+
+// UseTicket implements directoryv1.DirectoryServiceServer.
+func (s *server) UseTicket(ctx context.Context, r *directoryv1.UseTicketRequest) (*directoryv1.UseTicketResponse, error) {
+	ticket, user, err := s.service.UseTicket(ctx, r.GetDomain(), r.GetToken(), r.GetPassword())
+	if err != nil {
+		return nil, s.fail(ctx, "UseTicket", r.GetDomain(), err)
+	}
+	if user, err = s.service.forGateways(ctx, user); err != nil {
+		return nil, s.fail(ctx, "UseTicket", r.GetDomain(), err)
+	}
+	return &directoryv1.UseTicketResponse{Ticket: ticket, User: user}, nil
+}
+
+// NotifyLocked implements directoryv1.DirectoryServiceServer.
+func (s *server) NotifyLocked(ctx context.Context, r *directoryv1.NotifyLockedRequest) (*directoryv1.NotifyLockedResponse, error) {
+	if err := s.service.NotifyLocked(ctx, r); err != nil {
+		return nil, s.fail(ctx, "NotifyLocked", r.GetDomain(), err)
+	}
+	return &directoryv1.NotifyLockedResponse{}, nil
 }
 
 // fail is the error of a call as gateways see it. A fault of ours is logged, because they are not told.

@@ -15,8 +15,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // maxHistory is how many earlier passwords are remembered at most: each of them costs a hash to look at.
@@ -25,22 +23,26 @@ const maxHistory = 24
 // passwordSettings returns what a new password of somebody must be like: what the application they were made for says, if
 // it has settings of its own, else what the domain says. Without either there are no rules.
 func (s *Service) passwordSettings(ctx context.Context, domain, application string) (*configv1.PasswordSettings, error) {
-	d, err := store.Get(ctx, s.store, catalog.Domains, domain)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, catalog.Domains.NotFound(domain)
+	at, err := s.setting(ctx, domain, application)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || application == "" {
-		return d.GetPasswordSettings(), err
+	return at.passwords(), nil
+}
+
+// expired reports whether the time of somebody's password is over. It counts from when they chose it, or else from when the
+// account was made.
+func (s *Service) expired(ctx context.Context, u *directoryv1.User) (bool, error) {
+	rules, err := s.passwordSettings(ctx, u.GetDomain(), u.GetClient())
+	days := rules.GetExpiryDuration()
+	if err != nil || days <= 0 {
+		return false, err
 	}
-	app, err := store.Get(ctx, s.store, catalog.Applications, application)
-	if errors.Is(err, store.ErrNotFound) { // deleted since
-		return d.GetPasswordSettings(), nil
+	since := u.GetLastPasswordReset()
+	if since == nil {
+		since = u.GetCreatedAt()
 	}
-	own := app.GetSettings().GetPasswordSettings()
-	if err == nil && app.GetDomain() == domain && own != nil && own.Inherited != nil && !own.GetInherited() {
-		return own, nil
-	}
-	return d.GetPasswordSettings(), err
+	return !s.now().Before(since.AsTime().AddDate(0, 0, int(days))), nil
 }
 
 // brokenRules returns the rules that a password breaks, as texts that end the sentence "the password …".
@@ -180,7 +182,7 @@ func (s *Service) setPassword(ctx context.Context, u *directoryv1.User, password
 	u.PasswordHistory = remembered(rules, u)
 	u.PasswordHash = hash
 	u.LastPasswordReset = s.stamp()
-	if u.GetPreRegistration() {
+	if u.GetPreRegistration() || u.RegistrationCompleted != nil {
 		done := true
 		u.RegistrationCompleted = &done
 	}

@@ -62,6 +62,10 @@ func (s *Service) Mount(m Mux) {
 	m.Handle("POST /domains/{domain}/users/{user}/resetPassword", "user:update", h.resetPassword, operation.Operation{
 		Summary: "Give a user another password.", Details: "Every rule of the password settings that it breaks is named.", Body: &directoryv1.PasswordReset{},
 	})
+	m.Handle("POST /domains/{domain}/users/{user}/sendRegistrationConfirmation", "user:update", h.sendConfirmation, operation.Operation{
+		Summary: "Send a user the link that completes the registration.",
+		Details: "The e-mail is sent some moments later; links that were sent before end. 400 where there is nothing to confirm, 409 where no mail server is configured.",
+	})
 	h.mountBulk(m)
 	h.mountChanges(m)
 	h.mountGroups(m)
@@ -183,14 +187,28 @@ func (h *users) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// noticesOf says what was asked for and does not happen yet.
-func noticesOf(user *directoryv1.User) []any {
+// sendConfirmation invites somebody again.
+func (h *users) sendConfirmation(w http.ResponseWriter, r *http.Request) error {
+	return h.done(w, h.service.Invite(r.Context(), r.PathValue("domain"), r.PathValue("user")))
+}
+
+// noticesOf says what does not happen although it was asked for.
+func (s *Service) noticesOf(user *directoryv1.User) []any {
 	if !user.GetPreRegistration() || user.GetRegistrationCompleted() {
+		return nil
+	}
+	why := ""
+	switch {
+	case s.post == nil:
+		why = "no mail server is configured, so no e-mail is sent"
+	case user.GetEmail() == "":
+		why = "the user has no e-mail address, so no e-mail is sent"
+	default:
 		return nil
 	}
 	return []any{prototree.Object{
 		"path":   "preRegistration",
-		"detail": "no e-mail is sent yet, and no password of the request is kept: the user can sign in once one is set by resetPassword",
+		"detail": why + ", and no password of the request is kept: the user can sign in once one is set by resetPassword",
 	}}
 }
 
@@ -217,7 +235,7 @@ func (h *users) answer(w http.ResponseWriter, r *http.Request, status int, user 
 	if err != nil {
 		return err
 	}
-	if notices := noticesOf(user); notices != nil {
+	if notices := h.service.noticesOf(user); notices != nil {
 		tree["notices"] = notices
 	}
 	w.Header().Set("ETag", `"`+strconv.FormatInt(user.GetRevision(), 10)+`"`)

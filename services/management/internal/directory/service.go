@@ -28,6 +28,10 @@ type Options struct {
 	Recorder Recorder
 	// Image is where groups and roles are looked up; nil, and one that is not loaded yet, means the database.
 	Image *image.Image
+	// Post sends e-mails; nil means that none can be sent.
+	Post Post
+	// GatewayURL is where gateways are reached from outside, for the links of e-mails that administrators cause.
+	GatewayURL string
 	// Logger is told of faults of ours; nil means none.
 	Logger *slog.Logger
 	Now    func() time.Time
@@ -42,11 +46,17 @@ type Service struct {
 	log      *slog.Logger
 	clock    func() time.Time
 	logins   turns
+
+	post       Post
+	gatewayURL string
 }
 
 // New returns the directory over a store.
 func New(o Options) *Service {
-	s := &Service{store: o.Store, hasher: o.Hasher, recorder: o.Recorder, image: o.Image, log: o.Logger, clock: o.Now}
+	s := &Service{
+		store: o.Store, hasher: o.Hasher, recorder: o.Recorder, image: o.Image, log: o.Logger, clock: o.Now, post: o.Post,
+		gatewayURL: o.GatewayURL,
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -100,7 +110,9 @@ func isDirectory(p *configv1.IdentityProvider) bool { return p.GetDirectory() !=
 
 func enabled(u *directoryv1.User) bool { return u.Enabled == nil || u.GetEnabled() }
 
-func (s *Service) maySignIn(u *directoryv1.User) bool { return enabled(u) && !locked(u, s.now()) }
+func (s *Service) maySignIn(u *directoryv1.User) bool {
+	return enabled(u) && !locked(u, s.now()) && !pending(u)
+}
 
 func userNotFound(name string) error { return fault.NotFoundf("User [%s] can not be found.", name) }
 

@@ -69,6 +69,12 @@ func (s *Service) create(ctx context.Context, domain string, n *directoryv1.NewU
 		return nil, explain(user, err)
 	}
 	s.record(ctx, actionCreate, nil, user)
+	if n.GetPreRegistration() && user.GetEmail() != "" && enabled(user) && s.post != nil {
+		// The user is there; the invitation can be sent again.
+		if err := s.invitation(ctx, user); err != nil {
+			s.log.WarnContext(ctx, "a user was made and not invited", "domain", domain, "user", user.GetId(), "err", err)
+		}
+	}
 	return user, nil
 }
 
@@ -193,6 +199,12 @@ func (s *Service) change(ctx context.Context, domain, id string, ifMatch int64, 
 		err = s.store.Users().Replace(ctx, old, next)
 		switch {
 		case err == nil:
+			if ended(old, next) {
+				// Where this fails, the tickets are found to be over when they are used.
+				if err := s.store.Tickets().RemoveUser(context.WithoutCancel(ctx), domain, id); err != nil {
+					s.log.WarnContext(ctx, "tickets that have ended were left", "domain", domain, "user", id, "err", err)
+				}
+			}
 			s.record(ctx, action, old, next)
 			return next, nil
 		case !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrNotFound):

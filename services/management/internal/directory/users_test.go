@@ -259,7 +259,7 @@ func TestPeopleWhoAreToChooseAPassword(t *testing.T) {
 	if made.status != http.StatusCreated || made.body["preRegistration"] != true || made.body["registrationCompleted"] != false {
 		t.Fatalf("made: %d %s", made.status, made.text)
 	}
-	if notices := fmt.Sprint(made.body["notices"]); !strings.Contains(notices, "preRegistration") || !strings.Contains(notices, "no e-mail is sent yet") {
+	if notices := fmt.Sprint(made.body["notices"]); !strings.Contains(notices, "preRegistration") || !strings.Contains(notices, "no mail server is configured") {
 		t.Errorf("notices %s", notices)
 	}
 	for _, tried := range []string{"", "not kept at all"} {

@@ -18,7 +18,9 @@ type Letter struct {
 	// User is the identifier of who receives it, Name what they are called in audit records; empty where nobody is known.
 	User string `json:"user,omitempty"`
 	Name string `json:"name,omitempty"`
-	To   string `json:"to"`
+	// Template is the word of its text, for records.
+	Template string `json:"template"`
+	To       string `json:"to"`
 	// From and FromName are empty where the installation's own count.
 	From     string `json:"from,omitempty"`
 	FromName string `json:"fromName,omitempty"`

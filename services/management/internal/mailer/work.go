@@ -221,7 +221,7 @@ func (m *Mailer) record(ctx context.Context, mail *store.Mail, l *Letter, result
 	if m.Recorder == nil {
 		return
 	}
-	about := prototree.Object{"template": mail.Purpose, "to": l.To}
+	about := prototree.Object{"template": l.Template, "to": l.To}
 	if l.User != "" {
 		about["user"] = l.User
 	}
