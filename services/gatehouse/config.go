@@ -47,6 +47,9 @@ type Config struct {
 
 	// Version is the program's, for operators.
 	Version string `flag:"-"`
+
+	// keepsMails says that e-mails become files instead of being delivered.
+	keepsMails bool `flag:"-"`
 }
 
 // Defaults are the values of what is not configured.

@@ -17,6 +17,7 @@ import (
 //	sealing-key                    seals secrets in the database
 //	plane/                         authority and certificates of the plane between management and the gateway
 //	demo.json                      the demonstration's credentials
+//	mails/                         e-mails that would have been sent
 //	.gitignore                     keeps all of it out of every repository
 type dataDir struct {
 	path                string
@@ -42,6 +43,8 @@ func openDataDir(path string) (d dataDir, err error) {
 	d.management, d.gateway, err = serve.DevelopmentAuthority(filepath.Join(d.path, "plane"))
 	return d, err
 }
+
+func (d dataDir) mails() string { return filepath.Join(d.path, "mails") }
 
 func (d dataDir) demoFile() string { return filepath.Join(d.path, "demo.json") }
 

@@ -33,6 +33,14 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	}
 
 	var group serve.Group
+	if c.Management.Mail.URL == "" {
+		mail, err := backing.ListenMail(backing.MailOptions{Dir: dir.mails(), Logger: log.With("service", "mail")})
+		if err != nil {
+			return err
+		}
+		group.Add("mail", mail.Run)
+		c.useMail(mail)
+	}
 	if servers != nil {
 		group.Add("backing servers", servers.Run)
 	}
@@ -105,6 +113,15 @@ func (c *Config) useServers(servers *backing.Servers) {
 	if c.RedisURL == "" {
 		c.RedisURL = config.URL(servers.RedisURL())
 	}
+}
+
+// useMail lets management send to the mail server of development, which knows no TLS.
+func (c *Config) useMail(mail *backing.Mail) {
+	c.Management.Mail.URL, c.Management.Mail.Insecure, c.Management.Mail.CAFile = config.URL(mail.URL()), true, ""
+	if c.Management.Mail.From == "" {
+		c.Management.Mail.From = "Gatehouse <no-reply@gatehouse.localhost>"
+	}
+	c.keepsMails = true
 }
 
 // services are management, the gateway and the demonstration's web application, listening and not yet running.

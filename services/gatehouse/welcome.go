@@ -32,7 +32,8 @@ type greeting struct {
 	GatewayTechnical   string
 	DataDir            string
 	DemoURL            string
-	Embedded           bool // Redis is in this process
+	Mails              string // where e-mails are kept; empty where they are delivered
+	Embedded           bool   // Redis is in this process
 	DefaultCredentials bool
 	Demonstration      *demo.Demonstration
 	NoDemonstration    string // why there is none
@@ -59,6 +60,9 @@ func (s *services) welcome(ctx context.Context, out io.Writer) error {
 		DemoURL:            urlOf(s.config.DemoAddress),
 		Embedded:           s.embeddedRedis,
 		DefaultCredentials: s.config.OperatorPassword.Reveal() == developmentPassword,
+	}
+	if s.config.keepsMails {
+		g.Mails = s.dir.mails()
 	}
 	if s.config.Demo {
 		var err error

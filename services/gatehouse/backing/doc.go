@@ -2,7 +2,8 @@
 //
 // MongoDB is FerretDB v1 on SQLite. It keeps its data in a directory and is reached through a proxy that lets one write
 // through at a time, because FerretDB's own updates are not atomic. Redis is miniredis; its content ends with the process.
-// Neither asks for a password, therefore both listen on loopback addresses only.
+// The mail server keeps every message as a file and delivers none. None of them asks for a password, therefore all listen on
+// loopback addresses only.
 //
 // They stand in for one developer's servers. No statement about speed or durability of the real ones follows from them.
 package backing
