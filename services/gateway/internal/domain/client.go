@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/branding"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
@@ -117,6 +118,8 @@ type Client struct {
 	// registered dynamically.
 	RegistrationTokenHash string
 
+	// Theme is how pages look for the client: as it says itself, or else its domain; nil where neither says anything.
+	Theme *branding.Theme
 	// Rules is the client as expressions see it.
 	Rules *rules.Client
 	// Application is the configuration this client was compiled from. It must not be changed.
@@ -309,6 +312,10 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	problems = append(problems, c.compileProviders(core, app.GetIdentityProviders())...)
 	problems = append(problems, c.compileClaims(o.GetTokenCustomClaims())...)
 	problems = append(problems, c.compileUserInfoClaims(o.GetUserinfoCustomClaims())...)
+	c.Theme = core.Theme
+	if own := app.GetSettings().GetBranding(); own != nil {
+		c.Theme = branding.Compile(core.Settings.GetBranding(), own)
+	}
 	c.Rules = selection.ClientOf(app)
 	return c, errors.Join(problems...)
 }

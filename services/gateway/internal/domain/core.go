@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/branding"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
@@ -81,6 +82,8 @@ type Core struct {
 	// mark is the identity of this core, by which what was compiled with it is known.
 	mark    *mark
 	derived derived
+	// Theme is how pages look; nil where nobody has said anything. Where a client is known, its own counts.
+	Theme *branding.Theme
 	// forms are the pages that administrators wrote; nil if there are none.
 	forms map[formKey]*Form
 	// decrypter has the domain's private keys for what clients encrypt.
@@ -168,6 +171,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	sort.Strings(core.DiscoveryScopes)
 	core.compileResources(d.GetOidc().GetResources())
 	core.compileForms(src.forms)
+	core.Theme = branding.Compile(d.GetBranding(), nil)
 	for id, p := range src.providers {
 		if p.provider != nil {
 			core.Providers[id] = p.provider

@@ -1,5 +1,5 @@
-// Package logo serves the logos of clients again, from the gateway's own origin: pages show them without telling another site
-// who signs in where. A request names a client, never an address; what is fetched is what the client registered, by the
+// Package logo serves the logos of clients and of domains again, from the gateway's own origin: pages show them without telling
+// another site who signs in where. A request names a client, never an address; what is fetched is what was configured, by the
 // guarded client, and only pictures are passed on.
 package logo
 
@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,9 +31,9 @@ const (
 )
 
 // pictures are the types that are passed on. Others, SVG above all, may hold scripts.
-var pictures = []string{"image/png", "image/jpeg", "image/webp", "image/gif"}
+var pictures = []string{"image/png", "image/jpeg", "image/webp", "image/gif", "image/x-icon"}
 
-var errNoPicture = errors.New("the logo is no PNG, JPEG, WebP or GIF")
+var errNoPicture = errors.New("the logo is no PNG, JPEG, WebP, GIF or ICO")
 
 // Handler serves logos. It is safe for concurrent use.
 type Handler struct {
@@ -44,7 +45,8 @@ type Handler struct {
 	bytes int            // guarded by mu
 }
 
-type key struct{ application, address string }
+// key is an address, and whose it is: an application or a domain.
+type key struct{ owner, address string }
 
 // entry is one logo; content is nil where there is none.
 type entry struct {
@@ -58,9 +60,37 @@ func New(fetch *outbound.Client, now func() time.Time) *Handler {
 	return &Handler{fetch: fetch, now: now, kept: map[key]*entry{}}
 }
 
-// Routes returns the endpoint's route; the rest of the path is the client_id.
+// Routes returns the endpoint's routes. The rest of the path is the client_id, and for pictures of a brand their name, with a slash
+// and the client_id behind it where a client is known.
 func (h *Handler) Routes() []endpoint.Route {
-	return []endpoint.Route{{Name: "logo", Path: "/oauth/logo/*", Get: h.serve, Errors: endpoint.ErrorJSON}}
+	return []endpoint.Route{
+		{Name: "logo", Path: "/oauth/logo/*", Get: h.serve, Errors: endpoint.ErrorJSON},
+		{Name: "brand", Path: "/oauth/brand/*", Get: h.brand, Errors: endpoint.ErrorJSON},
+	}
+}
+
+// brand serves the pictures of a theme.
+func (h *Handler) brand(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	name, clientID, ofClient := strings.Cut(r.PathValue("rest"), "/")
+	theme, owner := d.Theme, d.ID
+	if ofClient {
+		c, err := d.Client(r.Context(), clientID)
+		if err != nil && !errors.Is(err, domain.ErrNoClient) {
+			return err
+		}
+		if err == nil {
+			theme = c.Theme
+		}
+	}
+	var found *entry
+	if theme != nil {
+		address := map[string]string{"logo": theme.Logo, "logo-dark": theme.LogoDark, "favicon": theme.Favicon}[name]
+		if address != "" {
+			found = h.get(r.Context(), key{owner, address})
+		}
+	}
+	show(w, r, found)
+	return nil
 }
 
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
@@ -74,13 +104,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain
 			found = h.get(r.Context(), key{c.ID, address})
 		}
 	}
+	show(w, r, found)
+	return nil
+}
+
+// show answers a picture; nil is none.
+func show(w http.ResponseWriter, r *http.Request, found *entry) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	if found == nil || found.content == nil {
 		endpoint.NoStore(header)
 		header.Set("Content-Length", "0")
 		w.WriteHeader(http.StatusNotFound)
-		return nil
+		return
 	}
 	header.Set("Content-Type", found.picture)
 	header.Set("Content-Length", strconv.Itoa(len(found.content)))
@@ -91,7 +127,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(found.content)
 	}
-	return nil
 }
 
 // get returns a logo that is kept, or fetches it. Equal fetches are joined by the guarded client.

@@ -32,5 +32,5 @@ func (p *Pages) Applications(w http.ResponseWriter, r *http.Request, d *domain.D
 	if page.Username == "" {
 		status = http.StatusForbidden
 	}
-	return p.write(w, r, status, "applications", p.policy+forms(r, d), view{Title: "applications.title", Domain: d.Name, Page: page})
+	return p.write(w, r, status, "applications", p.policy+forms(r, d), view{d: d, Title: "applications.title", Domain: d.Name, Page: page})
 }

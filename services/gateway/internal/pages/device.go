@@ -18,7 +18,7 @@ type Device struct {
 
 // Device answers the page that asks for the code that a device shows.
 func (p *Pages) Device(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Device) error {
-	return p.write(w, r, http.StatusOK, "device", p.policy+forms(r, d), view{Title: "device.title", Domain: d.Name, Page: page})
+	return p.write(w, r, http.StatusOK, "device", p.policy+forms(r, d), view{d: d, Title: "device.title", Domain: d.Name, Page: page})
 }
 
 // DeviceQuestion is the page that asks whether a device may have access.
@@ -36,7 +36,7 @@ type DeviceQuestion struct {
 
 // DeviceQuestion answers the page that asks whether a device may have access.
 func (p *Pages) DeviceQuestion(w http.ResponseWriter, r *http.Request, d *domain.Domain, page DeviceQuestion) error {
-	return p.write(w, r, http.StatusOK, "device-question", p.policy+forms(r, d), view{Title: "device.title", Domain: d.Name, Page: page, app: page.Client})
+	return p.write(w, r, http.StatusOK, "device-question", p.policy+forms(r, d), view{d: d, Title: "device.title", Domain: d.Name, Page: page, app: page.Client})
 }
 
 // DeviceDone answers the page after the decision.
@@ -46,6 +46,6 @@ func (p *Pages) DeviceDone(w http.ResponseWriter, r *http.Request, d *domain.Dom
 		title = "device.allowed"
 	}
 	return p.write(w, r, http.StatusOK, "device-done", p.policy+noForms, view{
-		Title: title, Domain: d.Name, Page: struct{ Allowed bool }{allowed}, app: c,
+		d: d, Title: title, Domain: d.Name, Page: struct{ Allowed bool }{allowed}, app: c,
 	})
 }

@@ -33,7 +33,7 @@ func (p *Pages) Leaving(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	}
 	next := template.URL(page.Next) //nolint:gosec // a target that was matched
 	return p.write(w, r, http.StatusOK, "leaving", p.policy+noForms+"; frame-src "+strings.Join(origins, " "), view{
-		Title: "leaving.title", Domain: d.Name, Onward: &onward{leavingFor, next},
+		d: d, Title: "leaving.title", Domain: d.Name, Onward: &onward{leavingFor, next},
 		Page: struct {
 			Frames []string
 			Next   template.URL

@@ -104,7 +104,7 @@ func (p *Pages) goOn(w http.ResponseWriter, r *http.Request, d *domain.Domain, t
 	}
 	next := template.URL(target) //nolint:gosec // where a handler redirects to
 	return p.write(w, r, http.StatusOK, "onward", p.policy+noForms, view{
-		Title: "onward.title", Domain: d.Name, Onward: &onward{"0", next},
+		d: d, Title: "onward.title", Domain: d.Name, Onward: &onward{"0", next},
 		Page: struct {
 			Host string
 			Next template.URL

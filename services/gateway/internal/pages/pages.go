@@ -31,6 +31,7 @@ type Pages struct {
 	Failures *ruleerrors.Reporter
 
 	style     template.CSS
+	styleHash string
 	policy    string
 	languages []*language
 	// templates are the pages by language and name.
@@ -48,7 +49,8 @@ func New() *Pages {
 		panic(err)
 	}
 	p := &Pages{style: template.CSS(style), languages: languages, templates: map[*language]map[string]*template.Template{}} //nolint:gosec // our own file
-	p.policy = "default-src 'none'; style-src " + hash(string(style)) + "; base-uri 'none'; frame-ancestors 'none'"
+	p.styleHash = hash(string(style))
+	p.policy = "default-src 'none'; style-src " + p.styleHash + "; base-uri 'none'; frame-ancestors 'none'"
 	for _, l := range languages {
 		p.templates[l] = parse(l)
 	}
@@ -186,7 +188,7 @@ func (l Logout) target() string {
 
 // Logout answers the logout question.
 func (p *Pages) Logout(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Logout) error {
-	return p.write(w, r, http.StatusOK, "logout", p.policy+forms(r, d, page.target()), view{Title: "logout.title", Domain: d.Name, Page: page})
+	return p.write(w, r, http.StatusOK, "logout", p.policy+forms(r, d, page.target()), view{d: d, Title: "logout.title", Domain: d.Name, Page: page})
 }
 
 // FormPost answers a form that carries fields to a target: by the script, or by its button where there is none (OAuth
@@ -194,7 +196,7 @@ func (p *Pages) Logout(w http.ResponseWriter, r *http.Request, d *domain.Domain,
 // checked: its scheme is not looked at here.
 func (p *Pages) FormPost(w http.ResponseWriter, r *http.Request, d *domain.Domain, target string, fields []Field) error {
 	policy := p.policy + "; script-src " + hash(submit) + "; form-action " + answerAction(target)
-	return p.write(w, r, http.StatusOK, "form-post", policy, view{Title: "onward.title", Domain: d.Name, Page: struct {
+	return p.write(w, r, http.StatusOK, "form-post", policy, view{d: d, Title: "onward.title", Domain: d.Name, Page: struct {
 		Target template.URL
 		Fields []Field
 		Script template.JS
@@ -282,11 +284,16 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name, 
 	v.Style = p.style
 	var body bytes.Buffer
 	l := p.language(r)
-	if page, own, ok := p.own(r, l, policy, &v); ok {
+	page, own, ok := p.own(r, l, policy, &v)
+	switch {
+	case ok:
 		body.WriteString(page)
 		policy = own
-	} else if err := p.templates[l][name].ExecuteTemplate(&body, "layout", v); err != nil {
-		return fmt.Errorf("render page %s: %w", name, err)
+	default:
+		policy = p.themed(policy, &v)
+		if err := p.templates[l][name].ExecuteTemplate(&body, "layout", v); err != nil {
+			return fmt.Errorf("render page %s: %w", name, err)
+		}
 	}
 	h := w.Header()
 	h["Content-Type"] = typeHTML

@@ -21,6 +21,9 @@ func checkDomainSettings(s *Scene, old, d *configv1.Domain) error {
 	if err := checkPasswordSettings("passwordSettings", d.GetPasswordSettings()); err != nil {
 		return err
 	}
+	if err := checkBranding("branding", d.GetBranding()); err != nil {
+		return err
+	}
 	for _, m := range []struct {
 		path   string
 		number int64

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"github.com/gatehouse-am/gatehouse/pkg/branding"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -14,6 +15,9 @@ func checkSettings(s *configv1.ApplicationSettings) error {
 	if err := checkPasswordSettings("settings.passwordSettings", s.GetPasswordSettings()); err != nil {
 		return err
 	}
+	if err := checkBranding("settings.branding", s.GetBranding()); err != nil {
+		return err
+	}
 	switch handling := s.GetOauth().GetTokenExchangeOauthSettings().GetScopeHandling(); handling {
 	case "", "downscoping", "permissive":
 	default:
@@ -23,6 +27,14 @@ func checkSettings(s *configv1.ApplicationSettings) error {
 		return err
 	}
 	return notNegative("settings.login.passwordlessEnforcePasswordMaxAge", int64(s.GetLogin().GetPasswordlessEnforcePasswordMaxAge()))
+}
+
+// checkBranding holds the constraints of how pages look.
+func checkBranding(path string, b *configv1.Branding) error {
+	if p := branding.Check(b); p != nil {
+		return broken(path+"."+p.Path, p.Value, p.Detail)
+	}
+	return nil
 }
 
 func checkAccountSettings(path string, s *configv1.AccountSettings) error {
