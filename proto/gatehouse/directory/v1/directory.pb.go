@@ -84,7 +84,7 @@ func (x Ticket_Purpose) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Ticket_Purpose.Descriptor instead.
 func (Ticket_Purpose) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{30, 0}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{31, 0}
 }
 
 // A User is one person of a domain.
@@ -155,6 +155,8 @@ type User struct {
 	PasswordHistory []string `protobuf:"bytes,49,rep,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
 	// Identities at other providers by which the person signs in as well (account linking).
 	Identities []*LinkedIdentity `protobuf:"bytes,51,rep,name=identities,proto3" json:"identities,omitempty"`
+	// Roles and groups that providers give the person, as they said at the last sign-in there: one entry for each provider.
+	AssertedRights []*AssertedRights `protobuf:"bytes,54,rep,name=asserted_rights,json=assertedRights,proto3" json:"asserted_rights,omitempty"`
 	// When consents were withdrawn, by client: what a client was given before is worth nothing to gateways.
 	Withdrawals   map[string]*timestamppb.Timestamp `protobuf:"bytes,50,rep,name=withdrawals,proto3" json:"withdrawals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
@@ -499,9 +501,79 @@ func (x *User) GetIdentities() []*LinkedIdentity {
 	return nil
 }
 
+func (x *User) GetAssertedRights() []*AssertedRights {
+	if x != nil {
+		return x.AssertedRights
+	}
+	return nil
+}
+
 func (x *User) GetWithdrawals() map[string]*timestamppb.Timestamp {
 	if x != nil {
 		return x.Withdrawals
+	}
+	return nil
+}
+
+// AssertedRights are what a provider gives a person.
+type AssertedRights struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the provider.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The ids of roles and of groups.
+	Roles         []string `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
+	Groups        []string `protobuf:"bytes,3,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssertedRights) Reset() {
+	*x = AssertedRights{}
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssertedRights) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssertedRights) ProtoMessage() {}
+
+func (x *AssertedRights) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssertedRights.ProtoReflect.Descriptor instead.
+func (*AssertedRights) Descriptor() ([]byte, []int) {
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AssertedRights) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *AssertedRights) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *AssertedRights) GetGroups() []string {
+	if x != nil {
+		return x.Groups
 	}
 	return nil
 }
@@ -525,7 +597,7 @@ type LinkedIdentity struct {
 
 func (x *LinkedIdentity) Reset() {
 	*x = LinkedIdentity{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +609,7 @@ func (x *LinkedIdentity) String() string {
 func (*LinkedIdentity) ProtoMessage() {}
 
 func (x *LinkedIdentity) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[1]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +622,7 @@ func (x *LinkedIdentity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkedIdentity.ProtoReflect.Descriptor instead.
 func (*LinkedIdentity) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LinkedIdentity) GetSource() string {
@@ -616,7 +688,7 @@ type PhoneNumber struct {
 
 func (x *PhoneNumber) Reset() {
 	*x = PhoneNumber{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +700,7 @@ func (x *PhoneNumber) String() string {
 func (*PhoneNumber) ProtoMessage() {}
 
 func (x *PhoneNumber) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[2]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +713,7 @@ func (x *PhoneNumber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PhoneNumber.ProtoReflect.Descriptor instead.
 func (*PhoneNumber) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PhoneNumber) GetValue() string {
@@ -683,7 +755,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +767,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[3]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +780,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Address) GetType() string {
@@ -783,7 +855,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +867,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[4]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +880,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Standing) GetGroups() []*Standing_Group {
@@ -872,7 +944,7 @@ type NewUser struct {
 
 func (x *NewUser) Reset() {
 	*x = NewUser{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +956,7 @@ func (x *NewUser) String() string {
 func (*NewUser) ProtoMessage() {}
 
 func (x *NewUser) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[5]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +969,7 @@ func (x *NewUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewUser.ProtoReflect.Descriptor instead.
 func (*NewUser) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NewUser) GetUsername() string {
@@ -1092,7 +1164,7 @@ type UserStatus struct {
 
 func (x *UserStatus) Reset() {
 	*x = UserStatus{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1176,7 @@ func (x *UserStatus) String() string {
 func (*UserStatus) ProtoMessage() {}
 
 func (x *UserStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[6]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1189,7 @@ func (x *UserStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserStatus.ProtoReflect.Descriptor instead.
 func (*UserStatus) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UserStatus) GetEnabled() bool {
@@ -1137,7 +1209,7 @@ type UserName struct {
 
 func (x *UserName) Reset() {
 	*x = UserName{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1221,7 @@ func (x *UserName) String() string {
 func (*UserName) ProtoMessage() {}
 
 func (x *UserName) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[7]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1234,7 @@ func (x *UserName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserName.ProtoReflect.Descriptor instead.
 func (*UserName) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UserName) GetUsername() string {
@@ -1182,7 +1254,7 @@ type PasswordReset struct {
 
 func (x *PasswordReset) Reset() {
 	*x = PasswordReset{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1266,7 @@ func (x *PasswordReset) String() string {
 func (*PasswordReset) ProtoMessage() {}
 
 func (x *PasswordReset) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[8]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1279,7 @@ func (x *PasswordReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PasswordReset.ProtoReflect.Descriptor instead.
 func (*PasswordReset) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PasswordReset) GetPassword() string {
@@ -1253,7 +1325,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1337,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[9]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1350,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Identity) GetSource() string {
@@ -1452,7 +1524,7 @@ type AuthenticateRequest struct {
 
 func (x *AuthenticateRequest) Reset() {
 	*x = AuthenticateRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1536,7 @@ func (x *AuthenticateRequest) String() string {
 func (*AuthenticateRequest) ProtoMessage() {}
 
 func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[10]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1549,7 @@ func (x *AuthenticateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateRequest.ProtoReflect.Descriptor instead.
 func (*AuthenticateRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AuthenticateRequest) GetDomain() string {
@@ -1537,7 +1609,7 @@ type AuthenticateResponse struct {
 
 func (x *AuthenticateResponse) Reset() {
 	*x = AuthenticateResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1621,7 @@ func (x *AuthenticateResponse) String() string {
 func (*AuthenticateResponse) ProtoMessage() {}
 
 func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[11]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1634,7 @@ func (x *AuthenticateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthenticateResponse.ProtoReflect.Descriptor instead.
 func (*AuthenticateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AuthenticateResponse) GetIdentity() *Identity {
@@ -1598,7 +1670,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1682,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[12]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1695,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SignInRequest) GetDomain() string {
@@ -1656,7 +1728,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1740,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[13]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1753,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SignInResponse) GetUser() *User {
@@ -1702,7 +1774,7 @@ type GetUserRequest struct {
 
 func (x *GetUserRequest) Reset() {
 	*x = GetUserRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1714,7 +1786,7 @@ func (x *GetUserRequest) String() string {
 func (*GetUserRequest) ProtoMessage() {}
 
 func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[14]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1727,7 +1799,7 @@ func (x *GetUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserRequest.ProtoReflect.Descriptor instead.
 func (*GetUserRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetUserRequest) GetDomain() string {
@@ -1753,7 +1825,7 @@ type GetUserResponse struct {
 
 func (x *GetUserResponse) Reset() {
 	*x = GetUserResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1837,7 @@ func (x *GetUserResponse) String() string {
 func (*GetUserResponse) ProtoMessage() {}
 
 func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[15]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1850,7 @@ func (x *GetUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUserResponse.ProtoReflect.Descriptor instead.
 func (*GetUserResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetUserResponse) GetUser() *User {
@@ -1801,7 +1873,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +1885,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[16]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +1898,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{16}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Consent) GetScope() string {
@@ -1868,7 +1940,7 @@ type GetConsentsRequest struct {
 
 func (x *GetConsentsRequest) Reset() {
 	*x = GetConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1952,7 @@ func (x *GetConsentsRequest) String() string {
 func (*GetConsentsRequest) ProtoMessage() {}
 
 func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[17]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1965,7 @@ func (x *GetConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsRequest.ProtoReflect.Descriptor instead.
 func (*GetConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{17}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetConsentsRequest) GetDomain() string {
@@ -1927,7 +1999,7 @@ type GetConsentsResponse struct {
 
 func (x *GetConsentsResponse) Reset() {
 	*x = GetConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2011,7 @@ func (x *GetConsentsResponse) String() string {
 func (*GetConsentsResponse) ProtoMessage() {}
 
 func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[18]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2024,7 @@ func (x *GetConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsentsResponse.ProtoReflect.Descriptor instead.
 func (*GetConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{18}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetConsentsResponse) GetConsents() []*Consent {
@@ -1974,7 +2046,7 @@ type SaveConsentsRequest struct {
 
 func (x *SaveConsentsRequest) Reset() {
 	*x = SaveConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2058,7 @@ func (x *SaveConsentsRequest) String() string {
 func (*SaveConsentsRequest) ProtoMessage() {}
 
 func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[19]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2071,7 @@ func (x *SaveConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsRequest.ProtoReflect.Descriptor instead.
 func (*SaveConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{19}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SaveConsentsRequest) GetDomain() string {
@@ -2038,7 +2110,7 @@ type SaveConsentsResponse struct {
 
 func (x *SaveConsentsResponse) Reset() {
 	*x = SaveConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2122,7 @@ func (x *SaveConsentsResponse) String() string {
 func (*SaveConsentsResponse) ProtoMessage() {}
 
 func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[20]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2135,7 @@ func (x *SaveConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveConsentsResponse.ProtoReflect.Descriptor instead.
 func (*SaveConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{20}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21}
 }
 
 type ListConsentsRequest struct {
@@ -2076,7 +2148,7 @@ type ListConsentsRequest struct {
 
 func (x *ListConsentsRequest) Reset() {
 	*x = ListConsentsRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2160,7 @@ func (x *ListConsentsRequest) String() string {
 func (*ListConsentsRequest) ProtoMessage() {}
 
 func (x *ListConsentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[21]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2173,7 @@ func (x *ListConsentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsRequest.ProtoReflect.Descriptor instead.
 func (*ListConsentsRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{21}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListConsentsRequest) GetDomain() string {
@@ -2128,7 +2200,7 @@ type ListConsentsResponse struct {
 
 func (x *ListConsentsResponse) Reset() {
 	*x = ListConsentsResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2212,7 @@ func (x *ListConsentsResponse) String() string {
 func (*ListConsentsResponse) ProtoMessage() {}
 
 func (x *ListConsentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[22]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2225,7 @@ func (x *ListConsentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsResponse.ProtoReflect.Descriptor instead.
 func (*ListConsentsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListConsentsResponse) GetClients() []*ListConsentsResponse_Client {
@@ -2174,7 +2246,7 @@ type WithdrawConsentRequest struct {
 
 func (x *WithdrawConsentRequest) Reset() {
 	*x = WithdrawConsentRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2186,7 +2258,7 @@ func (x *WithdrawConsentRequest) String() string {
 func (*WithdrawConsentRequest) ProtoMessage() {}
 
 func (x *WithdrawConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[23]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2199,7 +2271,7 @@ func (x *WithdrawConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawConsentRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawConsentRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WithdrawConsentRequest) GetDomain() string {
@@ -2231,7 +2303,7 @@ type WithdrawConsentResponse struct {
 
 func (x *WithdrawConsentResponse) Reset() {
 	*x = WithdrawConsentResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2315,7 @@ func (x *WithdrawConsentResponse) String() string {
 func (*WithdrawConsentResponse) ProtoMessage() {}
 
 func (x *WithdrawConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[24]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2328,7 @@ func (x *WithdrawConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawConsentResponse.ProtoReflect.Descriptor instead.
 func (*WithdrawConsentResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{24}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{25}
 }
 
 // A Sender says where a person is who is sent an e-mail, so that its link leads back there.
@@ -2276,7 +2348,7 @@ type Sender struct {
 
 func (x *Sender) Reset() {
 	*x = Sender{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +2360,7 @@ func (x *Sender) String() string {
 func (*Sender) ProtoMessage() {}
 
 func (x *Sender) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[25]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2373,7 @@ func (x *Sender) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sender.ProtoReflect.Descriptor instead.
 func (*Sender) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{25}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Sender) GetBaseUrl() string {
@@ -2351,7 +2423,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2435,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[26]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2448,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{26}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RegisterRequest) GetDomain() string {
@@ -2450,7 +2522,7 @@ type RegisterResponse struct {
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2534,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[27]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2547,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{27}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{28}
 }
 
 type ForgotPasswordRequest struct {
@@ -2492,7 +2564,7 @@ type ForgotPasswordRequest struct {
 
 func (x *ForgotPasswordRequest) Reset() {
 	*x = ForgotPasswordRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2576,7 @@ func (x *ForgotPasswordRequest) String() string {
 func (*ForgotPasswordRequest) ProtoMessage() {}
 
 func (x *ForgotPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[28]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2517,7 +2589,7 @@ func (x *ForgotPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgotPasswordRequest.ProtoReflect.Descriptor instead.
 func (*ForgotPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{28}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ForgotPasswordRequest) GetDomain() string {
@@ -2556,7 +2628,7 @@ type ForgotPasswordResponse struct {
 
 func (x *ForgotPasswordResponse) Reset() {
 	*x = ForgotPasswordResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +2640,7 @@ func (x *ForgotPasswordResponse) String() string {
 func (*ForgotPasswordResponse) ProtoMessage() {}
 
 func (x *ForgotPasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[29]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2653,7 @@ func (x *ForgotPasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgotPasswordResponse.ProtoReflect.Descriptor instead.
 func (*ForgotPasswordResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{29}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{30}
 }
 
 // A Ticket is what the link of an e-mail is for.
@@ -2602,7 +2674,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +2686,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[30]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +2699,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{30}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Ticket) GetPurpose() Ticket_Purpose {
@@ -2682,7 +2754,7 @@ type GetTicketRequest struct {
 
 func (x *GetTicketRequest) Reset() {
 	*x = GetTicketRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2694,7 +2766,7 @@ func (x *GetTicketRequest) String() string {
 func (*GetTicketRequest) ProtoMessage() {}
 
 func (x *GetTicketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[31]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2707,7 +2779,7 @@ func (x *GetTicketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTicketRequest.ProtoReflect.Descriptor instead.
 func (*GetTicketRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{31}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetTicketRequest) GetDomain() string {
@@ -2733,7 +2805,7 @@ type GetTicketResponse struct {
 
 func (x *GetTicketResponse) Reset() {
 	*x = GetTicketResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2817,7 @@ func (x *GetTicketResponse) String() string {
 func (*GetTicketResponse) ProtoMessage() {}
 
 func (x *GetTicketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[32]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2830,7 @@ func (x *GetTicketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTicketResponse.ProtoReflect.Descriptor instead.
 func (*GetTicketResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{32}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetTicketResponse) GetTicket() *Ticket {
@@ -2780,7 +2852,7 @@ type UseTicketRequest struct {
 
 func (x *UseTicketRequest) Reset() {
 	*x = UseTicketRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +2864,7 @@ func (x *UseTicketRequest) String() string {
 func (*UseTicketRequest) ProtoMessage() {}
 
 func (x *UseTicketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[33]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +2877,7 @@ func (x *UseTicketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseTicketRequest.ProtoReflect.Descriptor instead.
 func (*UseTicketRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{33}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UseTicketRequest) GetDomain() string {
@@ -2840,7 +2912,7 @@ type UseTicketResponse struct {
 
 func (x *UseTicketResponse) Reset() {
 	*x = UseTicketResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2852,7 +2924,7 @@ func (x *UseTicketResponse) String() string {
 func (*UseTicketResponse) ProtoMessage() {}
 
 func (x *UseTicketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[34]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2865,7 +2937,7 @@ func (x *UseTicketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UseTicketResponse.ProtoReflect.Descriptor instead.
 func (*UseTicketResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{34}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UseTicketResponse) GetTicket() *Ticket {
@@ -2895,7 +2967,7 @@ type NotifyLockedRequest struct {
 
 func (x *NotifyLockedRequest) Reset() {
 	*x = NotifyLockedRequest{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2907,7 +2979,7 @@ func (x *NotifyLockedRequest) String() string {
 func (*NotifyLockedRequest) ProtoMessage() {}
 
 func (x *NotifyLockedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[35]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2920,7 +2992,7 @@ func (x *NotifyLockedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyLockedRequest.ProtoReflect.Descriptor instead.
 func (*NotifyLockedRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{35}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *NotifyLockedRequest) GetDomain() string {
@@ -2959,7 +3031,7 @@ type NotifyLockedResponse struct {
 
 func (x *NotifyLockedResponse) Reset() {
 	*x = NotifyLockedResponse{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3043,7 @@ func (x *NotifyLockedResponse) String() string {
 func (*NotifyLockedResponse) ProtoMessage() {}
 
 func (x *NotifyLockedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[36]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3056,7 @@ func (x *NotifyLockedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotifyLockedResponse.ProtoReflect.Descriptor instead.
 func (*NotifyLockedResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{36}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{37}
 }
 
 type Standing_Group struct {
@@ -2997,7 +3069,7 @@ type Standing_Group struct {
 
 func (x *Standing_Group) Reset() {
 	*x = Standing_Group{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[38]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3081,7 @@ func (x *Standing_Group) String() string {
 func (*Standing_Group) ProtoMessage() {}
 
 func (x *Standing_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[38]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3094,7 @@ func (x *Standing_Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing_Group.ProtoReflect.Descriptor instead.
 func (*Standing_Group) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4, 0}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *Standing_Group) GetId() string {
@@ -3049,7 +3121,7 @@ type Standing_Role struct {
 
 func (x *Standing_Role) Reset() {
 	*x = Standing_Role{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3133,7 @@ func (x *Standing_Role) String() string {
 func (*Standing_Role) ProtoMessage() {}
 
 func (x *Standing_Role) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[39]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3146,7 @@ func (x *Standing_Role) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing_Role.ProtoReflect.Descriptor instead.
 func (*Standing_Role) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{4, 1}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{5, 1}
 }
 
 func (x *Standing_Role) GetId() string {
@@ -3101,7 +3173,7 @@ type ListConsentsResponse_Client struct {
 
 func (x *ListConsentsResponse_Client) Reset() {
 	*x = ListConsentsResponse_Client{}
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3185,7 @@ func (x *ListConsentsResponse_Client) String() string {
 func (*ListConsentsResponse_Client) ProtoMessage() {}
 
 func (x *ListConsentsResponse_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[40]
+	mi := &file_gatehouse_directory_v1_directory_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3198,7 @@ func (x *ListConsentsResponse_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConsentsResponse_Client.ProtoReflect.Descriptor instead.
 func (*ListConsentsResponse_Client) Descriptor() ([]byte, []int) {
-	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{22, 0}
+	return file_gatehouse_directory_v1_directory_proto_rawDescGZIP(), []int{23, 0}
 }
 
 func (x *ListConsentsResponse_Client) GetClientId() string {
@@ -3147,7 +3219,7 @@ var File_gatehouse_directory_v1_directory_proto protoreflect.FileDescriptor
 
 const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x11\n" +
+	"&gatehouse/directory/v1/directory.proto\x12\x16gatehouse.directory.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x11\n" +
 	"\x04User\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -3201,13 +3273,18 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\n" +
 	"identities\x183 \x03(\v2&.gatehouse.directory.v1.LinkedIdentityB\x06\xa2\xbb\x18\x02\b\x01R\n" +
 	"identities\x12W\n" +
+	"\x0fasserted_rights\x186 \x03(\v2&.gatehouse.directory.v1.AssertedRightsB\x06\xa2\xbb\x18\x02\x18\x01R\x0eassertedRights\x12W\n" +
 	"\vwithdrawals\x182 \x03(\v2-.gatehouse.directory.v1.User.WithdrawalsEntryB\x06\xa2\xbb\x18\x02\x18\x01R\vwithdrawals\x1aZ\n" +
 	"\x10WithdrawalsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
 	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01B\n" +
 	"\n" +
 	"\b_enabledB\x19\n" +
-	"\x17_registration_completed\"\x8f\x02\n" +
+	"\x17_registration_completed\"V\n" +
+	"\x0eAssertedRights\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x14\n" +
+	"\x05roles\x18\x02 \x03(\tR\x05roles\x12\x16\n" +
+	"\x06groups\x18\x03 \x03(\tR\x06groups\"\x8f\x02\n" +
 	"\x0eLinkedIdentity\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x1f\n" +
 	"\vexternal_id\x18\x02 \x01(\tR\n" +
@@ -3446,124 +3523,126 @@ func file_gatehouse_directory_v1_directory_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_directory_v1_directory_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_gatehouse_directory_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_gatehouse_directory_v1_directory_proto_goTypes = []any{
 	(Ticket_Purpose)(0),                 // 0: gatehouse.directory.v1.Ticket.Purpose
 	(*User)(nil),                        // 1: gatehouse.directory.v1.User
-	(*LinkedIdentity)(nil),              // 2: gatehouse.directory.v1.LinkedIdentity
-	(*PhoneNumber)(nil),                 // 3: gatehouse.directory.v1.PhoneNumber
-	(*Address)(nil),                     // 4: gatehouse.directory.v1.Address
-	(*Standing)(nil),                    // 5: gatehouse.directory.v1.Standing
-	(*NewUser)(nil),                     // 6: gatehouse.directory.v1.NewUser
-	(*UserStatus)(nil),                  // 7: gatehouse.directory.v1.UserStatus
-	(*UserName)(nil),                    // 8: gatehouse.directory.v1.UserName
-	(*PasswordReset)(nil),               // 9: gatehouse.directory.v1.PasswordReset
-	(*Identity)(nil),                    // 10: gatehouse.directory.v1.Identity
-	(*AuthenticateRequest)(nil),         // 11: gatehouse.directory.v1.AuthenticateRequest
-	(*AuthenticateResponse)(nil),        // 12: gatehouse.directory.v1.AuthenticateResponse
-	(*SignInRequest)(nil),               // 13: gatehouse.directory.v1.SignInRequest
-	(*SignInResponse)(nil),              // 14: gatehouse.directory.v1.SignInResponse
-	(*GetUserRequest)(nil),              // 15: gatehouse.directory.v1.GetUserRequest
-	(*GetUserResponse)(nil),             // 16: gatehouse.directory.v1.GetUserResponse
-	(*Consent)(nil),                     // 17: gatehouse.directory.v1.Consent
-	(*GetConsentsRequest)(nil),          // 18: gatehouse.directory.v1.GetConsentsRequest
-	(*GetConsentsResponse)(nil),         // 19: gatehouse.directory.v1.GetConsentsResponse
-	(*SaveConsentsRequest)(nil),         // 20: gatehouse.directory.v1.SaveConsentsRequest
-	(*SaveConsentsResponse)(nil),        // 21: gatehouse.directory.v1.SaveConsentsResponse
-	(*ListConsentsRequest)(nil),         // 22: gatehouse.directory.v1.ListConsentsRequest
-	(*ListConsentsResponse)(nil),        // 23: gatehouse.directory.v1.ListConsentsResponse
-	(*WithdrawConsentRequest)(nil),      // 24: gatehouse.directory.v1.WithdrawConsentRequest
-	(*WithdrawConsentResponse)(nil),     // 25: gatehouse.directory.v1.WithdrawConsentResponse
-	(*Sender)(nil),                      // 26: gatehouse.directory.v1.Sender
-	(*RegisterRequest)(nil),             // 27: gatehouse.directory.v1.RegisterRequest
-	(*RegisterResponse)(nil),            // 28: gatehouse.directory.v1.RegisterResponse
-	(*ForgotPasswordRequest)(nil),       // 29: gatehouse.directory.v1.ForgotPasswordRequest
-	(*ForgotPasswordResponse)(nil),      // 30: gatehouse.directory.v1.ForgotPasswordResponse
-	(*Ticket)(nil),                      // 31: gatehouse.directory.v1.Ticket
-	(*GetTicketRequest)(nil),            // 32: gatehouse.directory.v1.GetTicketRequest
-	(*GetTicketResponse)(nil),           // 33: gatehouse.directory.v1.GetTicketResponse
-	(*UseTicketRequest)(nil),            // 34: gatehouse.directory.v1.UseTicketRequest
-	(*UseTicketResponse)(nil),           // 35: gatehouse.directory.v1.UseTicketResponse
-	(*NotifyLockedRequest)(nil),         // 36: gatehouse.directory.v1.NotifyLockedRequest
-	(*NotifyLockedResponse)(nil),        // 37: gatehouse.directory.v1.NotifyLockedResponse
-	nil,                                 // 38: gatehouse.directory.v1.User.WithdrawalsEntry
-	(*Standing_Group)(nil),              // 39: gatehouse.directory.v1.Standing.Group
-	(*Standing_Role)(nil),               // 40: gatehouse.directory.v1.Standing.Role
-	(*ListConsentsResponse_Client)(nil), // 41: gatehouse.directory.v1.ListConsentsResponse.Client
-	(*timestamppb.Timestamp)(nil),       // 42: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),             // 43: google.protobuf.Struct
+	(*AssertedRights)(nil),              // 2: gatehouse.directory.v1.AssertedRights
+	(*LinkedIdentity)(nil),              // 3: gatehouse.directory.v1.LinkedIdentity
+	(*PhoneNumber)(nil),                 // 4: gatehouse.directory.v1.PhoneNumber
+	(*Address)(nil),                     // 5: gatehouse.directory.v1.Address
+	(*Standing)(nil),                    // 6: gatehouse.directory.v1.Standing
+	(*NewUser)(nil),                     // 7: gatehouse.directory.v1.NewUser
+	(*UserStatus)(nil),                  // 8: gatehouse.directory.v1.UserStatus
+	(*UserName)(nil),                    // 9: gatehouse.directory.v1.UserName
+	(*PasswordReset)(nil),               // 10: gatehouse.directory.v1.PasswordReset
+	(*Identity)(nil),                    // 11: gatehouse.directory.v1.Identity
+	(*AuthenticateRequest)(nil),         // 12: gatehouse.directory.v1.AuthenticateRequest
+	(*AuthenticateResponse)(nil),        // 13: gatehouse.directory.v1.AuthenticateResponse
+	(*SignInRequest)(nil),               // 14: gatehouse.directory.v1.SignInRequest
+	(*SignInResponse)(nil),              // 15: gatehouse.directory.v1.SignInResponse
+	(*GetUserRequest)(nil),              // 16: gatehouse.directory.v1.GetUserRequest
+	(*GetUserResponse)(nil),             // 17: gatehouse.directory.v1.GetUserResponse
+	(*Consent)(nil),                     // 18: gatehouse.directory.v1.Consent
+	(*GetConsentsRequest)(nil),          // 19: gatehouse.directory.v1.GetConsentsRequest
+	(*GetConsentsResponse)(nil),         // 20: gatehouse.directory.v1.GetConsentsResponse
+	(*SaveConsentsRequest)(nil),         // 21: gatehouse.directory.v1.SaveConsentsRequest
+	(*SaveConsentsResponse)(nil),        // 22: gatehouse.directory.v1.SaveConsentsResponse
+	(*ListConsentsRequest)(nil),         // 23: gatehouse.directory.v1.ListConsentsRequest
+	(*ListConsentsResponse)(nil),        // 24: gatehouse.directory.v1.ListConsentsResponse
+	(*WithdrawConsentRequest)(nil),      // 25: gatehouse.directory.v1.WithdrawConsentRequest
+	(*WithdrawConsentResponse)(nil),     // 26: gatehouse.directory.v1.WithdrawConsentResponse
+	(*Sender)(nil),                      // 27: gatehouse.directory.v1.Sender
+	(*RegisterRequest)(nil),             // 28: gatehouse.directory.v1.RegisterRequest
+	(*RegisterResponse)(nil),            // 29: gatehouse.directory.v1.RegisterResponse
+	(*ForgotPasswordRequest)(nil),       // 30: gatehouse.directory.v1.ForgotPasswordRequest
+	(*ForgotPasswordResponse)(nil),      // 31: gatehouse.directory.v1.ForgotPasswordResponse
+	(*Ticket)(nil),                      // 32: gatehouse.directory.v1.Ticket
+	(*GetTicketRequest)(nil),            // 33: gatehouse.directory.v1.GetTicketRequest
+	(*GetTicketResponse)(nil),           // 34: gatehouse.directory.v1.GetTicketResponse
+	(*UseTicketRequest)(nil),            // 35: gatehouse.directory.v1.UseTicketRequest
+	(*UseTicketResponse)(nil),           // 36: gatehouse.directory.v1.UseTicketResponse
+	(*NotifyLockedRequest)(nil),         // 37: gatehouse.directory.v1.NotifyLockedRequest
+	(*NotifyLockedResponse)(nil),        // 38: gatehouse.directory.v1.NotifyLockedResponse
+	nil,                                 // 39: gatehouse.directory.v1.User.WithdrawalsEntry
+	(*Standing_Group)(nil),              // 40: gatehouse.directory.v1.Standing.Group
+	(*Standing_Role)(nil),               // 41: gatehouse.directory.v1.Standing.Role
+	(*ListConsentsResponse_Client)(nil), // 42: gatehouse.directory.v1.ListConsentsResponse.Client
+	(*timestamppb.Timestamp)(nil),       // 43: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),             // 44: google.protobuf.Struct
 }
 var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
-	42, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
-	42, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
-	43, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
-	42, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
-	3,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	4,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
-	42, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
-	42, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
-	42, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
-	5,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
-	2,  // 10: gatehouse.directory.v1.User.identities:type_name -> gatehouse.directory.v1.LinkedIdentity
-	38, // 11: gatehouse.directory.v1.User.withdrawals:type_name -> gatehouse.directory.v1.User.WithdrawalsEntry
-	42, // 12: gatehouse.directory.v1.LinkedIdentity.linked_at:type_name -> google.protobuf.Timestamp
-	42, // 13: gatehouse.directory.v1.LinkedIdentity.logged_at:type_name -> google.protobuf.Timestamp
-	39, // 14: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
-	40, // 15: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
-	43, // 16: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
-	3,  // 17: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	4,  // 18: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
-	43, // 19: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	26, // 20: gatehouse.directory.v1.AuthenticateRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	10, // 21: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	10, // 22: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	1,  // 23: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	1,  // 24: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	42, // 25: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	42, // 26: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	17, // 27: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	17, // 28: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	41, // 29: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
-	26, // 30: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	43, // 31: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
-	26, // 32: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	0,  // 33: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
-	42, // 34: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
-	31, // 35: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	31, // 36: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	1,  // 37: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
-	26, // 38: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	42, // 39: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
-	17, // 40: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
-	11, // 41: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	13, // 42: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	15, // 43: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	18, // 44: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	20, // 45: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	22, // 46: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
-	24, // 47: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
-	27, // 48: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
-	29, // 49: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
-	32, // 50: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
-	34, // 51: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
-	36, // 52: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
-	12, // 53: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	14, // 54: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	16, // 55: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	19, // 56: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	21, // 57: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	23, // 58: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
-	25, // 59: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
-	28, // 60: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
-	30, // 61: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
-	33, // 62: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
-	35, // 63: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
-	37, // 64: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
-	53, // [53:65] is the sub-list for method output_type
-	41, // [41:53] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	43, // 0: gatehouse.directory.v1.User.created_at:type_name -> google.protobuf.Timestamp
+	43, // 1: gatehouse.directory.v1.User.updated_at:type_name -> google.protobuf.Timestamp
+	44, // 2: gatehouse.directory.v1.User.additional_information:type_name -> google.protobuf.Struct
+	43, // 3: gatehouse.directory.v1.User.logged_at:type_name -> google.protobuf.Timestamp
+	4,  // 4: gatehouse.directory.v1.User.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	5,  // 5: gatehouse.directory.v1.User.addresses:type_name -> gatehouse.directory.v1.Address
+	43, // 6: gatehouse.directory.v1.User.last_password_reset:type_name -> google.protobuf.Timestamp
+	43, // 7: gatehouse.directory.v1.User.account_locked_at:type_name -> google.protobuf.Timestamp
+	43, // 8: gatehouse.directory.v1.User.account_locked_until:type_name -> google.protobuf.Timestamp
+	6,  // 9: gatehouse.directory.v1.User.standing:type_name -> gatehouse.directory.v1.Standing
+	3,  // 10: gatehouse.directory.v1.User.identities:type_name -> gatehouse.directory.v1.LinkedIdentity
+	2,  // 11: gatehouse.directory.v1.User.asserted_rights:type_name -> gatehouse.directory.v1.AssertedRights
+	39, // 12: gatehouse.directory.v1.User.withdrawals:type_name -> gatehouse.directory.v1.User.WithdrawalsEntry
+	43, // 13: gatehouse.directory.v1.LinkedIdentity.linked_at:type_name -> google.protobuf.Timestamp
+	43, // 14: gatehouse.directory.v1.LinkedIdentity.logged_at:type_name -> google.protobuf.Timestamp
+	40, // 15: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
+	41, // 16: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
+	44, // 17: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
+	4,  // 18: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	5,  // 19: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
+	44, // 20: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
+	27, // 21: gatehouse.directory.v1.AuthenticateRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	11, // 22: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	11, // 23: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	1,  // 24: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	1,  // 25: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	43, // 26: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 27: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 28: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	18, // 29: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	42, // 30: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
+	27, // 31: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	44, // 32: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
+	27, // 33: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	0,  // 34: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
+	43, // 35: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
+	32, // 36: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	32, // 37: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	1,  // 38: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
+	27, // 39: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	43, // 40: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
+	18, // 41: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
+	12, // 42: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	14, // 43: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	16, // 44: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	19, // 45: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	21, // 46: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	23, // 47: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
+	25, // 48: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
+	28, // 49: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
+	30, // 50: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
+	33, // 51: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
+	35, // 52: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
+	37, // 53: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
+	13, // 54: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	15, // 55: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	17, // 56: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	20, // 57: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	22, // 58: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	24, // 59: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
+	26, // 60: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
+	29, // 61: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
+	31, // 62: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
+	34, // 63: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
+	36, // 64: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
+	38, // 65: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
+	54, // [54:66] is the sub-list for method output_type
+	42, // [42:54] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }
@@ -3572,15 +3651,15 @@ func file_gatehouse_directory_v1_directory_proto_init() {
 		return
 	}
 	file_gatehouse_directory_v1_directory_proto_msgTypes[0].OneofWrappers = []any{}
-	file_gatehouse_directory_v1_directory_proto_msgTypes[5].OneofWrappers = []any{}
 	file_gatehouse_directory_v1_directory_proto_msgTypes[6].OneofWrappers = []any{}
+	file_gatehouse_directory_v1_directory_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_directory_v1_directory_proto_rawDesc), len(file_gatehouse_directory_v1_directory_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

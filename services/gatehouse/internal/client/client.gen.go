@@ -7274,7 +7274,7 @@ type ClientInterface interface {
 
 	// DeleteUserIdentity Take an identity from a user
 	//
-	// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+	// Nobody signs in to the account by it until it is linked again. The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
 	//
 	// Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
 	DeleteUserIdentity(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -12511,7 +12511,7 @@ func (c *Client) ListUserIdentities(ctx context.Context, domain string, user str
 
 // DeleteUserIdentity Take an identity from a user
 //
-// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+// Nobody signs in to the account by it until it is linked again. The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
 //
 // Corresponds with DELETE /domains/{domain}/users/{user}/identities/{identity} (the `DeleteUserIdentity` operationId).
 func (c *Client) DeleteUserIdentity(ctx context.Context, domain string, user string, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -30633,7 +30633,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteUserIdentityWithResponse Take an identity from a user
 	//
-	// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+	// Nobody signs in to the account by it until it is linked again. The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -46576,7 +46576,7 @@ func (c *ClientWithResponses) ListUserIdentitiesWithResponse(ctx context.Context
 
 // DeleteUserIdentityWithResponse Take an identity from a user
 //
-// The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
+// Nobody signs in to the account by it until it is linked again. The identity that a user came with stays as long as the user: 400. Needs the permission `user:update`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

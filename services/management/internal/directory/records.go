@@ -26,6 +26,8 @@ const (
 	actionGiveRoles     = "assign_roles"
 	actionTakeRole      = "revoke_role"
 	actionForgetConsent = "revoke_consents"
+	actionLink          = "link_identity"
+	actionUnlink        = "unlink_identity"
 )
 
 // record notes a change that has been made. Before is nil for who is new, after for who is gone.

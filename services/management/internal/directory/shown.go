@@ -30,10 +30,17 @@ func (s *Service) shown(ctx context.Context, users ...*directoryv1.User) ([]*dir
 	if err != nil {
 		return nil, err
 	}
+	links, err := s.store.Links().OfUsers(ctx, users[0].GetDomain(), ids)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]*directoryv1.User, len(users))
 	for i, u := range users {
 		one := proto.CloneOf(u)
-		one.Groups = groups[u.GetId()]
+		one.Groups, one.Identities = groups[u.GetId()], nil
+		for _, l := range links[u.GetId()] {
+			one.Identities = append(one.Identities, identityOfLink(l))
+		}
 		one.AccountNonLocked = !locked(u, s.now())
 		shown[i] = one
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,6 +39,13 @@ func (s *Service) SignIn(ctx context.Context, domain, application string, identi
 		var signedIn *directoryv1.User
 		switch {
 		case errors.Is(err, store.ErrNotFound):
+			if known, err = s.linked(ctx, domain, subject); err != nil {
+				break
+			}
+			if known != nil {
+				signedIn, err = s.enter(ctx, known, subject, identity)
+				break
+			}
 			signedIn, err = s.meet(ctx, domain, application, subject, identity)
 		case err == nil:
 			signedIn, err = s.welcome(ctx, known, identity)
@@ -78,6 +86,11 @@ func (s *Service) meet(ctx context.Context, domain, application, subject string,
 		// The directory's people are there before they sign in: this one has been deleted in between.
 		return nil, fault.Deniedf("The account does not exist any more")
 	}
+	if account, err := s.link(ctx, provider, subject, identity); err != nil {
+		return nil, err
+	} else if account != nil {
+		return s.enter(ctx, account, subject, identity)
+	}
 	now := s.stamp()
 	user := &directoryv1.User{
 		Id: secret.NewID(), Domain: domain, CreatedAt: now, UpdatedAt: now,
@@ -85,6 +98,7 @@ func (s *Service) meet(ctx context.Context, domain, application, subject string,
 		Username: identity.GetExternalId(), Enabled: proto.Bool(true), Client: application,
 	}
 	s.takeOver(user, identity)
+	assertRights(user, identity)
 	s.count(user)
 	if err := s.store.Users().Insert(ctx, user); err != nil {
 		if !nameTaken(err) {
@@ -110,6 +124,7 @@ func (s *Service) welcome(ctx context.Context, user *directoryv1.User, identity 
 		// Of its own people the directory knows more than an identity that may be some moments old.
 		changed = s.takeOver(next, identity)
 	}
+	changed = assertRights(next, identity) || changed
 	s.count(next)
 	err := s.store.Users().Replace(ctx, user, next)
 	if nameTaken(err) {
@@ -146,6 +161,20 @@ func (s *Service) takeOver(user *directoryv1.User, identity *directoryv1.Identit
 	set(&user.LastName, identity.GetLastName())
 	if identity.GetEmail() != "" {
 		user.Email, user.EmailVerified = identity.GetEmail(), identity.GetEmailVerified()
+	}
+	for _, m := range []struct {
+		field *string
+		said  string
+	}{
+		{&user.DisplayName, identity.GetDisplayName()}, {&user.NickName, identity.GetNickName()}, {&user.MiddleName, identity.GetMiddleName()},
+		{&user.PreferredLanguage, identity.GetPreferredLanguage()}, {&user.Locale, identity.GetLocale()}, {&user.ZoneInfo, identity.GetZoneInfo()},
+		{&user.Birthdate, identity.GetBirthdate()}, {&user.Gender, identity.GetGender()}, {&user.Profile, identity.GetProfile()},
+		{&user.Picture, identity.GetPicture()}, {&user.Website, identity.GetWebsite()},
+	} {
+		set(m.field, m.said)
+	}
+	if phone := identity.GetPhoneNumber(); phone != "" && !slices.ContainsFunc(user.GetPhoneNumbers(), func(p *directoryv1.PhoneNumber) bool { return p.GetValue() == phone }) {
+		user.PhoneNumbers = []*directoryv1.PhoneNumber{{Value: phone, Primary: true}}
 	}
 	if identity.GetAdditionalInformation() != nil {
 		user.AdditionalInformation = proto.CloneOf(identity.GetAdditionalInformation())

@@ -65,8 +65,13 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 	if err != nil {
 		return nil, err
 	}
-	mine := direct[u.GetId()]
-	if len(mine) == 0 && len(u.GetRoles()) == 0 {
+	given, joined, err := s.asserted(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	mine := slices.Concat(direct[u.GetId()], joined)
+	own := slices.Concat(u.GetRoles(), given)
+	if len(mine) == 0 && len(own) == 0 {
 		return &directoryv1.Standing{}, nil
 	}
 	if s.image != nil {
@@ -74,7 +79,7 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 			q := image.Query{Domain: u.GetDomain()}
 			groups, _ := image.List(v, catalog.Groups, q)
 			roles, _ := image.List(v, catalog.Roles, q)
-			return Standing(mine, u.GetRoles(), groups, roles), nil
+			return Standing(mine, own, groups, roles), nil
 		}
 	}
 	groups, err := s.around(ctx, u.GetDomain(), mine)
@@ -82,7 +87,7 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 		return nil, err
 	}
 	wanted := map[string]bool{}
-	for _, id := range u.GetRoles() {
+	for _, id := range own {
 		wanted[id] = true
 	}
 	for _, g := range groups {
@@ -101,7 +106,7 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 			return nil, err
 		}
 	}
-	return Standing(mine, u.GetRoles(), groups, roles), nil
+	return Standing(mine, own, groups, roles), nil
 }
 
 // around returns groups and those that contain them at any depth, one question for each level.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -13,6 +14,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // mountChanges adds what is done to one user beside reading and writing the whole.
@@ -48,7 +50,7 @@ func (h *users) mountChanges(m Mux) {
 		Summary: "List how identity providers know a user.", Answer: &managementv1.UserIdentity{}, Shape: operation.Array,
 	})
 	m.Handle("DELETE "+user+"/identities/{identity}", "user:update", h.removeIdentity, operation.Operation{
-		Summary: "Take an identity from a user.", Details: "The identity that a user came with stays as long as the user: 400.",
+		Summary: "Take an identity from a user.", Details: "Nobody signs in to the account by it until it is linked again. The identity that a user came with stays as long as the user: 400.",
 	})
 	m.Handle("GET "+user+"/consents", "user:read", h.listConsents, operation.Operation{
 		Summary: "List what a user decided for clients.", Details: "Decisions that have expired are not among them.",
@@ -183,39 +185,59 @@ func (h *users) takeRole(w http.ResponseWriter, r *http.Request) error {
 	return h.done(w, h.service.TakeRole(r.Context(), r.PathValue("domain"), r.PathValue("user"), r.PathValue("role"), ifMatch))
 }
 
-// identity is how the provider that somebody came from knows them.
-func (h *users) identity(r *http.Request) (*managementv1.UserIdentity, error) {
-	user, err := h.service.Get(r.Context(), r.PathValue("domain"), r.PathValue("user"))
+// identities are how the provider that somebody came from knows them, and how those do by which they sign in as well.
+func (h *users) identities(r *http.Request) (*directoryv1.User, []*managementv1.UserIdentity, []store.Link, error) {
+	ctx := r.Context()
+	user, err := h.service.Get(ctx, r.PathValue("domain"), r.PathValue("user"))
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	provider, err := h.service.provider(r.Context(), user.GetDomain(), user.GetSource())
+	links, err := h.service.store.Links().OfUsers(ctx, user.GetDomain(), []string{user.GetId()})
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	return &managementv1.UserIdentity{
-		Id: subject.Of("identity", user.GetSource()+":"+user.GetExternalId()), UserId: user.GetExternalId(),
-		Username: user.GetUsername(), ProviderId: user.GetSource(), ProviderName: provider.GetName(), LinkedAt: user.GetCreatedAt(),
-	}, nil
+	own := store.Link{Source: user.GetSource(), ExternalID: user.GetExternalId(), Username: user.GetUsername(), LinkedAt: user.GetCreatedAt().AsTime()}
+	var all []*managementv1.UserIdentity
+	for _, l := range append([]store.Link{own}, links[user.GetId()]...) {
+		provider, err := h.service.provider(ctx, user.GetDomain(), l.Source)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		all = append(all, &managementv1.UserIdentity{
+			Id: subject.Of("identity", l.Source+":"+l.ExternalID), UserId: l.ExternalID,
+			Username: l.Username, ProviderId: l.Source, ProviderName: provider.GetName(), LinkedAt: timestamppb.New(l.LinkedAt),
+		})
+	}
+	return user, all, links[user.GetId()], nil
 }
 
 func (h *users) listIdentities(w http.ResponseWriter, r *http.Request) error {
-	identity, err := h.identity(r)
+	_, identities, _, err := h.identities(r)
 	if err != nil {
 		return err
 	}
-	return answerList(h, w, []*managementv1.UserIdentity{identity})
+	return answerList(h, w, identities)
 }
 
-func (h *users) removeIdentity(_ http.ResponseWriter, r *http.Request) error {
-	identity, err := h.identity(r)
+func (h *users) removeIdentity(w http.ResponseWriter, r *http.Request) error {
+	user, identities, links, err := h.identities(r)
 	if err != nil {
 		return err
 	}
-	if asked := r.PathValue("identity"); asked != identity.GetId() {
-		return fault.NotFoundf("Identity [%s] can not be found.", asked)
+	for i, identity := range identities {
+		switch {
+		case identity.GetId() != r.PathValue("identity"):
+		case i == 0:
+			return fault.Invalidf("Identity [%s] is the one that the user came with and can not be taken away.", identity.GetId())
+		default:
+			stored, err := h.service.store.Users().Get(r.Context(), user.GetDomain(), user.GetId())
+			if err != nil {
+				return err
+			}
+			return h.done(w, h.service.Unlink(r.Context(), stored, links[i-1]))
+		}
 	}
-	return fault.Invalidf("Identity [%s] is the one that the user came with and can not be taken away.", identity.GetId())
+	return fault.NotFoundf("Identity [%s] can not be found.", r.PathValue("identity"))
 }
 
 // answerTree answers with a message that has no revision.

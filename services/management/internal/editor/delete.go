@@ -184,6 +184,8 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 		err = e.store.Users().RemoveRole(ctx, r.GetDomain(), r.GetId())
 	case *configv1.Group:
 		err = e.store.Memberships().RemoveGroup(ctx, r.GetDomain(), r.GetId())
+	case *configv1.IdentityProvider:
+		err = e.store.Links().RemoveSource(ctx, r.GetDomain(), r.GetId())
 	case *configv1.Application:
 		err = errors.Join(
 			e.removeLevel(ctx, r),

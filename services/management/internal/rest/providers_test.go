@@ -18,7 +18,7 @@ var configured = map[string]string{
 	"http-am-idp": `{"authenticationResource":{"baseURL":"https://people.example/{#login}","httpMethod":"POST",
 		"httpHeaders":[{"name":"Content-Type","value":"application/json"},{"name":"X-Key","value":"rosebud-header"}],
 		"httpBody":"{\"name\":\"{#login}\",\"password\":\"{#password}\"}",
-		"httpResponseErrorConditions":[{"value":"response.status == 401","exception":"BadCredentials"}]},"connectTimeout":10000}`,
+		"httpResponseErrorConditions":[{"value":"response.status == 401","exception":"BadCredentials"}]}}`,
 	"ldap-am-idp": `{"contextSourceUrl":"ldaps://dir.example:636","contextSourceBase":"dc=example,dc=com",
 		"contextSourceUsername":"cn=reader,dc=example,dc=com","contextSourcePassword":"rosebud-ldap",
 		"userSearchFilter":"(&(objectClass=person)(|(uid={0})(mail={0})))","groupSearchFilter":"member={0}"}`,

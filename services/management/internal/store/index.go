@@ -60,6 +60,7 @@ func manifest() map[string][]index {
 			ascending("group", "domain", "group", "_id"),
 			ascending("user", "domain", "user"),
 		},
+		linksCollection:    {ascending("user", "domain", "user"), ascending("source", "domain", "source")},
 		consentsCollection: {ascending("domain", "domain", "user"), ascending("client", "domain", "clientId")},
 		tokensCollection:   {ascending("expiry", "expiresAt")},
 		auditsCollection: {

@@ -106,6 +106,7 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 		return ErrNotFound
 	}
 	return errors.Join(u.s.Consents().DeleteUser(ctx, domain, id), u.s.Memberships().RemoveUser(ctx, domain, id),
+		u.s.Links().RemoveUser(ctx, domain, id),
 		u.s.Tickets().RemoveUser(ctx, domain, id), u.s.Mails().RemoveUser(ctx, domain, id))
 }
 
@@ -121,6 +122,9 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 	if err := errors.Join(
 		s.Tickets().docs.removeMany(ctx, bson.M{"domain": domain}), s.Mails().docs.removeMany(ctx, bson.M{"domain": domain}),
 	); err != nil {
+		return err
+	}
+	if err := s.Links().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
 		return err
 	}
 	if err := s.OperatorMembers().RemoveDomain(ctx, domain); err != nil {

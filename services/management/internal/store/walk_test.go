@@ -185,6 +185,22 @@ var steps = []struct {
 	}},
 	{"Users.RemoveRole", func(w *walk) { w.ok(w.s.Users().RemoveRole(w.Context(), "d1", "r")) }},
 
+	{"Links.Add", func(w *walk) {
+		w.ok(w.s.Links().Add(w.Context(), Link{Domain: "d1", Subject: "s", User: "a", Source: "p", LinkedAt: time.Now()}))
+	}},
+	{"Links.Find", func(w *walk) {
+		_, err := w.s.Links().Find(w.Context(), "d1", "s")
+		w.ok(err)
+	}},
+	{"Links.Note", func(w *walk) { w.ok(w.s.Links().Note(w.Context(), Link{Domain: "d1", Subject: "s"})) }},
+	{"Links.OfUsers", func(w *walk) {
+		_, err := w.s.Links().OfUsers(w.Context(), "d1", []string{"a"})
+		w.ok(err)
+	}},
+	{"Links.Remove", func(w *walk) { w.ok(w.s.Links().Remove(w.Context(), "d1", "s")) }},
+	{"Links.RemoveUser", func(w *walk) { w.ok(w.s.Links().RemoveUser(w.Context(), "d1", "a")) }},
+	{"Links.RemoveSource", func(w *walk) { w.ok(w.s.Links().RemoveSource(w.Context(), "d1", "p")) }},
+
 	{"Memberships.Add", func(w *walk) {
 		_, err := w.s.Memberships().Add(w.Context(), "d1", "g", []string{"a", "b"})
 		w.ok(err)
