@@ -24,6 +24,8 @@ type Marks struct {
 	Waiting bool
 	// WaitingValues are values on which nothing acts yet.
 	WaitingValues []string
+	// Destination says that the member decides where secrets beside it and below are sent.
+	Destination bool
 	// Variant is, on an arm of a variant oneof, the value of `type`.
 	Variant string
 }
@@ -55,6 +57,7 @@ func readMarks(fd protoreflect.FieldDescriptor) Marks {
 		m.Key = f.GetKey()
 		m.Waiting = f.GetWaiting()
 		m.WaitingValues = f.GetWaitingValues()
+		m.Destination = f.GetDestination()
 	}
 	if v, ok := proto.GetExtension(options, optionsv1.E_Variant).(*optionsv1.VariantMarks); ok {
 		m.Variant = v.GetType()

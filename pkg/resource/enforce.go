@@ -14,6 +14,7 @@ import (
 const (
 	textImmutable = "can not be changed"
 	textMask      = "a masked value can only be sent back where a value is stored"
+	textMoved     = "must be given again, because %s changes where it is sent"
 )
 
 // Enforce makes fresh, which a request asked for, obey the field marks with regard to old, which is stored. Old is nil
@@ -21,7 +22,8 @@ const (
 //
 //   - Output-only and internal members take the stored value, and have none on creation.
 //   - An immutable member without a value takes the stored one; another value than the stored one is refused.
-//   - A secret that is prototree.Mask takes the stored value, and is refused where none is stored.
+//   - A secret that is prototree.Mask takes the stored value, and is refused where none is stored, or where a member beside
+//     it or around it that is marked as its destination becomes another one.
 //
 // What is said of members holds inside messages too, also where fresh left the whole message out. Elements of a list
 // are the same element if their `key` member is; without that mark every element is new. Two different arms of a oneof
@@ -40,26 +42,41 @@ func Enforce(old, fresh proto.Message) error {
 		// Values move from here into fresh, so they must not be those of the stored message.
 		from = proto.Clone(old).ProtoReflect()
 	}
-	return enforce(from, to, "", from.IsValid())
+	return enforce(from, to, "", from.IsValid(), "")
 }
 
 // none is an empty message that cannot be written to; it stands for a message that is not stored.
 func none(m protoreflect.Message) protoreflect.Message { return m.Type().Zero() }
 
 // enforce walks two messages of the same type. Exists says whether from is stored at all; if not, immutable members
-// are free.
-func enforce(from, to protoreflect.Message, path string, exists bool) error {
+// are free. Moved names the destination that changes around them; "" if none does.
+func enforce(from, to protoreflect.Message, path string, exists bool, moved string) error {
 	fields := to.Descriptor().Fields()
+	if moved == "" && exists {
+		moved = movedIn(from, to)
+	}
 	for i := range fields.Len() {
 		fd := fields.Get(i)
-		if err := enforceField(fd, from, to, path, exists); err != nil {
+		if err := enforceField(fd, from, to, path, exists, moved); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func enforceField(fd protoreflect.FieldDescriptor, from, to protoreflect.Message, path string, exists bool) error {
+// movedIn returns the first member of a message that is a destination and changes.
+func movedIn(from, to protoreflect.Message) string {
+	fields := to.Descriptor().Fields()
+	for i := range fields.Len() {
+		fd := fields.Get(i)
+		if prototree.MarksOf(fd).Destination && (from.Has(fd) != to.Has(fd) || !from.Get(fd).Equal(to.Get(fd))) {
+			return fd.JSONName()
+		}
+	}
+	return ""
+}
+
+func enforceField(fd protoreflect.FieldDescriptor, from, to protoreflect.Message, path string, exists bool, moved string) error {
 	marks := prototree.MarksOf(fd)
 	switch {
 	case marks.OutputOnly, marks.Internal:
@@ -80,19 +97,22 @@ func enforceField(fd protoreflect.FieldDescriptor, from, to protoreflect.Message
 	path = prototree.Join(path, name)
 	switch {
 	case fd.IsMap():
-		return enforceMap(fd, marks, from, to, path)
+		return enforceMap(fd, marks, from, to, path, moved)
 	case fd.IsList():
-		return enforceList(fd, marks, from, to, path)
+		return enforceList(fd, marks, from, to, path, moved)
 	case marks.Secret:
 		if to.Has(fd) && isMask(fd, to.Get(fd)) {
 			if !from.Has(fd) {
 				return refuse(path, name, textMask)
 			}
+			if moved != "" {
+				return refuse(path, name, fmt.Sprintf(textMoved, moved))
+			}
 			to.Set(fd, from.Get(fd))
 		}
 		return nil
 	case fd.Message() != nil && !isWellKnown(fd.Message()):
-		return enforceMessage(fd, from, to, path, exists)
+		return enforceMessage(fd, from, to, path, exists, moved)
 	}
 	return nil
 }
@@ -111,16 +131,16 @@ func take(fd protoreflect.FieldDescriptor, from, to protoreflect.Message) {
 	to.Clear(fd)
 }
 
-func enforceMessage(fd protoreflect.FieldDescriptor, from, to protoreflect.Message, path string, exists bool) error {
+func enforceMessage(fd protoreflect.FieldDescriptor, from, to protoreflect.Message, path string, exists bool, moved string) error {
 	if to.Has(fd) {
-		return enforce(from.Get(fd).Message(), to.Mutable(fd).Message(), path, exists && from.Has(fd))
+		return enforce(from.Get(fd).Message(), to.Mutable(fd).Message(), path, exists && from.Has(fd), moved)
 	}
 	if !from.Has(fd) || fd.ContainingOneof() != nil && !fd.ContainingOneof().IsSynthetic() {
 		return nil
 	}
 	// The request dropped the whole message; what it may not touch in it stays.
 	kept := to.NewField(fd).Message()
-	if err := enforce(from.Get(fd).Message(), kept, path, true); err != nil {
+	if err := enforce(from.Get(fd).Message(), kept, path, true, moved); err != nil {
 		return err
 	}
 	if !isEmpty(kept) {
@@ -129,7 +149,7 @@ func enforceMessage(fd protoreflect.FieldDescriptor, from, to protoreflect.Messa
 	return nil
 }
 
-func enforceList(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, to protoreflect.Message, path string) error {
+func enforceList(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, to protoreflect.Message, path, moved string) error {
 	if !to.Has(fd) || fd.Message() == nil && !marks.Secret {
 		return nil
 	}
@@ -149,7 +169,7 @@ func enforceList(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, t
 		if key != nil && from.Has(fd) {
 			stored = withKey(from.Get(fd).List(), key, element)
 		}
-		if err := enforce(stored, element, prototree.Index(path, i), stored.IsValid()); err != nil {
+		if err := enforce(stored, element, prototree.Index(path, i), stored.IsValid(), moved); err != nil {
 			return err
 		}
 	}
@@ -168,7 +188,7 @@ func withKey(list protoreflect.List, key protoreflect.FieldDescriptor, like prot
 	return none(like)
 }
 
-func enforceMap(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, to protoreflect.Message, path string) error {
+func enforceMap(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, to protoreflect.Message, path, moved string) error {
 	if !to.Has(fd) || fd.MapValue().Message() == nil && !marks.Secret {
 		return nil
 	}
@@ -182,10 +202,12 @@ func enforceMap(fd protoreflect.FieldDescriptor, marks prototree.Marks, from, to
 			if stored.Has(k) {
 				old = stored.Get(k).Message()
 			}
-			failed = enforce(old, v.Message(), place, old.IsValid())
+			failed = enforce(old, v.Message(), place, old.IsValid(), moved)
 		case isMask(fd.MapValue(), v):
 			if !stored.Has(k) {
 				failed = refuse(place, k.String(), textMask)
+			} else if moved != "" {
+				failed = refuse(place, k.String(), fmt.Sprintf(textMoved, moved))
 			} else {
 				entries.Set(k, stored.Get(k))
 			}

@@ -2258,9 +2258,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
 	"HTTPHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
-	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xa5\x02\n" +
-	"\fHTTPResource\x12\x19\n" +
-	"\bbase_url\x18\x01 \x01(\tR\abaseURL\x12\x1f\n" +
+	"\x05value\x18\x02 \x01(\tB\x03\x80\x01\x01R\x05value\"\xad\x02\n" +
+	"\fHTTPResource\x12!\n" +
+	"\bbase_url\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\abaseURL\x12\x1f\n" +
 	"\vhttp_method\x18\x02 \x01(\tR\n" +
 	"httpMethod\x12N\n" +
 	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\n" +
@@ -2270,17 +2270,17 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x12HTTPErrorCondition\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\tR\x05value\x12\x1c\n" +
 	"\texception\x18\x02 \x01(\tR\texception\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xc2\t\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xc4\t\n" +
 	"\fHTTPProvider\x12Z\n" +
 	"\x17authentication_resource\x18\x01 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16authenticationResource\x12S\n" +
 	"\ruser_resource\x18\x02 \x01(\v2..gatehouse.config.v1.HTTPProvider.UserResourceR\fuserResource\x12/\n" +
 	"\x0fconnect_timeout\x18\x03 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x0econnectTimeout\x12)\n" +
 	"\fidle_timeout\x18\x04 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vidleTimeout\x12*\n" +
 	"\rmax_pool_size\x18\x05 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vmaxPoolSize\x120\n" +
-	"\x10use_system_proxy\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0euseSystemProxy\x1a\xc6\x06\n" +
+	"\x10use_system_proxy\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0euseSystemProxy\x1a\xc8\x06\n" +
 	"\fUserResource\x12 \n" +
-	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12!\n" +
-	"\bbase_url\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x028\x01R\abaseURL\x12P\n" +
+	"\aenabled\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\aenabled\x12#\n" +
+	"\bbase_url\x18\x02 \x01(\tB\b\xa2\xbb\x18\x048\x01H\x01R\abaseURL\x12P\n" +
 	"\fhttp_headers\x18\x03 \x03(\v2\x1f.gatehouse.config.v1.HTTPHeaderB\f\xa2\xbb\x18\b*\x04name8\x01R\vhttpHeaders\x12R\n" +
 	"\x05paths\x18\x04 \x01(\v24.gatehouse.config.v1.HTTPProvider.UserResource.PathsB\x06\xa2\xbb\x18\x028\x01R\x05paths\x121\n" +
 	"\x14identifier_attribute\x18\x05 \x01(\tR\x13identifierAttribute\x12-\n" +
@@ -2291,9 +2291,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x16read_resource_by_email\x18\x03 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x13readResourceByEmail\x12J\n" +
 	"\x0fupdate_resource\x18\x04 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x0eupdateResource\x12J\n" +
 	"\x0fdelete_resource\x18\x05 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x0edeleteResource\x12[\n" +
-	"\x18update_password_resource\x18\x06 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16updatePasswordResource\"\xb2\x05\n" +
-	"\fLDAPProvider\x12,\n" +
-	"\x12context_source_url\x18\x01 \x01(\tR\x10contextSourceUrl\x12.\n" +
+	"\x18update_password_resource\x18\x06 \x01(\v2!.gatehouse.config.v1.HTTPResourceR\x16updatePasswordResource\"\xca\x05\n" +
+	"\fLDAPProvider\x124\n" +
+	"\x12context_source_url\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x10contextSourceUrl\x12.\n" +
 	"\x13context_source_base\x18\x02 \x01(\tR\x11contextSourceBase\x126\n" +
 	"\x17context_source_username\x18\x03 \x01(\tR\x15contextSourceUsername\x12;\n" +
 	"\x17context_source_password\x18\x04 \x01(\tB\x03\x80\x01\x01R\x15contextSourcePassword\x12(\n" +
@@ -2303,19 +2303,19 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x11group_search_base\x18\b \x01(\tR\x0fgroupSearchBase\x12.\n" +
 	"\x13group_search_filter\x18\t \x01(\tR\x11groupSearchFilter\x120\n" +
 	"\x14group_role_attribute\x18\n" +
-	" \x01(\tR\x12groupRoleAttribute\x12\x1b\n" +
-	"\tstart_tls\x18\v \x01(\bR\bstartTLS\x121\n" +
-	"\x14trusted_certificates\x18\f \x01(\tR\x13trustedCertificates\x12'\n" +
+	" \x01(\tR\x12groupRoleAttribute\x12#\n" +
+	"\tstart_tls\x18\v \x01(\bB\x06\xa2\xbb\x18\x02H\x01R\bstartTLS\x129\n" +
+	"\x14trusted_certificates\x18\f \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x13trustedCertificates\x12'\n" +
 	"\x0fconnect_timeout\x18\r \x01(\x05R\x0econnectTimeout\x12)\n" +
 	"\x10response_timeout\x18\x0e \x01(\x05R\x0fresponseTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xb3\a\n" +
+	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xc3\a\n" +
 	"\x0eOAuth2Provider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12@\n" +
-	"\x1cclient_authentication_method\x18\x03 \x01(\tR\x1aclientAuthenticationMethod\x12$\n" +
-	"\x0ewell_known_uri\x18\x04 \x01(\tR\fwellKnownUri\x124\n" +
-	"\x16user_authorization_uri\x18\x05 \x01(\tR\x14userAuthorizationUri\x12(\n" +
-	"\x10access_token_uri\x18\x06 \x01(\tR\x0eaccessTokenUri\x12(\n" +
+	"\x1cclient_authentication_method\x18\x03 \x01(\tR\x1aclientAuthenticationMethod\x12,\n" +
+	"\x0ewell_known_uri\x18\x04 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\fwellKnownUri\x124\n" +
+	"\x16user_authorization_uri\x18\x05 \x01(\tR\x14userAuthorizationUri\x120\n" +
+	"\x10access_token_uri\x18\x06 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x0eaccessTokenUri\x12(\n" +
 	"\x10user_profile_uri\x18\a \x01(\tR\x0euserProfileUri\x12\x1d\n" +
 	"\n" +
 	"logout_uri\x18\b \x01(\tR\tlogoutUri\x12\x16\n" +
@@ -2333,7 +2333,7 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x13encode_redirect_uri\x18\x13 \x01(\bR\x11encodeRedirectUri\x12'\n" +
 	"\x0fconnect_timeout\x18\x14 \x01(\x05R\x0econnectTimeout\x12!\n" +
 	"\fidle_timeout\x18\x15 \x01(\x05R\vidleTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xb5\x04\n" +
+	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xbd\x04\n" +
 	"\x0eSocialProvider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
@@ -2345,8 +2345,8 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\fidle_timeout\x18\b \x01(\x05R\vidleTimeout\x12\"\n" +
 	"\rmax_pool_size\x18\t \x01(\x05R\vmaxPoolSize\x124\n" +
 	"\x16user_authorization_uri\x18\n" +
-	" \x01(\tR\x14userAuthorizationUri\x12(\n" +
-	"\x10access_token_uri\x18\v \x01(\tR\x0eaccessTokenUri\x12(\n" +
+	" \x01(\tR\x14userAuthorizationUri\x120\n" +
+	"\x10access_token_uri\x18\v \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x0eaccessTokenUri\x12(\n" +
 	"\x10user_profile_uri\x18\f \x01(\tR\x0euserProfileUri\x12 \n" +
 	"\venvironment\x18\r \x01(\tR\venvironment\"\xcc\x03\n" +
 	"\x0fAzureADProvider\x12\x1b\n" +
@@ -2361,11 +2361,11 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12\"\n" +
 	"\rmax_pool_size\x18\n" +
 	" \x01(\x05R\vmaxPoolSize\x12#\n" +
-	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\xf4\a\n" +
-	"\fJDBCProvider\x12\x12\n" +
-	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
-	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x1a\n" +
-	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12\x1a\n" +
+	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\x8c\b\n" +
+	"\fJDBCProvider\x12\x1a\n" +
+	"\x04host\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x04host\x12\x1a\n" +
+	"\x04port\x18\x02 \x01(\x05B\x06\xa2\xbb\x18\x02H\x01R\x04port\x12\"\n" +
+	"\bprotocol\x18\x03 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\bprotocol\x12\x1a\n" +
 	"\bdatabase\x18\x04 \x01(\tR\bdatabase\x12\x12\n" +
 	"\x04user\x18\x05 \x01(\tR\x04user\x12\x1f\n" +
 	"\bpassword\x18\x06 \x01(\tB\x03\x80\x01\x01R\bpassword\x12\x1f\n" +

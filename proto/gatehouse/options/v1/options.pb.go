@@ -46,6 +46,9 @@ type FieldMarks struct {
 	Waiting bool `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	// Values that are accepted, checked and kept, while nothing acts on them yet. What stands behind a `~` is not compared.
 	WaitingValues []string `protobuf:"bytes,8,rep,name=waiting_values,json=waitingValues,proto3" json:"waiting_values,omitempty"`
+	// Says where, or how safely, the secrets beside it and in messages beside it are sent. While it changes, no stored secret among
+	// them is kept: who may change it but was never told the secret could have it sent to themselves.
+	Destination   bool `protobuf:"varint,9,opt,name=destination,proto3" json:"destination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +137,13 @@ func (x *FieldMarks) GetWaitingValues() []string {
 		return x.WaitingValues
 	}
 	return nil
+}
+
+func (x *FieldMarks) GetDestination() bool {
+	if x != nil {
+		return x.Destination
+	}
+	return false
 }
 
 // VariantMarks name one arm of a resource's `config` oneof.
@@ -350,7 +360,7 @@ var File_gatehouse_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xea\x01\n" +
+	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\x8c\x02\n" +
 	"\n" +
 	"FieldMarks\x12\x1f\n" +
 	"\voutput_only\x18\x01 \x01(\bR\n" +
@@ -361,7 +371,8 @@ const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\x03key\x18\x05 \x01(\tR\x03key\x12\x16\n" +
 	"\x06hashed\x18\x06 \x01(\bR\x06hashed\x12\x18\n" +
 	"\awaiting\x18\a \x01(\bR\awaiting\x12%\n" +
-	"\x0ewaiting_values\x18\b \x03(\tR\rwaitingValues\"<\n" +
+	"\x0ewaiting_values\x18\b \x03(\tR\rwaitingValues\x12 \n" +
+	"\vdestination\x18\t \x01(\bR\vdestination\"<\n" +
 	"\fVariantMarks\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\"-\n" +
