@@ -26,6 +26,7 @@ const userAgent = "Gatehouse"
 const (
 	connectTimeout  = 2 * time.Second
 	wholeTimeout    = 5 * time.Second
+	sendTimeout     = 10 * time.Second
 	idleTimeout     = 30 * time.Second
 	maxURL          = 2048
 	maxHeaderBytes  = 64 << 10
@@ -57,7 +58,7 @@ type Limits struct {
 	Redirects int
 	// Accept is the header of that name; empty leaves it out.
 	Accept string
-	// Timeout is for everything together; 0 means five seconds, which is also the most.
+	// Timeout is for everything together; 0 means five seconds, which is also the most but for Send.
 	Timeout time.Duration
 }
 

@@ -7,11 +7,12 @@ import (
 )
 
 // Send makes a request whose method, headers and body are the caller's, and returns the answer with whatever status it has.
-// Redirects are not followed: their answer is the answer. Of the limits Redirects and Accept do not count. Errors are *Error.
+// Redirects are not followed: their answer is the answer. Of the limits Redirects and Accept do not count, and the most time is ten
+// seconds: an administrator chose who is called. Errors are *Error.
 func (c *Client) Send(r *http.Request, l Limits) (*Answer, error) {
 	timeout := wholeTimeout
 	if l.Timeout > 0 {
-		timeout = min(l.Timeout, wholeTimeout)
+		timeout = min(l.Timeout, sendTimeout)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

@@ -697,7 +697,7 @@ var File_gatehouse_config_v1_flow_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1egatehouse/config/v1/flow.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x05\n" +
+	"\x1egatehouse/config/v1/flow.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x05\n" +
 	"\x04Flow\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -710,8 +710,8 @@ const file_gatehouse_config_v1_flow_proto_rawDesc = "" +
 	" \x01(\x0e2\x1e.gatehouse.config.v1.Flow.TypeB\x06\xa2\xbb\x18\x02\x10\x01R\x04type\x12(\n" +
 	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x12\n" +
 	"\x04name\x18\f \x01(\tR\x04name\x12\x1c\n" +
-	"\tcondition\x18\r \x01(\tR\tcondition\x12%\n" +
-	"\aenabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01H\x00R\aenabled\x88\x01\x01\x12\x1e\n" +
+	"\tcondition\x18\r \x01(\tR\tcondition\x12\x1d\n" +
+	"\aenabled\x18\x0e \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x1e\n" +
 	"\x05order\x18\x0f \x01(\x05B\b\xa2\xbb\x18\x04\b\x01 \x01R\x05order\x12=\n" +
 	"\x03pre\x18\x10 \x03(\v2\x1d.gatehouse.config.v1.FlowStepB\f\xa2\xbb\x18\b \x01*\x04nameR\x03pre\x12?\n" +
 	"\x04post\x18\x11 \x03(\v2\x1d.gatehouse.config.v1.FlowStepB\f\xa2\xbb\x18\b \x01*\x04nameR\x04post\x12\x1c\n" +

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/consents"
@@ -26,6 +27,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/discovery"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
@@ -134,13 +136,15 @@ func New(p Parts) *Gateway {
 	look.Failures = failures
 	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
-	door := admission.New(p.Store, p.Now).Behind(p.Proxies)
+	runner := flows.New(p.Fetch, failures, p.Log)
+	logins := underway.New(p.Store, runner)
+	door := admission.New(p.Store, p.Now).Behind(p.Proxies).Running(logins, failures)
 	routes := concat(
-		authorize.New(p.Store, requests, p.Directory, people, minter, look, p.Now).Routes(),
+		authorize.New(p.Store, requests, p.Directory, people, minter, authorize.Flows{Logins: logins, Tokens: runner, Proxies: p.Proxies}, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
-		authflow.New(p.Store, requests, signIn, door, people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, door, logins, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
-		grants.New(clients, holders, minter, served...).Routes(),
+		grants.New(clients, holders, minter, grants.Flows{Engine: runner, Proxies: p.Proxies}, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),
 		device.New(clients, p.Store, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -38,6 +39,7 @@ type Flow struct {
 	requests *authorization.Resolver
 	signIn   Passwords
 	door     *admission.Door
+	logins   *underway.Book
 	people   browser.People
 	consents Consents
 	proxies  *observe.Proxies
@@ -46,8 +48,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, door *admission.Door, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: sessions, requests: requests, signIn: signIn, door: door, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, door *admission.Door, logins *underway.Book, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: sessions, requests: requests, signIn: signIn, door: door, logins: logins, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.
@@ -81,6 +83,8 @@ type page struct {
 	// post.
 	request      authorization.Resolved
 	params, form oauth2.Params
+	// login is the login under way; nil where the client has no flows.
+	login *underway.Login
 	// query leads to the authorization request, without errors that a page has added.
 	query string
 }
@@ -127,7 +131,12 @@ func (f *Flow) find(p *page) error {
 	}
 	p.request, p.params = request, request.On(p.params)
 	p.r = pages.WithLocales(p.r, p.params.Get("ui_locales"))
-	return request.Err()
+	if err := request.Err(); err != nil {
+		return err
+	}
+	var err error
+	p.login, err = f.logins.Open(p.r.Context(), p.visit, p.d, p.c, p.params)
+	return err
 }
 
 // refuse answers an error for which there is no form to go back to: by redirect to the error page, or at once where it is

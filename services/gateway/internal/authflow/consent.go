@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -61,6 +62,9 @@ func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request, d *domain.Dom
 	case q == nil:
 		return p.redirect("/oauth/authorize", p.query)
 	}
+	if err := f.before(p, flows.Consent); err != nil {
+		return f.stop(p, err)
+	}
 	out := pages.Consent{
 		Action: browser.URL(d, "/oauth/consent", q.query), Client: q.c, Username: q.visit.Session.Person.Username,
 		Message: pages.Message(q.visit.Error(q.params).Description), Choice: q.c.OptInScopes,
@@ -93,6 +97,11 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	if answer.incomplete {
 		denied := authorization.Denied()
 		return q.retry("/login", browser.Error{Code: string(denied.Code), Description: denied.Description})
+	}
+	if len(answer.approved) > 0 {
+		if err := f.after(p, flows.Consent); err != nil {
+			return f.stop(p, err)
+		}
 	}
 	ctx, s := r.Context(), q.visit.Session
 	if err := f.consents.SaveConsents(ctx, d.ID, s.Person.UserID, q.c.ClientID, authorization.Decisions(d, q.c, q.scopes, answer.approved, f.now())); err != nil {

@@ -6,11 +6,10 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
-	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -31,6 +30,9 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	p, err := f.open(w, r, d)
 	if err != nil {
 		return p.refuse(err)
+	}
+	if err := f.before(p, flows.Login); err != nil {
+		return f.stop(p, err)
 	}
 	out := pages.Login{
 		Action: browser.URL(d, "/login", p.query), Client: p.c, Username: p.params.Get("login_hint"),
@@ -69,15 +71,15 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	if p.form.Get("account") == "current" {
 		return f.choose(p)
 	}
+	if err := f.passed(p, flows.Login); err != nil {
+		return f.stop(p, err)
+	}
 	c := authorization.Preferring(d, p.c, p.params)
 	result, err := f.signIn.WithPasswordFrom(r.Context(), f.proxies.ClientIP(r), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
 	if err != nil {
 		return f.refuseLogin(p, err)
 	}
-	if err := f.door.Admit(r.Context(), admission.Entry{Visit: p.visit, Domain: d, Client: p.c, Params: p.params, Result: result, Remember: p.form.Has(rememberField)}); err != nil {
-		return err
-	}
-	return p.redirect(browser.Return(p.params), p.query)
+	return f.admit(p, result)
 }
 
 // choose goes on as the person who is signed in. Where that is not possible the authorization endpoint says what is.
@@ -109,29 +111,20 @@ func (f *Flow) refuseLogin(p *page, err error) error {
 	default:
 		return err
 	}
-	if err := p.visit.SignOut(p.r.Context(), f.sessions); err != nil {
+	if err := f.signOut(p); err != nil {
 		return err
 	}
 	observe.RecordError(p.r.Context(), err)
 	return p.retry("/login", shown)
 }
 
-// input is what selection rules may read.
-func (f *Flow) input(p *page) rules.Input {
-	params := p.params.Values()
-	for name, v := range p.form.Values() {
-		params[name] = append(params[name], v...)
-	}
-	return rules.Input{Request: rules.Request{
-		Params: params, Headers: p.r.Header, IP: f.proxies.ClientIP(p.r).String(), Path: p.r.URL.Path,
-		Method: p.r.Method, Scheme: f.proxies.Scheme(p.r), ID: observe.RequestID(p.r.Context()),
-	}}
-}
-
 func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := f.open(w, r, d)
 	if err != nil {
 		return p.refuse(err)
+	}
+	if err := f.before(p, flows.Identifier); err != nil {
+		return f.stop(p, err)
 	}
 	return f.pages.Identifier(w, p.r, d, pages.Identifier{
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
@@ -152,6 +145,12 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	username := p.form.Get("username")
 	if username == "" || len(username) > maxUsername {
 		return p.retry("/login/identifier", wrongCredentials)
+	}
+	if err := f.after(p, flows.Identifier); err != nil {
+		if denied, ok := errors.AsType[*flows.Denied](err); ok {
+			return p.retry("/login/identifier", browser.Error{Code: denied.Code, Description: denied.Message})
+		}
+		return f.stop(p, err)
 	}
 	return p.redirect("/login", browser.With(browser.Without(p.query, "login_hint"), "login_hint", username))
 }

@@ -15,6 +15,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -48,13 +49,14 @@ type Endpoint struct {
 	consents Consents
 	people   browser.People
 	minter   Minter
+	flows    Flows
 	pages    *pages.Pages
 	now      func() time.Time
 }
 
-// New returns the endpoint.
-func New(store Store, requests *authorization.Resolver, consents Consents, people browser.People, minter Minter, p *pages.Pages, now func() time.Time) *Endpoint {
-	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, pages: p, now: now}
+// New returns the endpoint. The zero value of Flows runs none.
+func New(store Store, requests *authorization.Resolver, consents Consents, people browser.People, minter Minter, f Flows, p *pages.Pages, now func() time.Time) *Endpoint {
+	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, flows: f, pages: p, now: now}
 }
 
 // Routes returns the endpoint's route.
@@ -74,6 +76,8 @@ type exchange struct {
 	// resolved is where the request was found; query carries one that travels in the URL on to the pages.
 	resolved authorization.Resolved
 	query    string
+	// login is the login under way; nil where the client has no flows.
+	login *underway.Login
 }
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
@@ -102,6 +106,9 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domai
 }
 
 func (e *Endpoint) proceed(x *exchange) error {
+	if err := e.begin(x); err != nil {
+		return e.fail(x, err)
+	}
 	decision := authorization.Next(x.d, x.req, x.visit.Session, nil, e.now())
 	if decision.Step == authorization.Recall {
 		s := x.visit.Session
@@ -134,6 +141,9 @@ func (e *Endpoint) proceed(x *exchange) error {
 
 // page sends the browser on to one of our own pages, which finds the request by its query.
 func (e *Endpoint) page(x *exchange, path string) error {
+	if err := x.login.Save(x.r.Context()); err != nil {
+		return err
+	}
 	if err := e.requests.Keep(x.r.Context(), x.d, x.req.Client, &x.resolved); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
@@ -13,13 +14,24 @@ import (
 // finish answers the client with what its response type asks for.
 func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 	ctx, req := x.r.Context(), x.req
+	set, err := e.end(x)
+	if err != nil {
+		return e.fail(x, err)
+	}
+	a := authorized(x, decision)
+	a.AuthFlow = set
+	inFront := a.AuthFlow // what the tokens of this answer see, a code keeps what the login has set
+	if req.Type.InFront() {
+		if inFront, err = e.tokenFlows(x, flows.Pre, set); err != nil {
+			return e.fail(x, err)
+		}
+	}
 	if err := x.visit.Settle(ctx, e.store, req.Digest, req.Client.ClientID); err != nil {
 		return e.fail(x, err)
 	}
 	if spent, err := e.complete(x); spent {
 		return err
 	}
-	a := authorized(x, decision)
 	granted := authorization.Granted{SessionState: x.sessionState()}
 	if req.Type.HasCode() {
 		code, err := e.store.NewCode(ctx, a, CodeLife)
@@ -34,12 +46,18 @@ func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 		if a.Grant == "" {
 			a.Grant = state.GrantOf(secret.NewToken())
 		}
+		a.AuthFlow = inFront
 		made, err := e.minter.Mint(ctx, x.d, front(req, &a, granted.Code))
 		if err != nil {
 			return e.fail(x, fmt.Errorf("make tokens: %w", err))
 		}
+		if _, err := e.tokenFlows(x, flows.Post, inFront); err != nil {
+			return e.fail(x, err)
+		}
 		granted.Tokens = made
 	}
+	// Last of all: until the client is answered the same step can be made once more. A login that cannot be forgotten ends by itself.
+	_ = x.login.Forget(ctx)
 	return e.respond(x, req.Success(x.d.Issuer, granted))
 }
 
@@ -62,7 +80,7 @@ func front(req *authorization.Request, a *state.Authorization, code string) toke
 	out := tokens.Authorization{
 		Client: req.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Grant, AuthTime: a.AuthTime, Nonce: a.Nonce,
 		SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR, Code: code,
-		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, AlwaysID: true,
+		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, AuthFlow: a.AuthFlow, AlwaysID: true,
 	}
 	if !req.Type.HasToken() {
 		out.Without |= tokens.WithoutAccessToken

@@ -119,6 +119,25 @@ func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	return nil
 }
 
+// Look is Load for those who do not know whether somebody has looked before.
+func (v *Visit) Look(ctx context.Context, sessions Sessions) error {
+	if v.looked || v.Session != nil {
+		return nil
+	}
+	return v.Load(ctx, sessions)
+}
+
+// Successor is the identifier that a session will have once SignIn has stored it. It looks for the one that is there now.
+func (v *Visit) Successor(ctx context.Context, sessions Sessions, s *state.Session) (string, error) {
+	if err := v.Look(ctx, sessions); err != nil {
+		return "", err
+	}
+	if old := v.Session; old != nil && old.Person.Subject == s.Person.Subject {
+		return old.ID, nil
+	}
+	return s.ID, nil
+}
+
 // SignIn stores a new session under a new cookie. The one that was there goes on in it if it was the same person's: clients
 // know it by the same name. Another person's ends, and its clients are told.
 func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) error {

@@ -117,7 +117,7 @@ func (c *change) reset(b configsync.Batch) {
 
 // keys names everything that belongs to a domain.
 func (src *source) keys() []resource.Key {
-	keys := make([]resource.Key, 0, len(src.scopes)+len(src.certificates)+len(src.providers)+len(src.apps))
+	keys := make([]resource.Key, 0, len(src.scopes)+len(src.certificates)+len(src.providers)+len(src.flows)+len(src.apps))
 	add := func(kind, id string) { keys = append(keys, resource.Key{Kind: kind, Domain: src.id, ID: id}) }
 	for id := range src.scopes {
 		add("scope", id)
@@ -130,6 +130,9 @@ func (src *source) keys() []resource.Key {
 	}
 	for id := range src.forms {
 		add("form", id)
+	}
+	for id := range src.flows {
+		add("flow", id)
 	}
 	for id := range src.apps {
 		add("application", id)
@@ -183,7 +186,9 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 			src.forms[key.ID], src.changed = part, true
 		}
 		err = part.err
-	case *configv1.Role, *configv1.Group, *configv1.Email, *configv1.Flow:
+	case *configv1.Flow:
+		err = src.upsertFlow(r)
+	case *configv1.Role, *configv1.Group, *configv1.Email:
 		return // nothing that is served depends on them yet
 	default:
 		err = errors.New("this gateway does not know what to do with a resource of this kind")
@@ -240,6 +245,9 @@ func (c *change) remove(key resource.Key) {
 	case "form":
 		src.changed = src.changed || src.forms[key.ID] != nil
 		delete(src.forms, key.ID)
+	case "flow":
+		src.changed = src.changed || src.flows[key.ID] != nil
+		delete(src.flows, key.ID)
 	case "application":
 		if old := src.apps[key.ID]; old != nil {
 			src.edit().remove(old.clientID, old.id)

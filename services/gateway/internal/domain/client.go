@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
@@ -105,6 +106,9 @@ type Client struct {
 	Lockout *Lockout
 	// DefaultMaxAge is negative if none is registered.
 	DefaultMaxAge time.Duration
+
+	// Flows run at the points of the client's logins and tokens; nil if none does.
+	Flows *flows.Set
 
 	// Providers are the client's identity providers in the order in which they are tried.
 	Providers []ClientProvider
@@ -317,6 +321,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		c.Theme = branding.Compile(core.Settings.GetBranding(), own)
 	}
 	c.Rules = selection.ClientOf(app)
+	c.Flows = core.flowsOf(app)
 	return c, errors.Join(problems...)
 }
 

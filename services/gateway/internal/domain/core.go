@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 )
 
@@ -74,6 +75,8 @@ type Core struct {
 	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
 	Metadata, JWKS Document
 
+	// flows are those of the domain and of its applications, by the id of whose they are; nil if there are none.
+	flows map[string][]*flows.Flow
 	// issuers are those who are trusted for grants, statements those for software statements, by name.
 	issuers, statements map[string]*TrustedIssuer
 	// signing are the certificates with a usable key, the oldest line first, and parts what they were made from.
@@ -177,6 +180,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 			core.Providers[id] = p.provider
 		}
 	}
+	core.compileFlows(src.flows)
 	if err := core.compileKeys(src, old); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 )
 
@@ -15,6 +16,7 @@ type source struct {
 	certificates map[string]*certificatePart
 	providers    map[string]*providerPart
 	forms        map[string]*formPart
+	flows        map[string]*flowPart
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
 	// clients are the present ones, editing the changes to them of the batch being applied.
@@ -41,10 +43,18 @@ type providerPart struct {
 	err      error
 }
 
+// flowPart is a flow of the domain, or of one of its applications. The compiled flow is nil where nothing runs.
+type flowPart struct {
+	message *configv1.Flow
+	flow    *flows.Flow
+	err     error
+}
+
 func newSource(id string) *source {
 	return &source{
 		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
-		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
+		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, flows: map[string]*flowPart{},
+		apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
 	}
 }
 

@@ -144,6 +144,10 @@ func (src *source) revisionOf(kind, id string) int64 {
 		if p := src.providers[id]; p != nil {
 			return p.message.GetRevision()
 		}
+	case ruleerrors.Flow:
+		if f := src.flows[id]; f != nil {
+			return f.message.GetRevision()
+		}
 	}
 	return -1
 }

@@ -76,6 +76,9 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	if out.Resources, err = resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
 		return tokens.Authorization{}, err
 	}
+	if err := r.allow(ctx, &a.Person, a.AuthFlow); err != nil {
+		return tokens.Authorization{}, err
+	}
 	out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a)
 	if errors.Is(err, state.ErrEnded) { // the code was used again while this request was under way
 		return tokens.Authorization{}, errCode.WithCause(err)
@@ -131,6 +134,7 @@ func authorization(r *Request, a *state.Authorization) tokens.Authorization {
 		Client: r.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Line(),
 		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR, Confirmation: r.Confirmation,
 		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, Actor: a.Actor,
+		AuthFlow: a.AuthFlow,
 	}
 	if a.Ends > 0 {
 		out.NotAfter = time.UnixMilli(a.Ends)

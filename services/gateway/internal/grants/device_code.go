@@ -62,6 +62,9 @@ func (g DeviceCode) Authorize(ctx context.Context, r *Request) (tokens.Authoriza
 	if out.Resources, err = resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
 		return tokens.Authorization{}, err
 	}
+	if err := r.allow(ctx, &a.Person, a.AuthFlow); err != nil {
+		return tokens.Authorization{}, err
+	}
 	out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a)
 	if errors.Is(err, state.ErrEnded) {
 		return tokens.Authorization{}, errDeviceCode.WithCause(err)

@@ -36,6 +36,8 @@ type Request struct {
 	Confirmation state.Confirmation
 	// HTTP is the request itself, for what expressions see of it.
 	HTTP *http.Request
+
+	flows *tokenFlows
 }
 
 // Handler serves the token endpoint.
@@ -43,12 +45,13 @@ type Handler struct {
 	clients *clientauth.Authenticator
 	holders *possession.Verifier
 	minter  *tokens.Minter
+	flows   Flows
 	grants  []Grant
 }
 
 // New returns the token endpoint with the given grants.
-func New(clients *clientauth.Authenticator, holders *possession.Verifier, minter *tokens.Minter, grants ...Grant) *Handler {
-	return &Handler{clients: clients, holders: holders, minter: minter, grants: grants}
+func New(clients *clientauth.Authenticator, holders *possession.Verifier, minter *tokens.Minter, f Flows, grants ...Grant) *Handler {
+	return &Handler{clients: clients, holders: holders, minter: minter, flows: f, grants: grants}
 }
 
 // Routes returns the endpoint's route.
@@ -96,13 +99,26 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return nil, err
 	}
-	a, err := grant.Authorize(r.Context(), &Request{Domain: d, Client: c, Params: p, Confirmation: held, HTTP: r})
+	request := &Request{Domain: d, Client: c, Params: p, Confirmation: held, HTTP: r}
+	if h.flows.Engine != nil && c.Flows.Tokens() {
+		request.flows = &tokenFlows{Flows: h.flows}
+	}
+	a, err := grant.Authorize(r.Context(), request)
 	if err != nil {
 		return nil, err
 	}
 	a.Confirmation = held
+	if request.flows != nil {
+		if err := request.allow(r.Context(), a.Person, a.AuthFlow); err != nil {
+			return nil, err
+		}
+		a.AuthFlow = request.flows.set
+	}
 	answer, err := h.minter.Mint(r.Context(), d, a)
 	if err != nil {
+		return nil, err
+	}
+	if err := request.release(r.Context(), &a); err != nil {
 		return nil, err
 	}
 	return answer.AppendJSON(make([]byte, 0, answer.Size())), nil

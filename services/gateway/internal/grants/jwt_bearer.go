@@ -63,6 +63,9 @@ func (g JWTBearer) Authorize(ctx context.Context, r *Request) (tokens.Authorizat
 	if err != nil {
 		return tokens.Authorization{}, refuseAssertion(err)
 	}
+	if err := r.allow(ctx, who, nil); err != nil {
+		return tokens.Authorization{}, err
+	}
 	// Last of all, so that a request that is refused for another reason does not use the assertion up. One without an
 	// identifier is known by itself.
 	id := claims.ID

@@ -63,6 +63,9 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 		Domain: r.Domain.ID, ApplicationID: r.Client.ID, ClientID: r.Client.ClientID, Scopes: granted, Person: who.Person,
 		AuthTime: g.Now().Unix(), ACR: who.ACR, AMR: who.AMR, Resources: wanted, Grant: secret.NewToken()[:22],
 	}
+	if err := r.allow(ctx, &who.Person, nil); err != nil {
+		return tokens.Authorization{}, err
+	}
 	out := authorization(r, &a)
 	if out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a); err != nil {
 		return tokens.Authorization{}, err
@@ -81,15 +84,5 @@ func (g Password) from(r *Request) netip.Addr {
 
 // input is what selection rules see of the request; there is no login under way that could have attributes.
 func (g Password) input(ctx context.Context, r *Request) rules.Input {
-	in := rules.Input{
-		Request: rules.Request{
-			Params: r.Params.Values(), Headers: r.HTTP.Header, Path: r.HTTP.URL.Path, Method: r.HTTP.Method,
-			Scheme: g.Proxies.Scheme(r.HTTP), ID: observe.RequestID(ctx),
-		},
-		Attributes: map[string]any{},
-	}
-	if ip := g.Proxies.ClientIP(r.HTTP); ip.IsValid() {
-		in.Request.IP = ip.String()
-	}
-	return in
+	return rules.Input{Request: requestOf(ctx, r, g.Proxies), Attributes: map[string]any{}}
 }

@@ -20,6 +20,8 @@ type Refresher interface {
 	// ErrReused with the one whose grant ended.
 	Refresh(ctx context.Context, domain, application, token string, r state.Rotation) (state.Authorization, string, error)
 	RevokeGrant(ctx context.Context, domain, grant string, until time.Time) error
+	// Inspect looks at a refresh token without using it.
+	Inspect(ctx context.Context, token string) (state.Inspection, error)
 }
 
 // People knows whether what somebody allowed still counts; *tokens.People does.
@@ -58,6 +60,11 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 	if c.Profile.RefusesForeignScopes {
 		how.Within.Scopes = asked
 	}
+	if r.flows != nil {
+		if err := g.allow(ctx, r, token); err != nil {
+			return tokens.Authorization{}, err
+		}
+	}
 	a, next, err := g.Grants.Refresh(ctx, r.Domain.ID, c.ID, token, how)
 	if err != nil {
 		return tokens.Authorization{}, g.refuse(ctx, r, &a, asked, err)
@@ -78,6 +85,20 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 		out.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return !slices.Contains(asked, s) })
 	}
 	return out, nil
+}
+
+// allow runs the flows before the token is exchanged, so that a refusal does not use it up. What is no token of this client is left for
+// the exchange to refuse.
+func (g RefreshToken) allow(ctx context.Context, r *Request, token string) error {
+	found, err := g.Grants.Inspect(ctx, token)
+	a := &found.Authorization
+	switch {
+	case errors.Is(err, state.ErrUnknown), err == nil && (a.Domain != r.Domain.ID || a.ApplicationID != r.Client.ID):
+		return nil
+	case err != nil:
+		return err
+	}
+	return r.allow(ctx, &a.Person, a.AuthFlow)
 }
 
 var errDisabled = errors.New("the application was disabled after the grant was made")

@@ -53,6 +53,9 @@ func (g TokenExchange) Authorize(ctx context.Context, r *Request) (tokens.Author
 	if out.Scopes, err = exchangedScopes(r, subject); err != nil {
 		return tokens.Authorization{}, err
 	}
+	if err := r.allow(ctx, out.Person, nil); err != nil {
+		return tokens.Authorization{}, err
+	}
 	return out, g.shape(ctx, r, subject, &out)
 }
 

@@ -8,6 +8,8 @@
 //	code:{hash}     record; after redemption a marker for SpentFor. The hash covers domain and client.
 //	request:{hash}  an authorization request that was pushed or came as an object: a minute until it is opened, RequestLife
 //	                after each look at it. The hash covers domain and client.
+//	login:{hash}    what flows set for a login under way, and which points it has passed; LoginLife after each step, only where the
+//	                client has flows. The hash covers domain, browser or session, and the request.
 //	session:{hash}  record; the domain's idle time
 //	clients:{hash}  the clients that a session signed in to; until the session ends at the latest
 //	person:{hash}   the sessions of a person in a domain, by name; until the last of them ends

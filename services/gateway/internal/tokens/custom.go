@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -23,11 +24,11 @@ type customClaim struct {
 
 // custom computes custom claims in their order; of several with one name the last counts. What cannot be computed is
 // left out and reported; null is left out.
-func (m *Minter) custom(ctx context.Context, d *domain.Domain, c *domain.Client, p *state.Person, list []domain.Claim) []customClaim {
+func (m *Minter) custom(ctx context.Context, d *domain.Domain, c *domain.Client, p *state.Person, authFlow json.RawMessage, list []domain.Claim) []customClaim {
 	if len(list) == 0 {
 		return nil
 	}
-	in := input(d, c, p)
+	in := Input(d, c, p, authFlow)
 	out := make([]customClaim, 0, len(list))
 	for _, claim := range list {
 		if oauth2.ReservedClaim(claim.Name) {
@@ -74,9 +75,17 @@ func compute(ctx context.Context, claim domain.Claim, in *rules.Input) (customCl
 	return made, err
 }
 
-// input is what the expressions of claims see.
-func input(d *domain.Domain, c *domain.Client, p *state.Person) rules.Input {
-	attributes := map[string]any{"client": map[string]any{"id": c.ID, "clientId": c.ClientID, "name": c.Name}}
+// nothingSet is what flows set where they set nothing. It must not be changed.
+var nothingSet = map[string]any{}
+
+// Input is what expressions see where tokens are made: the client, the person where the token is about one, and what flows set during the
+// login, a JSON object.
+func Input(d *domain.Domain, c *domain.Client, p *state.Person, authFlow json.RawMessage) rules.Input {
+	set, err := flows.Decode(authFlow)
+	if err != nil || set == nil {
+		set = nothingSet
+	}
+	attributes := map[string]any{"client": map[string]any{"id": c.ID, "clientId": c.ClientID, "name": c.Name}, "authFlow": set}
 	in := rules.Input{Client: c.Rules, Domain: d.Rules, Attributes: attributes}
 	if p != nil {
 		in.User = UserValue(p)

@@ -16,7 +16,7 @@ import (
 func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, accessToken string, expires time.Time) (string, error) {
 	c, now := a.Client, m.now()
 	alg := c.IDKey.Algorithm()
-	custom := m.custom(ctx, d, c, a.Person, c.IDClaims)
+	custom := m.custom(ctx, d, c, a.Person, a.AuthFlow, c.IDClaims)
 	claims := make(map[string]any, 24)
 	m.addPerson(claims, d, a)
 	for _, claim := range custom {

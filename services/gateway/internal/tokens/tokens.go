@@ -48,10 +48,11 @@ type Authorization struct {
 	Confirmation state.Confirmation
 	// Resources are what the access token is for (RFC 8707); none means the client's, or the domain's default.
 	Resources []string
-	// Claims, ClaimsLocales and Actor are those of state.Authorization.
+	// Claims, ClaimsLocales, Actor and AuthFlow are those of state.Authorization.
 	Claims        json.RawMessage
 	ClaimsLocales []string
 	Actor         json.RawMessage
+	AuthFlow      json.RawMessage
 	// NotAfter is when the tokens end at the latest; zero means that the client's lifetimes count.
 	NotAfter time.Time
 	// AlwaysID makes an ID token although the scope openid was not granted: the response type asked for one.
@@ -171,7 +172,7 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization,
 	} else if a.Subject != "" {
 		sub = a.Subject
 	}
-	custom := m.custom(ctx, d, c, a.Person, c.AccessClaims)
+	custom := m.custom(ctx, d, c, a.Person, a.AuthFlow, c.AccessClaims)
 	var buf [1024]byte
 	b := append(buf[:0], `{"iss":`...)
 	b = appendString(b, d.Issuer)

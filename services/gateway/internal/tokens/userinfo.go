@@ -16,7 +16,7 @@ func (m *Minter) UserInfo(ctx context.Context, d *domain.Domain, c *domain.Clien
 	claims := ProfileClaims(p, oauth2.SplitScope(found.Claims.Scope))
 	AddRequested(claims, d, c, p, found.Requested)
 	AddLocalized(claims, p, found.Locales)
-	for _, claim := range m.custom(ctx, d, c, p, c.UserInfoClaims) {
+	for _, claim := range m.custom(ctx, d, c, p, nil, c.UserInfoClaims) {
 		if claim.name != "aud" {
 			claims[claim.name] = claim.value
 		}

@@ -51,8 +51,8 @@ func TestFlows(t *testing.T) {
 		if partners["slot"] != nil || partners["level"] != nil || (partners["application"] == nil) != (level == domain) {
 			t.Errorf("a flow shows %v", partners)
 		}
-		if diff := cmp.Diff([]any{prototree.Object{"path": "enabled", "detail": "is kept and does not run yet"}}, partners["notices"]); diff != "" {
-			t.Errorf("notices (-want +got):\n%s", diff)
+		if partners["notices"] != nil {
+			t.Errorf("notices %v of what runs", partners["notices"])
 		}
 		callout := partners["pre"].([]any)[1].(prototree.Object)
 		config := callout["configuration"].(string)
