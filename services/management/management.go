@@ -158,7 +158,7 @@ func New(c Config) (*Management, error) {
 		return nil, err
 	}
 	configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
-	registration.New(registration.Options{Editor: edit, Logger: log}).Register(m.plane)
+	registration.New(registration.Options{Editor: edit, Attempts: db.RegistrationAttempts(), Logger: log}).Register(m.plane)
 	people.Register(m.plane)
 	usage.New(usage.Options{Uses: db.SecretUses(), Logger: log}).Register(m.plane)
 

@@ -82,6 +82,61 @@ func (Application_Type) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{0, 0}
 }
 
+type ClientRegistration_Status int32
+
+const (
+	ClientRegistration_STATUS_UNSPECIFIED ClientRegistration_Status = 0
+	// It is in use, or an operator has disabled it.
+	ClientRegistration_ACTIVE ClientRegistration_Status = 1
+	// It waits for an operator to accept it, and is disabled until then.
+	ClientRegistration_PENDING ClientRegistration_Status = 2
+	// It was disabled because nobody used it.
+	ClientRegistration_UNUSED ClientRegistration_Status = 3
+)
+
+// Enum value maps for ClientRegistration_Status.
+var (
+	ClientRegistration_Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "ACTIVE",
+		2: "PENDING",
+		3: "UNUSED",
+	}
+	ClientRegistration_Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"ACTIVE":             1,
+		"PENDING":            2,
+		"UNUSED":             3,
+	}
+)
+
+func (x ClientRegistration_Status) Enum() *ClientRegistration_Status {
+	p := new(ClientRegistration_Status)
+	*p = x
+	return p
+}
+
+func (x ClientRegistration_Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ClientRegistration_Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_application_proto_enumTypes[1].Descriptor()
+}
+
+func (ClientRegistration_Status) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_application_proto_enumTypes[1]
+}
+
+func (x ClientRegistration_Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ClientRegistration_Status.Descriptor instead.
+func (ClientRegistration_Status) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{1, 0}
+}
+
 type CustomClaim_TokenType int32
 
 const (
@@ -115,11 +170,11 @@ func (x CustomClaim_TokenType) String() string {
 }
 
 func (CustomClaim_TokenType) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_application_proto_enumTypes[1].Descriptor()
+	return file_gatehouse_config_v1_application_proto_enumTypes[2].Descriptor()
 }
 
 func (CustomClaim_TokenType) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_application_proto_enumTypes[1]
+	return &file_gatehouse_config_v1_application_proto_enumTypes[2]
 }
 
 func (x CustomClaim_TokenType) Number() protoreflect.EnumNumber {
@@ -128,7 +183,7 @@ func (x CustomClaim_TokenType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomClaim_TokenType.Descriptor instead.
 func (CustomClaim_TokenType) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9, 0}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // An Application is registered in a domain and asks it for tokens.
@@ -160,7 +215,9 @@ type Application struct {
 	// Tokens issued before this moment are worth nothing: set when the application is made and whenever it is disabled.
 	TokensValidFrom *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=tokens_valid_from,json=tokensValidFrom,proto3" json:"tokens_valid_from,omitempty"`
 	// Second factors.
-	Factors       []string `protobuf:"bytes,22,rep,name=factors,proto3" json:"factors,omitempty"`
+	Factors []string `protobuf:"bytes,22,rep,name=factors,proto3" json:"factors,omitempty"`
+	// How the application registered itself; absent for those that operators made.
+	Registration  *ClientRegistration `protobuf:"bytes,60,opt,name=registration,proto3" json:"registration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,6 +378,94 @@ func (x *Application) GetFactors() []string {
 	return nil
 }
 
+func (x *Application) GetRegistration() *ClientRegistration {
+	if x != nil {
+		return x.Registration
+	}
+	return nil
+}
+
+// A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
+type ClientRegistration struct {
+	state  protoimpl.MessageState    `protogen:"open.v1"`
+	Status ClientRegistration_Status `protobuf:"varint,1,opt,name=status,proto3,enum=gatehouse.config.v1.ClientRegistration_Status" json:"status,omitempty"`
+	// The id of the application whose copy it was made as; absent for none.
+	Template string `protobuf:"bytes,2,opt,name=template,proto3" json:"template,omitempty"`
+	// The id of the initial access token that allowed it; absent for none.
+	InitialAccessToken string `protobuf:"bytes,3,opt,name=initial_access_token,json=initialAccessToken,proto3" json:"initial_access_token,omitempty"`
+	// When it was disabled because nobody used it.
+	DisabledAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=disabled_at,json=disabledAt,proto3" json:"disabled_at,omitempty"`
+	// When an operator accepted it.
+	AcceptedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientRegistration) Reset() {
+	*x = ClientRegistration{}
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientRegistration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientRegistration) ProtoMessage() {}
+
+func (x *ClientRegistration) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientRegistration.ProtoReflect.Descriptor instead.
+func (*ClientRegistration) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClientRegistration) GetStatus() ClientRegistration_Status {
+	if x != nil {
+		return x.Status
+	}
+	return ClientRegistration_STATUS_UNSPECIFIED
+}
+
+func (x *ClientRegistration) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *ClientRegistration) GetInitialAccessToken() string {
+	if x != nil {
+		return x.InitialAccessToken
+	}
+	return ""
+}
+
+func (x *ClientRegistration) GetDisabledAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledAt
+	}
+	return nil
+}
+
+func (x *ClientRegistration) GetAcceptedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcceptedAt
+	}
+	return nil
+}
+
 type ApplicationSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Client metadata (RFC 7591) and our additions to it.
@@ -342,7 +487,7 @@ type ApplicationSettings struct {
 
 func (x *ApplicationSettings) Reset() {
 	*x = ApplicationSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +499,7 @@ func (x *ApplicationSettings) String() string {
 func (*ApplicationSettings) ProtoMessage() {}
 
 func (x *ApplicationSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +512,7 @@ func (x *ApplicationSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationSettings.ProtoReflect.Descriptor instead.
 func (*ApplicationSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ApplicationSettings) GetOauth() *OAuthSettings {
@@ -459,7 +604,7 @@ type AdvancedSettings struct {
 
 func (x *AdvancedSettings) Reset() {
 	*x = AdvancedSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +616,7 @@ func (x *AdvancedSettings) String() string {
 func (*AdvancedSettings) ProtoMessage() {}
 
 func (x *AdvancedSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +629,7 @@ func (x *AdvancedSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvancedSettings.ProtoReflect.Descriptor instead.
 func (*AdvancedSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AdvancedSettings) GetSkipConsent() bool {
@@ -517,7 +662,7 @@ type ApplicationIdentityProvider struct {
 
 func (x *ApplicationIdentityProvider) Reset() {
 	*x = ApplicationIdentityProvider{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +674,7 @@ func (x *ApplicationIdentityProvider) String() string {
 func (*ApplicationIdentityProvider) ProtoMessage() {}
 
 func (x *ApplicationIdentityProvider) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +687,7 @@ func (x *ApplicationIdentityProvider) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationIdentityProvider.ProtoReflect.Descriptor instead.
 func (*ApplicationIdentityProvider) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ApplicationIdentityProvider) GetIdentity() string {
@@ -586,7 +731,7 @@ type ClientSecret struct {
 
 func (x *ClientSecret) Reset() {
 	*x = ClientSecret{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +743,7 @@ func (x *ClientSecret) String() string {
 func (*ClientSecret) ProtoMessage() {}
 
 func (x *ClientSecret) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +756,7 @@ func (x *ClientSecret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientSecret.ProtoReflect.Descriptor instead.
 func (*ClientSecret) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ClientSecret) GetId() string {
@@ -675,7 +820,7 @@ type SecretSettings struct {
 
 func (x *SecretSettings) Reset() {
 	*x = SecretSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +832,7 @@ func (x *SecretSettings) String() string {
 func (*SecretSettings) ProtoMessage() {}
 
 func (x *SecretSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +845,7 @@ func (x *SecretSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretSettings.ProtoReflect.Descriptor instead.
 func (*SecretSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SecretSettings) GetId() string {
@@ -838,7 +983,7 @@ type OAuthSettings struct {
 
 func (x *OAuthSettings) Reset() {
 	*x = OAuthSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +995,7 @@ func (x *OAuthSettings) String() string {
 func (*OAuthSettings) ProtoMessage() {}
 
 func (x *OAuthSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1008,7 @@ func (x *OAuthSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OAuthSettings.ProtoReflect.Descriptor instead.
 func (*OAuthSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OAuthSettings) GetRedirectUris() []string {
@@ -1412,7 +1557,7 @@ type TokenExchangeOAuthSettings struct {
 
 func (x *TokenExchangeOAuthSettings) Reset() {
 	*x = TokenExchangeOAuthSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1569,7 @@ func (x *TokenExchangeOAuthSettings) String() string {
 func (*TokenExchangeOAuthSettings) ProtoMessage() {}
 
 func (x *TokenExchangeOAuthSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1582,7 @@ func (x *TokenExchangeOAuthSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExchangeOAuthSettings.ProtoReflect.Descriptor instead.
 func (*TokenExchangeOAuthSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TokenExchangeOAuthSettings) GetInherited() bool {
@@ -1470,7 +1615,7 @@ type ScopeSetting struct {
 
 func (x *ScopeSetting) Reset() {
 	*x = ScopeSetting{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1627,7 @@ func (x *ScopeSetting) String() string {
 func (*ScopeSetting) ProtoMessage() {}
 
 func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1640,7 @@ func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopeSetting.ProtoReflect.Descriptor instead.
 func (*ScopeSetting) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ScopeSetting) GetScope() string {
@@ -1539,7 +1684,7 @@ type CustomClaim struct {
 
 func (x *CustomClaim) Reset() {
 	*x = CustomClaim{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1696,7 @@ func (x *CustomClaim) String() string {
 func (*CustomClaim) ProtoMessage() {}
 
 func (x *CustomClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1709,7 @@ func (x *CustomClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomClaim.ProtoReflect.Descriptor instead.
 func (*CustomClaim) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CustomClaim) GetTokenType() CustomClaim_TokenType {
@@ -1606,7 +1751,7 @@ type NewApplication struct {
 
 func (x *NewApplication) Reset() {
 	*x = NewApplication{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1763,7 @@ func (x *NewApplication) String() string {
 func (*NewApplication) ProtoMessage() {}
 
 func (x *NewApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1776,7 @@ func (x *NewApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewApplication.ProtoReflect.Descriptor instead.
 func (*NewApplication) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NewApplication) GetName() string {
@@ -1693,7 +1838,7 @@ type ApplicationType struct {
 
 func (x *ApplicationType) Reset() {
 	*x = ApplicationType{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +1850,7 @@ func (x *ApplicationType) String() string {
 func (*ApplicationType) ProtoMessage() {}
 
 func (x *ApplicationType) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1863,7 @@ func (x *ApplicationType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationType.ProtoReflect.Descriptor instead.
 func (*ApplicationType) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApplicationType) GetType() Application_Type {
@@ -1739,7 +1884,7 @@ type NewClientSecret struct {
 
 func (x *NewClientSecret) Reset() {
 	*x = NewClientSecret{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1896,7 @@ func (x *NewClientSecret) String() string {
 func (*NewClientSecret) ProtoMessage() {}
 
 func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1909,7 @@ func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewClientSecret.ProtoReflect.Descriptor instead.
 func (*NewClientSecret) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NewClientSecret) GetName() string {
@@ -1778,7 +1923,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\b\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\t\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1800,7 +1945,8 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\asecrets\x18\x13 \x03(\v2!.gatehouse.config.v1.ClientSecretB\x06\xa2\xbb\x18\x02\b\x01R\asecrets\x12T\n" +
 	"\x0fsecret_settings\x18\x14 \x03(\v2#.gatehouse.config.v1.SecretSettingsB\x06\xa2\xbb\x18\x02\b\x01R\x0esecretSettings\x12N\n" +
 	"\x11tokens_valid_from\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\x18\x01R\x0ftokensValidFrom\x12 \n" +
-	"\afactors\x18\x16 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\afactors\x1a;\n" +
+	"\afactors\x18\x16 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\afactors\x12S\n" +
+	"\fregistration\x18< \x01(\v2'.gatehouse.config.v1.ClientRegistrationB\x06\xa2\xbb\x18\x02\b\x01R\fregistration\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +
@@ -1813,7 +1959,22 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
 	"\x0fRESOURCE_SERVER\x10\x05B\n" +
 	"\n" +
-	"\b_enabled\"\x84\x06\n" +
+	"\b_enabled\"\xeb\x02\n" +
+	"\x12ClientRegistration\x12F\n" +
+	"\x06status\x18\x01 \x01(\x0e2..gatehouse.config.v1.ClientRegistration.StatusR\x06status\x12\x1a\n" +
+	"\btemplate\x18\x02 \x01(\tR\btemplate\x120\n" +
+	"\x14initial_access_token\x18\x03 \x01(\tR\x12initialAccessToken\x12;\n" +
+	"\vdisabled_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"disabledAt\x12;\n" +
+	"\vaccepted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"acceptedAt\"E\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06ACTIVE\x10\x01\x12\v\n" +
+	"\aPENDING\x10\x02\x12\n" +
+	"\n" +
+	"\x06UNUSED\x10\x03\"\x84\x06\n" +
 	"\x13ApplicationSettings\x128\n" +
 	"\x05oauth\x18\x01 \x01(\v2\".gatehouse.config.v1.OAuthSettingsR\x05oauth\x128\n" +
 	"\x05login\x18\x02 \x01(\v2\".gatehouse.config.v1.LoginSettingsR\x05login\x12A\n" +
@@ -1984,75 +2145,81 @@ func file_gatehouse_config_v1_application_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_application_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(Application_Type)(0),                // 0: gatehouse.config.v1.Application.Type
-	(CustomClaim_TokenType)(0),           // 1: gatehouse.config.v1.CustomClaim.TokenType
-	(*Application)(nil),                  // 2: gatehouse.config.v1.Application
-	(*ApplicationSettings)(nil),          // 3: gatehouse.config.v1.ApplicationSettings
-	(*AdvancedSettings)(nil),             // 4: gatehouse.config.v1.AdvancedSettings
-	(*ApplicationIdentityProvider)(nil),  // 5: gatehouse.config.v1.ApplicationIdentityProvider
-	(*ClientSecret)(nil),                 // 6: gatehouse.config.v1.ClientSecret
-	(*SecretSettings)(nil),               // 7: gatehouse.config.v1.SecretSettings
-	(*OAuthSettings)(nil),                // 8: gatehouse.config.v1.OAuthSettings
-	(*TokenExchangeOAuthSettings)(nil),   // 9: gatehouse.config.v1.TokenExchangeOAuthSettings
-	(*ScopeSetting)(nil),                 // 10: gatehouse.config.v1.ScopeSetting
-	(*CustomClaim)(nil),                  // 11: gatehouse.config.v1.CustomClaim
-	(*NewApplication)(nil),               // 12: gatehouse.config.v1.NewApplication
-	(*ApplicationType)(nil),              // 13: gatehouse.config.v1.ApplicationType
-	(*NewClientSecret)(nil),              // 14: gatehouse.config.v1.NewClientSecret
-	nil,                                  // 15: gatehouse.config.v1.Application.MetadataEntry
-	nil,                                  // 16: gatehouse.config.v1.NewApplication.MetadataEntry
-	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                // 18: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),     // 19: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),              // 20: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),             // 21: gatehouse.config.v1.PasswordSettings
-	(*Branding)(nil),                     // 22: gatehouse.config.v1.Branding
-	(*structpb.Struct)(nil),              // 23: google.protobuf.Struct
-	(SecurityProfileSettings_Profile)(0), // 24: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(ClientRegistration_Status)(0),       // 1: gatehouse.config.v1.ClientRegistration.Status
+	(CustomClaim_TokenType)(0),           // 2: gatehouse.config.v1.CustomClaim.TokenType
+	(*Application)(nil),                  // 3: gatehouse.config.v1.Application
+	(*ClientRegistration)(nil),           // 4: gatehouse.config.v1.ClientRegistration
+	(*ApplicationSettings)(nil),          // 5: gatehouse.config.v1.ApplicationSettings
+	(*AdvancedSettings)(nil),             // 6: gatehouse.config.v1.AdvancedSettings
+	(*ApplicationIdentityProvider)(nil),  // 7: gatehouse.config.v1.ApplicationIdentityProvider
+	(*ClientSecret)(nil),                 // 8: gatehouse.config.v1.ClientSecret
+	(*SecretSettings)(nil),               // 9: gatehouse.config.v1.SecretSettings
+	(*OAuthSettings)(nil),                // 10: gatehouse.config.v1.OAuthSettings
+	(*TokenExchangeOAuthSettings)(nil),   // 11: gatehouse.config.v1.TokenExchangeOAuthSettings
+	(*ScopeSetting)(nil),                 // 12: gatehouse.config.v1.ScopeSetting
+	(*CustomClaim)(nil),                  // 13: gatehouse.config.v1.CustomClaim
+	(*NewApplication)(nil),               // 14: gatehouse.config.v1.NewApplication
+	(*ApplicationType)(nil),              // 15: gatehouse.config.v1.ApplicationType
+	(*NewClientSecret)(nil),              // 16: gatehouse.config.v1.NewClientSecret
+	nil,                                  // 17: gatehouse.config.v1.Application.MetadataEntry
+	nil,                                  // 18: gatehouse.config.v1.NewApplication.MetadataEntry
+	(*timestamppb.Timestamp)(nil),        // 19: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                // 20: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),     // 21: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),              // 22: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),             // 23: gatehouse.config.v1.PasswordSettings
+	(*Branding)(nil),                     // 24: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),              // 25: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 26: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
-	17, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
-	17, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
+	19, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
+	19, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: gatehouse.config.v1.Application.type:type_name -> gatehouse.config.v1.Application.Type
-	3,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
-	5,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
-	15, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
-	6,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
-	7,  // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
-	17, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
-	8,  // 9: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
-	18, // 10: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
-	4,  // 11: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
-	19, // 12: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	20, // 13: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
-	21, // 14: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	22, // 15: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
-	23, // 16: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
-	23, // 17: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
-	23, // 18: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
-	23, // 19: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
-	17, // 20: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	17, // 21: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	23, // 22: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
-	10, // 23: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	11, // 24: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	17, // 25: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	17, // 26: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
-	11, // 27: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	9,  // 28: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	24, // 29: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	1,  // 30: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 31: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	16, // 32: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 33: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	5,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
+	7,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
+	17, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
+	8,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
+	9,  // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
+	19, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
+	4,  // 9: gatehouse.config.v1.Application.registration:type_name -> gatehouse.config.v1.ClientRegistration
+	1,  // 10: gatehouse.config.v1.ClientRegistration.status:type_name -> gatehouse.config.v1.ClientRegistration.Status
+	19, // 11: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
+	19, // 12: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
+	10, // 13: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
+	20, // 14: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
+	6,  // 15: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
+	21, // 16: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	22, // 17: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
+	23, // 18: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	24, // 19: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
+	25, // 20: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	25, // 21: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	25, // 22: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	25, // 23: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	19, // 24: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	19, // 25: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	25, // 26: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	12, // 27: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	13, // 28: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	19, // 29: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	19, // 30: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	13, // 31: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	11, // 32: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	26, // 33: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	2,  // 34: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 35: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	18, // 36: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 37: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -2064,16 +2231,16 @@ func file_gatehouse_config_v1_application_proto_init() {
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
 	file_gatehouse_config_v1_application_proto_msgTypes[0].OneofWrappers = []any{}
-	file_gatehouse_config_v1_application_proto_msgTypes[2].OneofWrappers = []any{}
-	file_gatehouse_config_v1_application_proto_msgTypes[6].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[3].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[7].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_application_proto_rawDesc), len(file_gatehouse_config_v1_application_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   15,
+			NumEnums:      3,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1207,12 +1207,26 @@ type ClientRegistrationSettings struct {
 	AllowLocalhostRedirectUri  bool     `protobuf:"varint,7,opt,name=allow_localhost_redirect_uri,json=allowLocalhostRedirectUri,proto3" json:"allow_localhost_redirect_uri,omitempty"`
 	AllowHttpSchemeRedirectUri bool     `protobuf:"varint,8,opt,name=allow_http_scheme_redirect_uri,json=allowHttpSchemeRedirectUri,proto3" json:"allow_http_scheme_redirect_uri,omitempty"`
 	AllowWildCardRedirectUri   bool     `protobuf:"varint,9,opt,name=allow_wild_card_redirect_uri,json=allowWildCardRedirectUri,proto3" json:"allow_wild_card_redirect_uri,omitempty"`
-	// Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
 	// Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration
 	// and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
 	SoftwareStatementIssuers []*SoftwareStatementIssuer `protobuf:"bytes,11,rep,name=software_statement_issuers,json=softwareStatementIssuers,proto3" json:"software_statement_issuers,omitempty"`
 	// Nobody registers without a statement of one of the issuers.
-	SoftwareStatementRequired                bool `protobuf:"varint,12,opt,name=software_statement_required,json=isSoftwareStatementRequired,proto3" json:"software_statement_required,omitempty"`
+	SoftwareStatementRequired bool `protobuf:"varint,12,opt,name=software_statement_required,json=isSoftwareStatementRequired,proto3" json:"software_statement_required,omitempty"`
+	// Clients that register themselves are disabled until an operator accepts them, except those that an administrator registers
+	// (`dcr_admin`).
+	ApprovalRequired bool `protobuf:"varint,13,opt,name=approval_required,json=isApprovalRequired,proto3" json:"approval_required,omitempty"`
+	// How many registered clients the domain has at most. 0: any number.
+	MaxRegisteredClients int32 `protobuf:"varint,14,opt,name=max_registered_clients,json=maxRegisteredClients,proto3" json:"max_registered_clients,omitempty"`
+	// How many clients one source address registers at most within `registrationWindowSeconds`, an IPv6 network of 64 bits
+	// counting as one. Administrators are not counted. 0: any number.
+	RegistrationsPerAddress int32 `protobuf:"varint,15,opt,name=registrations_per_address,json=registrationsPerAddress,proto3" json:"registrations_per_address,omitempty"`
+	// Default 3600.
+	RegistrationWindowSeconds int32 `protobuf:"varint,16,opt,name=registration_window_seconds,json=registrationWindowSeconds,proto3" json:"registration_window_seconds,omitempty"`
+	// A registered client that nobody used for so many days is disabled. 0: never.
+	UnusedDisableDays int32 `protobuf:"varint,17,opt,name=unused_disable_days,json=unusedDisableDays,proto3" json:"unused_disable_days,omitempty"`
+	// A client that was disabled for that is deleted after so many further days. 0: never.
+	UnusedDeleteDays int32 `protobuf:"varint,18,opt,name=unused_delete_days,json=unusedDeleteDays,proto3" json:"unused_delete_days,omitempty"`
+	// Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
 	AllowRedirectUriParamsExpressionLanguage bool `protobuf:"varint,10,opt,name=allow_redirect_uri_params_expression_language,json=allowRedirectUriParamsExpressionLanguage,proto3" json:"allow_redirect_uri_params_expression_language,omitempty"`
 	unknownFields                            protoimpl.UnknownFields
 	sizeCache                                protoimpl.SizeCache
@@ -1323,6 +1337,48 @@ func (x *ClientRegistrationSettings) GetSoftwareStatementRequired() bool {
 		return x.SoftwareStatementRequired
 	}
 	return false
+}
+
+func (x *ClientRegistrationSettings) GetApprovalRequired() bool {
+	if x != nil {
+		return x.ApprovalRequired
+	}
+	return false
+}
+
+func (x *ClientRegistrationSettings) GetMaxRegisteredClients() int32 {
+	if x != nil {
+		return x.MaxRegisteredClients
+	}
+	return 0
+}
+
+func (x *ClientRegistrationSettings) GetRegistrationsPerAddress() int32 {
+	if x != nil {
+		return x.RegistrationsPerAddress
+	}
+	return 0
+}
+
+func (x *ClientRegistrationSettings) GetRegistrationWindowSeconds() int32 {
+	if x != nil {
+		return x.RegistrationWindowSeconds
+	}
+	return 0
+}
+
+func (x *ClientRegistrationSettings) GetUnusedDisableDays() int32 {
+	if x != nil {
+		return x.UnusedDisableDays
+	}
+	return 0
+}
+
+func (x *ClientRegistrationSettings) GetUnusedDeleteDays() int32 {
+	if x != nil {
+		return x.UnusedDeleteDays
+	}
+	return 0
 }
 
 func (x *ClientRegistrationSettings) GetAllowRedirectUriParamsExpressionLanguage() bool {
@@ -1914,7 +1970,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x0enonce_required\x18\x02 \x01(\bR\rnonceRequired\x12&\n" +
 	"\x0fmax_age_seconds\x18\x03 \x01(\x05R\rmaxAgeSecondsB\n" +
 	"\n" +
-	"\b_enabled\"\x81\a\n" +
+	"\b_enabled\"\xf0\t\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1926,7 +1982,13 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x1eallow_http_scheme_redirect_uri\x18\b \x01(\bR\x1aallowHttpSchemeRedirectUri\x12>\n" +
 	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12j\n" +
 	"\x1asoftware_statement_issuers\x18\v \x03(\v2,.gatehouse.config.v1.SoftwareStatementIssuerR\x18softwareStatementIssuers\x12@\n" +
-	"\x1bsoftware_statement_required\x18\f \x01(\bR\x1bisSoftwareStatementRequired\x12g\n" +
+	"\x1bsoftware_statement_required\x18\f \x01(\bR\x1bisSoftwareStatementRequired\x125\n" +
+	"\x11approval_required\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12isApprovalRequired\x12<\n" +
+	"\x16max_registered_clients\x18\x0e \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x14maxRegisteredClients\x12B\n" +
+	"\x19registrations_per_address\x18\x0f \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x17registrationsPerAddress\x12F\n" +
+	"\x1bregistration_window_seconds\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x19registrationWindowSeconds\x126\n" +
+	"\x13unused_disable_days\x18\x11 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x11unusedDisableDays\x124\n" +
+	"\x12unused_delete_days\x18\x12 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x10unusedDeleteDays\x12g\n" +
 	"-allow_redirect_uri_params_expression_language\x18\n" +
 	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R(allowRedirectUriParamsExpressionLanguage\"\x99\x01\n" +
 	"\x17SoftwareStatementIssuer\x12\x16\n" +

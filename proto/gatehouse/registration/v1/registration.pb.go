@@ -40,9 +40,14 @@ type CreateRequest struct {
 	Template string `protobuf:"bytes,7,opt,name=template,proto3" json:"template,omitempty"`
 	// With a template: the registered names of the members that the request carried, `scope` among them. The others are the
 	// template's.
-	Given         []string `protobuf:"bytes,8,rep,name=given,proto3" json:"given,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Given []string `protobuf:"bytes,8,rep,name=given,proto3" json:"given,omitempty"`
+	// With it, the registration may be asked for again and makes one client (header `Idempotency-Key`).
+	Attempt *Attempt `protobuf:"bytes,20,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// SHA-256 of the initial access token (RFC 7591 §3) that the caller presented; empty for none. One of its registrations is
+	// used up.
+	InitialAccessTokenHash string `protobuf:"bytes,21,opt,name=initial_access_token_hash,json=initialAccessTokenHash,proto3" json:"initial_access_token_hash,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *CreateRequest) Reset() {
@@ -131,6 +136,75 @@ func (x *CreateRequest) GetGiven() []string {
 	return nil
 }
 
+func (x *CreateRequest) GetAttempt() *Attempt {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *CreateRequest) GetInitialAccessTokenHash() string {
+	if x != nil {
+		return x.InitialAccessTokenHash
+	}
+	return ""
+}
+
+// An Attempt names a registration, so that it can be asked for again when its answer was lost.
+type Attempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of who asks and of the key that the caller chose. Attempts of different domains never meet.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// SHA-256 of what is asked for. The same key with another one is refused.
+	Fingerprint   string `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attempt) Reset() {
+	*x = Attempt{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attempt) ProtoMessage() {}
+
+func (x *Attempt) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
+func (*Attempt) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Attempt) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Attempt) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
 type CreateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stored application at its new revision.
@@ -144,7 +218,7 @@ type CreateResponse struct {
 
 func (x *CreateResponse) Reset() {
 	*x = CreateResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[1]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -156,7 +230,7 @@ func (x *CreateResponse) String() string {
 func (*CreateResponse) ProtoMessage() {}
 
 func (x *CreateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[1]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -169,7 +243,7 @@ func (x *CreateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateResponse.ProtoReflect.Descriptor instead.
 func (*CreateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CreateResponse) GetApplication() *v1.Application {
@@ -214,7 +288,7 @@ type UpdateRequest struct {
 
 func (x *UpdateRequest) Reset() {
 	*x = UpdateRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -226,7 +300,7 @@ func (x *UpdateRequest) String() string {
 func (*UpdateRequest) ProtoMessage() {}
 
 func (x *UpdateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[2]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -239,7 +313,7 @@ func (x *UpdateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UpdateRequest) GetDomain() string {
@@ -310,7 +384,7 @@ type UpdateResponse struct {
 
 func (x *UpdateResponse) Reset() {
 	*x = UpdateResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -322,7 +396,7 @@ func (x *UpdateResponse) String() string {
 func (*UpdateResponse) ProtoMessage() {}
 
 func (x *UpdateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -335,7 +409,7 @@ func (x *UpdateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResponse.ProtoReflect.Descriptor instead.
 func (*UpdateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UpdateResponse) GetApplication() *v1.Application {
@@ -369,7 +443,7 @@ type RenewSecretRequest struct {
 
 func (x *RenewSecretRequest) Reset() {
 	*x = RenewSecretRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +455,7 @@ func (x *RenewSecretRequest) String() string {
 func (*RenewSecretRequest) ProtoMessage() {}
 
 func (x *RenewSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +468,7 @@ func (x *RenewSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSecretRequest.ProtoReflect.Descriptor instead.
 func (*RenewSecretRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RenewSecretRequest) GetDomain() string {
@@ -452,7 +526,7 @@ type RenewSecretResponse struct {
 
 func (x *RenewSecretResponse) Reset() {
 	*x = RenewSecretResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +538,7 @@ func (x *RenewSecretResponse) String() string {
 func (*RenewSecretResponse) ProtoMessage() {}
 
 func (x *RenewSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +551,7 @@ func (x *RenewSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSecretResponse.ProtoReflect.Descriptor instead.
 func (*RenewSecretResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenewSecretResponse) GetApplication() *v1.Application {
@@ -516,7 +590,7 @@ type DeleteRequest struct {
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +602,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +615,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteRequest) GetDomain() string {
@@ -582,7 +656,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +668,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +681,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteResponse) GetRevision() int64 {
@@ -618,16 +692,18 @@ func (x *DeleteResponse) GetRevision() int64 {
 }
 
 type ResolveRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Domain        string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
-	ClientId      string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	ClientId string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// A registered client that waits for approval is found, too. It is disabled and serves nobody.
+	Pending       bool `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +715,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +728,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ResolveRequest) GetDomain() string {
@@ -669,6 +745,13 @@ func (x *ResolveRequest) GetClientId() string {
 	return ""
 }
 
+func (x *ResolveRequest) GetPending() bool {
+	if x != nil {
+		return x.Pending
+	}
+	return false
+}
+
 type ResolveResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Application   *v1.Application        `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
@@ -678,7 +761,7 @@ type ResolveResponse struct {
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +773,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +786,7 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResolveResponse) GetApplication() *v1.Application {
@@ -713,11 +796,135 @@ func (x *ResolveResponse) GetApplication() *v1.Application {
 	return nil
 }
 
+type FindInitialAccessTokenRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// SHA-256 of the token.
+	Hash          string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindInitialAccessTokenRequest) Reset() {
+	*x = FindInitialAccessTokenRequest{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindInitialAccessTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindInitialAccessTokenRequest) ProtoMessage() {}
+
+func (x *FindInitialAccessTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindInitialAccessTokenRequest.ProtoReflect.Descriptor instead.
+func (*FindInitialAccessTokenRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FindInitialAccessTokenRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *FindInitialAccessTokenRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+type FindInitialAccessTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The token's id.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The id of the application whose copies it registers; empty for any.
+	Template string `protobuf:"bytes,2,opt,name=template,proto3" json:"template,omitempty"`
+	// The scopes that it registers clients for, where they are limited; an empty list is no scope at all.
+	ScopesLimited bool     `protobuf:"varint,3,opt,name=scopes_limited,json=scopesLimited,proto3" json:"scopes_limited,omitempty"`
+	Scopes        []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindInitialAccessTokenResponse) Reset() {
+	*x = FindInitialAccessTokenResponse{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindInitialAccessTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindInitialAccessTokenResponse) ProtoMessage() {}
+
+func (x *FindInitialAccessTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindInitialAccessTokenResponse.ProtoReflect.Descriptor instead.
+func (*FindInitialAccessTokenResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FindInitialAccessTokenResponse) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FindInitialAccessTokenResponse) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
+func (x *FindInitialAccessTokenResponse) GetScopesLimited() bool {
+	if x != nil {
+		return x.ScopesLimited
+	}
+	return false
+}
+
+func (x *FindInitialAccessTokenResponse) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
 var File_gatehouse_registration_v1_registration_proto protoreflect.FileDescriptor
 
 const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\n" +
-	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\"\xa8\x02\n" +
+	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\"\xa6\x03\n" +
 	"\rCreateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12B\n" +
 	"\vapplication\x18\x02 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12\x16\n" +
@@ -726,7 +933,12 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\radministrator\x18\x05 \x01(\bR\radministrator\x12\x16\n" +
 	"\x06caller\x18\x06 \x01(\tR\x06caller\x12\x1a\n" +
 	"\btemplate\x18\a \x01(\tR\btemplate\x12\x14\n" +
-	"\x05given\x18\b \x03(\tR\x05given\"\xbf\x01\n" +
+	"\x05given\x18\b \x03(\tR\x05given\x12<\n" +
+	"\aattempt\x18\x14 \x01(\v2\".gatehouse.registration.v1.AttemptR\aattempt\x12>\n" +
+	"\x19initial_access_token_hash\x18\x15 \x01(\tB\x03\x80\x01\x01R\x16initialAccessTokenHash\"=\n" +
+	"\aAttempt\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"\xbf\x01\n" +
 	"\x0eCreateResponse\x12B\n" +
 	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12?\n" +
@@ -760,18 +972,29 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
 	"\x06caller\x18\x04 \x01(\tR\x06caller\",\n" +
 	"\x0eDeleteResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"E\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"_\n" +
 	"\x0eResolveRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
-	"\tclient_id\x18\x02 \x01(\tR\bclientId\"U\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x18\n" +
+	"\apending\x18\n" +
+	" \x01(\bR\apending\"U\n" +
 	"\x0fResolveResponse\x12B\n" +
-	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication2\x82\x04\n" +
+	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\"P\n" +
+	"\x1dFindInitialAccessTokenRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x17\n" +
+	"\x04hash\x18\x02 \x01(\tB\x03\x80\x01\x01R\x04hash\"\x8b\x01\n" +
+	"\x1eFindInitialAccessTokenResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\btemplate\x18\x02 \x01(\tR\btemplate\x12%\n" +
+	"\x0escopes_limited\x18\x03 \x01(\bR\rscopesLimited\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\x92\x05\n" +
 	"\x13RegistrationService\x12]\n" +
 	"\x06Create\x12(.gatehouse.registration.v1.CreateRequest\x1a).gatehouse.registration.v1.CreateResponse\x12]\n" +
 	"\x06Update\x12(.gatehouse.registration.v1.UpdateRequest\x1a).gatehouse.registration.v1.UpdateResponse\x12l\n" +
 	"\vRenewSecret\x12-.gatehouse.registration.v1.RenewSecretRequest\x1a..gatehouse.registration.v1.RenewSecretResponse\x12]\n" +
 	"\x06Delete\x12(.gatehouse.registration.v1.DeleteRequest\x1a).gatehouse.registration.v1.DeleteResponse\x12`\n" +
-	"\aResolve\x12).gatehouse.registration.v1.ResolveRequest\x1a*.gatehouse.registration.v1.ResolveResponseBRZPgithub.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1;registrationv1b\x06proto3"
+	"\aResolve\x12).gatehouse.registration.v1.ResolveRequest\x1a*.gatehouse.registration.v1.ResolveResponse\x12\x8d\x01\n" +
+	"\x16FindInitialAccessToken\x128.gatehouse.registration.v1.FindInitialAccessTokenRequest\x1a9.gatehouse.registration.v1.FindInitialAccessTokenResponseBRZPgithub.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1;registrationv1b\x06proto3"
 
 var (
 	file_gatehouse_registration_v1_registration_proto_rawDescOnce sync.Once
@@ -785,42 +1008,48 @@ func file_gatehouse_registration_v1_registration_proto_rawDescGZIP() []byte {
 	return file_gatehouse_registration_v1_registration_proto_rawDescData
 }
 
-var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_gatehouse_registration_v1_registration_proto_goTypes = []any{
-	(*CreateRequest)(nil),       // 0: gatehouse.registration.v1.CreateRequest
-	(*CreateResponse)(nil),      // 1: gatehouse.registration.v1.CreateResponse
-	(*UpdateRequest)(nil),       // 2: gatehouse.registration.v1.UpdateRequest
-	(*UpdateResponse)(nil),      // 3: gatehouse.registration.v1.UpdateResponse
-	(*RenewSecretRequest)(nil),  // 4: gatehouse.registration.v1.RenewSecretRequest
-	(*RenewSecretResponse)(nil), // 5: gatehouse.registration.v1.RenewSecretResponse
-	(*DeleteRequest)(nil),       // 6: gatehouse.registration.v1.DeleteRequest
-	(*DeleteResponse)(nil),      // 7: gatehouse.registration.v1.DeleteResponse
-	(*ResolveRequest)(nil),      // 8: gatehouse.registration.v1.ResolveRequest
-	(*ResolveResponse)(nil),     // 9: gatehouse.registration.v1.ResolveResponse
-	(*v1.Application)(nil),      // 10: gatehouse.config.v1.Application
+	(*CreateRequest)(nil),                  // 0: gatehouse.registration.v1.CreateRequest
+	(*Attempt)(nil),                        // 1: gatehouse.registration.v1.Attempt
+	(*CreateResponse)(nil),                 // 2: gatehouse.registration.v1.CreateResponse
+	(*UpdateRequest)(nil),                  // 3: gatehouse.registration.v1.UpdateRequest
+	(*UpdateResponse)(nil),                 // 4: gatehouse.registration.v1.UpdateResponse
+	(*RenewSecretRequest)(nil),             // 5: gatehouse.registration.v1.RenewSecretRequest
+	(*RenewSecretResponse)(nil),            // 6: gatehouse.registration.v1.RenewSecretResponse
+	(*DeleteRequest)(nil),                  // 7: gatehouse.registration.v1.DeleteRequest
+	(*DeleteResponse)(nil),                 // 8: gatehouse.registration.v1.DeleteResponse
+	(*ResolveRequest)(nil),                 // 9: gatehouse.registration.v1.ResolveRequest
+	(*ResolveResponse)(nil),                // 10: gatehouse.registration.v1.ResolveResponse
+	(*FindInitialAccessTokenRequest)(nil),  // 11: gatehouse.registration.v1.FindInitialAccessTokenRequest
+	(*FindInitialAccessTokenResponse)(nil), // 12: gatehouse.registration.v1.FindInitialAccessTokenResponse
+	(*v1.Application)(nil),                 // 13: gatehouse.config.v1.Application
 }
 var file_gatehouse_registration_v1_registration_proto_depIdxs = []int32{
-	10, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
-	10, // 1: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
-	10, // 2: gatehouse.registration.v1.UpdateRequest.application:type_name -> gatehouse.config.v1.Application
-	10, // 3: gatehouse.registration.v1.UpdateResponse.application:type_name -> gatehouse.config.v1.Application
-	10, // 4: gatehouse.registration.v1.RenewSecretResponse.application:type_name -> gatehouse.config.v1.Application
-	10, // 5: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
-	0,  // 6: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
-	2,  // 7: gatehouse.registration.v1.RegistrationService.Update:input_type -> gatehouse.registration.v1.UpdateRequest
-	4,  // 8: gatehouse.registration.v1.RegistrationService.RenewSecret:input_type -> gatehouse.registration.v1.RenewSecretRequest
-	6,  // 9: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
-	8,  // 10: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
-	1,  // 11: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
-	3,  // 12: gatehouse.registration.v1.RegistrationService.Update:output_type -> gatehouse.registration.v1.UpdateResponse
-	5,  // 13: gatehouse.registration.v1.RegistrationService.RenewSecret:output_type -> gatehouse.registration.v1.RenewSecretResponse
-	7,  // 14: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
-	9,  // 15: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	13, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
+	1,  // 1: gatehouse.registration.v1.CreateRequest.attempt:type_name -> gatehouse.registration.v1.Attempt
+	13, // 2: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
+	13, // 3: gatehouse.registration.v1.UpdateRequest.application:type_name -> gatehouse.config.v1.Application
+	13, // 4: gatehouse.registration.v1.UpdateResponse.application:type_name -> gatehouse.config.v1.Application
+	13, // 5: gatehouse.registration.v1.RenewSecretResponse.application:type_name -> gatehouse.config.v1.Application
+	13, // 6: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
+	0,  // 7: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
+	3,  // 8: gatehouse.registration.v1.RegistrationService.Update:input_type -> gatehouse.registration.v1.UpdateRequest
+	5,  // 9: gatehouse.registration.v1.RegistrationService.RenewSecret:input_type -> gatehouse.registration.v1.RenewSecretRequest
+	7,  // 10: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
+	9,  // 11: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
+	11, // 12: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:input_type -> gatehouse.registration.v1.FindInitialAccessTokenRequest
+	2,  // 13: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
+	4,  // 14: gatehouse.registration.v1.RegistrationService.Update:output_type -> gatehouse.registration.v1.UpdateResponse
+	6,  // 15: gatehouse.registration.v1.RegistrationService.RenewSecret:output_type -> gatehouse.registration.v1.RenewSecretResponse
+	8,  // 16: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
+	10, // 17: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
+	12, // 18: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:output_type -> gatehouse.registration.v1.FindInitialAccessTokenResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_registration_v1_registration_proto_init() }
@@ -834,7 +1063,7 @@ func file_gatehouse_registration_v1_registration_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_registration_v1_registration_proto_rawDesc), len(file_gatehouse_registration_v1_registration_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

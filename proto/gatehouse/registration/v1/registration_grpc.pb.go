@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistrationService_Create_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Create"
-	RegistrationService_Update_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Update"
-	RegistrationService_RenewSecret_FullMethodName = "/gatehouse.registration.v1.RegistrationService/RenewSecret"
-	RegistrationService_Delete_FullMethodName      = "/gatehouse.registration.v1.RegistrationService/Delete"
-	RegistrationService_Resolve_FullMethodName     = "/gatehouse.registration.v1.RegistrationService/Resolve"
+	RegistrationService_Create_FullMethodName                 = "/gatehouse.registration.v1.RegistrationService/Create"
+	RegistrationService_Update_FullMethodName                 = "/gatehouse.registration.v1.RegistrationService/Update"
+	RegistrationService_RenewSecret_FullMethodName            = "/gatehouse.registration.v1.RegistrationService/RenewSecret"
+	RegistrationService_Delete_FullMethodName                 = "/gatehouse.registration.v1.RegistrationService/Delete"
+	RegistrationService_Resolve_FullMethodName                = "/gatehouse.registration.v1.RegistrationService/Resolve"
+	RegistrationService_FindInitialAccessToken_FullMethodName = "/gatehouse.registration.v1.RegistrationService/FindInitialAccessToken"
 )
 
 // RegistrationServiceClient is the client API for RegistrationService service.
@@ -43,6 +44,8 @@ type RegistrationServiceClient interface {
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteResponse, error)
 	// Resolve finds an application by its client identifier.
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
+	// FindInitialAccessToken finds an initial access token that may register a client now. It uses nothing up.
+	FindInitialAccessToken(ctx context.Context, in *FindInitialAccessTokenRequest, opts ...grpc.CallOption) (*FindInitialAccessTokenResponse, error)
 }
 
 type registrationServiceClient struct {
@@ -103,6 +106,16 @@ func (c *registrationServiceClient) Resolve(ctx context.Context, in *ResolveRequ
 	return out, nil
 }
 
+func (c *registrationServiceClient) FindInitialAccessToken(ctx context.Context, in *FindInitialAccessTokenRequest, opts ...grpc.CallOption) (*FindInitialAccessTokenResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindInitialAccessTokenResponse)
+	err := c.cc.Invoke(ctx, RegistrationService_FindInitialAccessToken_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistrationServiceServer is the server API for RegistrationService service.
 // All implementations must embed UnimplementedRegistrationServiceServer
 // for forward compatibility.
@@ -120,6 +133,8 @@ type RegistrationServiceServer interface {
 	Delete(context.Context, *DeleteRequest) (*DeleteResponse, error)
 	// Resolve finds an application by its client identifier.
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
+	// FindInitialAccessToken finds an initial access token that may register a client now. It uses nothing up.
+	FindInitialAccessToken(context.Context, *FindInitialAccessTokenRequest) (*FindInitialAccessTokenResponse, error)
 	mustEmbedUnimplementedRegistrationServiceServer()
 }
 
@@ -144,6 +159,9 @@ func (UnimplementedRegistrationServiceServer) Delete(context.Context, *DeleteReq
 }
 func (UnimplementedRegistrationServiceServer) Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Resolve not implemented")
+}
+func (UnimplementedRegistrationServiceServer) FindInitialAccessToken(context.Context, *FindInitialAccessTokenRequest) (*FindInitialAccessTokenResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindInitialAccessToken not implemented")
 }
 func (UnimplementedRegistrationServiceServer) mustEmbedUnimplementedRegistrationServiceServer() {}
 func (UnimplementedRegistrationServiceServer) testEmbeddedByValue()                             {}
@@ -256,6 +274,24 @@ func _RegistrationService_Resolve_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistrationService_FindInitialAccessToken_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindInitialAccessTokenRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistrationServiceServer).FindInitialAccessToken(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistrationService_FindInitialAccessToken_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistrationServiceServer).FindInitialAccessToken(ctx, req.(*FindInitialAccessTokenRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistrationService_ServiceDesc is the grpc.ServiceDesc for RegistrationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +318,10 @@ var RegistrationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Resolve",
 			Handler:    _RegistrationService_Resolve_Handler,
+		},
+		{
+			MethodName: "FindInitialAccessToken",
+			Handler:    _RegistrationService_FindInitialAccessToken_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -27,7 +27,9 @@ type ReportSecretsRequest struct {
 	// The gateway's name for operators.
 	Gateway string `protobuf:"bytes,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
 	// At most 1000, each secret once.
-	Uses          []*SecretUse `protobuf:"bytes,2,rep,name=uses,proto3" json:"uses,omitempty"`
+	Uses []*SecretUse `protobuf:"bytes,2,rep,name=uses,proto3" json:"uses,omitempty"`
+	// At most 1000, each client once.
+	Clients       []*ClientUse `protobuf:"bytes,20,rep,name=clients,proto3" json:"clients,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,6 +78,76 @@ func (x *ReportSecretsRequest) GetUses() []*SecretUse {
 	return nil
 }
 
+func (x *ReportSecretsRequest) GetClients() []*ClientUse {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
+// ClientUse is the newest use of one client, however it authenticates.
+type ClientUse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The application's id.
+	Application string `protobuf:"bytes,2,opt,name=application,proto3" json:"application,omitempty"`
+	// To the second.
+	UsedAt        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=used_at,json=usedAt,proto3" json:"used_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientUse) Reset() {
+	*x = ClientUse{}
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientUse) ProtoMessage() {}
+
+func (x *ClientUse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientUse.ProtoReflect.Descriptor instead.
+func (*ClientUse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClientUse) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *ClientUse) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *ClientUse) GetUsedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UsedAt
+	}
+	return nil
+}
+
 // SecretUse is the newest use of one client secret.
 type SecretUse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -92,7 +164,7 @@ type SecretUse struct {
 
 func (x *SecretUse) Reset() {
 	*x = SecretUse{}
-	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[1]
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -104,7 +176,7 @@ func (x *SecretUse) String() string {
 func (*SecretUse) ProtoMessage() {}
 
 func (x *SecretUse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[1]
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -117,7 +189,7 @@ func (x *SecretUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretUse.ProtoReflect.Descriptor instead.
 func (*SecretUse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SecretUse) GetDomain() string {
@@ -156,7 +228,7 @@ type ReportSecretsResponse struct {
 
 func (x *ReportSecretsResponse) Reset() {
 	*x = ReportSecretsResponse{}
-	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[2]
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -168,7 +240,7 @@ func (x *ReportSecretsResponse) String() string {
 func (*ReportSecretsResponse) ProtoMessage() {}
 
 func (x *ReportSecretsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[2]
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -181,17 +253,22 @@ func (x *ReportSecretsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSecretsResponse.ProtoReflect.Descriptor instead.
 func (*ReportSecretsResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{3}
 }
 
 var File_gatehouse_usage_v1_usage_proto protoreflect.FileDescriptor
 
 const file_gatehouse_usage_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x1egatehouse/usage/v1/usage.proto\x12\x12gatehouse.usage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"c\n" +
+	"\x1egatehouse/usage/v1/usage.proto\x12\x12gatehouse.usage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x01\n" +
 	"\x14ReportSecretsRequest\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x121\n" +
-	"\x04uses\x18\x02 \x03(\v2\x1d.gatehouse.usage.v1.SecretUseR\x04uses\"\x92\x01\n" +
+	"\x04uses\x18\x02 \x03(\v2\x1d.gatehouse.usage.v1.SecretUseR\x04uses\x127\n" +
+	"\aclients\x18\x14 \x03(\v2\x1d.gatehouse.usage.v1.ClientUseR\aclients\"z\n" +
+	"\tClientUse\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12 \n" +
+	"\vapplication\x18\x02 \x01(\tR\vapplication\x123\n" +
+	"\aused_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06usedAt\"\x92\x01\n" +
 	"\tSecretUse\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12 \n" +
 	"\vapplication\x18\x02 \x01(\tR\vapplication\x12\x16\n" +
@@ -213,23 +290,26 @@ func file_gatehouse_usage_v1_usage_proto_rawDescGZIP() []byte {
 	return file_gatehouse_usage_v1_usage_proto_rawDescData
 }
 
-var file_gatehouse_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_gatehouse_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_gatehouse_usage_v1_usage_proto_goTypes = []any{
 	(*ReportSecretsRequest)(nil),  // 0: gatehouse.usage.v1.ReportSecretsRequest
-	(*SecretUse)(nil),             // 1: gatehouse.usage.v1.SecretUse
-	(*ReportSecretsResponse)(nil), // 2: gatehouse.usage.v1.ReportSecretsResponse
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*ClientUse)(nil),             // 1: gatehouse.usage.v1.ClientUse
+	(*SecretUse)(nil),             // 2: gatehouse.usage.v1.SecretUse
+	(*ReportSecretsResponse)(nil), // 3: gatehouse.usage.v1.ReportSecretsResponse
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_gatehouse_usage_v1_usage_proto_depIdxs = []int32{
-	1, // 0: gatehouse.usage.v1.ReportSecretsRequest.uses:type_name -> gatehouse.usage.v1.SecretUse
-	3, // 1: gatehouse.usage.v1.SecretUse.used_at:type_name -> google.protobuf.Timestamp
-	0, // 2: gatehouse.usage.v1.UsageService.ReportSecrets:input_type -> gatehouse.usage.v1.ReportSecretsRequest
-	2, // 3: gatehouse.usage.v1.UsageService.ReportSecrets:output_type -> gatehouse.usage.v1.ReportSecretsResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: gatehouse.usage.v1.ReportSecretsRequest.uses:type_name -> gatehouse.usage.v1.SecretUse
+	1, // 1: gatehouse.usage.v1.ReportSecretsRequest.clients:type_name -> gatehouse.usage.v1.ClientUse
+	4, // 2: gatehouse.usage.v1.ClientUse.used_at:type_name -> google.protobuf.Timestamp
+	4, // 3: gatehouse.usage.v1.SecretUse.used_at:type_name -> google.protobuf.Timestamp
+	0, // 4: gatehouse.usage.v1.UsageService.ReportSecrets:input_type -> gatehouse.usage.v1.ReportSecretsRequest
+	3, // 5: gatehouse.usage.v1.UsageService.ReportSecrets:output_type -> gatehouse.usage.v1.ReportSecretsResponse
+	5, // [5:6] is the sub-list for method output_type
+	4, // [4:5] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_usage_v1_usage_proto_init() }
@@ -243,7 +323,7 @@ func file_gatehouse_usage_v1_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_usage_v1_usage_proto_rawDesc), len(file_gatehouse_usage_v1_usage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

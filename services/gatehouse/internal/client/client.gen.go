@@ -123,19 +123,19 @@ func (e BrandingFont) Valid() bool {
 
 // Defines values for CertificateStatus.
 const (
-	Active  CertificateStatus = "active"
-	Next    CertificateStatus = "next"
-	Retired CertificateStatus = "retired"
+	CertificateStatusActive  CertificateStatus = "active"
+	CertificateStatusNext    CertificateStatus = "next"
+	CertificateStatusRetired CertificateStatus = "retired"
 )
 
 // Valid indicates whether the value is a known member of the CertificateStatus enum.
 func (e CertificateStatus) Valid() bool {
 	switch e {
-	case Active:
+	case CertificateStatusActive:
 		return true
-	case Next:
+	case CertificateStatusNext:
 		return true
-	case Retired:
+	case CertificateStatusRetired:
 		return true
 	default:
 		return false
@@ -160,6 +160,27 @@ func (e CertificateType) Valid() bool {
 	case PemAmCertificate:
 		return true
 	case Pkcs12AmCertificate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClientRegistrationStatus.
+const (
+	ClientRegistrationStatusActive  ClientRegistrationStatus = "active"
+	ClientRegistrationStatusPending ClientRegistrationStatus = "pending"
+	ClientRegistrationStatusUnused  ClientRegistrationStatus = "unused"
+)
+
+// Valid indicates whether the value is a known member of the ClientRegistrationStatus enum.
+func (e ClientRegistrationStatus) Valid() bool {
+	switch e {
+	case ClientRegistrationStatusActive:
+		return true
+	case ClientRegistrationStatusPending:
+		return true
+	case ClientRegistrationStatusUnused:
 		return true
 	default:
 		return false
@@ -1166,8 +1187,11 @@ type Application struct {
 	Name              *string                       `json:"name,omitempty"`
 
 	// Notices What is kept and does not run yet. Never stored.
-	Notices  []Notice `json:"notices,omitempty"`
-	Revision *int64   `json:"revision,omitempty"`
+	Notices []Notice `json:"notices,omitempty"`
+
+	// Registration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
+	Registration *ClientRegistration `json:"registration,omitempty"`
+	Revision     *int64              `json:"revision,omitempty"`
 
 	// SecretSettings How the secrets are kept.
 	SecretSettings []SecretSettings `json:"secretSettings,omitempty"`
@@ -1458,10 +1482,31 @@ type CertificateSettings struct {
 	Rotation *KeyRotation `json:"rotation,omitempty"`
 }
 
+// ClientRegistration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
+type ClientRegistration struct {
+	// AcceptedAt When an operator accepted it.
+	AcceptedAt *int64 `json:"acceptedAt,omitempty"`
+
+	// DisabledAt When it was disabled because nobody used it.
+	DisabledAt *int64 `json:"disabledAt,omitempty"`
+
+	// InitialAccessToken The id of the initial access token that allowed it; absent for none.
+	InitialAccessToken *string                   `json:"initialAccessToken,omitempty"`
+	Status             *ClientRegistrationStatus `json:"status,omitempty"`
+
+	// Template The id of the application whose copy it was made as; absent for none.
+	Template *string `json:"template,omitempty"`
+}
+
+// ClientRegistrationStatus defines model for ClientRegistration.Status.
+type ClientRegistrationStatus string
+
 // ClientRegistrationSettings ClientRegistrationSettings are a domain's rules for dynamic client registration (RFC 7591) and for redirect URIs.
 type ClientRegistrationSettings struct {
-	AllowHttpSchemeRedirectUri               *bool `json:"allowHttpSchemeRedirectUri,omitempty"`
-	AllowLocalhostRedirectUri                *bool `json:"allowLocalhostRedirectUri,omitempty"`
+	AllowHttpSchemeRedirectUri *bool `json:"allowHttpSchemeRedirectUri,omitempty"`
+	AllowLocalhostRedirectUri  *bool `json:"allowLocalhostRedirectUri,omitempty"`
+
+	// AllowRedirectUriParamsExpressionLanguage Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
 	AllowRedirectUriParamsExpressionLanguage *bool `json:"allowRedirectUriParamsExpressionLanguage,omitempty"`
 	AllowWildCardRedirectUri                 *bool `json:"allowWildCardRedirectUri,omitempty"`
 
@@ -1472,7 +1517,10 @@ type ClientRegistrationSettings struct {
 	DefaultScopes []string `json:"defaultScopes,omitempty"`
 
 	// IsAllowedScopesEnabled Requested scopes are limited to allowed_scopes, once that list is set.
-	IsAllowedScopesEnabled             *bool `json:"isAllowedScopesEnabled,omitempty"`
+	IsAllowedScopesEnabled *bool `json:"isAllowedScopesEnabled,omitempty"`
+
+	// IsApprovalRequired Clients that register themselves are disabled until an operator accepts them, except those that an administrator registers (`dcr_admin`).
+	IsApprovalRequired                 *bool `json:"isApprovalRequired,omitempty"`
 	IsClientTemplateEnabled            *bool `json:"isClientTemplateEnabled,omitempty"`
 	IsDynamicClientRegistrationEnabled *bool `json:"isDynamicClientRegistrationEnabled,omitempty"`
 
@@ -1482,8 +1530,23 @@ type ClientRegistrationSettings struct {
 	// IsSoftwareStatementRequired Nobody registers without a statement of one of the issuers.
 	IsSoftwareStatementRequired *bool `json:"isSoftwareStatementRequired,omitempty"`
 
-	// SoftwareStatementIssuers Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path. Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
+	// MaxRegisteredClients How many registered clients the domain has at most. 0: any number.
+	MaxRegisteredClients *int32 `json:"maxRegisteredClients,omitempty"`
+
+	// RegistrationWindowSeconds Default 3600.
+	RegistrationWindowSeconds *int32 `json:"registrationWindowSeconds,omitempty"`
+
+	// RegistrationsPerAddress How many clients one source address registers at most within `registrationWindowSeconds`, an IPv6 network of 64 bits counting as one. Administrators are not counted. 0: any number.
+	RegistrationsPerAddress *int32 `json:"registrationsPerAddress,omitempty"`
+
+	// SoftwareStatementIssuers Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
 	SoftwareStatementIssuers []SoftwareStatementIssuer `json:"softwareStatementIssuers,omitempty"`
+
+	// UnusedDeleteDays A client that was disabled for that is deleted after so many further days. 0: never.
+	UnusedDeleteDays *int32 `json:"unusedDeleteDays,omitempty"`
+
+	// UnusedDisableDays A registered client that nobody used for so many days is disabled. 0: never.
+	UnusedDisableDays *int32 `json:"unusedDisableDays,omitempty"`
 }
 
 // ClientSecret ClientSecret is one of the secrets an application may authenticate with. Its value is shown once, when it is made.

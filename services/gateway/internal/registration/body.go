@@ -14,21 +14,35 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
-// decode reads the body of a registration, with what its software statement claims, or that of the client so far. A body without a
-// Content-Type counts as JSON.
+// decode reads the body of a change, as metadata does.
 func (h *Handler) decode(w http.ResponseWriter, r *http.Request, d *domain.Domain, stored string) (clientmeta.Metadata, error) {
+	body, err := h.body(w, r)
+	if err != nil {
+		return clientmeta.Metadata{}, err
+	}
+	return h.metadata(r, d, body, stored)
+}
+
+// body reads the body of a registration. One without a Content-Type counts as JSON.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("The request body is larger than %d bytes", tooLarge.Limit).WithCause(err)
+		return nil, oauth2.InvalidClientMetadata.Errorf("The request body is larger than %d bytes", tooLarge.Limit).WithCause(err)
 	case err != nil:
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("The request body cannot be read").WithCause(err)
+		return nil, oauth2.InvalidClientMetadata.Errorf("The request body cannot be read").WithCause(err)
 	}
 	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
-		return clientmeta.Metadata{}, oauth2.InvalidClientMetadata.Errorf("Unsupported Content-Type")
+		return nil, oauth2.InvalidClientMetadata.Errorf("Unsupported Content-Type")
 	}
-	if body, err = h.stated(r, d, body, stored); err != nil {
+	return body, nil
+}
+
+// metadata reads client metadata, with what their software statement claims, or that of the client so far.
+func (h *Handler) metadata(r *http.Request, d *domain.Domain, body []byte, stored string) (clientmeta.Metadata, error) {
+	body, err := h.stated(r, d, body, stored)
+	if err != nil {
 		return clientmeta.Metadata{}, err
 	}
 	meta, err := clientmeta.Decode(body)

@@ -12,6 +12,8 @@
 // their order (rules.go), and one call to management, which applies the rules that all applications share, chooses
 // identifiers and secrets and keeps their hashes. The gateway that registered a client serves it in the next request.
 //
+// With the header Idempotency-Key, a registration whose answer was lost can be asked for again and makes one client.
+//
 // A change is made from the client as this gateway knows it. If management knows a newer one, the gateway learns it and
 // begins again, with the question whether the caller may. Every change ends the registration access token before it.
 package registration

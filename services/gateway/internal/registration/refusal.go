@@ -16,6 +16,7 @@ var codes = map[string]oauth2.Code{
 	"settings.oauth.redirectUris":           oauth2.InvalidRedirectURI,
 	"settings.oauth.postLogoutRedirectUris": invalidTargetURL,
 	"settings.oauth.requestUris":            oauth2.InvalidRequestURI,
+	"idempotency_key":                       oauth2.InvalidRequest,
 }
 
 // translate says what a refusal by management means to the client. Text is management's.

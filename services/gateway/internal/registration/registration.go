@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
@@ -70,7 +71,9 @@ type Options struct {
 	Fetch      Fetcher
 	Statements Statements
 	Secrets    Secrets
-	Now        func() time.Time
+	// Proxies are those whose headers say where a request comes from; nil means none.
+	Proxies *observe.Proxies
+	Now     func() time.Time
 }
 
 // Handler serves the registration endpoint.
@@ -97,13 +100,24 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	meta, err := h.decode(w, r, d, "")
+	body, err := h.body(w, r)
+	if err != nil {
+		return err
+	}
+	meta, err := h.metadata(r, d, body, "")
 	if err != nil {
 		return err
 	}
 	asked := &registrationv1.CreateRequest{
 		Domain: d.ID, Issuer: d.Issuer, RegistrationEndpoint: d.Base + path,
 		Administrator: administrator != "", Caller: administrator,
+	}
+	who := "client " + administrator
+	if administrator == "" {
+		who = "address " + h.source(r).String()
+	}
+	if asked.Attempt, err = attemptOf(r, who, body); err != nil {
+		return err
 	}
 	if d.Registration.GetClientTemplateEnabled() && meta.Given["software_id"] == clientmeta.Value {
 		asked.Template, asked.Given = meta.OAuth.GetSoftwareId(), meta.Given.Names()
@@ -125,6 +139,9 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	made, err := h.Management.Create(r.Context(), asked)
 	if err != nil {
+		if fault.Is(err, fault.Unavailable) {
+			w.Header().Set("Retry-After", "1")
+		}
 		return translate(err)
 	}
 	app := made.GetApplication()

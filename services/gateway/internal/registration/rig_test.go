@@ -111,8 +111,8 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 		t.Fatal(err)
 	}
 	h := registration.New(registration.Options{
-		Statements: clientkeys.New(local, clock),
-		Verifier:   tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
+		Statements: clientkeys.New(local, clock), Counter: &counter{},
+		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
 	})
 	rg.handler = router.New(router.Options{
 		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),
@@ -282,6 +282,42 @@ type management struct {
 	updated *registrationv1.UpdateRequest
 	renewed *registrationv1.RenewSecretRequest
 	refusal error
+	// approval lets clients wait, initial are initial access tokens by their hashes.
+	approval bool
+	initial  map[string]*registrationv1.FindInitialAccessTokenResponse
+}
+
+func (m *management) FindInitialAccessToken(_ context.Context, r *registrationv1.FindInitialAccessTokenRequest) (*registrationv1.FindInitialAccessTokenResponse, error) {
+	if t := m.initial[r.GetHash()]; t != nil {
+		return t, nil
+	}
+	return nil, fault.ToGRPC(fault.Unauthenticatedf("unknown"))
+}
+
+// counter counts registrations in memory.
+type counter struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (c *counter) BeginRegistration(_ context.Context, domain, source string, most int, window time.Duration) (bool, time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts == nil {
+		c.counts = map[string]int{}
+	}
+	if c.counts[domain+source] >= most {
+		return false, window / 2, nil
+	}
+	c.counts[domain+source]++
+	return true, 0, nil
+}
+
+func (c *counter) ReturnRegistration(_ context.Context, domain, source string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[domain+source]--
+	return nil
 }
 
 func (m *management) put(app *configv1.Application) {
@@ -320,7 +356,7 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	app := r.GetApplication()
 	oauth := app.GetSettings().GetOauth()
 	m.revision++
-	enabled := true
+	enabled := !m.approval
 	app.Id, app.Domain, app.Revision, app.Enabled = secret.NewID(), r.GetDomain(), m.revision, &enabled
 	app.CreatedAt, app.UpdatedAt = timestamppb.New(m.now()), timestamppb.New(m.now())
 	oauth.ClientId = secret.NewID()
@@ -414,7 +450,7 @@ func (m *management) Resolve(_ context.Context, r *registrationv1.ResolveRequest
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	app := m.clients[r.GetClientId()]
-	if app == nil || app.GetDomain() != r.GetDomain() {
+	if app == nil || app.GetDomain() != r.GetDomain() || app.Enabled != nil && !app.GetEnabled() && !r.GetPending() {
 		return nil, fault.ToGRPC(fault.NotFoundf("client %q", r.GetClientId()))
 	}
 	return &registrationv1.ResolveResponse{Application: proto.CloneOf(app)}, nil

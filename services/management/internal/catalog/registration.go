@@ -20,6 +20,8 @@ type Registration struct {
 	Application *configv1.Application
 	// Endpoint is the registration endpoint; the client's own URI is this, a slash and its client_id.
 	Endpoint string
+	// ID is the identifier that the application gets; empty for one that is chosen here.
+	ID string
 	// Administrator says that the caller held `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool
 	// Template is the application whose copy the client becomes, nil for none, and Given the registered names of what the
@@ -48,7 +50,10 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	s.Registering = true
 
 	oauth, enabled := a.Settings.Oauth, true
-	a.Id, a.Enabled, a.Template = secret.NewID(), &enabled, false
+	a.Id, a.Enabled, a.Template = r.ID, &enabled, false
+	if a.Id == "" {
+		a.Id = secret.NewID()
+	}
 	a.Secrets, a.SecretSettings = nil, nil
 	oauth.ClientId = secret.NewID()
 	oauth.ClientIdIssuedAt = timestamppb.New(s.Now.Truncate(1e9))

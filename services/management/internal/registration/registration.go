@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // Limits of a request, in bytes.
@@ -37,25 +38,35 @@ type Options struct {
 	// Logger is told of faults of ours; nil means none.
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Attempts keeps what registrations were answered, so that they can be asked for again. Needed.
+	Attempts *store.RegistrationAttempts
+	// Hook is for tests: it is called between the steps of a registration that may be asked for again. An error stands for the
+	// death of the process.
+	Hook func(Step) error
 }
 
 // Server implements the registration service. It is safe for concurrent use.
 type Server struct {
 	registrationv1.UnimplementedRegistrationServiceServer
 
-	editor *editor.Editor
-	log    *slog.Logger
-	now    func() time.Time
+	editor   *editor.Editor
+	attempts *store.RegistrationAttempts
+	log      *slog.Logger
+	now      func() time.Time
+	hook     func(Step) error
 }
 
 // New returns the service over an editor.
 func New(o Options) *Server {
-	s := &Server{editor: o.Editor, log: o.Logger, now: o.Now}
+	s := &Server{editor: o.Editor, attempts: o.Attempts, log: o.Logger, now: o.Now, hook: o.Hook}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.hook == nil {
+		s.hook = func(Step) error { return nil }
 	}
 	return s
 }
@@ -92,7 +103,16 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	asked := s.asked(r.GetDomain(), r.GetIssuer(), r.GetRegistrationEndpoint())
 	asked.Application, asked.Administrator = r.GetApplication(), r.GetAdministrator()
 	asked.TemplateID, asked.Given = r.GetTemplate(), r.GetGiven()
-	app, made, err := s.editor.Register(as(ctx, r.GetCaller()), asked)
+	ctx = as(ctx, r.GetCaller())
+	if r.GetAttempt() != nil {
+		return s.attempt(ctx, r.GetAttempt(), asked)
+	}
+	return s.make(ctx, asked)
+}
+
+// make makes a client.
+func (s *Server) make(ctx context.Context, asked editor.Registration) (*registrationv1.CreateResponse, error) {
+	app, made, err := s.editor.Register(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -295,6 +315,7 @@ func checkCreate(r *registrationv1.CreateRequest) error {
 	}
 	return errors.Join(
 		bounded("domain", r.GetDomain()),
+		checkAttempt(r.GetAttempt()),
 		bounded("caller", r.GetCaller()),
 		bounded("template", r.GetTemplate()),
 		webURL("issuer", r.GetIssuer()),

@@ -67,7 +67,7 @@ func newHouse(t testing.TB) *house {
 	h.editor = editor.New(editor.Options{
 		Store: s, Hasher: secret.NewHasher(), Logger: log,
 	})
-	h.server = registration.New(registration.Options{Editor: h.editor, Now: func() time.Time { return h.now }})
+	h.server = registration.New(h.options())
 	return h
 }
 
@@ -408,4 +408,8 @@ func TestResolve(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (h *house) options() registration.Options {
+	return registration.Options{Editor: h.editor, Attempts: h.store.RegistrationAttempts(), Now: func() time.Time { return h.now }}
 }

@@ -93,6 +93,8 @@ func manifest() map[string][]index {
 		},
 		mailLimitsCollection: {ascending("expiry", "expiresAt")},
 		ticketsCollection:    {ascending("expiry", "expiresAt"), ascending("user", "domain", "user")},
+
+		registrationAttemptsCollection: {ascending("expiry", "expiresAt"), ascending("domain", "domain")},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

@@ -113,7 +113,7 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 // RemoveDirectory deletes all people of a domain, their consents and memberships, and what else is kept beside its
 // configuration.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
-	if err := s.removeSecretRecords(ctx, domain); err != nil {
+	if err := errors.Join(s.removeSecretRecords(ctx, domain), s.removeRegistrationRecords(ctx, domain)); err != nil {
 		return err
 	}
 	if err := s.Consents().docs().removeMany(ctx, bson.M{"domain": domain}); err != nil {
