@@ -59,9 +59,11 @@ const (
 	RedirectURIMismatch   Code = "redirect_uri_mismatch"
 	RegistrationForbidden Code = "registration_forbidden"
 	NotFound              Code = "not_found"
-	MethodNotAllowed      Code = "method_not_allowed"
-	LoginFailed           Code = "login_failed"
-	InvalidUser           Code = "invalid_user"
+	// TooManyRequests is ours: a limit of registrations is reached (429).
+	TooManyRequests  Code = "too_many_requests"
+	MethodNotAllowed Code = "method_not_allowed"
+	LoginFailed      Code = "login_failed"
+	InvalidUser      Code = "invalid_user"
 )
 
 // statuses names the codes whose HTTP status is not 400.
@@ -71,6 +73,7 @@ var statuses = map[Code]int{
 	InsufficientScope:      http.StatusForbidden,
 	RegistrationForbidden:  http.StatusForbidden,
 	NotFound:               http.StatusNotFound,
+	TooManyRequests:        http.StatusTooManyRequests,
 	MethodNotAllowed:       http.StatusMethodNotAllowed,
 	ServerError:            http.StatusInternalServerError,
 	TemporarilyUnavailable: http.StatusServiceUnavailable,

@@ -158,13 +158,16 @@ func New(c Config) (*Management, error) {
 		return nil, err
 	}
 	configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
-	registration.New(registration.Options{Editor: edit, Attempts: db.RegistrationAttempts(), Logger: log}).Register(m.plane)
+	registrations := registration.New(registration.Options{
+		Editor: edit, Attempts: db.RegistrationAttempts(), Tokens: db.RegistrationTokens(), Uses: db.ClientUses(), Recorder: recorder, Logger: log,
+	})
+	registrations.Register(m.plane)
 	people.Register(m.plane)
-	usage.New(usage.Options{Uses: db.SecretUses(), Logger: log}).Register(m.plane)
+	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Logger: log}).Register(m.plane)
 
 	api := start.holdRequests(rest.New(rest.Options{
 		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Members: people, Logger: log, Mount: mounts(people),
+		Members: people, Logger: log, Mount: mounts(registrations, people),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)
@@ -188,6 +191,7 @@ func New(c Config) (*Management, error) {
 	if letters != nil {
 		m.group.Add("mail", start.after(func(ctx context.Context) error { return letters.Run(ctx, people) }))
 	}
+	m.group.Add("unused", start.after(registration.NewKeeper(registrations, db.Leases(), 0).Run))
 	m.group.Add("plane", m.plane.Run)
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()

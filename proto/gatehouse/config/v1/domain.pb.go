@@ -1970,7 +1970,7 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x0enonce_required\x18\x02 \x01(\bR\rnonceRequired\x12&\n" +
 	"\x0fmax_age_seconds\x18\x03 \x01(\x05R\rmaxAgeSecondsB\n" +
 	"\n" +
-	"\b_enabled\"\xf0\t\n" +
+	"\b_enabled\"\xc0\t\n" +
 	"\x1aClientRegistrationSettings\x12O\n" +
 	"#dynamic_client_registration_enabled\x18\x01 \x01(\bR\"isDynamicClientRegistrationEnabled\x12X\n" +
 	"(open_dynamic_client_registration_enabled\x18\x02 \x01(\bR&isOpenDynamicClientRegistrationEnabled\x126\n" +
@@ -1982,13 +1982,13 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x1eallow_http_scheme_redirect_uri\x18\b \x01(\bR\x1aallowHttpSchemeRedirectUri\x12>\n" +
 	"\x1callow_wild_card_redirect_uri\x18\t \x01(\bR\x18allowWildCardRedirectUri\x12j\n" +
 	"\x1asoftware_statement_issuers\x18\v \x03(\v2,.gatehouse.config.v1.SoftwareStatementIssuerR\x18softwareStatementIssuers\x12@\n" +
-	"\x1bsoftware_statement_required\x18\f \x01(\bR\x1bisSoftwareStatementRequired\x125\n" +
-	"\x11approval_required\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x12isApprovalRequired\x12<\n" +
-	"\x16max_registered_clients\x18\x0e \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x14maxRegisteredClients\x12B\n" +
-	"\x19registrations_per_address\x18\x0f \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x17registrationsPerAddress\x12F\n" +
-	"\x1bregistration_window_seconds\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x19registrationWindowSeconds\x126\n" +
-	"\x13unused_disable_days\x18\x11 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x11unusedDisableDays\x124\n" +
-	"\x12unused_delete_days\x18\x12 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x10unusedDeleteDays\x12g\n" +
+	"\x1bsoftware_statement_required\x18\f \x01(\bR\x1bisSoftwareStatementRequired\x12-\n" +
+	"\x11approval_required\x18\r \x01(\bR\x12isApprovalRequired\x124\n" +
+	"\x16max_registered_clients\x18\x0e \x01(\x05R\x14maxRegisteredClients\x12:\n" +
+	"\x19registrations_per_address\x18\x0f \x01(\x05R\x17registrationsPerAddress\x12>\n" +
+	"\x1bregistration_window_seconds\x18\x10 \x01(\x05R\x19registrationWindowSeconds\x12.\n" +
+	"\x13unused_disable_days\x18\x11 \x01(\x05R\x11unusedDisableDays\x12,\n" +
+	"\x12unused_delete_days\x18\x12 \x01(\x05R\x10unusedDeleteDays\x12g\n" +
 	"-allow_redirect_uri_params_expression_language\x18\n" +
 	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R(allowRedirectUriParamsExpressionLanguage\"\x99\x01\n" +
 	"\x17SoftwareStatementIssuer\x12\x16\n" +

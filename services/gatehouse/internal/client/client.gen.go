@@ -640,6 +640,54 @@ func (e ProfileLintProfile) Valid() bool {
 	}
 }
 
+// Defines values for RegisteredClientType.
+const (
+	RegisteredClientTypeBrowser        RegisteredClientType = "browser"
+	RegisteredClientTypeNative         RegisteredClientType = "native"
+	RegisteredClientTypeResourceServer RegisteredClientType = "resource_server"
+	RegisteredClientTypeService        RegisteredClientType = "service"
+	RegisteredClientTypeWeb            RegisteredClientType = "web"
+)
+
+// Valid indicates whether the value is a known member of the RegisteredClientType enum.
+func (e RegisteredClientType) Valid() bool {
+	switch e {
+	case RegisteredClientTypeBrowser:
+		return true
+	case RegisteredClientTypeNative:
+		return true
+	case RegisteredClientTypeResourceServer:
+		return true
+	case RegisteredClientTypeService:
+		return true
+	case RegisteredClientTypeWeb:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationTokenStatus.
+const (
+	RegistrationTokenStatusActive    RegistrationTokenStatus = "active"
+	RegistrationTokenStatusExhausted RegistrationTokenStatus = "exhausted"
+	RegistrationTokenStatusExpired   RegistrationTokenStatus = "expired"
+)
+
+// Valid indicates whether the value is a known member of the RegistrationTokenStatus enum.
+func (e RegistrationTokenStatus) Valid() bool {
+	switch e {
+	case RegistrationTokenStatusActive:
+		return true
+	case RegistrationTokenStatusExhausted:
+		return true
+	case RegistrationTokenStatusExpired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SecurityProfileSettingsProfile.
 const (
 	SecurityProfileSettingsProfileFapi2               SecurityProfileSettingsProfile = "fapi2"
@@ -1024,6 +1072,27 @@ func (e GetFormsParamsTemplate) Valid() bool {
 	case GetFormsParamsTemplateWebauthnRegister:
 		return true
 	case GetFormsParamsTemplateWebauthnRegisterSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRegistrationsParamsStatus.
+const (
+	ListRegistrationsParamsStatusActive  ListRegistrationsParamsStatus = "active"
+	ListRegistrationsParamsStatusPending ListRegistrationsParamsStatus = "pending"
+	ListRegistrationsParamsStatusUnused  ListRegistrationsParamsStatus = "unused"
+)
+
+// Valid indicates whether the value is a known member of the ListRegistrationsParamsStatus enum.
+func (e ListRegistrationsParamsStatus) Valid() bool {
+	switch e {
+	case ListRegistrationsParamsStatusActive:
+		return true
+	case ListRegistrationsParamsStatusPending:
+		return true
+	case ListRegistrationsParamsStatusUnused:
 		return true
 	default:
 		return false
@@ -2477,6 +2546,24 @@ type NewPersonalToken struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// NewRegistrationToken NewRegistrationToken asks for an initial access token (RFC 7591 §3).
+type NewRegistrationToken struct {
+	// ExpiresAt When it ends. Default: in 30 days; at most ten years ahead.
+	ExpiresAt *int64 `json:"expiresAt,omitempty"`
+
+	// Name What it is for, at most 255 bytes.
+	Name *string `json:"name,omitempty"`
+
+	// Quota How many clients it registers, 1 to 1000000. Default 1.
+	Quota *int32 `json:"quota,omitempty"`
+
+	// Scopes The scopes that clients it registers may have. Absent: what the domain allows.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// Template The id of the application whose copies it registers; absent for any client.
+	Template *string `json:"template,omitempty"`
+}
+
 // NewUser NewUser is the body that creates a user.
 type NewUser struct {
 	AdditionalInformation map[string]interface{} `json:"additionalInformation,omitempty"`
@@ -3134,6 +3221,91 @@ type ProviderDecision struct {
 	Waiting *bool `json:"waiting,omitempty"`
 }
 
+// RegisteredClient A RegisteredClient is a client that registered itself, as operators look after it.
+type RegisteredClient struct {
+	ClientId *string `json:"clientId,omitempty"`
+
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// DeleteAt Milliseconds since 1970-01-01T00:00:00Z.
+	DeleteAt *int64 `json:"deleteAt,omitempty"`
+
+	// Differs Of a copy of a template: whether it differs from it by now.
+	Differs *bool `json:"differs,omitempty"`
+
+	// DisableAt When it will be disabled, or deleted, if nobody uses it until then; absent: it will not.
+	DisableAt *int64 `json:"disableAt,omitempty"`
+	Enabled   *bool  `json:"enabled,omitempty"`
+
+	// Id The application's id.
+	Id *string `json:"id,omitempty"`
+
+	// LastUsedAt When it was last used, to the minute; absent: not yet.
+	LastUsedAt *int64 `json:"lastUsedAt,omitempty"`
+
+	// LastUsedBy The gateway that saw it then.
+	LastUsedBy *string `json:"lastUsedBy,omitempty"`
+	Name       *string `json:"name,omitempty"`
+
+	// Registration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
+	Registration *ClientRegistration   `json:"registration,omitempty"`
+	Type         *RegisteredClientType `json:"type,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
+// RegisteredClientType defines model for RegisteredClient.Type.
+type RegisteredClientType string
+
+// RegisteredClientPage One page of a list.
+type RegisteredClientPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int                `json:"currentPage"`
+	Data        []RegisteredClient `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// RegistrationToken A RegistrationToken is an initial access token: whoever has it registers clients while registration is on and not open to everybody. It is worth nothing anywhere else.
+type RegistrationToken struct {
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// ExpiresAt Milliseconds since 1970-01-01T00:00:00Z.
+	ExpiresAt *int64  `json:"expiresAt,omitempty"`
+	Id        *string `json:"id,omitempty"`
+
+	// LastUsedAt When it last registered a client; absent: not yet.
+	LastUsedAt *int64                   `json:"lastUsedAt,omitempty"`
+	Name       *string                  `json:"name,omitempty"`
+	Quota      *int32                   `json:"quota,omitempty"`
+	Scopes     []string                 `json:"scopes,omitempty"`
+	Status     *RegistrationTokenStatus `json:"status,omitempty"`
+	Template   *string                  `json:"template,omitempty"`
+
+	// Token The token; only in the answer to the request that made it.
+	Token *string `json:"token,omitempty"`
+
+	// Used How many clients it has registered.
+	Used *int32 `json:"used,omitempty"`
+}
+
+// RegistrationTokenStatus defines model for RegistrationToken.Status.
+type RegistrationTokenStatus string
+
+// RegistrationTokenPage One page of a list.
+type RegistrationTokenPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int                 `json:"currentPage"`
+	Data        []RegistrationToken `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
 // Role A Role is what people of a domain may have: a name for a set of scopes.
 type Role struct {
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
@@ -3528,6 +3700,29 @@ type SoftwareStatementIssuer struct {
 
 	// JwksUri Where its keys are published; alternatively the keys by value (RFC 7517).
 	JwksUri *string `json:"jwksUri,omitempty"`
+}
+
+// TemplateDifference TemplateDifference says where a client differs from the template that it was made from, apart from what is never copied.
+type TemplateDifference struct {
+	Differences []TemplateDifferenceEntry `json:"differences,omitempty"`
+	Differs     *bool                     `json:"differs,omitempty"`
+
+	// Missing The template is gone, or no template any more: nothing can be compared.
+	Missing *bool `json:"missing,omitempty"`
+
+	// Template The id of the template.
+	Template *string `json:"template,omitempty"`
+}
+
+// TemplateDifferenceEntry defines model for TemplateDifferenceEntry.
+type TemplateDifferenceEntry struct {
+	Client interface{} `json:"client,omitempty"`
+
+	// Path The member, such as `settings.oauth.grantTypes`.
+	Path *string `json:"path,omitempty"`
+
+	// Template Its value in the template and in the client; absent where there is none.
+	Template interface{} `json:"template,omitempty"`
 }
 
 // TextFunction TextFunction is a function that a text may call.
@@ -4571,6 +4766,39 @@ type ListMembersParams struct {
 	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
+// ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
+type ListRegistrationTokensParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// ListRegistrationsParams defines parameters for ListRegistrations.
+type ListRegistrationsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Status Only those that are in use, that wait for approval, or that were disabled because nobody used them.
+	Status *ListRegistrationsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// UnusedDays Only those that nobody used for so many days, at most 3660.
+	UnusedDays *int `form:"unusedDays,omitempty" json:"unusedDays,omitempty"`
+
+	// Template Only copies of the application with this identifier; each says whether it differs from it.
+	Template *string `form:"template,omitempty" json:"template,omitempty"`
+}
+
+// ListRegistrationsParamsStatus defines parameters for ListRegistrations.
+type ListRegistrationsParamsStatus string
+
 // ListRolesParams defines parameters for ListRoles.
 type ListRolesParams struct {
 	// Page The page, from 0.
@@ -5074,6 +5302,9 @@ type RestoreIdentityHistoryJSONRequestBody = IdentityProvider
 
 // CreateMemberJSONRequestBody defines body for CreateMember for application/json ContentType.
 type CreateMemberJSONRequestBody = NewMembership
+
+// CreateRegistrationTokenJSONRequestBody defines body for CreateRegistrationToken for application/json ContentType.
+type CreateRegistrationTokenJSONRequestBody = NewRegistrationToken
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = Role
@@ -5935,6 +6166,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/secrets/{secret}/_renew (the `RenewApplicationSecret` operationId).
 	RenewApplicationSecret(ctx context.Context, domain string, application string, secret string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompareWithTemplate Tell where a client differs from the template that it was registered from
+	//
+	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
+	CompareWithTemplate(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutApplicationTypeWithBody Change the type of an application, and force the defaults of the new type
 	//
@@ -6905,6 +7143,66 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 	DeleteMember(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRegistrationTokens List the initial access tokens of a domain, the newest first, without their values
+	//
+	// Needs the permission `registration_token:list`.
+	//
+	// Corresponds with GET /domains/{domain}/registration-tokens (the `ListRegistrationTokens` operationId).
+	ListRegistrationTokens(ctx context.Context, domain string, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRegistrationTokenWithBody Make an initial access token, and answer its value this once
+	//
+	// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRegistrationToken Make an initial access token, and answer its value this once
+	//
+	// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationToken(ctx context.Context, domain string, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRegistrationToken End an initial access token at once. Clients that it registered stay
+	//
+	// Needs the permission `registration_token:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/registration-tokens/{token} (the `DeleteRegistrationToken` operationId).
+	DeleteRegistrationToken(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadRegistrationToken Read an initial access token, without its value
+	//
+	// Needs the permission `registration_token:read`.
+	//
+	// Corresponds with GET /domains/{domain}/registration-tokens/{token} (the `ReadRegistrationToken` operationId).
+	ReadRegistrationToken(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRegistrations List the clients of a domain that registered themselves
+	//
+	// Needs the permission `registration:list`.
+	//
+	// Corresponds with GET /domains/{domain}/registrations (the `ListRegistrations` operationId).
+	ListRegistrations(ctx context.Context, domain string, params *ListRegistrationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptRegistration Let a registered client be used that waits for approval
+	//
+	// One that was accepted already stays as it is. Needs the permission `registration:update`.
+	//
+	// Corresponds with POST /domains/{domain}/registrations/{application}/_accept (the `AcceptRegistration` operationId).
+	AcceptRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectRegistration Delete a registered client that waits for approval
+	//
+	// Needs the permission `registration:update`.
+	//
+	// Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
+	RejectRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRoles List the roles of a domain
 	//
@@ -9443,6 +9741,23 @@ func (c *Client) RenewApplicationSecret(ctx context.Context, domain string, appl
 	return c.Client.Do(req)
 }
 
+// CompareWithTemplate Tell where a client differs from the template that it was registered from
+//
+// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
+func (c *Client) CompareWithTemplate(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompareWithTemplateRequest(c.Server, domain, application)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PutApplicationTypeWithBody Change the type of an application, and force the defaults of the new type
 //
 // Needs the permission `application:update`.
@@ -11603,6 +11918,146 @@ func (c *Client) GetMembersPermissions(ctx context.Context, domain string, reqEd
 // Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 func (c *Client) DeleteMember(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteMemberRequest(c.Server, domain, member)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRegistrationTokens List the initial access tokens of a domain, the newest first, without their values
+//
+// Needs the permission `registration_token:list`.
+//
+// Corresponds with GET /domains/{domain}/registration-tokens (the `ListRegistrationTokens` operationId).
+func (c *Client) ListRegistrationTokens(ctx context.Context, domain string, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRegistrationTokensRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRegistrationTokenWithBody Make an initial access token, and answer its value this once
+//
+// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *Client) CreateRegistrationTokenWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRegistrationTokenRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRegistrationToken Make an initial access token, and answer its value this once
+//
+// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *Client) CreateRegistrationToken(ctx context.Context, domain string, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRegistrationTokenRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRegistrationToken End an initial access token at once. Clients that it registered stay
+//
+// Needs the permission `registration_token:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/registration-tokens/{token} (the `DeleteRegistrationToken` operationId).
+func (c *Client) DeleteRegistrationToken(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRegistrationTokenRequest(c.Server, domain, token)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadRegistrationToken Read an initial access token, without its value
+//
+// Needs the permission `registration_token:read`.
+//
+// Corresponds with GET /domains/{domain}/registration-tokens/{token} (the `ReadRegistrationToken` operationId).
+func (c *Client) ReadRegistrationToken(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadRegistrationTokenRequest(c.Server, domain, token)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRegistrations List the clients of a domain that registered themselves
+//
+// Needs the permission `registration:list`.
+//
+// Corresponds with GET /domains/{domain}/registrations (the `ListRegistrations` operationId).
+func (c *Client) ListRegistrations(ctx context.Context, domain string, params *ListRegistrationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRegistrationsRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptRegistration Let a registered client be used that waits for approval
+//
+// One that was accepted already stays as it is. Needs the permission `registration:update`.
+//
+// Corresponds with POST /domains/{domain}/registrations/{application}/_accept (the `AcceptRegistration` operationId).
+func (c *Client) AcceptRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptRegistrationRequest(c.Server, domain, application)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectRegistration Delete a registered client that waits for approval
+//
+// Needs the permission `registration:update`.
+//
+// Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
+func (c *Client) RejectRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectRegistrationRequest(c.Server, domain, application)
 	if err != nil {
 		return nil, err
 	}
@@ -17887,6 +18342,47 @@ func NewRenewApplicationSecretRequest(server string, domain string, application 
 	return req, nil
 }
 
+// NewCompareWithTemplateRequest constructs an http.Request for the CompareWithTemplate method
+func NewCompareWithTemplateRequest(server string, domain string, application string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/template-difference", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPutApplicationTypeRequest calls the generic PutApplicationType builder with application/json body
 func NewPutApplicationTypeRequest(server string, domain string, application string, params *PutApplicationTypeParams, body PutApplicationTypeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -23160,6 +23656,411 @@ func NewDeleteMemberRequest(server string, domain string, member string) (*http.
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListRegistrationTokensRequest constructs an http.Request for the ListRegistrationTokens method
+func NewListRegistrationTokensRequest(server string, domain string, params *ListRegistrationTokensParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registration-tokens", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateRegistrationTokenRequest calls the generic CreateRegistrationToken builder with application/json body
+func NewCreateRegistrationTokenRequest(server string, domain string, body CreateRegistrationTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRegistrationTokenRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCreateRegistrationTokenRequestWithBody constructs an http.Request for the CreateRegistrationToken method, with any body, and a specified content type
+func NewCreateRegistrationTokenRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registration-tokens", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRegistrationTokenRequest constructs an http.Request for the DeleteRegistrationToken method
+func NewDeleteRegistrationTokenRequest(server string, domain string, token string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registration-tokens/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReadRegistrationTokenRequest constructs an http.Request for the ReadRegistrationToken method
+func NewReadRegistrationTokenRequest(server string, domain string, token string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registration-tokens/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListRegistrationsRequest constructs an http.Request for the ListRegistrations method
+func NewListRegistrationsRequest(server string, domain string, params *ListRegistrationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registrations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UnusedDays != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "unusedDays", *params.UnusedDays, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Template != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "template", *params.Template, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAcceptRegistrationRequest constructs an http.Request for the AcceptRegistration method
+func NewAcceptRegistrationRequest(server string, domain string, application string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registrations/%s/_accept", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRejectRegistrationRequest constructs an http.Request for the RejectRegistration method
+func NewRejectRegistrationRequest(server string, domain string, application string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/registrations/%s/_reject", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -29139,6 +30040,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/applications/{application}/secrets/{secret}/_renew (the `RenewApplicationSecret` operationId).
 	RenewApplicationSecretWithResponse(ctx context.Context, domain string, application string, secret string, reqEditors ...RequestEditorFn) (*RenewApplicationSecretResponse, error)
 
+	// CompareWithTemplateWithResponse Tell where a client differs from the template that it was registered from
+	//
+	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
+	CompareWithTemplateWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*CompareWithTemplateResponse, error)
+
 	// PutApplicationTypeWithBodyWithResponse Change the type of an application, and force the defaults of the new type
 	//
 	// Needs the permission `application:update`.
@@ -30216,6 +31126,78 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 	DeleteMemberWithResponse(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*DeleteMemberResponse, error)
+
+	// ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
+	//
+	// Needs the permission `registration_token:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/registration-tokens (the `ListRegistrationTokens` operationId).
+	ListRegistrationTokensWithResponse(ctx context.Context, domain string, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*ListRegistrationTokensResponse, error)
+
+	// CreateRegistrationTokenWithBodyWithResponse Make an initial access token, and answer its value this once
+	//
+	// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResponse, error)
+
+	// CreateRegistrationTokenWithResponse Make an initial access token, and answer its value this once
+	//
+	// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+	CreateRegistrationTokenWithResponse(ctx context.Context, domain string, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResponse, error)
+
+	// DeleteRegistrationTokenWithResponse End an initial access token at once. Clients that it registered stay
+	//
+	// Needs the permission `registration_token:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/registration-tokens/{token} (the `DeleteRegistrationToken` operationId).
+	DeleteRegistrationTokenWithResponse(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*DeleteRegistrationTokenResponse, error)
+
+	// ReadRegistrationTokenWithResponse Read an initial access token, without its value
+	//
+	// Needs the permission `registration_token:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/registration-tokens/{token} (the `ReadRegistrationToken` operationId).
+	ReadRegistrationTokenWithResponse(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*ReadRegistrationTokenResponse, error)
+
+	// ListRegistrationsWithResponse List the clients of a domain that registered themselves
+	//
+	// Needs the permission `registration:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/registrations (the `ListRegistrations` operationId).
+	ListRegistrationsWithResponse(ctx context.Context, domain string, params *ListRegistrationsParams, reqEditors ...RequestEditorFn) (*ListRegistrationsResponse, error)
+
+	// AcceptRegistrationWithResponse Let a registered client be used that waits for approval
+	//
+	// One that was accepted already stays as it is. Needs the permission `registration:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/registrations/{application}/_accept (the `AcceptRegistration` operationId).
+	AcceptRegistrationWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*AcceptRegistrationResponse, error)
+
+	// RejectRegistrationWithResponse Delete a registered client that waits for approval
+	//
+	// Needs the permission `registration:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
+	RejectRegistrationWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*RejectRegistrationResponse, error)
 
 	// ListRolesWithResponse List the roles of a domain
 	//
@@ -34327,6 +35309,54 @@ func (r RenewApplicationSecretResponse) ContentType() string {
 	return ""
 }
 
+type CompareWithTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateDifference
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompareWithTemplateResponse) GetJSON200() *TemplateDifference {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CompareWithTemplateResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CompareWithTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompareWithTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompareWithTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompareWithTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PutApplicationTypeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -38420,6 +39450,328 @@ func (r DeleteMemberResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRegistrationTokensResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegistrationTokenPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRegistrationTokensResponse) GetJSON200() *RegistrationTokenPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListRegistrationTokensResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRegistrationTokensResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRegistrationTokensResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRegistrationTokensResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRegistrationTokensResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateRegistrationTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RegistrationToken
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateRegistrationTokenResponse) GetJSON201() *RegistrationToken {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateRegistrationTokenResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRegistrationTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRegistrationTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRegistrationTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRegistrationTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteRegistrationTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteRegistrationTokenResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRegistrationTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRegistrationTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRegistrationTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRegistrationTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadRegistrationTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegistrationToken
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadRegistrationTokenResponse) GetJSON200() *RegistrationToken {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ReadRegistrationTokenResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadRegistrationTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadRegistrationTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadRegistrationTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadRegistrationTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRegistrationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisteredClientPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRegistrationsResponse) GetJSON200() *RegisteredClientPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListRegistrationsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRegistrationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRegistrationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRegistrationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRegistrationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcceptRegistrationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RegisteredClient
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptRegistrationResponse) GetJSON200() *RegisteredClient {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AcceptRegistrationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptRegistrationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptRegistrationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptRegistrationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptRegistrationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RejectRegistrationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RejectRegistrationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RejectRegistrationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RejectRegistrationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RejectRegistrationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RejectRegistrationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -44044,6 +45396,21 @@ func (c *ClientWithResponses) RenewApplicationSecretWithResponse(ctx context.Con
 	return ParseRenewApplicationSecretResponse(rsp)
 }
 
+// CompareWithTemplateWithResponse Tell where a client differs from the template that it was registered from
+//
+// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
+func (c *ClientWithResponses) CompareWithTemplateWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*CompareWithTemplateResponse, error) {
+	rsp, err := c.CompareWithTemplate(ctx, domain, application, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompareWithTemplateResponse(rsp)
+}
+
 // PutApplicationTypeWithBodyWithResponse Change the type of an application, and force the defaults of the new type
 //
 // Needs the permission `application:update`.
@@ -45840,6 +47207,126 @@ func (c *ClientWithResponses) DeleteMemberWithResponse(ctx context.Context, doma
 		return nil, err
 	}
 	return ParseDeleteMemberResponse(rsp)
+}
+
+// ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
+//
+// Needs the permission `registration_token:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/registration-tokens (the `ListRegistrationTokens` operationId).
+func (c *ClientWithResponses) ListRegistrationTokensWithResponse(ctx context.Context, domain string, params *ListRegistrationTokensParams, reqEditors ...RequestEditorFn) (*ListRegistrationTokensResponse, error) {
+	rsp, err := c.ListRegistrationTokens(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRegistrationTokensResponse(rsp)
+}
+
+// CreateRegistrationTokenWithBodyWithResponse Make an initial access token, and answer its value this once
+//
+// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *ClientWithResponses) CreateRegistrationTokenWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResponse, error) {
+	rsp, err := c.CreateRegistrationTokenWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRegistrationTokenResponse(rsp)
+}
+
+// CreateRegistrationTokenWithResponse Make an initial access token, and answer its value this once
+//
+// Whoever has it registers clients (RFC 7591 §3) while dynamic registration is on and not open to everybody. Needs the permission `registration_token:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/registration-tokens (the `CreateRegistrationToken` operationId).
+func (c *ClientWithResponses) CreateRegistrationTokenWithResponse(ctx context.Context, domain string, body CreateRegistrationTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRegistrationTokenResponse, error) {
+	rsp, err := c.CreateRegistrationToken(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRegistrationTokenResponse(rsp)
+}
+
+// DeleteRegistrationTokenWithResponse End an initial access token at once. Clients that it registered stay
+//
+// Needs the permission `registration_token:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/registration-tokens/{token} (the `DeleteRegistrationToken` operationId).
+func (c *ClientWithResponses) DeleteRegistrationTokenWithResponse(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*DeleteRegistrationTokenResponse, error) {
+	rsp, err := c.DeleteRegistrationToken(ctx, domain, token, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRegistrationTokenResponse(rsp)
+}
+
+// ReadRegistrationTokenWithResponse Read an initial access token, without its value
+//
+// Needs the permission `registration_token:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/registration-tokens/{token} (the `ReadRegistrationToken` operationId).
+func (c *ClientWithResponses) ReadRegistrationTokenWithResponse(ctx context.Context, domain string, token string, reqEditors ...RequestEditorFn) (*ReadRegistrationTokenResponse, error) {
+	rsp, err := c.ReadRegistrationToken(ctx, domain, token, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadRegistrationTokenResponse(rsp)
+}
+
+// ListRegistrationsWithResponse List the clients of a domain that registered themselves
+//
+// Needs the permission `registration:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/registrations (the `ListRegistrations` operationId).
+func (c *ClientWithResponses) ListRegistrationsWithResponse(ctx context.Context, domain string, params *ListRegistrationsParams, reqEditors ...RequestEditorFn) (*ListRegistrationsResponse, error) {
+	rsp, err := c.ListRegistrations(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRegistrationsResponse(rsp)
+}
+
+// AcceptRegistrationWithResponse Let a registered client be used that waits for approval
+//
+// One that was accepted already stays as it is. Needs the permission `registration:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/registrations/{application}/_accept (the `AcceptRegistration` operationId).
+func (c *ClientWithResponses) AcceptRegistrationWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*AcceptRegistrationResponse, error) {
+	rsp, err := c.AcceptRegistration(ctx, domain, application, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptRegistrationResponse(rsp)
+}
+
+// RejectRegistrationWithResponse Delete a registered client that waits for approval
+//
+// Needs the permission `registration:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
+func (c *ClientWithResponses) RejectRegistrationWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*RejectRegistrationResponse, error) {
+	rsp, err := c.RejectRegistration(ctx, domain, application, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectRegistrationResponse(rsp)
 }
 
 // ListRolesWithResponse List the roles of a domain
@@ -49753,6 +51240,39 @@ func ParseRenewApplicationSecretResponse(rsp *http.Response) (*RenewApplicationS
 	return response, nil
 }
 
+// ParseCompareWithTemplateResponse parses an HTTP response from a CompareWithTemplateWithResponse call
+func ParseCompareWithTemplateResponse(rsp *http.Response) (*CompareWithTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompareWithTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateDifference
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePutApplicationTypeResponse parses an HTTP response from a PutApplicationTypeWithResponse call
 func ParsePutApplicationTypeResponse(rsp *http.Response) (*PutApplicationTypeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -52557,6 +54077,229 @@ func ParseDeleteMemberResponse(rsp *http.Response) (*DeleteMemberResponse, error
 	}
 
 	response := &DeleteMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRegistrationTokensResponse parses an HTTP response from a ListRegistrationTokensWithResponse call
+func ParseListRegistrationTokensResponse(rsp *http.Response) (*ListRegistrationTokensResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRegistrationTokensResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegistrationTokenPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateRegistrationTokenResponse parses an HTTP response from a CreateRegistrationTokenWithResponse call
+func ParseCreateRegistrationTokenResponse(rsp *http.Response) (*CreateRegistrationTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRegistrationTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RegistrationToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRegistrationTokenResponse parses an HTTP response from a DeleteRegistrationTokenWithResponse call
+func ParseDeleteRegistrationTokenResponse(rsp *http.Response) (*DeleteRegistrationTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRegistrationTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadRegistrationTokenResponse parses an HTTP response from a ReadRegistrationTokenWithResponse call
+func ParseReadRegistrationTokenResponse(rsp *http.Response) (*ReadRegistrationTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadRegistrationTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegistrationToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRegistrationsResponse parses an HTTP response from a ListRegistrationsWithResponse call
+func ParseListRegistrationsResponse(rsp *http.Response) (*ListRegistrationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRegistrationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisteredClientPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAcceptRegistrationResponse parses an HTTP response from a AcceptRegistrationWithResponse call
+func ParseAcceptRegistrationResponse(rsp *http.Response) (*AcceptRegistrationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptRegistrationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RegisteredClient
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRejectRegistrationResponse parses an HTTP response from a RejectRegistrationWithResponse call
+func ParseRejectRegistrationResponse(rsp *http.Response) (*RejectRegistrationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RejectRegistrationResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

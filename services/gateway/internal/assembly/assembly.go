@@ -130,7 +130,7 @@ func New(p Parts) *Gateway {
 			p.Metrics.ProviderAsked(q.Type, q.Outcome, q.Took)
 		}}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
-		Resolve:  p.Resolve, Failures: failures, Logger: p.Log, Now: p.Now,
+		Resolve:  p.Resolve, Used: p.Used, Failures: failures, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
 	look.Failures = failures
@@ -150,7 +150,7 @@ func New(p Parts) *Gateway {
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),
-		registration.New(registration.Options{Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Statements: keys, Secrets: hasher, Proxies: p.Proxies, Now: p.Now}).Routes(),
+		registration.New(registration.Options{Counter: p.Store, Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Statements: keys, Secrets: hasher, Proxies: p.Proxies, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		logo.New(p.Fetch, p.Now).Routes(),
 		p.Routes,

@@ -55,6 +55,7 @@ func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 			return e.fail(x, err)
 		}
 		granted.Tokens = made
+		x.d.NoteUse(req.Client) // nothing else would: it never authenticates
 	}
 	// Last of all: until the client is answered the same step can be made once more. A login that cannot be forgotten ends by itself.
 	_ = x.login.Forget(ctx)

@@ -142,6 +142,7 @@ func (a *Authenticator) try(r *http.Request, d *domain.Domain, p oauth2.Params, 
 		observe.Annotate(ctx, slog.String("client_id", c.ClientID))
 		return nil, err
 	}
+	a.used.NoteClient(c.Meter, d.ID, c.ID, a.now())
 	return c, nil
 }
 

@@ -115,6 +115,9 @@ type Client struct {
 
 	AccessClaims, IDClaims, UserInfoClaims []Claim
 
+	// Meter notes that the client is used.
+	Meter *usage.Meter
+
 	// TokensValidFrom is a whole second; access tokens issued before it are worth nothing. Zero = all may be used.
 	TokensValidFrom time.Time
 
@@ -259,6 +262,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		DefaultMaxAge:          -1,
 		RegistrationTokenHash:  o.GetRegistrationAccessTokenHash(),
 		Application:            app,
+		Meter:                  new(usage.Meter),
 		Sector:                 sectorOf(o),
 	}
 	c.IdentifierFirst = c.Selection.IdentifierFirst

@@ -15,6 +15,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 // ErrNoClient means that no client with this identifier can be used: it does not exist, is disabled, or is a template.
@@ -36,6 +37,8 @@ type Options struct {
 	// CachedTokens bounds the verified access tokens that are remembered over all domains; 0 = 65536. Each takes about
 	// 1.5 KiB.
 	CachedTokens int
+	// Used is told which clients are used; nil tells nobody.
+	Used *usage.Reporter
 	// Failures are the expressions that fail; nil where nobody gathers them.
 	Failures *ruleerrors.Reporter
 	Logger   *slog.Logger
@@ -121,6 +124,13 @@ func (s *Set) Domain(id string) *Domain {
 		return nil
 	}
 	return found.current.Load()
+}
+
+// NoteUse notes that a client was given something without authenticating.
+func (d *Domain) NoteUse(c *Client) {
+	if d.set != nil {
+		d.set.options.Used.NoteClient(c.Meter, d.ID, c.ID, d.set.options.Now())
+	}
 }
 
 // Enabled reports whether the domain is served.

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
@@ -23,6 +24,7 @@ var (
 	errNotAClient = oauth2.InvalidToken.Errorf("The access token was not issued for a Client")
 	errScope      = endpoint.Needs(oauth2.ScopeDCRAdmin)
 	errSuperseded = oauth2.RegistrationForbidden.Errorf("Non matching registration_access_token")
+	errPending    = oauth2.RegistrationForbidden.Errorf("The client waits for approval: it can be read and deleted")
 	errNoClient   = oauth2.NotFound.Errorf("client not found")
 )
 
@@ -39,6 +41,8 @@ type caller struct {
 	scopes []string
 	// token is a registration access token and tokenHash its hash, both empty for an access token.
 	token, tokenHash string
+	// pending is in the place of client where that waits for approval.
+	pending *configv1.Application
 }
 
 // administrator reports whether the caller holds dcr_admin: by the token, and by what the client may ask for today.
@@ -46,25 +50,28 @@ func (c *caller) administrator() bool {
 	return c.tokenHash == "" && slices.Contains(c.scopes, oauth2.ScopeDCRAdmin) && c.client.Scopes[oauth2.ScopeDCRAdmin] != nil
 }
 
-// mayRegister returns the client_id of the caller, who holds dcr_admin, where registration is not open to everybody. A
-// token that is not needed is not looked at, and the caller is nobody.
-func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) (administrator string, err error) {
+// mayRegister returns who registers: where registration is not open to everybody, a client that holds dcr_admin, or the holder of
+// an initial access token. A token that is not needed is not looked at, and the caller is nobody.
+func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*registrar, error) {
 	switch {
 	case !d.Registration.GetDynamicClientRegistrationEnabled():
-		return "", errForbidden
+		return nil, errForbidden
 	case d.Registration.GetOpenDynamicClientRegistrationEnabled():
-		return "", nil
+		return &registrar{}, nil
+	}
+	if holder, err := h.initialToken(r, d); err != nil || holder != nil {
+		return holder, err
 	}
 	c, err := h.caller(w, r, d)
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case c.person:
-		return "", errNotAClient
+		return nil, errNotAClient
 	case !c.administrator():
-		return "", errScope
+		return nil, errScope
 	}
-	return c.client.ClientID, nil
+	return &registrar{administrator: c.client.ClientID}, nil
 }
 
 // manager is a caller who may read and change one client.
@@ -74,6 +81,16 @@ type manager struct {
 	token, tokenHash string
 	// administrator is the client_id of one who holds dcr_admin.
 	administrator string
+	// pending is the client in the place of target where it waits for approval: it can be read and deleted, and serves nobody.
+	pending *configv1.Application
+}
+
+// applicationID is the identifier of the application.
+func (m *manager) applicationID() string {
+	if m.pending != nil {
+		return m.pending.GetId()
+	}
+	return m.target.ID
 }
 
 // mayManage lets in the client itself, by its current registration access token, and administrators.
@@ -91,9 +108,27 @@ func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Do
 	case c.administrator():
 		target, err := d.Client(r.Context(), clientID)
 		if errors.Is(err, domain.ErrNoClient) {
-			return nil, errNoClient
+			pending, err := h.waiting(r, d, clientID)
+			if pending.GetEnabled() {
+				pending = nil
+				target, err = h.learned(r, d, clientID)
+			}
+			if errors.Is(err, domain.ErrNoClient) {
+				return nil, errNoClient
+			}
+			if pending == nil {
+				return &manager{target: target, administrator: c.client.ClientID}, err
+			}
+			return &manager{pending: pending, administrator: c.client.ClientID}, err
 		}
 		return &manager{target: target, administrator: c.client.ClientID}, err
+	case c.pending != nil && c.pending.GetSettings().GetOauth().GetClientId() != clientID:
+		return nil, errScope
+	case c.pending != nil:
+		if !secret.Equal(c.tokenHash, c.pending.GetSettings().GetOauth().GetRegistrationAccessTokenHash()) {
+			return nil, errSuperseded
+		}
+		return &manager{pending: c.pending, token: c.token, tokenHash: c.tokenHash}, nil
 	case c.tokenHash == "" || c.client.ClientID != clientID:
 		return nil, errScope
 	}
@@ -111,6 +146,28 @@ func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Do
 		}
 	}
 	return &manager{target: c.client, token: c.token, tokenHash: c.tokenHash}, nil
+}
+
+// waiting asks management for a client that waits for approval, or was accepted a moment ago; domain.ErrNoClient if there is none.
+func (h *Handler) waiting(r *http.Request, d *domain.Domain, clientID string) (*configv1.Application, error) {
+	app, err := h.Management.ResolvePending(r.Context(), d.ID, clientID)
+	switch {
+	case fault.Is(err, fault.NotFound), fault.Is(err, fault.Invalid):
+		return nil, domain.ErrNoClient
+	case err != nil:
+		return nil, translate(err)
+	case app.GetEnabled():
+		h.Clients.Learn(app) // it has been accepted a moment ago
+	}
+	return app, nil
+}
+
+// learned returns a client that this gateway has learned since the request began.
+func (h *Handler) learned(r *http.Request, d *domain.Domain, clientID string) (*domain.Client, error) {
+	if d = h.Clients.Domain(d.ID); d == nil {
+		return nil, domain.ErrNoClient
+	}
+	return d.Client(r.Context(), clientID)
 }
 
 // present asks management for a client as it is now; fault.NotFound if there is none.
@@ -167,6 +224,13 @@ func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 		c.token, c.tokenHash = token, secret.HashToken(token)
 		c.client, err = d.Client(r.Context(), claims.Subject)
+		if errors.Is(err, domain.ErrNoClient) {
+			c.pending, err = h.waiting(r, d, claims.Subject)
+			if c.pending.GetEnabled() {
+				c.pending = nil
+				c.client, err = h.learned(r, d, claims.Subject)
+			}
+		}
 	}
 	if errors.Is(err, tokens.ErrInvalid) || errors.Is(err, domain.ErrNoClient) {
 		return nil, errInvalid.WithCause(err)

@@ -36,6 +36,9 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
+	if who.pending != nil {
+		return errPending
+	}
 	meta, err := h.decode(w, r, d, who.target.Application.GetSettings().GetOauth().GetSoftwareStatement())
 	if err != nil {
 		return err
@@ -117,6 +120,9 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	who, err := h.mayManage(w, r, d, clientID)
 	if err != nil {
 		return err
+	}
+	if who.pending != nil {
+		return errPending
 	}
 	changed, err := h.Management.RenewSecret(r.Context(), &registrationv1.RenewSecretRequest{
 		Domain: d.ID, ClientId: clientID, RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,

@@ -1,6 +1,7 @@
 // Package registration lets clients register themselves, and manage their registration (RFC 7591, RFC 7592).
 //
-//	POST   /oidc/register                           register: anybody if registration is open, else a token with dcr_admin
+//	POST   /oidc/register                           register: anybody if registration is open, else a token with dcr_admin or an
+//	                                                initial access token
 //	GET    /oidc/register/{client_id}               read: the client's registration access token, or dcr_admin
 //	PUT    /oidc/register/{client_id}               overwrite all metadata: the same
 //	PATCH  /oidc/register/{client_id}               change some of them, null takes one away: the same

@@ -36,6 +36,12 @@ func translate(err error) error {
 	return err
 }
 
+// placed reports whether a refusal names a place.
+func placed(err error, path string) bool {
+	var f *fault.Error
+	return errors.As(err, &f) && len(f.Details) > 0 && f.Details[0].Path == path
+}
+
 func codeOf(f *fault.Error) oauth2.Code {
 	if len(f.Details) > 0 {
 		place, _, _ := strings.Cut(f.Details[0].Path, "[")

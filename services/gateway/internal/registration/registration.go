@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
-	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
@@ -42,6 +41,10 @@ type Management interface {
 	Delete(ctx context.Context, request *registrationv1.DeleteRequest) (int64, error)
 	// Resolve returns the present state of a client; NotFound if there is none.
 	Resolve(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// ResolvePending is Resolve that also finds a registered client that waits for approval.
+	ResolvePending(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// FindInitialAccessToken finds an initial access token by its hash. One that is unknown or has ended is Unauthenticated.
+	FindInitialAccessToken(ctx context.Context, domain, hash string) (*registrationv1.FindInitialAccessTokenResponse, error)
 }
 
 // Clients are told of what this gateway has changed, before the stream brings it; *domain.Set is one.
@@ -71,6 +74,8 @@ type Options struct {
 	Fetch      Fetcher
 	Statements Statements
 	Secrets    Secrets
+	// Counter counts registrations by source address.
+	Counter Counter
 	// Proxies are those whose headers say where a request comes from; nil means none.
 	Proxies *observe.Proxies
 	Now     func() time.Time
@@ -96,7 +101,7 @@ func (h *Handler) Routes() []endpoint.Route {
 }
 
 func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	administrator, err := h.mayRegister(w, r, d)
+	caller, err := h.mayRegister(w, r, d)
 	if err != nil {
 		return err
 	}
@@ -110,16 +115,17 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	asked := &registrationv1.CreateRequest{
 		Domain: d.ID, Issuer: d.Issuer, RegistrationEndpoint: d.Base + path,
-		Administrator: administrator != "", Caller: administrator,
+		Administrator: caller.administrator != "", Caller: caller.administrator, InitialAccessTokenHash: caller.initialHash,
 	}
-	who := "client " + administrator
-	if administrator == "" {
-		who = "address " + h.source(r).String()
-	}
-	if asked.Attempt, err = attemptOf(r, who, body); err != nil {
+	if asked.Attempt, err = attemptOf(r, caller.who(h.source(r).String()), body); err != nil {
 		return err
 	}
-	if d.Registration.GetClientTemplateEnabled() && meta.Given["software_id"] == clientmeta.Value {
+	if forced := caller.initial.GetTemplate(); forced != "" {
+		if sent := meta.OAuth.GetSoftwareId(); sent != "" && sent != forced {
+			return oauth2.InvalidClientMetadata.Errorf("software_id is not the template of the initial access token")
+		}
+		asked.Template, asked.Given = forced, meta.Given.Names()
+	} else if d.Registration.GetClientTemplateEnabled() && meta.Given["software_id"] == clientmeta.Value {
 		asked.Template, asked.Given = meta.OAuth.GetSoftwareId(), meta.Given.Names()
 		if asked.Template == "" {
 			return oauth2.InvalidClientMetadata.Errorf("No template found for software_id ")
@@ -128,8 +134,8 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		meta.Complete(d.Profile.DefaultAuthMethod())
 	}
 	q := &request{
-		Context: r.Context(), domain: d.Core, profile: d.Profile, fetch: h.Fetch, administrator: administrator != "",
-		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "",
+		Context: r.Context(), domain: d.Core, profile: d.Profile, fetch: h.Fetch, administrator: caller.administrator != "",
+		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "", initial: caller.initial,
 	}
 	if err := check(q); err != nil {
 		return err
@@ -137,12 +143,16 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	asked.Application = &configv1.Application{
 		Domain: d.ID, Name: q.oauth.GetClientName(), Settings: &configv1.ApplicationSettings{Oauth: q.oauth},
 	}
+	takeBack := func() {}
+	if caller.administrator == "" {
+		if takeBack, err = h.count(w, r, d); err != nil {
+			return err
+		}
+	}
 	made, err := h.Management.Create(r.Context(), asked)
 	if err != nil {
-		if fault.Is(err, fault.Unavailable) {
-			w.Header().Set("Retry-After", "1")
-		}
-		return translate(err)
+		takeBack()
+		return notCreated(w, err)
 	}
 	app := made.GetApplication()
 	h.Clients.Learn(app)
@@ -166,6 +176,9 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 		return err
 	}
 	var again prototree.Object
+	if who.pending != nil {
+		return respond(w, http.StatusOK, who.pending, nil)
+	}
 	if who.token != "" && who.target.Profile.ShowsRegistration {
 		again = registered(who.target.Application, who.token)
 	}
@@ -179,13 +192,13 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		return err
 	}
 	revision, err := h.Management.Delete(r.Context(), &registrationv1.DeleteRequest{
-		Domain: d.ID, ClientId: who.target.ClientID, RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
+		Domain: d.ID, ClientId: r.PathValue("rest"), RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
 	})
 	if err != nil {
 		return who.translate(err)
 	}
-	h.Clients.Forget(d.ID, who.target.ID, revision)
-	observe.Annotate(r.Context(), slog.String("client_id", who.target.ClientID))
+	h.Clients.Forget(d.ID, who.applicationID(), revision)
+	observe.Annotate(r.Context(), slog.String("client_id", r.PathValue("rest")))
 	endpoint.NoStore(w.Header())
 	w.WriteHeader(http.StatusNoContent)
 	return nil

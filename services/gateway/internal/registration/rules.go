@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
@@ -30,6 +31,8 @@ type request struct {
 	stored   *configv1.OAuthSettings
 	merge    bool
 	template bool
+	// initial is the initial access token that allows a registration; nil for none.
+	initial *registrationv1.FindInitialAccessTokenResponse
 }
 
 // decides reports whether a request says something about any of these members. One that is not merged into anything decides
@@ -44,6 +47,7 @@ func (r *request) decides(names ...string) bool {
 var rules = []func(*request) error{
 	redirectURIsGiven,
 	scopes,
+	limitScopes,
 	grantTypes,
 	responseTypes,
 	subjectType,

@@ -150,6 +150,22 @@ func (r *Registration) Resolve(ctx context.Context, domain, clientID string) (*c
 	return answer.GetApplication(), translate(err, r.failed)
 }
 
+// ResolvePending is Resolve that also finds a registered client that waits for approval.
+func (r *Registration) ResolvePending(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := r.client.Resolve(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Pending: true})
+	return answer.GetApplication(), translate(err, r.failed)
+}
+
+// FindInitialAccessToken finds an initial access token by its hash. One that is unknown or has ended is fault.Unauthenticated.
+func (r *Registration) FindInitialAccessToken(ctx context.Context, domain, hash string) (*registrationv1.FindInitialAccessTokenResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := r.client.FindInitialAccessToken(ctx, &registrationv1.FindInitialAccessTokenRequest{Domain: domain, Hash: hash})
+	return answer, translate(err, r.failed)
+}
+
 func translate(err error, failed func()) error {
 	if err == nil {
 		return nil

@@ -27,15 +27,18 @@ func NewUsage(conn grpc.ClientConnInterface, node string, failed func()) *Usage 
 	return &Usage{client: usagev1.NewUsageServiceClient(conn), node: node, failed: orNothing(failed)}
 }
 
-// Report tells which client secrets were used, and when.
+// Report tells which clients and client secrets were used, and when.
 func (u *Usage) Report(ctx context.Context, uses []usage.Use) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request := &usagev1.ReportSecretsRequest{Gateway: u.node, Uses: make([]*usagev1.SecretUse, len(uses))}
-	for i, use := range uses {
-		request.Uses[i] = &usagev1.SecretUse{
-			Domain: use.Domain, Application: use.Application, Secret: use.Secret, UsedAt: timestamppb.New(use.At),
+	request := &usagev1.ReportSecretsRequest{Gateway: u.node}
+	for _, use := range uses {
+		at := timestamppb.New(use.At)
+		if use.Secret == "" {
+			request.Clients = append(request.Clients, &usagev1.ClientUse{Domain: use.Domain, Application: use.Application, UsedAt: at})
+			continue
 		}
+		request.Uses = append(request.Uses, &usagev1.SecretUse{Domain: use.Domain, Application: use.Application, Secret: use.Secret, UsedAt: at})
 	}
 	_, err := u.client.ReportSecrets(ctx, request)
 	if err = translate(err, u.failed); fault.Is(err, fault.Invalid) {

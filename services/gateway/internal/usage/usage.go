@@ -1,4 +1,4 @@
-// Package usage tells management which client secrets are in use.
+// Package usage tells management which clients and client secrets are in use.
 //
 // A request notes the use of a secret in a few nanoseconds, at most once a minute for each: see Meter. Everything else is
 // done by the one goroutine of Reporter.Run. What is not told in time is told later; what there is no room for is noted
@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// Use is the use of a client secret.
+// Use is the use of a client secret, or of a client.
 type Use struct {
-	// Domain and Application are identifiers, Secret is the secret's.
+	// Domain and Application are identifiers, Secret is the secret's; it is empty for the use of a client, whatever it
+	// authenticated by.
 	Domain, Application, Secret string
 	At                          time.Time
 }
@@ -74,6 +75,11 @@ func New(o Options) *Reporter {
 		o.Logger = slog.Default()
 	}
 	return &Reporter{send: o.Send, every: o.Every, log: o.Logger, noted: make(chan Use, queued)}
+}
+
+// NoteClient notes that a client was used now, like Note.
+func (r *Reporter) NoteClient(m *Meter, domain, application string, now time.Time) {
+	r.Note(m, domain, application, "", now)
 }
 
 // Note notes that a secret was used now, if its meter says that it is due. It never waits. A nil reporter notes nothing.
@@ -140,19 +146,25 @@ func (r *Reporter) drain(waiting map[string]Use) {
 // remember keeps the newest use of a secret. Beyond the bound, secrets that are not there already are left out: their
 // next use is noted again in a minute.
 func remember(waiting map[string]Use, u Use) {
-	old, known := waiting[u.Secret]
+	key := u.Secret
+	if key == "" {
+		key = "client " + u.Application // no identifier has a space
+	}
+	old, known := waiting[key]
 	if known && old.At.After(u.At) || !known && len(waiting) >= most {
 		return
 	}
-	waiting[u.Secret] = u
+	waiting[key] = u
 }
 
 // tell sends what waits in batches, and forgets what was taken.
 func (r *Reporter) tell(ctx context.Context, waiting map[string]Use) error {
 	uses := make([]Use, 0, min(len(waiting), batch))
+	keys := make([]string, 0, cap(uses))
 	for len(waiting) > 0 {
-		uses = uses[:0]
-		for _, u := range waiting {
+		uses, keys = uses[:0], keys[:0]
+		for key, u := range waiting {
+			keys = append(keys, key)
 			if uses = append(uses, u); len(uses) == batch {
 				break
 			}
@@ -160,8 +172,8 @@ func (r *Reporter) tell(ctx context.Context, waiting map[string]Use) error {
 		if err := r.send(ctx, uses); err != nil {
 			return err
 		}
-		for _, u := range uses {
-			delete(waiting, u.Secret)
+		for _, key := range keys {
+			delete(waiting, key)
 		}
 	}
 	return nil

@@ -134,6 +134,7 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 		enabled := old.GetId() == ""
 		a.Enabled = &enabled
 	}
+	followEnabled(s, a)
 	ensure(&a.Settings)
 	ensure(&a.Settings.Oauth)
 	ensure(&a.Settings.Advanced)

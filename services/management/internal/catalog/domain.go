@@ -222,6 +222,9 @@ func validateSegments(path string) error {
 
 func validateOpenID(o *configv1.OpenIDSettings) error {
 	registration := o.GetClientRegistrationSettings()
+	if err := checkRegistrationLimits(registration); err != nil {
+		return err
+	}
 	if err := checkPostLogoutURIs("oidc.postLogoutRedirectUris", o.GetPostLogoutRedirectUris(), registration); err != nil {
 		return err
 	}

@@ -22,6 +22,10 @@ type Registration struct {
 	Endpoint string
 	// ID is the identifier that the application gets; empty for one that is chosen here.
 	ID string
+	// Pending says that an operator has to accept the client, which is disabled until then.
+	Pending bool
+	// InitialAccessToken is the identifier of the token that allowed the registration; empty for none.
+	InitialAccessToken string
 	// Administrator says that the caller held `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool
 	// Template is the application whose copy the client becomes, nil for none, and Given the registered names of what the
@@ -55,6 +59,12 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 		a.Id = secret.NewID()
 	}
 	a.Secrets, a.SecretSettings = nil, nil
+	a.Registration = &configv1.ClientRegistration{
+		Status: configv1.ClientRegistration_ACTIVE, Template: r.Template.GetId(), InitialAccessToken: r.InitialAccessToken,
+	}
+	if r.Pending {
+		enabled, a.Registration.Status = false, configv1.ClientRegistration_PENDING
+	}
 	oauth.ClientId = secret.NewID()
 	oauth.ClientIdIssuedAt = timestamppb.New(s.Now.Truncate(1e9))
 	oauth.RegistrationClientUri = clientURI(r.Endpoint, oauth.ClientId)

@@ -192,6 +192,7 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 			e.store.Consents().DeleteClient(ctx, r.GetDomain(), catalog.ClientID(r)),
 			e.store.SecretKeys().RemoveApplication(ctx, r.GetId()),
 			e.store.SecretUses().RemoveApplication(ctx, r.GetId()),
+			e.store.ClientUses().RemoveApplication(ctx, r.GetId()),
 			e.store.OperatorMembers().RemovePlace(ctx, store.PlaceOfApplication(r.GetId())),
 		)
 	}

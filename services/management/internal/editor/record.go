@@ -16,6 +16,8 @@ const (
 	SecretDeleted Action = "delete_secret"
 	Registered    Action = "register"
 	Reregistered  Action = "update_registration"
+	Accepted      Action = "accept_registration"
+	Unused        Action = "disable_unused"
 	Rotated       Action = "rotate"
 	Restored      Action = "restore"
 )

@@ -24,6 +24,8 @@ type Registration struct {
 	Token func(a *configv1.Application, certificate *configv1.Certificate) (string, error)
 	// Presented is the hash of the registration access token that the caller has, empty for an administrator.
 	Presented string
+	// Most is how many registered clients the domain may have; 0 for any number.
+	Most int32
 	// Seen is the revision of the client that a change was made from. Any other one is fault.Stale.
 	Seen int64
 }
@@ -38,6 +40,18 @@ type RegistrationSecrets struct {
 func (e *Editor) Register(ctx context.Context, r Registration) (*configv1.Application, RegistrationSecrets, error) {
 	var token string
 	at := Place{Domain: r.Domain}
+	if r.Most > 0 {
+		// One after the other in this process. Every other replica may add one while this one counts.
+		defer e.locks.lock("registrations of " + r.Domain)()
+		n, err := e.store.CountRegistered(ctx, r.Domain, int64(r.Most))
+		if err != nil {
+			return nil, RegistrationSecrets{}, err
+		}
+		if n >= int64(r.Most) {
+			return nil, RegistrationSecrets{}, fault.Limitedf("The domain has as many registered clients as it may have").
+				At("maxRegisteredClients", "is reached")
+		}
+	}
 	a, issued, err := create(ctx, e, catalog.Applications, at, Registered,
 		func(ctx context.Context, s *catalog.Scene) (*configv1.Application, catalog.Issued, error) {
 			asked := r.Registration

@@ -100,6 +100,14 @@ var table = map[string]holders{
 	"certificate:update": ownersOfDomain,
 	"certificate:delete": ownersOfDomain,
 
+	// What registers clients, and who registered.
+	"registration_token:list":   ownersOfDomain | auditor,
+	"registration_token:read":   ownersOfDomain | auditor,
+	"registration_token:create": ownersOfDomain,
+	"registration_token:delete": ownersOfDomain,
+	"registration:list":         readersOfDomain,
+	"registration:update":       ownersOfDomain,
+
 	"scope:list":   readersOfDomain | guest,
 	"scope:read":   readersOfDomain | guest,
 	"scope:create": ownersOfDomain,

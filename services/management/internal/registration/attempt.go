@@ -45,7 +45,7 @@ const placeOfKey = "idempotency_key"
 // attempt makes the client that an attempt names, or gives the answer that it was given before. The identifier of the client is
 // kept before it is made, so that whoever asks again finds the client that a process left which died; its answer, sealed,
 // afterwards. What was refused is forgotten: there is nothing to be made twice.
-func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, asked editor.Registration) (*registrationv1.CreateResponse, error) {
+func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
 	mine, old, err := s.begin(ctx, a, asked.Domain)
 	if err != nil || old != nil {
 		if err == nil {
@@ -59,7 +59,7 @@ func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, asked e
 	if err := s.hook(Chosen); err != nil {
 		return nil, err
 	}
-	made, err := s.makeAs(ctx, mine, asked)
+	made, err := s.makeAs(ctx, mine, asked, token)
 	if err != nil {
 		s.end(ctx, mine, err)
 		return nil, err
@@ -133,14 +133,14 @@ func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain st
 }
 
 // makeAs makes the client of an attempt, or gives the one that there is already new credentials.
-func (s *Server) makeAs(ctx context.Context, a *store.RegistrationAttempt, asked editor.Registration) (*registrationv1.CreateResponse, error) {
+func (s *Server) makeAs(ctx context.Context, a *store.RegistrationAttempt, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
 	there, err := s.clientOf(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	if there == nil {
 		asked.ID = a.Application
-		made, err := s.make(ctx, asked)
+		made, err := s.make(ctx, asked, token)
 		if err == nil {
 			return made, nil
 		}

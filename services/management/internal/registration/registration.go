@@ -40,6 +40,11 @@ type Options struct {
 	Now    func() time.Time
 	// Attempts keeps what registrations were answered, so that they can be asked for again. Needed.
 	Attempts *store.RegistrationAttempts
+	// Tokens keeps initial access tokens, Uses when clients were used last. Needed.
+	Tokens *store.RegistrationTokens
+	Uses   *store.ClientUses
+	// Recorder is told of initial access tokens that are made and ended; nil records nothing.
+	Recorder Recorder
 	// Hook is for tests: it is called between the steps of a registration that may be asked for again. An error stands for the
 	// death of the process.
 	Hook func(Step) error
@@ -51,6 +56,9 @@ type Server struct {
 
 	editor   *editor.Editor
 	attempts *store.RegistrationAttempts
+	tokens   *store.RegistrationTokens
+	uses     *store.ClientUses
+	recorder Recorder
 	log      *slog.Logger
 	now      func() time.Time
 	hook     func(Step) error
@@ -58,7 +66,7 @@ type Server struct {
 
 // New returns the service over an editor.
 func New(o Options) *Server {
-	s := &Server{editor: o.Editor, attempts: o.Attempts, log: o.Logger, now: o.Now, hook: o.Hook}
+	s := &Server{editor: o.Editor, attempts: o.Attempts, tokens: o.Tokens, uses: o.Uses, recorder: o.Recorder, log: o.Logger, now: o.Now, hook: o.Hook}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -94,26 +102,37 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	if !r.GetAdministrator() && !settings.GetOpenDynamicClientRegistrationEnabled() {
-		return nil, errForbidden
+	token, err := s.admit(ctx, r, settings)
+	if err != nil {
+		return nil, err
 	}
-	if r.GetTemplate() != "" && !settings.GetClientTemplateEnabled() {
+	if r.GetTemplate() != "" && !settings.GetClientTemplateEnabled() && r.GetTemplate() != token.template() {
 		return nil, errForbidden
 	}
 	asked := s.asked(r.GetDomain(), r.GetIssuer(), r.GetRegistrationEndpoint())
 	asked.Application, asked.Administrator = r.GetApplication(), r.GetAdministrator()
 	asked.TemplateID, asked.Given = r.GetTemplate(), r.GetGiven()
+	asked.Pending = settings.GetApprovalRequired() && !r.GetAdministrator()
+	asked.Most = settings.GetMaxRegisteredClients()
 	ctx = as(ctx, r.GetCaller())
-	if r.GetAttempt() != nil {
-		return s.attempt(ctx, r.GetAttempt(), asked)
+	if token != nil {
+		asked.InitialAccessToken = token.ID
+		ctx = audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient, ID: token.ID, Name: token.Name})
 	}
-	return s.make(ctx, asked)
+	if r.GetAttempt() != nil {
+		return s.attempt(ctx, r.GetAttempt(), asked, token)
+	}
+	return s.make(ctx, asked, token)
 }
 
-// make makes a client.
-func (s *Server) make(ctx context.Context, asked editor.Registration) (*registrationv1.CreateResponse, error) {
+// make makes a client, and counts it for the token that allows it.
+func (s *Server) make(ctx context.Context, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
+	if err := s.take(ctx, token); err != nil {
+		return nil, err
+	}
 	app, made, err := s.editor.Register(ctx, asked)
 	if err != nil {
+		s.giveBack(ctx, token)
 		return nil, err
 	}
 	return &registrationv1.CreateResponse{
@@ -266,7 +285,8 @@ func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (i
 	}
 }
 
-// Resolve implements registrationv1.RegistrationServiceServer. Only enabled applications that are no templates are found.
+// Resolve implements registrationv1.RegistrationServiceServer. Only enabled applications that are no templates are found, and
+// where it is asked for, registered clients that wait for approval.
 func (s *Server) Resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
 	app, err := s.resolve(ctx, r)
 	if err != nil {
@@ -282,6 +302,9 @@ func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) 
 	app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
 	if err != nil {
 		return nil, err
+	}
+	if r.GetPending() && catalog.IsPending(app) {
+		return app, nil
 	}
 	if app.GetTemplate() || app.Enabled != nil && !app.GetEnabled() {
 		return nil, catalog.Applications.NotFound(r.GetClientId())
@@ -316,6 +339,7 @@ func checkCreate(r *registrationv1.CreateRequest) error {
 	return errors.Join(
 		bounded("domain", r.GetDomain()),
 		checkAttempt(r.GetAttempt()),
+		bounded("initial_access_token_hash", r.GetInitialAccessTokenHash()),
 		bounded("caller", r.GetCaller()),
 		bounded("template", r.GetTemplate()),
 		webURL("issuer", r.GetIssuer()),

@@ -411,5 +411,5 @@ func TestResolve(t *testing.T) {
 }
 
 func (h *house) options() registration.Options {
-	return registration.Options{Editor: h.editor, Attempts: h.store.RegistrationAttempts(), Now: func() time.Time { return h.now }}
+	return registration.Options{Editor: h.editor, Attempts: h.store.RegistrationAttempts(), Tokens: h.store.RegistrationTokens(), Uses: h.store.ClientUses(), Now: func() time.Time { return h.now }}
 }

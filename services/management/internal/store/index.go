@@ -95,12 +95,17 @@ func manifest() map[string][]index {
 		ticketsCollection:    {ascending("expiry", "expiresAt"), ascending("user", "domain", "user")},
 
 		registrationAttemptsCollection: {ascending("expiry", "expiresAt"), ascending("domain", "domain")},
+		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt")},
+		clientUsesCollection:           {ascending("domain", "domain")},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()
 		indexes := []index{ascending("order", "domain", memberSort, "_id")}
 		for _, name := range d.Unique {
 			indexes = append(indexes, uniqueIndex(name))
+		}
+		if d.Path == traitsOf(catalog.Applications).collection {
+			indexes = append(indexes, ascending("registered", "domain", registeredMember))
 		}
 		if catalog.IsLeveled(k) {
 			indexes = append(indexes, ascending("level", "level", memberSort, "_id"))

@@ -90,5 +90,10 @@ func (s *Store) pruneRegistrationAttempts(ctx context.Context) error {
 
 // removeRegistrationRecords forgets what is kept about the registrations of a domain.
 func (s *Store) removeRegistrationRecords(ctx context.Context, domain string) error {
-	return s.RegistrationAttempts().docs.removeMany(ctx, bson.M{"domain": domain})
+	return errors.Join(
+		s.RegistrationAttempts().docs.removeMany(ctx, bson.M{"domain": domain}),
+		s.RegistrationTokens().docs.removeMany(ctx, bson.M{"domain": domain}),
+		s.ClientUses().docs.removeMany(ctx, bson.M{"domain": domain}),
+		s.ClientUses().EndKeeping(ctx, domain),
+	)
 }

@@ -28,6 +28,8 @@ const (
 // Options are what the service needs.
 type Options struct {
 	Uses   *store.SecretUses
+	// Clients keeps the uses of clients.
+	Clients *store.ClientUses
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -36,6 +38,8 @@ type Options struct {
 type Server struct {
 	usagev1.UnimplementedUsageServiceServer
 	uses *store.SecretUses
+
+	clients *store.ClientUses
 	log  *slog.Logger
 	now  func() time.Time
 }
@@ -48,7 +52,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{uses: o.Uses, log: o.Logger, now: o.Now}
+	return &Server{uses: o.Uses, clients: o.Clients, log: o.Logger, now: o.Now}
 }
 
 // Register adds the service to a gRPC server.
@@ -58,8 +62,15 @@ func (s *Server) Register(r grpc.ServiceRegistrar) { usagev1.RegisterUsageServic
 // now: nothing could follow it otherwise.
 func (s *Server) ReportSecrets(ctx context.Context, r *usagev1.ReportSecretsRequest) (*usagev1.ReportSecretsResponse, error) {
 	uses, err := s.read(r)
+	var clients []store.ClientUse
+	if err == nil {
+		clients, err = s.readClients(r)
+	}
 	if err == nil {
 		err = s.uses.Record(ctx, uses)
+	}
+	if err == nil && len(clients) > 0 {
+		err = s.clients.Record(ctx, clients)
 	}
 	if err != nil {
 		if fault.Is(err, fault.Internal) && ctx.Err() == nil {
@@ -91,6 +102,26 @@ func (s *Server) read(r *usagev1.ReportSecretsRequest) ([]store.SecretUse, error
 		uses = append(uses, store.SecretUse{
 			Secret: u.GetSecret(), Domain: u.GetDomain(), Application: u.GetApplication(), At: at, By: r.GetGateway(),
 		})
+	}
+	return uses, nil
+}
+
+// readClients returns the uses of clients in a report.
+func (s *Server) readClients(r *usagev1.ReportSecretsRequest) ([]store.ClientUse, error) {
+	if len(r.GetClients()) > MaxUses {
+		return nil, fault.Invalidf("a report names at most %d clients", MaxUses)
+	}
+	now := s.now()
+	uses := make([]store.ClientUse, 0, len(r.GetClients()))
+	for _, u := range r.GetClients() {
+		if !word(u.GetDomain(), maxIdentifier) || !word(u.GetApplication(), maxIdentifier) || !u.GetUsedAt().IsValid() {
+			return nil, fault.Invalidf("a use names a domain, an application and a time")
+		}
+		at := u.GetUsedAt().AsTime()
+		if at.After(now) {
+			at = now
+		}
+		uses = append(uses, store.ClientUse{Domain: u.GetDomain(), Application: u.GetApplication(), At: at, By: r.GetGateway()})
 	}
 	return uses, nil
 }

@@ -1,0 +1,76 @@
+package registration
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+)
+
+// initialPrefix begins every initial access token (RFC 7591 §3). Nothing else that is presented here begins with it: other tokens
+// are JWTs.
+const initialPrefix = "gatehouse_iat_"
+
+// registrar is who registers a client.
+type registrar struct {
+	// administrator is the client_id of one who holds dcr_admin.
+	administrator string
+	// initial is the initial access token that the caller has, and initialHash its hash; nil and empty for others.
+	initial     *registrationv1.FindInitialAccessTokenResponse
+	initialHash string
+}
+
+// who tells callers apart whose keys do not meet.
+func (c *registrar) who(source string) string {
+	switch {
+	case c.administrator != "":
+		return "client " + c.administrator
+	case c.initial != nil:
+		return "token " + c.initial.GetId()
+	}
+	return "address " + source
+}
+
+// initialToken returns who registers by an initial access token; nil if the request carries none. Management knows what it is
+// worth: no gateway holds such tokens.
+func (h *Handler) initialToken(r *http.Request, d *domain.Domain) (*registrar, error) {
+	token, err := endpoint.BearerToken(r)
+	if err != nil || !strings.HasPrefix(token, initialPrefix) || strings.EqualFold(scheme(r), "dpop") {
+		return nil, nil // whoever reads other tokens says what is wrong
+	}
+	c := &registrar{initialHash: secret.HashToken(token)}
+	c.initial, err = h.Management.FindInitialAccessToken(r.Context(), d.ID, c.initialHash)
+	switch {
+	case fault.Is(err, fault.Unauthenticated), fault.Is(err, fault.Invalid):
+		return nil, errInvalid.WithCause(err)
+	case err != nil:
+		return nil, translate(err)
+	}
+	return c, nil
+}
+
+func scheme(r *http.Request) string {
+	s, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return s
+}
+
+// limitScopes keeps the scopes that the initial access token allows, where it limits them. A template has its own.
+func limitScopes(r *request) error {
+	if !r.initial.GetScopesLimited() || r.template && !r.given.Has(scopeMember) {
+		return nil
+	}
+	r.oauth.StandardScopes = false
+	kept := r.oauth.ScopeSettings[:0]
+	for _, s := range r.oauth.GetScopeSettings() {
+		if slices.Contains(r.initial.GetScopes(), s.GetScope()) {
+			kept = append(kept, s)
+		}
+	}
+	r.oauth.ScopeSettings = kept
+	return nil
+}
