@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/gatehouse-am/gatehouse/pkg/pagetext"
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
 
@@ -101,6 +102,17 @@ func TestForms(t *testing.T) {
 	if called.Load() != 4 {
 		t.Errorf("the client was called %d times, want 4", called.Load())
 	}
+
+	// A page that an administrator begins with works as it is, and has the style it is given.
+	standard, _ := pagetext.Page("login").Standard()
+	s.api.Do("POST", s.path("/forms"), proc.Object{"template": "login", "enabled": true, "content": standard, "assets": "body { color: rgb(1, 2, 3) }"})
+	s.settle()
+	step(ctx, t, "an administrator's page", chromedp.Navigate(authorize("query", "query", "login")), chromedp.WaitVisible("#login-submit"))
+	color, err := chromedp.Run(ctx, chromedp.Evaluate[string](`getComputedStyle(document.body).color + " " + document.styleSheets.length`))
+	if err != nil || color != "rgb(1, 2, 3) 1" {
+		t.Errorf("the page's style: %q, %v", color, err)
+	}
+	step(ctx, t, "answered from an administrator's page", append(signIn, says("home of query"))...)
 }
 
 // script runs a script in the page, as one that somebody has put there would run.
