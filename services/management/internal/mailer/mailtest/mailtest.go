@@ -157,16 +157,32 @@ func (s *Server) Letters() []*Letter {
 // Await returns the letters once there are n of them.
 func (s *Server) Await(n int) []*Letter {
 	s.t.Helper()
+	s.await(n, "letters", func() int { return len(s.Letters()) })
+	return s.Letters()
+}
+
+// AwaitAttempts waits until there were n sessions.
+func (s *Server) AwaitAttempts(n int) {
+	s.t.Helper()
+	s.await(n, "sessions", s.Attempts)
+}
+
+func (s *Server) await(n int, what string, count func() int) {
+	s.t.Helper()
 	deadline := time.After(30 * time.Second)
-	for {
-		if got := s.Letters(); len(got) >= n {
-			return got
-		}
+	for count() < n {
 		select {
 		case <-s.news:
 		case <-deadline:
-			s.t.Fatalf("%d letters arrived, want %d", len(s.Letters()), n)
+			s.t.Fatalf("there are %d %s, want %d", count(), what, n)
 		}
+	}
+}
+
+func (s *Server) tell() {
+	select {
+	case s.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -194,6 +210,7 @@ func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
 	s.mu.Lock()
 	s.attempts++
 	s.mu.Unlock()
+	s.tell()
 	return &session{s: s, conn: c}, nil
 }
 
@@ -247,10 +264,7 @@ func (x *session) Data(r io.Reader) error {
 	x.s.mu.Lock()
 	x.s.letters = append(x.s.letters, &taken)
 	x.s.mu.Unlock()
-	select {
-	case x.s.news <- struct{}{}:
-	default:
-	}
+	x.s.tell()
 	return nil
 }
 
