@@ -15,11 +15,11 @@ var (
 
 // emails are the vocabularies of e-mails, in the order of their documentation.
 var emails = []*Vocabulary{
-	email("registration_confirmation", "link", "Complete your registration at {{.domain.name}}", url, expiresAfter),
-	email("registration_verify", "link", "Verify your address for {{.domain.name}}", url, expiresAfter),
-	email("forgot_password", "link", "Choose a new password for {{.domain.name}}", url, expiresAfter),
-	email("reset_password", "link", "Choose a new password for {{.domain.name}}", url, expiresAfter),
-	email("blocked_account", "link", "Your account at {{.domain.name}} is blocked", url, expiresAfter),
+	linked("registration_confirmation", url, expiresAfter),
+	linked("registration_verify", url, expiresAfter),
+	linked("forgot_password", url, expiresAfter),
+	linked("reset_password", url, expiresAfter),
+	linked("blocked_account", url, expiresAfter),
 	email("certificate_expiration", "expiry", "A certificate of {{.domain.name}} ends",
 		text("name", "The name of the certificate.", "Signing key"), expiresAt),
 	email("client_secret_expiration", "expiry", "A client secret of {{.application.name}} ends",
@@ -27,8 +27,8 @@ var emails = []*Vocabulary{
 	email("mfa_challenge", "code", "{{.code}} is your code for {{.domain.name}}", code, expiresAfter),
 	email("verify_attempt", "notice", "Somebody tried to enter codes for your account at {{.domain.name}}",
 		integer("attempts", "How often a wrong code was entered.", 5)),
-	email("magic_link", "link", "Sign in to {{.domain.name}}", url, expiresAfter),
-	email("registration_taken", "taken", "Your registration at {{.domain.name}}",
+	linked("magic_link", url, expiresAfter),
+	linked("registration_taken",
 		link("url", "Where a new password, or another name, can be chosen.", "https://auth.example.com/acme/forgotPassword"),
 		truth("existing", "Whether there is an account with the address; otherwise the name belongs to somebody else.", true)),
 }
@@ -38,6 +38,17 @@ func Email(name string) *Vocabulary { return named(emails, name) }
 
 // Emails returns the vocabularies of e-mails there are.
 func Emails() []*Vocabulary { return slices.Clone(emails) }
+
+// linked is an e-mail that is said in several languages.
+func linked(name string, more ...Member) *Vocabulary {
+	content, subject, ok := standardIn(name, languages[0])
+	if !ok {
+		panic("pagetext: no text of " + name) // a mistake of the program
+	}
+	return &Vocabulary{
+		Name: name, Members: append([]Member{theDomain, theApplication, user}, more...), standard: content, subject: subject,
+	}
+}
 
 func email(name, file, subject string, more ...Member) *Vocabulary {
 	return &Vocabulary{

@@ -62,7 +62,7 @@ var functions = byName(
 	Function{Name: "contains", Signature: `contains "part" text`, Doc: "whether a text contains another", least: 2, most: 2, takes: textual2, gives: always(Truth), native: func(part, text string) bool { return strings.Contains(text, part) }},
 	Function{Name: "default", Signature: `default "otherwise" text`, Doc: "the text, or another if it is empty", least: 2, most: 2, takes: textual2, gives: always(String), native: otherwise},
 	Function{Name: "date", Signature: `date "2 January 2006" number`, Doc: "a moment in milliseconds since 1970 in UTC, written like the example of 2 January 2006 15:04:05", least: 2, most: 2, takes: textThenNumber, gives: always(String), native: date},
-	Function{Name: "duration", Signature: "duration number", Doc: "seconds in words: 24 hours", least: 1, most: 1, takes: numbers, gives: always(String), native: duration},
+	Function{Name: "duration", Signature: `duration number "de"`, Doc: "seconds in words: 24 hours; in another language where it is named: 24 Stunden", least: 1, most: 2, takes: numberThenText, gives: always(String), native: duration},
 )
 
 func byName(list ...Function) map[string]Function {
@@ -194,23 +194,29 @@ func otherwise(other, text string) string {
 
 func date(like string, millis any) string { return time.UnixMilli(whole(millis)).UTC().Format(like) }
 
-func duration(number any) string {
+func duration(number any, language ...string) string {
 	seconds := whole(number)
+	words := units["en"]
+	for _, l := range language {
+		if known, ok := units[l]; ok {
+			words = known
+		}
+	}
 	for _, unit := range []struct {
 		seconds int64
 		name    string
 	}{{86400 * 7, "week"}, {86400, "day"}, {3600, "hour"}, {60, "minute"}} {
 		// A day is better said in hours.
 		if seconds >= 2*unit.seconds && seconds%unit.seconds == 0 || seconds == unit.seconds && unit.seconds < 86400 {
-			return plural(seconds/unit.seconds, unit.name)
+			return counted(seconds/unit.seconds, words[unit.name])
 		}
 	}
-	return plural(seconds, "second")
+	return counted(seconds, words["second"])
 }
 
-func plural(n int64, unit string) string {
+func counted(n int64, unit [2]string) string {
 	if n == 1 {
-		return "1 " + unit
+		return "1 " + unit[0]
 	}
-	return strconv.FormatInt(n, 10) + " " + unit + "s"
+	return strconv.FormatInt(n, 10) + " " + unit[1]
 }

@@ -48,11 +48,6 @@ func (v *Vocabulary) Sample() map[string]any { return samples(v.Members) }
 // Standard returns the text of the product's own page or e-mail, and the subject of an e-mail.
 func (v *Vocabulary) Standard() (content, subject string) { return v.standard, v.subject }
 
-// StandardIn is Standard in the first of some languages (BCP 47) that there is, and that language. English is always there.
-func (v *Vocabulary) StandardIn(languages ...string) (content, subject, language string) {
-	return v.standard, v.subject, "en"
-}
-
 func samples(members []Member) map[string]any {
 	all := make(map[string]any, len(members))
 	for _, m := range members {
