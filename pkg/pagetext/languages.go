@@ -109,7 +109,7 @@ var said = map[string]phrases{
 		within:   `Il link può essere usato una volta, entro {{duration .expiresAfter "it"}}.`,
 		ignore:   "Se non lo ha chiesto, può ignorare questo messaggio.",
 		mails: map[string]mail{
-			"registration_confirmation": {"Completi la registrazione a {{.domain.name}}", "è stato creato un account per Lei presso {{.domain.name}}; il Suo nome utente è <strong>{{.user.username}}</strong>. Scelga una password per usarlo.", "Scegliere una password"},
+			"registration_confirmation": {"Concluda la registrazione a {{.domain.name}}", "è stato creato un account per Lei presso {{.domain.name}}; il Suo nome utente è <strong>{{.user.username}}</strong>. Scelga una password per usarlo.", "Scegliere una password"},
 			"registration_verify":       {"Confermi il Suo indirizzo per {{.domain.name}}", "qualcuno, probabilmente Lei, ha chiesto l’account <strong>{{.user.username}}</strong> presso {{.domain.name}} con questo indirizzo. Confermi che è Suo.", "Confermare l’indirizzo"},
 			"forgot_password":           {"Scelga una nuova password per {{.domain.name}}", "qualcuno, probabilmente Lei, vuole un’altra password per il Suo account <strong>{{.user.username}}</strong> presso {{.domain.name}}.", "Scegliere una nuova password"},
 			"reset_password":            {"Scelga una nuova password per {{.domain.name}}", "scelga un’altra password per il Suo account <strong>{{.user.username}}</strong> presso {{.domain.name}}.", "Scegliere una nuova password"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"os"
@@ -63,7 +62,7 @@ func ListenMail(o MailOptions) (*Mail, error) {
 	m.server = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{mail: m}, nil }))
 	m.server.Domain, m.server.MaxMessageBytes = "localhost", maxMailBytes
 	m.server.ReadTimeout, m.server.WriteTimeout = mailPatience, mailPatience
-	m.server.ErrorLog = log.New(io.Discard, "", 0) // clients that go away
+	m.server.ErrorLog = silent{}
 	return m, nil
 }
 
@@ -163,3 +162,9 @@ func (m *Mail) forget() error {
 	}
 	return nil
 }
+
+// silent is the log of the server, which has nothing to say that matters: clients that go away.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}

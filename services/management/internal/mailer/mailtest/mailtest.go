@@ -13,7 +13,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
 	"math/big"
 	"mime"
 	"mime/multipart"
@@ -98,7 +97,7 @@ func (s *Server) Start() {
 	}
 	s.address = listener.Addr().String()
 	server := smtp.NewServer(smtp.BackendFunc(s.session))
-	server.Domain, server.AllowInsecureAuth, server.ErrorLog = "mail.test", true, log.New(io.Discard, "", 0)
+	server.Domain, server.AllowInsecureAuth, server.ErrorLog = "mail.test", true, silent{}
 	if s.o.StartTLS {
 		server.TLSConfig = s.tls
 	}
@@ -369,3 +368,9 @@ func (s *Server) certificate() {
 		s.t.Fatal(err)
 	}
 }
+
+// silent is the log of the server, which has nothing to say that matters: clients that go away.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
