@@ -29,6 +29,7 @@ var created = []string{
 var refused = map[string]int{
 	"createOrganizationUserToken": http.StatusForbidden, "deleteOrganizationUserToken": http.StatusNotFound,
 	"getUserConsent": http.StatusNotFound, "deleteUserConsent": http.StatusNotFound, "deleteUserIdentity": http.StatusBadRequest,
+	"sendUserRegistrationConfirmation": http.StatusBadRequest,
 }
 
 // TestTheExamplesAreAStory executes every operation of the OpenAPI document against management, the bodies being the
