@@ -14,6 +14,7 @@ type KeySet struct {
 	byID   map[string][]*verifier
 	issued map[string]issued // by the encoded header of our own signatures
 	jwks   []byte
+	anyID  bool // tokens may name any kid
 }
 
 // verifier is one key of a set: the signature methods it may be used with, and whether something may be encrypted for it.

@@ -128,6 +128,9 @@ func VerifyWithSecret(token, secret string, check Check) (*Token, error) {
 // try looks for a key that made the signature.
 func (s *KeySet) try(m *method, kid string, p parts) error {
 	candidates := s.all
+	if s.anyID {
+		kid = ""
+	}
 	if kid != "" {
 		if candidates = s.byID[kid]; len(candidates) == 0 {
 			return ErrUnknownKey

@@ -63,7 +63,10 @@ const (
 	TooManyRequests  Code = "too_many_requests"
 	MethodNotAllowed Code = "method_not_allowed"
 	LoginFailed      Code = "login_failed"
-	InvalidUser      Code = "invalid_user"
+	// SocialAuthenticationFailed and LoginCallbackFailed are those of a sign-in at another site.
+	SocialAuthenticationFailed Code = "social_authentication_failed"
+	LoginCallbackFailed        Code = "login_callback_failed"
+	InvalidUser                Code = "invalid_user"
 )
 
 // statuses names the codes whose HTTP status is not 400.

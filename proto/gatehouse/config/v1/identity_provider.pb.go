@@ -1091,14 +1091,18 @@ func (x *LDAPProvider) GetMaxPoolSize() int32 {
 	return 0
 }
 
-// OAuth2Provider redirects to an OpenID Provider or an OAuth 2.0 server.
+// OAuth2Provider redirects to an OpenID Provider or an OAuth 2.0 server. At that site the redirect URI
+// `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
+//
+// With the scope `openid`, and a metadata document or keys, the site's ID tokens are verified; their issuer must be that of the
+// metadata document. Without, only what the site's user profile says counts.
 type OAuth2Provider struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	ClientId     string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	ClientSecret string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// `client_secret_basic` (default), `client_secret_post` or `none`.
+	// `client_secret_basic`, `client_secret_post` or `none`. Default: `client_secret_basic`, or what the metadata document allows.
 	ClientAuthenticationMethod string `protobuf:"bytes,3,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
-	// The metadata document; the URIs below win over it.
+	// The metadata document (OpenID Connect Discovery); the URIs below win over it.
 	WellKnownUri         string   `protobuf:"bytes,4,opt,name=well_known_uri,json=wellKnownUri,proto3" json:"well_known_uri,omitempty"`
 	UserAuthorizationUri string   `protobuf:"bytes,5,opt,name=user_authorization_uri,json=userAuthorizationUri,proto3" json:"user_authorization_uri,omitempty"`
 	AccessTokenUri       string   `protobuf:"bytes,6,opt,name=access_token_uri,json=accessTokenUri,proto3" json:"access_token_uri,omitempty"`
@@ -1109,19 +1113,23 @@ type OAuth2Provider struct {
 	ResponseType string `protobuf:"bytes,10,opt,name=response_type,json=responseType,proto3" json:"response_type,omitempty"`
 	// `default`, `query` or `form_post`.
 	ResponseMode string `protobuf:"bytes,11,opt,name=response_mode,json=responseMode,proto3" json:"response_mode,omitempty"`
-	// `GIVEN_KEY` or `JWKS_URL`: where ID tokens' keys come from when there is no metadata document.
+	// `GIVEN_KEY` or `JWKS_URL`: where ID tokens' keys come from. Default: from where the metadata document says.
 	PublicKeyResolver string `protobuf:"bytes,12,opt,name=public_key_resolver,json=publicKeyResolver,proto3" json:"public_key_resolver,omitempty"`
-	// The key, or where the keys are.
+	// The key (PEM, JWK, or base64 of DER), or where the keys are.
 	ResolverParameter string `protobuf:"bytes,13,opt,name=resolver_parameter,json=resolverParameter,proto3" json:"resolver_parameter,omitempty"`
-	// The algorithm of ID tokens with a given key.
+	// The one algorithm that ID tokens may be signed with: `RS256`, or `RSA_RS256`. The key of an HMAC is the client secret.
+	// Default: every asymmetric one.
 	Signature string `protobuf:"bytes,14,opt,name=signature,proto3" json:"signature,omitempty"`
-	// `S256`, `plain` or empty for none. Default `S256`.
-	CodeChallengeMethod   string `protobuf:"bytes,15,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
-	UseIdTokenForUserInfo bool   `protobuf:"varint,16,opt,name=use_id_token_for_user_info,json=useIdTokenForUserInfo,proto3" json:"use_id_token_for_user_info,omitempty"`
-	StoreOriginalTokens   bool   `protobuf:"varint,17,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
-	ScopeDelimiter        string `protobuf:"bytes,18,opt,name=scope_delimiter,json=scopeDelimiter,proto3" json:"scope_delimiter,omitempty"`
-	EncodeRedirectUri     bool   `protobuf:"varint,19,opt,name=encode_redirect_uri,json=encodeRedirectUri,proto3" json:"encode_redirect_uri,omitempty"`
-	// Milliseconds.
+	// `S256` (default) or `plain`.
+	CodeChallengeMethod string `protobuf:"bytes,15,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
+	// Read who somebody is from the ID token alone, and do not ask for the user profile.
+	UseIdTokenForUserInfo bool `protobuf:"varint,16,opt,name=use_id_token_for_user_info,json=useIdTokenForUserInfo,proto3" json:"use_id_token_for_user_info,omitempty"`
+	StoreOriginalTokens   bool `protobuf:"varint,17,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
+	// What stands between scopes. Default: a space.
+	ScopeDelimiter string `protobuf:"bytes,18,opt,name=scope_delimiter,json=scopeDelimiter,proto3" json:"scope_delimiter,omitempty"`
+	// The redirect URI is always encoded, whatever this says.
+	EncodeRedirectUri bool `protobuf:"varint,19,opt,name=encode_redirect_uri,json=encodeRedirectUri,proto3" json:"encode_redirect_uri,omitempty"`
+	// Milliseconds. A request takes five seconds at most, or `connectTimeout` and `idleTimeout` together where that is less.
 	ConnectTimeout int32 `protobuf:"varint,20,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
 	IdleTimeout    int32 `protobuf:"varint,21,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
 	MaxPoolSize    int32 `protobuf:"varint,22,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
@@ -1313,20 +1321,25 @@ func (x *OAuth2Provider) GetMaxPoolSize() int32 {
 	return 0
 }
 
-// SocialProvider redirects to a well-known site.
+// SocialProvider redirects to a well-known site. At that site the redirect URI
+// `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
 type SocialProvider struct {
-	state                      protoimpl.MessageState `protogen:"open.v1"`
-	ClientId                   string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
-	ClientSecret               string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	Scopes                     []string               `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
-	ClientAuthenticationMethod string                 `protobuf:"bytes,4,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
-	CodeChallengeMethod        string                 `protobuf:"bytes,5,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
-	StoreOriginalTokens        bool                   `protobuf:"varint,6,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	ClientId     string                 `protobuf:"bytes,1,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	ClientSecret string                 `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	// Default: what tells who somebody is, with the address where the site has one.
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// `client_secret_basic` or `client_secret_post`. Default: what the site documents.
+	ClientAuthenticationMethod string `protobuf:"bytes,4,opt,name=client_authentication_method,json=clientAuthenticationMethod,proto3" json:"client_authentication_method,omitempty"`
+	// `S256` (default) or `plain`.
+	CodeChallengeMethod string `protobuf:"bytes,5,opt,name=code_challenge_method,json=codeChallengeMethod,proto3" json:"code_challenge_method,omitempty"`
+	StoreOriginalTokens bool   `protobuf:"varint,6,opt,name=store_original_tokens,json=storeOriginalTokens,proto3" json:"store_original_tokens,omitempty"`
 	// Milliseconds.
 	ConnectTimeout int32 `protobuf:"varint,7,opt,name=connect_timeout,json=connectTimeout,proto3" json:"connect_timeout,omitempty"`
 	IdleTimeout    int32 `protobuf:"varint,8,opt,name=idle_timeout,json=idleTimeout,proto3" json:"idle_timeout,omitempty"`
 	MaxPoolSize    int32 `protobuf:"varint,9,opt,name=max_pool_size,json=maxPoolSize,proto3" json:"max_pool_size,omitempty"`
-	// Other addresses than the site's own, such as those of a GitHub Enterprise server.
+	// Other addresses than the site's own, such as those of a GitHub Enterprise server:
+	// `https://HOST/login/oauth/authorize`, `https://HOST/login/oauth/access_token`, `https://HOST/api/v3/user`.
 	UserAuthorizationUri string `protobuf:"bytes,10,opt,name=user_authorization_uri,json=userAuthorizationUri,proto3" json:"user_authorization_uri,omitempty"`
 	AccessTokenUri       string `protobuf:"bytes,11,opt,name=access_token_uri,json=accessTokenUri,proto3" json:"access_token_uri,omitempty"`
 	UserProfileUri       string `protobuf:"bytes,12,opt,name=user_profile_uri,json=userProfileUri,proto3" json:"user_profile_uri,omitempty"`
@@ -1457,7 +1470,11 @@ func (x *SocialProvider) GetEnvironment() string {
 	return ""
 }
 
-// AzureADProvider redirects to Microsoft Entra ID.
+// AzureADProvider redirects to Microsoft Entra ID. There the redirect URI
+// `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
+//
+// With `common` or `organizations` anybody's directory may assert people: an address from there is not verified, and a white list
+// of domains says little.
 type AzureADProvider struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The directory's id, or `common`, `organizations`, `consumers`.
@@ -2184,7 +2201,7 @@ var File_gatehouse_config_v1_identity_provider_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\n" +
-	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x11\n" +
+	"+gatehouse/config/v1/identity_provider.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/common.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x11\n" +
 	"\x10IdentityProvider\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2205,17 +2222,17 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x04http\x18\x16 \x01(\v2!.gatehouse.config.v1.HTTPProviderB\x11\xaa\xbb\x18\r\n" +
 	"\vhttp-am-idpH\x00R\x04http\x12J\n" +
 	"\x04ldap\x18\x17 \x01(\v2!.gatehouse.config.v1.LDAPProviderB\x11\xaa\xbb\x18\r\n" +
-	"\vldap-am-idpH\x00R\x04ldap\x12\\\n" +
-	"\x06oauth2\x18\x18 \x01(\v2#.gatehouse.config.v1.OAuth2ProviderB\x1d\xaa\xbb\x18\x19\n" +
-	"\x15oauth2-generic-am-idp\x10\x01H\x00R\x06oauth2\x12T\n" +
-	"\x06google\x18\x19 \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +
-	"\rgoogle-am-idp\x10\x01H\x00R\x06google\x12T\n" +
-	"\x06github\x18\x1a \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +
-	"\rgithub-am-idp\x10\x01H\x00R\x06github\x12Z\n" +
-	"\bazure_ad\x18\x1b \x01(\v2$.gatehouse.config.v1.AzureADProviderB\x17\xaa\xbb\x18\x13\n" +
-	"\x0fazure-ad-am-idp\x10\x01H\x00R\aazureAd\x12Z\n" +
-	"\bfacebook\x18\x1c \x01(\v2#.gatehouse.config.v1.SocialProviderB\x17\xaa\xbb\x18\x13\n" +
-	"\x0ffacebook-am-idp\x10\x01H\x00R\bfacebook\x12Z\n" +
+	"\vldap-am-idpH\x00R\x04ldap\x12Z\n" +
+	"\x06oauth2\x18\x18 \x01(\v2#.gatehouse.config.v1.OAuth2ProviderB\x1b\xaa\xbb\x18\x17\n" +
+	"\x15oauth2-generic-am-idpH\x00R\x06oauth2\x12R\n" +
+	"\x06google\x18\x19 \x01(\v2#.gatehouse.config.v1.SocialProviderB\x13\xaa\xbb\x18\x0f\n" +
+	"\rgoogle-am-idpH\x00R\x06google\x12R\n" +
+	"\x06github\x18\x1a \x01(\v2#.gatehouse.config.v1.SocialProviderB\x13\xaa\xbb\x18\x0f\n" +
+	"\rgithub-am-idpH\x00R\x06github\x12X\n" +
+	"\bazure_ad\x18\x1b \x01(\v2$.gatehouse.config.v1.AzureADProviderB\x15\xaa\xbb\x18\x11\n" +
+	"\x0fazure-ad-am-idpH\x00R\aazureAd\x12X\n" +
+	"\bfacebook\x18\x1c \x01(\v2#.gatehouse.config.v1.SocialProviderB\x15\xaa\xbb\x18\x11\n" +
+	"\x0ffacebook-am-idpH\x00R\bfacebook\x12Z\n" +
 	"\blinkedin\x18\x1d \x01(\v2#.gatehouse.config.v1.SocialProviderB\x17\xaa\xbb\x18\x13\n" +
 	"\x0flinkedin-am-idp\x10\x01H\x00R\blinkedin\x12i\n" +
 	"\rfranceconnect\x18\x1e \x01(\v2#.gatehouse.config.v1.SocialProviderB\x1c\xaa\xbb\x18\x18\n" +
@@ -2308,7 +2325,7 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x14trusted_certificates\x18\f \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x13trustedCertificates\x12'\n" +
 	"\x0fconnect_timeout\x18\r \x01(\x05R\x0econnectTimeout\x12)\n" +
 	"\x10response_timeout\x18\x0e \x01(\x05R\x0fresponseTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xc3\a\n" +
+	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xd3\a\n" +
 	"\x0eOAuth2Provider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12@\n" +
@@ -2316,9 +2333,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x0ewell_known_uri\x18\x04 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\fwellKnownUri\x124\n" +
 	"\x16user_authorization_uri\x18\x05 \x01(\tR\x14userAuthorizationUri\x120\n" +
 	"\x10access_token_uri\x18\x06 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x0eaccessTokenUri\x12(\n" +
-	"\x10user_profile_uri\x18\a \x01(\tR\x0euserProfileUri\x12\x1d\n" +
+	"\x10user_profile_uri\x18\a \x01(\tR\x0euserProfileUri\x12%\n" +
 	"\n" +
-	"logout_uri\x18\b \x01(\tR\tlogoutUri\x12\x16\n" +
+	"logout_uri\x18\b \x01(\tB\x06\xa2\xbb\x18\x028\x01R\tlogoutUri\x12\x16\n" +
 	"\x06scopes\x18\t \x03(\tR\x06scopes\x12#\n" +
 	"\rresponse_type\x18\n" +
 	" \x01(\tR\fresponseType\x12#\n" +
@@ -2327,20 +2344,20 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x12resolver_parameter\x18\r \x01(\tR\x11resolverParameter\x12\x1c\n" +
 	"\tsignature\x18\x0e \x01(\tR\tsignature\x122\n" +
 	"\x15code_challenge_method\x18\x0f \x01(\tR\x13codeChallengeMethod\x129\n" +
-	"\x1ause_id_token_for_user_info\x18\x10 \x01(\bR\x15useIdTokenForUserInfo\x122\n" +
-	"\x15store_original_tokens\x18\x11 \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x1ause_id_token_for_user_info\x18\x10 \x01(\bR\x15useIdTokenForUserInfo\x12:\n" +
+	"\x15store_original_tokens\x18\x11 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13storeOriginalTokens\x12'\n" +
 	"\x0fscope_delimiter\x18\x12 \x01(\tR\x0escopeDelimiter\x12.\n" +
 	"\x13encode_redirect_uri\x18\x13 \x01(\bR\x11encodeRedirectUri\x12'\n" +
 	"\x0fconnect_timeout\x18\x14 \x01(\x05R\x0econnectTimeout\x12!\n" +
 	"\fidle_timeout\x18\x15 \x01(\x05R\vidleTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xbd\x04\n" +
+	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xc5\x04\n" +
 	"\x0eSocialProvider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
 	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x12@\n" +
 	"\x1cclient_authentication_method\x18\x04 \x01(\tR\x1aclientAuthenticationMethod\x122\n" +
-	"\x15code_challenge_method\x18\x05 \x01(\tR\x13codeChallengeMethod\x122\n" +
-	"\x15store_original_tokens\x18\x06 \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x15code_challenge_method\x18\x05 \x01(\tR\x13codeChallengeMethod\x12:\n" +
+	"\x15store_original_tokens\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13storeOriginalTokens\x12'\n" +
 	"\x0fconnect_timeout\x18\a \x01(\x05R\x0econnectTimeout\x12!\n" +
 	"\fidle_timeout\x18\b \x01(\x05R\vidleTimeout\x12\"\n" +
 	"\rmax_pool_size\x18\t \x01(\x05R\vmaxPoolSize\x124\n" +
@@ -2348,15 +2365,15 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	" \x01(\tR\x14userAuthorizationUri\x120\n" +
 	"\x10access_token_uri\x18\v \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x0eaccessTokenUri\x12(\n" +
 	"\x10user_profile_uri\x18\f \x01(\tR\x0euserProfileUri\x12 \n" +
-	"\venvironment\x18\r \x01(\tR\venvironment\"\xcc\x03\n" +
+	"\venvironment\x18\r \x01(\tR\venvironment\"\xd4\x03\n" +
 	"\x0fAzureADProvider\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x03 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
 	"\x06scopes\x18\x04 \x03(\tR\x06scopes\x12@\n" +
 	"\x1cclient_authentication_method\x18\x05 \x01(\tR\x1aclientAuthenticationMethod\x122\n" +
-	"\x15code_challenge_method\x18\x06 \x01(\tR\x13codeChallengeMethod\x122\n" +
-	"\x15store_original_tokens\x18\a \x01(\bR\x13storeOriginalTokens\x12'\n" +
+	"\x15code_challenge_method\x18\x06 \x01(\tR\x13codeChallengeMethod\x12:\n" +
+	"\x15store_original_tokens\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13storeOriginalTokens\x12'\n" +
 	"\x0fconnect_timeout\x18\b \x01(\x05R\x0econnectTimeout\x12!\n" +
 	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12\"\n" +
 	"\rmax_pool_size\x18\n" +

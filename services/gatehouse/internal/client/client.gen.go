@@ -1425,7 +1425,9 @@ type AuthenticationContext struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// AzureADProvider AzureADProvider redirects to Microsoft Entra ID.
+// AzureADProvider AzureADProvider redirects to Microsoft Entra ID. There the redirect URI `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
+//
+// With `common` or `organizations` anybody's directory may assert people: an address from there is not verified, and a white list of domains says little.
 type AzureADProvider struct {
 	ClientAuthenticationMethod *string `json:"clientAuthenticationMethod,omitempty"`
 	ClientId                   *string `json:"clientId,omitempty"`
@@ -2611,47 +2613,55 @@ type Notice struct {
 	Path string `json:"path"`
 }
 
-// OAuth2Provider OAuth2Provider redirects to an OpenID Provider or an OAuth 2.0 server.
+// OAuth2Provider OAuth2Provider redirects to an OpenID Provider or an OAuth 2.0 server. At that site the redirect URI `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
+//
+// With the scope `openid`, and a metadata document or keys, the site's ID tokens are verified; their issuer must be that of the metadata document. Without, only what the site's user profile says counts.
 type OAuth2Provider struct {
 	AccessTokenUri *string `json:"accessTokenUri,omitempty"`
 
-	// ClientAuthenticationMethod `client_secret_basic` (default), `client_secret_post` or `none`.
+	// ClientAuthenticationMethod `client_secret_basic`, `client_secret_post` or `none`. Default: `client_secret_basic`, or what the metadata document allows.
 	ClientAuthenticationMethod *string `json:"clientAuthenticationMethod,omitempty"`
 	ClientId                   *string `json:"clientId,omitempty"`
 	ClientSecret               *string `json:"clientSecret,omitempty"`
 
-	// CodeChallengeMethod `S256`, `plain` or empty for none. Default `S256`.
+	// CodeChallengeMethod `S256` (default) or `plain`.
 	CodeChallengeMethod *string `json:"codeChallengeMethod,omitempty"`
 
-	// ConnectTimeout Milliseconds.
-	ConnectTimeout    *int32  `json:"connectTimeout,omitempty"`
+	// ConnectTimeout Milliseconds. A request takes five seconds at most, or `connectTimeout` and `idleTimeout` together where that is less.
+	ConnectTimeout *int32 `json:"connectTimeout,omitempty"`
+
+	// EncodeRedirectUri The redirect URI is always encoded, whatever this says.
 	EncodeRedirectUri *bool   `json:"encodeRedirectUri,omitempty"`
 	IdleTimeout       *int32  `json:"idleTimeout,omitempty"`
 	LogoutUri         *string `json:"logoutUri,omitempty"`
 	MaxPoolSize       *int32  `json:"maxPoolSize,omitempty"`
 
-	// PublicKeyResolver `GIVEN_KEY` or `JWKS_URL`: where ID tokens' keys come from when there is no metadata document.
+	// PublicKeyResolver `GIVEN_KEY` or `JWKS_URL`: where ID tokens' keys come from. Default: from where the metadata document says.
 	PublicKeyResolver *string `json:"publicKeyResolver,omitempty"`
 
-	// ResolverParameter The key, or where the keys are.
+	// ResolverParameter The key (PEM, JWK, or base64 of DER), or where the keys are.
 	ResolverParameter *string `json:"resolverParameter,omitempty"`
 
 	// ResponseMode `default`, `query` or `form_post`.
 	ResponseMode *string `json:"responseMode,omitempty"`
 
 	// ResponseType `code` (default).
-	ResponseType   *string  `json:"responseType,omitempty"`
+	ResponseType *string `json:"responseType,omitempty"`
+
+	// ScopeDelimiter What stands between scopes. Default: a space.
 	ScopeDelimiter *string  `json:"scopeDelimiter,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
 
-	// Signature The algorithm of ID tokens with a given key.
-	Signature             *string `json:"signature,omitempty"`
-	StoreOriginalTokens   *bool   `json:"storeOriginalTokens,omitempty"`
+	// Signature The one algorithm that ID tokens may be signed with: `RS256`, or `RSA_RS256`. The key of an HMAC is the client secret. Default: every asymmetric one.
+	Signature           *string `json:"signature,omitempty"`
+	StoreOriginalTokens *bool   `json:"storeOriginalTokens,omitempty"`
+
+	// UseIdTokenForUserInfo Read who somebody is from the ID token alone, and do not ask for the user profile.
 	UseIdTokenForUserInfo *bool   `json:"useIdTokenForUserInfo,omitempty"`
 	UserAuthorizationUri  *string `json:"userAuthorizationUri,omitempty"`
 	UserProfileUri        *string `json:"userProfileUri,omitempty"`
 
-	// WellKnownUri The metadata document; the URIs below win over it.
+	// WellKnownUri The metadata document (OpenID Connect Discovery); the URIs below win over it.
 	WellKnownUri *string `json:"wellKnownUri,omitempty"`
 }
 
@@ -3666,25 +3676,31 @@ type SetAttributesStep struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
-// SocialProvider SocialProvider redirects to a well-known site.
+// SocialProvider SocialProvider redirects to a well-known site. At that site the redirect URI `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
 type SocialProvider struct {
-	AccessTokenUri             *string `json:"accessTokenUri,omitempty"`
+	AccessTokenUri *string `json:"accessTokenUri,omitempty"`
+
+	// ClientAuthenticationMethod `client_secret_basic` or `client_secret_post`. Default: what the site documents.
 	ClientAuthenticationMethod *string `json:"clientAuthenticationMethod,omitempty"`
 	ClientId                   *string `json:"clientId,omitempty"`
 	ClientSecret               *string `json:"clientSecret,omitempty"`
-	CodeChallengeMethod        *string `json:"codeChallengeMethod,omitempty"`
+
+	// CodeChallengeMethod `S256` (default) or `plain`.
+	CodeChallengeMethod *string `json:"codeChallengeMethod,omitempty"`
 
 	// ConnectTimeout Milliseconds.
 	ConnectTimeout *int32 `json:"connectTimeout,omitempty"`
 
 	// Environment Of FranceConnect: `DEVELOPMENT` or `PRODUCTION`.
-	Environment         *string  `json:"environment,omitempty"`
-	IdleTimeout         *int32   `json:"idleTimeout,omitempty"`
-	MaxPoolSize         *int32   `json:"maxPoolSize,omitempty"`
+	Environment *string `json:"environment,omitempty"`
+	IdleTimeout *int32  `json:"idleTimeout,omitempty"`
+	MaxPoolSize *int32  `json:"maxPoolSize,omitempty"`
+
+	// Scopes Default: what tells who somebody is, with the address where the site has one.
 	Scopes              []string `json:"scopes,omitempty"`
 	StoreOriginalTokens *bool    `json:"storeOriginalTokens,omitempty"`
 
-	// UserAuthorizationUri Other addresses than the site's own, such as those of a GitHub Enterprise server.
+	// UserAuthorizationUri Other addresses than the site's own, such as those of a GitHub Enterprise server: `https://HOST/login/oauth/authorize`, `https://HOST/login/oauth/access_token`, `https://HOST/api/v3/user`.
 	UserAuthorizationUri *string `json:"userAuthorizationUri,omitempty"`
 	UserProfileUri       *string `json:"userProfileUri,omitempty"`
 }

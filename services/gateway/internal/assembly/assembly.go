@@ -126,7 +126,7 @@ func New(p Parts) *Gateway {
 
 	set := domain.NewSet(domain.Options{
 		PublicURL: p.PublicURL, MTLSURL: p.Certificates.MTLSURL,
-		Open: builtin.Tools{Hasher: hasher, Directory: p.Directory, Fetch: p.Fetch, Failures: failures, Asked: func(q builtin.Question) {
+		Open: builtin.Tools{Hasher: hasher, Directory: p.Directory, Fetch: p.Fetch, Now: p.Now, Failures: failures, Asked: func(q builtin.Question) {
 			p.Metrics.ProviderAsked(q.Type, q.Outcome, q.Took)
 		}}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),

@@ -18,13 +18,24 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 )
 
-// Passwords signs people in; *signin.Service does.
-type Passwords interface {
+// SignIn signs people in; *signin.Service does.
+type SignIn interface {
 	WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (signin.Result, error)
+	WithAssertion(ctx context.Context, d *domain.Domain, c *domain.Client, p *idp.Provider, assertion *idp.Assertion) (signin.Result, error)
+	// AtIdentifier and AtLoginPage return the external provider that rules and settings choose.
+	AtIdentifier(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input) (domain.ClientProvider, bool)
+	AtLoginPage(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input) (domain.ClientProvider, bool)
+}
+
+// Store keeps sessions and journeys to other sites; *state.Store does.
+type Store interface {
+	browser.Sessions
+	Legs
 }
 
 // Consents remembers what people approved; *upstream.Directory does.
@@ -36,8 +47,9 @@ type Consents interface {
 // Flow is the pages. It is safe for concurrent use.
 type Flow struct {
 	sessions browser.Sessions
+	legs     Legs
 	requests *authorization.Resolver
-	signIn   Passwords
+	signIn   SignIn
 	door     *admission.Door
 	logins   *underway.Book
 	people   browser.People
@@ -48,8 +60,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(sessions browser.Sessions, requests *authorization.Resolver, signIn Passwords, door *admission.Door, logins *underway.Book, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: sessions, requests: requests, signIn: signIn, door: door, logins: logins, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(store Store, requests *authorization.Resolver, signIn SignIn, door *admission.Door, logins *underway.Book, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: store, legs: store, requests: requests, signIn: signIn, door: door, logins: logins, people: people, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.
@@ -58,6 +70,8 @@ func (f *Flow) Routes() []endpoint.Route {
 	return []endpoint.Route{
 		{Name: "login", Path: "/login", Get: f.showLogin, Post: f.login, NoHead: true, Errors: failed},
 		{Name: "login-identifier", Path: "/login/identifier", Get: f.showIdentifier, Post: f.identify, NoHead: true, Errors: failed},
+		{Name: "login-provider", Path: providerPath + "*", Get: f.depart, NoHead: true, Errors: failed},
+		{Name: "login-callback", Path: callbackPath, Get: f.arrive, Post: f.arrive, NoHead: true, Errors: failed},
 		{Name: "consent", Path: "/oauth/consent", Get: f.showConsent, Post: f.consent, NoHead: true, Errors: failed},
 		{Name: "error", Path: "/oauth/error", Get: f.showError, Errors: failed},
 	}

@@ -3,6 +3,7 @@
 //
 //	/login/identifier   the name, where the application asks for it first ──▶ /login
 //	/login              name and password ──▶ /oauth/authorize
+//	/login/provider/ID  a button: away to another site ──▶ /login/callback ──▶ /oauth/authorize, or back with an error
 //	/oauth/consent      approval of scopes ──▶ /oauth/authorize, or to the client with access_denied
 //	/oauth/error        an error that cannot go to a client
 //

@@ -34,9 +34,12 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err := f.before(p, flows.Login); err != nil {
 		return f.stop(p, err)
 	}
+	if left, err := f.skipLogin(p); left || err != nil {
+		return err
+	}
 	out := pages.Login{
 		Action: browser.URL(d, "/login", p.query), Client: p.c, Username: p.params.Get("login_hint"),
-		Message: pages.Message(p.visit.Error(p.params).Description),
+		Message: pages.Message(p.visit.Error(p.params).Description), Providers: buttons(p),
 	}
 	if p.c.IdentifierFirst && out.Username != "" {
 		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint"))
@@ -133,7 +136,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 	})
 }
 
-// identify takes the name. No provider of another type than those that check passwords exists, so the password is next.
+// identify takes the name. It leads to the site that rules choose for it, else to the login page.
 func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := f.open(w, r, d)
 	if err != nil {
@@ -151,6 +154,11 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain
 			return p.retry("/login/identifier", browser.Error{Code: denied.Code, Description: denied.Message})
 		}
 		return f.stop(p, err)
+	}
+	in := f.input(p)
+	in.Login = username
+	if to, ok := f.signIn.AtIdentifier(r.Context(), d, p.c, in); ok {
+		return f.leave(p, to, namePath, username)
 	}
 	return p.redirect("/login", browser.With(browser.Without(p.query, "login_hint"), "login_hint", username))
 }

@@ -93,6 +93,11 @@ func (v *Visit) From(proxies *observe.Proxies) {
 	}
 }
 
+// Is reports whether this is the browser that a Key named.
+func (v *Visit) Is(key string) bool {
+	return slices.ContainsFunc(v.sent, func(cookie string) bool { return secret.Equal(secret.HashToken(cookie), key) })
+}
+
 // Load looks for the session. A browser that is not signed in is no error.
 func (v *Visit) Load(ctx context.Context, sessions Sessions) error {
 	v.looked = true

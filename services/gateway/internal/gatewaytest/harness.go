@@ -42,6 +42,8 @@ type Harness struct {
 	// Handler is the public port, without and URL with a server around it.
 	Handler http.Handler
 	URL     string
+	// Public is the public URL of the gateway.
+	Public string
 
 	t testing.TB
 }
@@ -62,6 +64,8 @@ type Options struct {
 	// Outbound are the options of outgoing requests; without any they reach servers on loopback addresses, by http too.
 	Outbound *outbound.Options
 	Log      *slog.Logger
+	// Local makes the public URL that of the harness's own server, so that what the gateway says of itself can be asked.
+	Local bool
 }
 
 // New serves domains through the router.
@@ -88,8 +92,13 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewUnstartedServer(nil)
+	h.Public = PublicURL
+	if o.Local {
+		h.Public = "http://" + server.Listener.Addr().String()
+	}
 	made := assembly.New(assembly.Parts{
-		PublicURL: PublicURL, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
+		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
 		Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
@@ -102,7 +111,8 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		}
 		h.Apply(all)
 	}
-	server := httptest.NewServer(h.Handler)
+	server.Config.Handler = h.Handler
+	server.Start()
 	t.Cleanup(server.Close)
 	h.URL = server.URL
 	return h
@@ -111,7 +121,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 // Browser returns a browser without cookies, for the pages of a domain under a path such as /acme.
 func (h *Harness) Browser(path string) *browsertest.Browser {
 	b := browsertest.NewBrowser(h.t, h.Handler)
-	b.Base = PublicURL + path
+	b.Base = h.Public + path
 	return b
 }
 

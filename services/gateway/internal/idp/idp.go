@@ -76,6 +76,10 @@ type Leg struct {
 	Locales []string
 	// Again asks the site to have the person sign in anew (OpenID Connect prompt=login).
 	Again bool
+	// Choose asks it to let the person choose an account (prompt=select_account).
+	Choose bool
+	// MaxAge is how long ago the person may have signed in at the site, which is to tell when that was; 0 = as long as they like.
+	MaxAge time.Duration
 }
 
 // Federator authenticates people at another site.

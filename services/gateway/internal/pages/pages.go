@@ -99,6 +99,14 @@ type Login struct {
 	Remember bool
 	// Back is the URL where another name can be given; empty where the name was not asked for before.
 	Back string
+	// Providers are other sites where the person may sign in, in their order.
+	Providers []Provider
+}
+
+// Provider is another site where people sign in.
+type Provider struct {
+	// Type is the word of the provider's type, such as google-am-idp; URL leads there.
+	ID, Name, Type, URL string
 }
 
 // Login answers the sign-in page.

@@ -94,9 +94,7 @@ func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.
 func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
 	username = strings.TrimSpace(username) // the counter, the rules and the providers see one name
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules
-	candidates := selection.Internal(ctx, c.Providers, in, func(p domain.ClientProvider, err error) {
-		s.failures.Report(ctx, c.Expression(d.ID, ruleerrors.Selection, p.ID), err, slog.String("client_id", c.ClientID), slog.String("idp", p.ID))
-	})
+	candidates := selection.Internal(ctx, c.Providers, in, s.ruleFailed(ctx, d, c))
 	if len(candidates) == 0 {
 		return Result{}, refuse(ErrNoProvider, "No identity provider found for client : %s", c.ClientID)
 	}
@@ -131,6 +129,25 @@ func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *doma
 	}
 	a.fail(ctx)
 	return Result{}, refuse(ErrCredentials, "The credentials entered are invalid")
+}
+
+// ruleFailed reports selection rules of a client that could not be evaluated.
+func (s *Service) ruleFailed(ctx context.Context, d *domain.Domain, c *domain.Client) func(domain.ClientProvider, error) {
+	return func(p domain.ClientProvider, err error) {
+		s.failures.Report(ctx, c.Expression(d.ID, ruleerrors.Selection, p.ID), err, slog.String("client_id", c.ClientID), slog.String("idp", p.ID))
+	}
+}
+
+// AtIdentifier returns the external provider that the client's rules choose for the name in the input.
+func (s *Service) AtIdentifier(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input) (domain.ClientProvider, bool) {
+	in.Client, in.Domain = c.Rules, d.Rules
+	return selection.AtIdentifier(ctx, c.Providers, in, s.ruleFailed(ctx, d, c))
+}
+
+// AtLoginPage returns the external provider to which the login page leads at once.
+func (s *Service) AtLoginPage(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input) (domain.ClientProvider, bool) {
+	in.Client, in.Domain = c.Rules, d.Rules
+	return selection.AtLoginPage(ctx, c.Providers, c.Selection, in, s.ruleFailed(ctx, d, c))
 }
 
 // WithAssertion signs in somebody whom an external provider of the client asserts. Who may not is ErrBlocked.

@@ -12,6 +12,7 @@ var (
 	SessionKey = sessionKey
 	GrantKey   = grantKey
 	ClientsKey = clientsKey
+	LegKey     = legKey
 )
 
 // Left returns how long Redis keeps a key; negative if there is none, or none that ends.

@@ -30,6 +30,8 @@ type Session struct {
 	// Remembered is for how many seconds the browser keeps the session, even when it is closed; 0 = until it is closed. Such a
 	// session is never too long idle.
 	Remembered int64 `json:"remembered,omitempty"`
+	// Came is when the person came back from another site where they had signed in before, at AuthTime; 0 = at AuthTime.
+	Came int64 `json:"came,omitempty"`
 	// Answered is the authorization request that the last sign-in answered (its digest), so that prompt=login and
 	// max_age=0 ask once per request and not for ever. Consented is the same for prompt=consent.
 	Answered  string `json:"answered,omitempty"`
@@ -37,6 +39,9 @@ type Session struct {
 	// Client is the last client that this session signed in to. The others are kept beside the session (NoteClient).
 	Client string `json:"client,omitempty"`
 }
+
+// SignedIn is when the browser was signed in here, in seconds since the epoch.
+func (v *Session) SignedIn() int64 { return max(v.AuthTime, v.Came) }
 
 // SaveSession stores a session under the cookie's value in the session's domain for the idle time, but never beyond its end. A session that has
 // ended is removed. A session that goes on under another cookie keeps its clients.

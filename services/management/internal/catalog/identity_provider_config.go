@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -127,22 +128,46 @@ func (c *configuration) oauth2(p *configv1.OAuth2Provider) {
 	c.oneOf("responseType", p.GetResponseType(), "code")
 	c.oneOf("responseMode", p.GetResponseMode(), "default", "query", "form_post")
 	c.oneOf("publicKeyResolver", p.GetPublicKeyResolver(), "GIVEN_KEY", "JWKS_URL")
+	c.oneOf("codeChallengeMethod", p.GetCodeChallengeMethod(), "S256", "plain")
+	c.pool(p.GetConnectTimeout(), p.GetIdleTimeout(), p.GetMaxPoolSize())
+	if alg := c.signature(p.GetSignature()); alg.Symmetric() {
+		if p.GetPublicKeyResolver() != "" {
+			c.fail("publicKeyResolver", "", "must be empty with an HMAC, whose key is the client secret")
+		}
+		c.required("clientSecret", p.GetClientSecret())
+		if n := alg.SecretSize(); len(p.GetClientSecret()) < n {
+			c.fail("clientSecret", "", fmt.Sprintf("must have at least %d bytes to be the key of %s", n, alg))
+		}
+		return
+	}
 	switch strings.ToUpper(p.GetPublicKeyResolver()) {
 	case "JWKS_URL":
 		c.required("resolverParameter", p.GetResolverParameter())
 		c.uri("resolverParameter", p.GetResolverParameter(), "https")
 	case "GIVEN_KEY":
 		c.required("resolverParameter", p.GetResolverParameter())
-	}
-	// Both RS256 and the documented RSA_RS256 name the algorithm.
-	if s := p.GetSignature(); s != "" {
-		name := s[strings.IndexByte(s, '_')+1:]
-		if _, known := jose.ParseAlgorithm(strings.ToUpper(name)); !known && !strings.EqualFold(name, string(jose.EdDSA)) {
-			c.fail("signature", s, "must be a JWS algorithm, such as RS256")
+		if _, err := jose.ParseGivenKey(p.GetResolverParameter()); err != nil && p.GetResolverParameter() != "" {
+			c.fail("resolverParameter", "", "must be a public key in PEM, as a JWK, or the base64 of its DER")
+		}
+	default:
+		if p.GetUseIdTokenForUserInfo() && p.GetWellKnownUri() == "" {
+			c.fail("useIdTokenForUserInfo", "", "needs wellKnownUri or publicKeyResolver, which say by which keys ID tokens are verified")
 		}
 	}
-	c.oneOf("codeChallengeMethod", p.GetCodeChallengeMethod(), "S256", "plain")
-	c.pool(p.GetConnectTimeout(), p.GetIdleTimeout(), p.GetMaxPoolSize())
+}
+
+// signature reads the name of an algorithm: both RS256 and the documented RSA_RS256 name it.
+func (c *configuration) signature(s string) jose.Algorithm {
+	short := s[strings.LastIndexByte(s, '_')+1:]
+	for _, alg := range jose.Algorithms() {
+		if strings.EqualFold(short, string(alg)) {
+			return alg
+		}
+	}
+	if s != "" {
+		c.fail("signature", s, "must be a JWS algorithm, such as RS256")
+	}
+	return ""
 }
 
 // endpoints are what providers that redirect have in common.

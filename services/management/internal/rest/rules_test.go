@@ -68,7 +68,7 @@ func TestEvaluatingProviders(t *testing.T) {
 	}
 	a, b := provider("A"), provider("B")
 	social := func(name string) string {
-		id := h.send("POST", domain+"/identities", `{"name":"`+name+`","type":"github-am-idp","external":true,"configuration":{"clientId":"x","clientSecret":"y"},"domainWhitelist":["`+strings.ToLower(name)+`.example"]}`).
+		id := h.send("POST", domain+"/identities", `{"name":"`+name+`","type":"saml2-generic-am-idp","external":true,"configuration":{"entityId":"x"},"domainWhitelist":["`+strings.ToLower(name)+`.example"]}`).
 			status(http.StatusCreated).tree()["id"].(string)
 		stored, err := store.Get(t.Context(), h.store, catalog.IdentityProviders, id)
 		if err != nil {
@@ -113,7 +113,7 @@ func TestEvaluatingProviders(t *testing.T) {
 		for _, x := range listOf(got["providers"]) {
 			p := x.(prototree.Object)
 			reasons = append(reasons, fmt.Sprintf("%s:%v", names[p["identity"]], p["reason"]))
-			if p["detail"] == "" || (p["fault"] != nil) != (p["reason"] == "rule_failed") || (p["waiting"] == true) != (p["type"] == "github-am-idp") {
+			if p["detail"] == "" || (p["fault"] != nil) != (p["reason"] == "rule_failed") || (p["waiting"] == true) != (p["type"] == "saml2-generic-am-idp") {
 				t.Errorf("%s: %v", tt.name, p)
 			}
 		}

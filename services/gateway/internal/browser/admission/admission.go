@@ -73,13 +73,16 @@ type Entry struct {
 // if they refuse, the error is a *flows.Denied, nobody is signed in, and the page of the sign-in is to be shown with the message.
 func (o *Door) Admit(ctx context.Context, e Entry) error {
 	now, r := o.now(), e.Result
-	at := now
+	at, came := now, time.Time{}
 	if !r.AuthTime.IsZero() && r.AuthTime.Before(now) {
-		at = r.AuthTime
+		at, came = r.AuthTime, now
 	}
 	s := state.Session{
 		ID: secret.NewID(), Domain: e.Domain.ID, Person: r.Person, Provider: r.Provider, AMR: r.AMR, ACR: r.ACR,
 		AuthTime: at.Unix(), Began: now.Unix(), Ends: now.Add(e.Domain.SessionMaxAge).Unix(),
+	}
+	if !came.IsZero() {
+		s.Came = came.Unix()
 	}
 	if e.Client != nil && authorization.AsksAnew(e.Params, e.Client) {
 		s.Answered = authorization.Digest(e.Params)

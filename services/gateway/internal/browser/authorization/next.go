@@ -123,7 +123,7 @@ func (r *Request) mustSignIn(d *domain.Domain, s *state.Session, now time.Time) 
 	if r.Prompt.Has(oauth2.PromptSelectAccount) && !answered {
 		return true
 	}
-	if answered && now.Sub(time.Unix(s.AuthTime, 0)) <= AnsweredFor {
+	if answered && now.Sub(time.Unix(s.SignedIn(), 0)) <= AnsweredFor {
 		return false
 	}
 	return r.Prompt.Has(oauth2.PromptLogin) || r.tooOld(s, now) || r.otherPerson(s) || r.tooWeak(d, s)

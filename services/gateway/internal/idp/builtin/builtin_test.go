@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -25,6 +26,8 @@ func needed(arm string) *configv1.IdentityProvider {
 		m.Config = &configv1.IdentityProvider_Http{Http: &configv1.HTTPProvider{AuthenticationResource: &configv1.HTTPResource{BaseUrl: "https://site.example"}}}
 	case "ldap":
 		m.Config = &configv1.IdentityProvider_Ldap{Ldap: &configv1.LDAPProvider{ContextSourceUrl: "ldaps://ldap.example", ContextSourceBase: "dc=example"}}
+	case "oauth2":
+		m.Config = &configv1.IdentityProvider_Oauth2{Oauth2: &configv1.OAuth2Provider{WellKnownUri: "https://login.example/.well-known/openid-configuration"}}
 	}
 	return m
 }
@@ -36,7 +39,7 @@ func TestEveryTypeCanBeOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := builtin.Tools{Hasher: secret.NewHasher(), Directory: gatewaytest.NewDirectory(), Fetch: fetch}
+	tools := builtin.Tools{Hasher: secret.NewHasher(), Directory: gatewaytest.NewDirectory(), Fetch: fetch, Now: time.Now}
 	arms := (&configv1.IdentityProvider{}).ProtoReflect().Descriptor().Oneofs().ByName("config").Fields()
 	for i := range arms.Len() {
 		arm := arms.Get(i)
