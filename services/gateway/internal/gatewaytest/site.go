@@ -40,6 +40,9 @@ type Site struct {
 	Published []*jose.Key
 	// Now is its clock.
 	Now func() time.Time
+	// Issuer is what ID tokens and metadata say; NewSite sets it to URL. NoIss leaves iss out of answers.
+	Issuer string
+	NoIss  bool
 
 	t     testing.TB
 	mu    sync.Mutex
@@ -62,8 +65,18 @@ func NewSite(t testing.TB) *Site {
 	}
 	server := httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(server.Close)
-	s.URL = server.URL
+	s.URL, s.Issuer = server.URL, server.URL
 	return s
+}
+
+// Break makes every endpoint answer that the site has trouble.
+func (s *Site) Break() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Handle = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
 }
 
 // Calls is how often a path was asked.
@@ -81,11 +94,15 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request) {
 	if handle != nil && handle(w, r) {
 		return
 	}
-	switch r.URL.Path {
+	path := r.URL.Path
+	if strings.HasSuffix(path, "/.well-known/openid-configuration") { // tenants have one each
+		path = "/.well-known/openid-configuration"
+	}
+	switch path {
 	case "/.well-known/openid-configuration":
 		document := map[string]any{
-			"issuer": s.URL, "authorization_endpoint": s.URL + "/authorize?tenant=1", "token_endpoint": s.URL + "/token",
-			"userinfo_endpoint": s.URL + "/userinfo", "jwks_uri": s.URL + "/keys", "authorization_response_iss_parameter_supported": true,
+			"issuer": s.Issuer, "authorization_endpoint": s.URL + "/authorize?tenant=1", "token_endpoint": s.URL + "/token",
+			"userinfo_endpoint": s.URL + "/userinfo", "jwks_uri": s.URL + "/keys", "authorization_response_iss_parameter_supported": !s.NoIss,
 		}
 		change(document, s.Metadata)
 		s.json(w, document)
@@ -156,7 +173,7 @@ func (s *Site) IDToken(nonce string) string {
 	now := s.Now()
 	claims := maps.Clone(s.Claims)
 	change(claims, map[string]any{
-		"iss": s.URL, "aud": SiteClient, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "nonce": nonce,
+		"iss": s.Issuer, "aud": SiteClient, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "nonce": nonce,
 		"at_hash": s.Key.Algorithm().HalfHash("at-eve"),
 	})
 	change(claims, s.ID)
@@ -187,7 +204,11 @@ func (s *Site) Authorize(location string) string {
 	s.mu.Lock()
 	s.codes[code] = q
 	s.mu.Unlock()
-	return q.Get("redirect_uri") + "&" + url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {s.URL}}.Encode()
+	answer := url.Values{"code": {code}, "state": {q.Get("state")}}
+	if !s.NoIss {
+		answer.Set("iss", s.Issuer)
+	}
+	return q.Get("redirect_uri") + "&" + answer.Encode()
 }
 
 func (s *Site) json(w http.ResponseWriter, v any) {

@@ -15,6 +15,11 @@ var suites = map[string]string{
 	"directory": "../directory/suite_test.go",
 	"http":      "../http/http_test.go",
 	"ldap":      "../ldap/ldap_test.go",
+	"oauth2":    "../oidc/oidc_test.go",
+	"google":    "../google/google_test.go",
+	"github":    "../github/github_test.go",
+	"azure_ad":  "../azuread/azuread_test.go",
+	"facebook":  "../facebook/facebook_test.go",
 }
 
 // TestEveryTypePassesTheSuite walks the arms of the configuration: a type that runs passes the suite.

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/generic"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/idptest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/oidc"
 )
 
@@ -328,6 +329,7 @@ func TestASiteThatIsAway(t *testing.T) {
 	slow := newRig(t, func(c *configv1.OAuth2Provider) { c.IdleTimeout = 50 })
 	slow.site.Handle = func(_ http.ResponseWriter, q *http.Request) bool {
 		if q.URL.Path == "/token" {
+			_ = q.ParseForm() // a server notices that its caller has left once the body is read
 			<-q.Context().Done()
 		}
 		return false
@@ -426,6 +428,13 @@ func TestConfigurations(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+}
+
+func TestSuite(t *testing.T) {
+	idptest.Federation(t, func(t *testing.T) *idptest.Journeys {
+		r := newRig(t)
+		return &idptest.Journeys{Federator: r.Provider, Source: "site", ExternalID: "eve-1", Authorize: r.site.Authorize, Break: r.site.Break}
+	})
 }
 
 func encode(s string) string {

@@ -1,0 +1,4 @@
+package google
+
+// Open is New for a site at another address.
+var Open = open
