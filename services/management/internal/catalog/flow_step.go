@@ -108,7 +108,7 @@ func validateCallout(path string, c *configv1.HTTPCalloutStep) error {
 	if c.GetMethod() == "GET" && c.GetBody() != "" {
 		return broken(path+".body", "", "must be empty where the method is GET")
 	}
-	if err := checkFlowText(path+".body", c.GetBody(), maxCalloutBody); err != nil {
+	if err := checkCalloutBody(path+".body", c); err != nil {
 		return err
 	}
 	if n := c.GetTimeoutMillis(); n < 1 || n > maxTimeoutMillis {
@@ -147,7 +147,30 @@ func checkCalloutURL(path, text string) error {
 			return broken(path, text, "must have a port between 1 and 65535")
 		}
 	}
-	return checkFlowText(path, text, maxCalloutURL)
+	if err := checkFlowText(path, text, maxCalloutURL); err != nil {
+		return err
+	}
+	if err := rules.CheckURL(text); err != nil {
+		return badExpression(path, err)
+	}
+	return nil
+}
+
+// checkCalloutBody wants a body in which values can be escaped, so that what a person types adds nothing to what the site is told.
+func checkCalloutBody(path string, c *configv1.HTTPCalloutStep) error {
+	if err := checkFlowText(path, c.GetBody(), maxCalloutBody); err != nil {
+		return err
+	}
+	contentType := ""
+	for _, h := range c.GetHeaders() {
+		if strings.EqualFold(h.GetName(), "Content-Type") {
+			contentType = h.GetValue()
+		}
+	}
+	if err := rules.CheckBody(c.GetBody(), contentType); err != nil {
+		return badExpression(path, err)
+	}
+	return nil
 }
 
 func checkCalloutHeaders(path string, list []*configv1.FlowHeader) error {

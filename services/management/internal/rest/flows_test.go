@@ -166,6 +166,8 @@ func TestFlowRefusals(t *testing.T) {
 		{"a method", callout(`,"method":"TRACE"`), at + "method", "must be one of GET"},
 		{"a body with GET", callout(`,"method":"get","body":"x"`), at + "body", "must be empty"},
 		{"a large body", callout(`,"body":"` + strings.Repeat("x", 65537) + `"`), at + "body", "at most 65536"},
+		{"a body in which a value could leave its place", callout(`,"body":"{\"login\": {#login}}"`), at + "body", "inside quotes"},
+		{"a body of a type in which nothing is escaped", callout(`,"headers":[{"name":"Content-Type","value":"text/plain"}],"body":"{#login}"`), at + "body", "must be JSON, a form or XML"},
 		{"a negative time", callout(`,"timeoutMillis":-1`), at + "timeoutMillis", "between 1 and 10000"},
 		{"a long time", callout(`,"timeoutMillis":10001`), at + "timeoutMillis", "between 1 and 10000"},
 		{"what a failure means", callout(`,"onFailure":"retry"`), at + "onFailure", "must be one of deny, continue"},
