@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
@@ -36,7 +37,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if len(body) > 0 && !isJSON(r.Header.Get("Content-Type")) {
 		return nil, oauth2.InvalidClientMetadata.Errorf("Unsupported Content-Type")
 	}
-	return body, nil
+	return prototree.JoinLines(body), nil
 }
 
 // metadata reads client metadata, with what their software statement claims, or that of the client so far.

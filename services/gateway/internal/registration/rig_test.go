@@ -113,7 +113,6 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 	h := registration.New(registration.Options{
 		Statements: clientkeys.New(local, clock), Counter: &counter{},
 		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
-		Verifier:   tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
 	})
 	rg.handler = router.New(router.Options{
 		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),

@@ -89,7 +89,7 @@ func readBytes(r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, fault.Invalidf("The body ended early").Because(err)
 	}
-	return body, nil
+	return prototree.JoinLines(body), nil
 }
 
 // checkType accepts application/json in UTF-8.
