@@ -81,7 +81,8 @@ type LoginSettings struct {
 	// Offer a link to choose a new password.
 	ForgotPasswordEnabled bool `protobuf:"varint,5,opt,name=forgot_password_enabled,json=forgotPasswordEnabled,proto3" json:"forgot_password_enabled,omitempty"`
 	// Offer a link to create an account.
-	RegisterEnabled                    bool `protobuf:"varint,6,opt,name=register_enabled,json=registerEnabled,proto3" json:"register_enabled,omitempty"`
+	RegisterEnabled bool `protobuf:"varint,6,opt,name=register_enabled,json=registerEnabled,proto3" json:"register_enabled,omitempty"`
+	// Ask on the sign-in page whether the browser is to remember the person. It needs `rememberMe` of the account settings.
 	RememberMeEnabled                  bool `protobuf:"varint,7,opt,name=remember_me_enabled,json=rememberMeEnabled,proto3" json:"remember_me_enabled,omitempty"`
 	PasswordlessEnabled                bool `protobuf:"varint,8,opt,name=passwordless_enabled,json=passwordlessEnabled,proto3" json:"passwordless_enabled,omitempty"`
 	PasswordlessRememberDeviceEnabled  bool `protobuf:"varint,9,opt,name=passwordless_remember_device_enabled,json=passwordlessRememberDeviceEnabled,proto3" json:"passwordless_remember_device_enabled,omitempty"`
@@ -248,17 +249,23 @@ type AccountSettings struct {
 	// Send whose account was locked a link to unlock it by choosing another password.
 	SendRecoverAccountEmail bool `protobuf:"varint,6,opt,name=send_recover_account_email,json=sendRecoverAccountEmail,proto3" json:"send_recover_account_email,omitempty"`
 	// Let somebody complete an open registration by the link for a forgotten password.
-	CompleteRegistrationWhenResetPassword       bool   `protobuf:"varint,7,opt,name=complete_registration_when_reset_password,json=completeRegistrationWhenResetPassword,proto3" json:"complete_registration_when_reset_password,omitempty"`
-	AutoLoginAfterRegistration                  bool   `protobuf:"varint,8,opt,name=auto_login_after_registration,json=autoLoginAfterRegistration,proto3" json:"auto_login_after_registration,omitempty"`
-	RedirectUriAfterRegistration                string `protobuf:"bytes,9,opt,name=redirect_uri_after_registration,json=redirectUriAfterRegistration,proto3" json:"redirect_uri_after_registration,omitempty"`
-	DynamicUserRegistration                     bool   `protobuf:"varint,10,opt,name=dynamic_user_registration,json=dynamicUserRegistration,proto3" json:"dynamic_user_registration,omitempty"`
-	AutoLoginAfterResetPassword                 bool   `protobuf:"varint,11,opt,name=auto_login_after_reset_password,json=autoLoginAfterResetPassword,proto3" json:"auto_login_after_reset_password,omitempty"`
+	CompleteRegistrationWhenResetPassword bool `protobuf:"varint,7,opt,name=complete_registration_when_reset_password,json=completeRegistrationWhenResetPassword,proto3" json:"complete_registration_when_reset_password,omitempty"`
+	// Sign in whoever completes a registration by the link of an e-mail.
+	AutoLoginAfterRegistration bool `protobuf:"varint,8,opt,name=auto_login_after_registration,json=autoLoginAfterRegistration,proto3" json:"auto_login_after_registration,omitempty"`
+	// Where people go who have completed a registration. Default: on with what they came for.
+	RedirectUriAfterRegistration string `protobuf:"bytes,9,opt,name=redirect_uri_after_registration,json=redirectUriAfterRegistration,proto3" json:"redirect_uri_after_registration,omitempty"`
+	DynamicUserRegistration      bool   `protobuf:"varint,10,opt,name=dynamic_user_registration,json=dynamicUserRegistration,proto3" json:"dynamic_user_registration,omitempty"`
+	// Sign in whoever has chosen another password by the link of an e-mail.
+	AutoLoginAfterResetPassword bool `protobuf:"varint,11,opt,name=auto_login_after_reset_password,json=autoLoginAfterResetPassword,proto3" json:"auto_login_after_reset_password,omitempty"`
+	// Where people go who have chosen another password. Default: on with what they came for.
 	RedirectUriAfterResetPassword               string `protobuf:"bytes,12,opt,name=redirect_uri_after_reset_password,json=redirectUriAfterResetPassword,proto3" json:"redirect_uri_after_reset_password,omitempty"`
 	DeletePasswordlessDevicesAfterResetPassword bool   `protobuf:"varint,13,opt,name=delete_passwordless_devices_after_reset_password,json=deletePasswordlessDevicesAfterResetPassword,proto3" json:"delete_passwordless_devices_after_reset_password,omitempty"`
-	// A new password always ends what was signed in or given before it, whatever this says.
+	// Another password chosen by the link of an e-mail ends access tokens as well. Sessions and refresh tokens end whatever this
+	// says.
 	ResetPasswordInvalidateTokens bool `protobuf:"varint,14,opt,name=reset_password_invalidate_tokens,json=resetPasswordInvalidateTokens,proto3" json:"reset_password_invalidate_tokens,omitempty"`
-	RememberMe                    bool `protobuf:"varint,15,opt,name=remember_me,json=rememberMe,proto3" json:"remember_me,omitempty"`
-	// Seconds.
+	// Let browsers remember people who ask for it: they stay signed in when the browser is closed.
+	RememberMe bool `protobuf:"varint,15,opt,name=remember_me,json=rememberMe,proto3" json:"remember_me,omitempty"`
+	// Seconds from the sign-in for which a browser remembers somebody, in the place of the limits of sessions. 0 = 1209600.
 	RememberMeDuration int32 `protobuf:"varint,16,opt,name=remember_me_duration,json=rememberMeDuration,proto3" json:"remember_me_duration,omitempty"`
 	// The provider whose people those become who register themselves; it must keep them in the domain's directory. Default: the
 	// domain's own.
@@ -664,15 +671,15 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\n" +
 	" gatehouse/config/v1/common.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\")\n" +
 	"\aStrings\x12\x16\n" +
-	"\x06values\x18\x01 \x03(\tR\x06values:\x06\xa2\xbb\x18\x02\b\x01\"\xf7\a\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values:\x06\xa2\xbb\x18\x02\b\x01\"\xdf\a\n" +
 	"\rLoginSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x128\n" +
 	"\x18identifier_first_enabled\x18\x02 \x01(\bR\x16identifierFirstEnabled\x12@\n" +
 	"\x1dselection_rules_on_login_page\x18\x03 \x01(\bR\x19selectionRulesOnLoginPage\x12\x1b\n" +
-	"\thide_form\x18\x04 \x01(\bR\bhideForm\x12>\n" +
-	"\x17forgot_password_enabled\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x15forgotPasswordEnabled\x121\n" +
-	"\x10register_enabled\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x0fregisterEnabled\x126\n" +
-	"\x13remember_me_enabled\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x11rememberMeEnabled\x129\n" +
+	"\thide_form\x18\x04 \x01(\bR\bhideForm\x126\n" +
+	"\x17forgot_password_enabled\x18\x05 \x01(\bR\x15forgotPasswordEnabled\x12)\n" +
+	"\x10register_enabled\x18\x06 \x01(\bR\x0fregisterEnabled\x12.\n" +
+	"\x13remember_me_enabled\x18\a \x01(\bR\x11rememberMeEnabled\x129\n" +
 	"\x14passwordless_enabled\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13passwordlessEnabled\x12W\n" +
 	"$passwordless_remember_device_enabled\x18\t \x01(\bB\x06\xa2\xbb\x18\x028\x01R!passwordlessRememberDeviceEnabled\x12Y\n" +
 	"%passwordless_enforce_password_enabled\x18\n" +
@@ -683,7 +690,7 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\x1ecertificate_based_auth_enabled\x18\x0e \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bcertificateBasedAuthEnabled\x12=\n" +
 	"\x17magic_link_auth_enabled\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x14magicLinkAuthEnabledB\f\n" +
 	"\n" +
-	"_inherited\"\x9e\r\n" +
+	"_inherited\"\xee\f\n" +
 	"\x0fAccountSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12G\n" +
 	" login_attempts_detection_enabled\x18\x02 \x01(\bR\x1dloginAttemptsDetectionEnabled\x12,\n" +
@@ -691,18 +698,18 @@ const file_gatehouse_config_v1_common_proto_rawDesc = "" +
 	"\x19login_attempts_reset_time\x18\x04 \x01(\x05R\x16loginAttemptsResetTime\x128\n" +
 	"\x18account_blocked_duration\x18\x05 \x01(\x05R\x16accountBlockedDuration\x12;\n" +
 	"\x1asend_recover_account_email\x18\x06 \x01(\bR\x17sendRecoverAccountEmail\x12X\n" +
-	")complete_registration_when_reset_password\x18\a \x01(\bR%completeRegistrationWhenResetPassword\x12I\n" +
-	"\x1dauto_login_after_registration\x18\b \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1aautoLoginAfterRegistration\x12M\n" +
-	"\x1fredirect_uri_after_registration\x18\t \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1credirectUriAfterRegistration\x12B\n" +
+	")complete_registration_when_reset_password\x18\a \x01(\bR%completeRegistrationWhenResetPassword\x12A\n" +
+	"\x1dauto_login_after_registration\x18\b \x01(\bR\x1aautoLoginAfterRegistration\x12E\n" +
+	"\x1fredirect_uri_after_registration\x18\t \x01(\tR\x1credirectUriAfterRegistration\x12B\n" +
 	"\x19dynamic_user_registration\x18\n" +
-	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17dynamicUserRegistration\x12L\n" +
-	"\x1fauto_login_after_reset_password\x18\v \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1bautoLoginAfterResetPassword\x12P\n" +
-	"!redirect_uri_after_reset_password\x18\f \x01(\tB\x06\xa2\xbb\x18\x028\x01R\x1dredirectUriAfterResetPassword\x12m\n" +
+	" \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17dynamicUserRegistration\x12D\n" +
+	"\x1fauto_login_after_reset_password\x18\v \x01(\bR\x1bautoLoginAfterResetPassword\x12H\n" +
+	"!redirect_uri_after_reset_password\x18\f \x01(\tR\x1dredirectUriAfterResetPassword\x12m\n" +
 	"0delete_passwordless_devices_after_reset_password\x18\r \x01(\bB\x06\xa2\xbb\x18\x028\x01R+deletePasswordlessDevicesAfterResetPassword\x12G\n" +
-	" reset_password_invalidate_tokens\x18\x0e \x01(\bR\x1dresetPasswordInvalidateTokens\x12'\n" +
-	"\vremember_me\x18\x0f \x01(\bB\x06\xa2\xbb\x18\x028\x01R\n" +
-	"rememberMe\x128\n" +
-	"\x14remember_me_duration\x18\x10 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\x12rememberMeDuration\x12Z\n" +
+	" reset_password_invalidate_tokens\x18\x0e \x01(\bR\x1dresetPasswordInvalidateTokens\x12\x1f\n" +
+	"\vremember_me\x18\x0f \x01(\bR\n" +
+	"rememberMe\x120\n" +
+	"\x14remember_me_duration\x18\x10 \x01(\x05R\x12rememberMeDuration\x12Z\n" +
 	"*default_identity_provider_for_registration\x18\x11 \x01(\tR&defaultIdentityProviderForRegistration\x12C\n" +
 	"\x1areset_password_custom_form\x18\x12 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x17resetPasswordCustomForm\x12M\n" +
 	"\x1freset_password_confirm_identity\x18\x13 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x1cresetPasswordConfirmIdentity\x12^\n" +

@@ -1165,9 +1165,13 @@ func (e ListOrganizationRolesParamsType) Valid() bool {
 // AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
 type AccountSettings struct {
 	// AccountBlockedDuration Seconds an account stays locked. 0 = 7200.
-	AccountBlockedDuration      *int32 `json:"accountBlockedDuration,omitempty"`
-	AutoLoginAfterRegistration  *bool  `json:"autoLoginAfterRegistration,omitempty"`
-	AutoLoginAfterResetPassword *bool  `json:"autoLoginAfterResetPassword,omitempty"`
+	AccountBlockedDuration *int32 `json:"accountBlockedDuration,omitempty"`
+
+	// AutoLoginAfterRegistration Sign in whoever completes a registration by the link of an e-mail.
+	AutoLoginAfterRegistration *bool `json:"autoLoginAfterRegistration,omitempty"`
+
+	// AutoLoginAfterResetPassword Sign in whoever has chosen another password by the link of an e-mail.
+	AutoLoginAfterResetPassword *bool `json:"autoLoginAfterResetPassword,omitempty"`
 
 	// CompleteRegistrationWhenResetPassword Let somebody complete an open registration by the link for a forgotten password.
 	CompleteRegistrationWhenResetPassword *bool `json:"completeRegistrationWhenResetPassword,omitempty"`
@@ -1190,20 +1194,26 @@ type AccountSettings struct {
 	MaxLoginAttempts *int32 `json:"maxLoginAttempts,omitempty"`
 
 	// MfaChallengeAttemptsDetectionEnabled Failed attempts at a second factor before the account is locked.
-	MfaChallengeAttemptsDetectionEnabled *bool   `json:"mfaChallengeAttemptsDetectionEnabled,omitempty"`
-	MfaChallengeAttemptsResetTime        *int32  `json:"mfaChallengeAttemptsResetTime,omitempty"`
-	MfaChallengeMaxAttempts              *int32  `json:"mfaChallengeMaxAttempts,omitempty"`
-	MfaChallengeSendVerifyAlertEmail     *bool   `json:"mfaChallengeSendVerifyAlertEmail,omitempty"`
-	RedirectUriAfterRegistration         *string `json:"redirectUriAfterRegistration,omitempty"`
-	RedirectUriAfterResetPassword        *string `json:"redirectUriAfterResetPassword,omitempty"`
-	RememberMe                           *bool   `json:"rememberMe,omitempty"`
+	MfaChallengeAttemptsDetectionEnabled *bool  `json:"mfaChallengeAttemptsDetectionEnabled,omitempty"`
+	MfaChallengeAttemptsResetTime        *int32 `json:"mfaChallengeAttemptsResetTime,omitempty"`
+	MfaChallengeMaxAttempts              *int32 `json:"mfaChallengeMaxAttempts,omitempty"`
+	MfaChallengeSendVerifyAlertEmail     *bool  `json:"mfaChallengeSendVerifyAlertEmail,omitempty"`
 
-	// RememberMeDuration Seconds.
+	// RedirectUriAfterRegistration Where people go who have completed a registration. Default: on with what they came for.
+	RedirectUriAfterRegistration *string `json:"redirectUriAfterRegistration,omitempty"`
+
+	// RedirectUriAfterResetPassword Where people go who have chosen another password. Default: on with what they came for.
+	RedirectUriAfterResetPassword *string `json:"redirectUriAfterResetPassword,omitempty"`
+
+	// RememberMe Let browsers remember people who ask for it: they stay signed in when the browser is closed.
+	RememberMe *bool `json:"rememberMe,omitempty"`
+
+	// RememberMeDuration Seconds from the sign-in for which a browser remembers somebody, in the place of the limits of sessions. 0 = 1209600.
 	RememberMeDuration           *int32 `json:"rememberMeDuration,omitempty"`
 	ResetPasswordConfirmIdentity *bool  `json:"resetPasswordConfirmIdentity,omitempty"`
 	ResetPasswordCustomForm      *bool  `json:"resetPasswordCustomForm,omitempty"`
 
-	// ResetPasswordInvalidateTokens A new password always ends what was signed in or given before it, whatever this says.
+	// ResetPasswordInvalidateTokens Another password chosen by the link of an e-mail ends access tokens as well. Sessions and refresh tokens end whatever this says.
 	ResetPasswordInvalidateTokens *bool `json:"resetPasswordInvalidateTokens,omitempty"`
 
 	// SendRecoverAccountEmail Send whose account was locked a link to unlock it by choosing another password.
@@ -2429,7 +2439,9 @@ type LoginSettings struct {
 	PasswordlessRememberDeviceEnabled *bool  `json:"passwordlessRememberDeviceEnabled,omitempty"`
 
 	// RegisterEnabled Offer a link to create an account.
-	RegisterEnabled   *bool `json:"registerEnabled,omitempty"`
+	RegisterEnabled *bool `json:"registerEnabled,omitempty"`
+
+	// RememberMeEnabled Ask on the sign-in page whether the browser is to remember the person. It needs `rememberMe` of the account settings.
 	RememberMeEnabled *bool `json:"rememberMeEnabled,omitempty"`
 
 	// ResetPasswordOnExpiration Send a person whose password has expired to choose a new one.

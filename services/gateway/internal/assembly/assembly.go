@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/accounts"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
@@ -55,6 +56,7 @@ type Directory interface {
 	tokens.Directory
 	authflow.Consents
 	consents.Directory
+	accounts.Directory
 }
 
 // Parts are what a gateway is made of. All are required, except where it says otherwise.
@@ -143,6 +145,9 @@ func New(p Parts) *Gateway {
 		authorize.New(p.Store, requests, p.Directory, people, minter, authorize.Flows{Logins: logins, Tokens: runner, Proxies: p.Proxies}, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
 		authflow.New(p.Store, requests, signIn, door, logins, people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		accounts.New(accounts.Parts{
+			Store: p.Store, Requests: requests, Directory: p.Directory, Door: door, People: people, Proxies: p.Proxies, Pages: look, Now: p.Now,
+		}).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, grants.Flows{Engine: runner, Proxies: p.Proxies}, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),

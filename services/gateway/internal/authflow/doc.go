@@ -9,6 +9,10 @@
 //
 // A sign-in for a device goes back to /device instead (browser.Return).
 //
+// Where the settings say so, the sign-in page leads to the pages of package accounts, which come back in the same ways. A step that
+// asks for a second factor belongs between the password and admission.Door.Admit: in login, and nowhere else that ends at the
+// door, if the factor is to be asked for after links of e-mails too.
+//
 // The request travels in the query of these URLs. None of the pages decides what comes next: they go back to
 // /oauth/authorize, which asks authorization.Next.
 package authflow

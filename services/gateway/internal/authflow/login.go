@@ -20,6 +20,7 @@ var (
 	wrongCredentials = browser.Error{Code: string(oauth2.LoginFailed), Detail: string(oauth2.InvalidUser), Description: "Invalid or unknown user"}
 	blockedAccount   = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_disabled", Description: "The account is disabled"}
 	tooManyAttempts  = browser.Error{Code: string(oauth2.LoginFailed), Detail: "too_many_attempts", Description: "Too many failed attempts, please try again in a quarter of an hour."}
+	expiredPassword  = browser.Error{Code: string(oauth2.LoginFailed), Detail: "password_expired", Description: "Your password has expired, choose another one."}
 	lockedAccount    = browser.Error{Code: string(oauth2.LoginFailed), Detail: "account_locked", Description: "The account is locked"}
 )
 
@@ -53,6 +54,12 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 	}
 	out.Remember = p.c.Remember > 0
+	if p.c.Login.GetForgotPasswordEnabled() {
+		out.Forgot = browser.URL(d, "/forgotPassword", p.query)
+	}
+	if p.c.Login.GetRegisterEnabled() {
+		out.Register = browser.URL(d, "/register", browser.Without(p.query, "login_hint"))
+	}
 	out.Token = p.visit.FormToken(loginForm, f.now())
 	return f.pages.Login(w, p.r, d, out)
 }
@@ -108,6 +115,8 @@ func (f *Flow) refuseLogin(p *page, err error) error {
 		shown = blockedAccount
 	case errors.Is(err, signin.ErrLocked):
 		shown = lockedAccount
+	case errors.Is(err, signin.ErrExpired):
+		shown = expiredPassword
 	case errors.Is(err, signin.ErrTooMany):
 		shown = tooManyAttempts
 	case errors.Is(err, signin.ErrCredentials), errors.Is(err, signin.ErrNoProvider):

@@ -9,8 +9,20 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 )
+
+// DirectoryProvider is the provider whose people those become who register.
+const DirectoryProvider = "people"
+
+// People adds the provider DirectoryProvider, whose people the directory keeps.
+func (c *Config) People() {
+	c.parts = append(c.parts, &configv1.IdentityProvider{
+		Id: DirectoryProvider, Domain: c.Domain.GetId(), Name: "Own accounts",
+		Config: &configv1.IdentityProvider_Directory{Directory: &configv1.DirectoryProvider{}},
+	})
+}
 
 // Mail is an e-mail that the directory has sent.
 type Mail struct {
@@ -106,10 +118,10 @@ func (d *Directory) Register(_ context.Context, in *directoryv1.RegisterRequest)
 	if err := weak(in.GetPassword()); err != nil {
 		return err
 	}
-	if _, taken := d.accounts.passwords[in.GetDomain()+"/"+in.GetSource()+"/"+in.GetUsername()]; taken {
+	if _, taken := d.accounts.passwords[in.GetDomain()+"/"+DirectoryProvider+"/"+in.GetUsername()]; taken {
 		return nil
 	}
-	u := d.person(in.GetDomain(), in.GetSource(), in.GetUsername(), in.GetEmail(), in.GetPassword())
+	u := d.person(in.GetDomain(), DirectoryProvider, in.GetUsername(), in.GetEmail(), in.GetPassword())
 	u.FirstName, u.LastName, u.Enabled = in.GetFirstName(), in.GetLastName(), proto.Bool(false)
 	d.send(u, directoryv1.Ticket_VERIFY_REGISTRATION, clientOf(in.GetSender().GetApplication()), in.GetSender())
 	return nil
@@ -182,4 +194,11 @@ func (d *Directory) NotifyLocked(_ context.Context, domain, source, username str
 	}
 	d.accounts.locked = append(d.accounts.locked, &directoryv1.NotifyLockedRequest{Domain: domain, Source: source, Username: username, Sender: sender})
 	return nil
+}
+
+// Retarget makes a link one that was asked for at an application, with a query.
+func (d *Directory) Retarget(token, clientID, query string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.accounts.tickets[token].ticket.ClientId, d.accounts.tickets[token].ticket.Query = clientID, query
 }

@@ -23,6 +23,8 @@ var (
 	ErrRefused = errors.New("the credentials entered are invalid")
 	// ErrBlocked means that the person is known, and locked or disabled. The search ends.
 	ErrBlocked = errors.New("the account is disabled")
+	// ErrExpired means that the password is right and its time is over. The search ends.
+	ErrExpired = errors.New("the password has expired")
 	// ErrUnavailable means that a part that is needed to answer gives no answer just now.
 	ErrUnavailable = errors.New("the identity provider is not available")
 )

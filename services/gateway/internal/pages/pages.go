@@ -99,6 +99,8 @@ type Login struct {
 	Remember bool
 	// Back is the URL where another name can be given; empty where the name was not asked for before.
 	Back string
+	// Forgot is where another password can be chosen, Register where an account can be made; empty where that is switched off.
+	Forgot, Register string
 	// Providers are other sites where the person may sign in, in their order.
 	Providers []Provider
 }
@@ -250,10 +252,20 @@ func initial(name string) string {
 }
 
 // Policy and Terms are the application's links, where they are links to the web.
-func (v view) Policy() string { return web(v.app.Application.GetSettings().GetOauth().GetPolicyUri()) }
+func (v view) Policy() string {
+	if v.app == nil {
+		return ""
+	}
+	return web(v.app.Application.GetSettings().GetOauth().GetPolicyUri())
+}
 
 // Terms is like Policy.
-func (v view) Terms() string { return web(v.app.Application.GetSettings().GetOauth().GetTosUri()) }
+func (v view) Terms() string {
+	if v.app == nil {
+		return ""
+	}
+	return web(v.app.Application.GetSettings().GetOauth().GetTosUri())
+}
 
 // Logo is where the gateway serves the application's logo again; empty where there is none.
 func (v view) Logo() string {

@@ -114,6 +114,7 @@ func readLine(languages []*language, key *string, line string) error {
 func (l *language) functions() template.FuncMap {
 	return template.FuncMap{
 		"t": l.text, "message": l.message, "scope": l.scope, "day": l.day,
+		"problem": l.problem, "label": l.label, "moment": l.moment,
 		"lang": func() string { return l.tag },
 		"dir":  func() string { return "ltr" }, // all of our languages
 	}
@@ -184,4 +185,10 @@ func (l *language) day(at time.Time) (string, error) {
 	}
 	return strings.NewReplacer("{d}", strconv.Itoa(at.Day()), "{m}", months[at.Month()-1], "{y}", strconv.Itoa(at.Year())).
 		Replace(l.texts["date.day"].other), nil
+}
+
+// moment is a date and a time for people.
+func (l *language) moment(at time.Time) (string, error) {
+	day, err := l.day(at)
+	return strings.NewReplacer("{day}", day, "{time}", at.UTC().Format("15:04")).Replace(l.texts["date.moment"].other), err
 }

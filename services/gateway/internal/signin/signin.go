@@ -28,14 +28,17 @@ var (
 	ErrNoProvider  = errors.New("no identity provider takes part")
 	ErrCredentials = errors.New("wrong credentials")
 	ErrBlocked     = errors.New("the account is disabled")
+	ErrExpired     = errors.New("the password has expired")
 	ErrLocked      = errors.New("too many attempts have failed")
 	ErrTooMany     = errors.New("too many attempts have failed from the same network")
 )
 
-// Values of acr: a password was checked here, or another site says who somebody is.
+// Values of acr: a password was checked here, another site says who somebody is, or somebody has shown by a link that they read
+// the mailbox of an account.
 const (
 	ACRPassword  = "urn:gatehouse:acr:password"
 	ACRFederated = "urn:gatehouse:acr:federated"
+	ACREmail     = "urn:gatehouse:acr:email"
 )
 
 // AMRPassword is the value of amr for a password (RFC 8176 §2).
@@ -112,6 +115,9 @@ func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *doma
 			continue
 		case errors.Is(err, idp.ErrBlocked):
 			return Result{}, refuse(ErrBlocked, "The account is disabled")
+		case errors.Is(err, idp.ErrExpired):
+			a.abandon(ctx, i)
+			return Result{}, refuse(ErrExpired, "The password has expired")
 		case err != nil:
 			a.abandon(ctx, i)
 			return Result{}, fmt.Errorf("identity provider %q: %w", p.ID, err)

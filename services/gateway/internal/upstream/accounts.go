@@ -7,7 +7,7 @@ import (
 )
 
 // Register makes an account for somebody. What is wrong with what was entered is fault.Invalid, with the places; that accounts
-// cannot be made here is fault.Conflict or fault.Stale.
+// cannot be made here is fault.Unmet.
 func (d *Directory) Register(ctx context.Context, in *directoryv1.RegisterRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
 	defer cancel()
@@ -15,7 +15,7 @@ func (d *Directory) Register(ctx context.Context, in *directoryv1.RegisterReques
 	return translate(err, d.failed)
 }
 
-// ForgotPassword sends somebody a link for a new password.
+// ForgotPassword sends somebody a link for a new password. That this is not possible here is fault.Unmet.
 func (d *Directory) ForgotPassword(ctx context.Context, in *directoryv1.ForgotPasswordRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -35,16 +35,13 @@ func NewDirectory(conn grpc.ClientConnInterface, failed func()) *Directory {
 }
 
 // Authenticate checks a name and password against the directory. Wrong credentials and unknown names are
-// fault.Unauthenticated, a disabled account is fault.Denied.
+// fault.Unauthenticated, a disabled account is fault.Denied. There is no identity where the password is right and its time is over.
 func (d *Directory) Authenticate(ctx context.Context, domain, source, username, password string) (*directoryv1.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, passwordTimeout)
 	defer cancel()
 	answer, err := d.client.Authenticate(ctx, &directoryv1.AuthenticateRequest{
 		Domain: domain, Source: source, Username: username, Password: password,
 	})
-	if err == nil && answer.GetPasswordExpired() {
-		return nil, fault.Deniedf("The time of the password is over")
-	}
 	return answer.GetIdentity(), translate(err, d.failed)
 }
 

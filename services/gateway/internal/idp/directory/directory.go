@@ -9,7 +9,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 )
 
-// Client asks the directory. Wrong credentials are fault.Unauthenticated, a disabled account is fault.Denied.
+// Client asks the directory. Wrong credentials are fault.Unauthenticated, a disabled account is fault.Denied. There is no identity
+// where the password is right and its time is over.
 type Client interface {
 	Authenticate(ctx context.Context, domain, source, username, password string) (*idp.Identity, error)
 }
@@ -38,6 +39,9 @@ func (p *Provider) Authenticate(ctx context.Context, c idp.Credentials) (*idp.As
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the directory: %w", err)
+	}
+	if identity == nil {
+		return nil, idp.ErrExpired
 	}
 	return &idp.Assertion{Identity: identity, AMR: []string{idp.MethodPassword}}, nil
 }
