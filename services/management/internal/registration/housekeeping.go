@@ -58,7 +58,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	defer k.release(ctx)
 	for {
-		if err := k.Round(ctx); err != nil && ctx.Err() == nil {
+		if err := k.Round(ctx); err != nil && ctx.Err() == nil && !fault.Is(err, fault.Unavailable) { // starting, or the database is away
 			k.log.WarnContext(ctx, "unused clients are looked for later", "err", err)
 		}
 		select {
