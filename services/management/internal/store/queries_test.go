@@ -144,6 +144,11 @@ var asks = []ask{
 	{tokensCollection, "_id", "", "", "", "_id", "whether a token was revoked"},
 	{tokensCollection, "", "expiresAt", "", "", "expiry", "the sweep, for tokens that have ended"},
 
+	{linksCollection, "_id", "", "", "", "_id", "the link of an identity"},
+	{linksCollection, "domain,user", "", "", "linkedAt,_id", "user", "the links of some people" + afterwards},
+	{linksCollection, "domain,user", "", "", "", "user", "forgetting a user"},
+	{linksCollection, "domain,source", "", "", "", "source", "forgetting a deleted provider"},
+	{linksCollection, "domain", "", "", "", "user", "removing the links of a deleted domain"},
 	{membershipsCollection, "_id", "", "", "", "_id", "taking people out of a group"},
 	{membershipsCollection, "domain,group", "", "", "_id" + counted, "group", "a page of a group, and forgetting one"},
 	{membershipsCollection, "domain,user", "", "", "_id", "user", "the groups of some people" + afterwards},
