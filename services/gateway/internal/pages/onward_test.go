@@ -55,7 +55,7 @@ func TestWhatBeganAtOurPagesEndsThere(t *testing.T) {
 				if err := routes[0].Post(w, r, d); err != nil {
 					t.Fatal(err)
 				}
-				h := w.Result().Header //nolint:bodyclose // a recorder
+				h := w.Result().Header
 				if h.Get("Cache-Control") != "no-store" || h.Get("Set-Cookie") != "a=b" {
 					t.Errorf("headers %v", h)
 				}
