@@ -111,10 +111,17 @@ func (f *Flow) skipLogin(p *page) (bool, error) {
 	return true, f.leave(p, to, loginPath, "")
 }
 
-// chosen returns the provider to which the login page leads at once. The name is the one that was given before it.
+// chosen returns the provider to which the login page leads at once: by its settings, or because a flow wants the rules to be looked
+// at here. The name is the one that was given before it.
 func (f *Flow) chosen(p *page) (domain.ClientProvider, bool) {
 	in := f.input(p)
 	in.Login = p.params.Get("login_hint")
+	if p.login != nil && p.login.Reevaluate {
+		if only, ok := selection.Only(p.c.Providers, p.c.Selection); ok {
+			return only, true
+		}
+		return f.signIn.AtIdentifier(p.r.Context(), p.d, p.c, in)
+	}
 	return f.signIn.AtLoginPage(p.r.Context(), p.d, p.c, in)
 }
 
