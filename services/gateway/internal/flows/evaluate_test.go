@@ -58,3 +58,27 @@ func TestTheRuleOfAProviderIsLookedAtAgainBeforeSomebodyIsSignedIn(t *testing.T)
 		}
 	}
 }
+
+func TestFlowsOfTheSignInRunForWhomOtherSitesAssert(t *testing.T) {
+	site := gatewaytest.NewSite(t)
+	c := gatewaytest.NewAcme(t)
+	c.Elsewhere("partner", site)
+	c.App("web", web, func(a *configv1.Application) {
+		a.IdentityProviders = append(a.IdentityProviders, &configv1.ApplicationIdentityProvider{Identity: "partner", Priority: 9})
+	})
+	c.Add(place(c, post(flows.Login, set("partner", `user.source`), deny(`"closed" in request.params`, "", "Closed for partners")), 0))
+	r := &rig{Harness: gatewaytest.New(t, gatewaytest.Options{}, c), t: t, config: c, revision: 1}
+	site.Now = r.Clock.Now
+	query := func(more string) string { return strings.SplitN(authorize(more), "?", 2)[1] }
+
+	b := r.Browser("/acme")
+	back := site.Authorize(b.Get("/login/provider/partner?" + query("")).Location())
+	if got := r.claims(b.Follow(b.Get(back)))["partner"]; got != "partner" {
+		t.Errorf("partner is %v", got)
+	}
+	b = r.Browser("/acme")
+	back = site.Authorize(b.Get("/login/provider/partner?" + query("&closed=1")).Location())
+	if res := b.Follow(b.Get(back)); !strings.Contains(res.Text, "Closed for partners") || res.StatusCode != http.StatusOK {
+		t.Errorf("%d %s\n%s", res.StatusCode, res.Location(), res.Text)
+	}
+}
