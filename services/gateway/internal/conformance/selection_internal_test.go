@@ -82,7 +82,7 @@ func (s *sites) provider(c *gatewaytest.Config, id string) {
 	})
 }
 
-func uses(entries ...*configv1.ApplicationIdentityProvider) func(*configv1.Application) {
+func lists(entries ...*configv1.ApplicationIdentityProvider) func(*configv1.Application) {
 	return func(a *configv1.Application) { a.IdentityProviders = entries }
 }
 
@@ -138,7 +138,7 @@ func TestWhichInternalProvidersAreAsked(t *testing.T) {
 			c.Add(&configv1.IdentityProvider{Id: "away", Domain: c.Domain.GetId(), Name: "away", Config: &configv1.IdentityProvider_Http{Http: &configv1.HTTPProvider{
 				AuthenticationResource: &configv1.HTTPResource{BaseUrl: "http://127.0.0.1:1/"},
 			}}})
-			c.App("client", uses(tt.providers...))
+			c.App("client", lists(tt.providers...))
 			h := gatewaytest.New(t, gatewaytest.Options{}, c)
 			s.since()
 
@@ -179,7 +179,7 @@ func TestAnOutageAffectsOnlyLoginsThatNeedTheProvider(t *testing.T) {
 	c := gatewaytest.NewAcme(t)
 	s.provider(c, "a")
 	other.provider(c, "b")
-	c.App("both", uses(entry("a", 0, `login.startsWith("a-")`), entry("b", 1, `login.startsWith("b-")`)))
+	c.App("both", lists(entry("a", 0, `login.startsWith("a-")`), entry("b", 1, `login.startsWith("b-")`)))
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
 	s.mu.Lock()
 	stalled := make(chan struct{})
@@ -225,7 +225,7 @@ func TestMappersOfInternalProviders(t *testing.T) {
 		Mappers: map[string]string{"given_name": "preferred_username", "family_name": "{#'of ' + identityProvider.name}", "email": "{#profile.nothing}"},
 	}
 	c.Add(p)
-	c.App("client", uses(entry("a", 0, "")), func(a *configv1.Application) { a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(true)} })
+	c.App("client", lists(entry("a", 0, "")), func(a *configv1.Application) { a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(true)} })
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
 	token := h.Post("/acme/oauth/token", gatewaytest.Form("grant_type", "password", "username", "ann", "password", "a", "scope", "openid profile email"),
 		gatewaytest.Basic("client")).JSON(t)["access_token"].(string)
