@@ -123,7 +123,7 @@ func sameSite(r *http.Request, d *domain.Domain, answer url.Values) (again strin
 func (f *Flow) resume(w http.ResponseWriter, r *http.Request, d *domain.Domain, leg state.Leg) (*page, error) {
 	at := r.Clone(r.Context())
 	at.Method, at.Body = http.MethodGet, http.NoBody
-	at.URL = &url.URL{Path: leg.Origin, RawQuery: leg.Query}
+	at.URL = &url.URL{Path: d.Path + leg.Origin, RawQuery: leg.Query}
 	p, err := f.open(w, at, d)
 	p.r.Method = r.Method // a post is answered as one
 	return p, err

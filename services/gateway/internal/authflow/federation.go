@@ -104,26 +104,43 @@ func (f *Flow) skipLogin(p *page) (bool, error) {
 	if failure.Code != "" {
 		return false, nil // what it says comes before where rules lead
 	}
-	to, ok := f.chosen(p)
-	if !ok {
-		return false, nil
+	to, ok, err := f.chosen(p)
+	if err != nil || !ok {
+		return false, err
 	}
 	return true, f.leave(p, to, loginPath, "")
 }
 
 // chosen returns the provider to which the login page leads at once: by its settings, or because a flow wants the rules to be looked
-// at here. The name is the one that was given before it.
-func (f *Flow) chosen(p *page) (domain.ClientProvider, bool) {
-	in := f.input(p)
-	in.Login = p.params.Get("login_hint")
-	if p.login != nil && p.login.Reevaluate {
-		if only, ok := selection.Only(p.c.Providers, p.c.Selection); ok {
-			return only, true
-		}
-		return f.signIn.AtIdentifier(p.r.Context(), p.d, p.c, in)
+// at here. The name is the one that was given before it; who is signed in is looked for where rules count alone. Wherever it is asked
+// from, rules see the request that shows the page: the answer is what that page would do.
+func (f *Flow) chosen(p *page) (to domain.ClientProvider, ok bool, err error) {
+	if only, ok := selection.Only(p.c.Providers, p.c.Selection); ok {
+		return only, true, nil
 	}
-	return f.signIn.AtLoginPage(p.r.Context(), p.d, p.c, in)
+	again := p.login != nil && p.login.Reevaluate
+	if !again && !p.c.Selection.RulesOnLoginPage || !slices.ContainsFunc(p.c.Providers, ruled) {
+		return to, false, nil
+	}
+	ctx := p.r.Context()
+	if err := p.visit.Look(ctx, f.sessions); err != nil {
+		return to, false, err
+	}
+	at := *p
+	at.form, at.r = oauth2.Params{}, p.r.WithContext(ctx)
+	at.r.Method, at.r.URL = http.MethodGet, &url.URL{Path: p.d.Path + loginPath, RawQuery: p.query}
+	in := f.input(&at)
+	in.Login = p.params.Get("login_hint")
+	if again {
+		to, ok = f.signIn.AtIdentifier(ctx, p.d, p.c, in)
+	} else {
+		to, ok = f.signIn.AtLoginPage(ctx, p.d, p.c, in)
+	}
+	return to, ok, nil
 }
+
+// ruled reports whether a provider is an external one with a rule.
+func ruled(p domain.ClientProvider) bool { return p.IsExternal() && p.SelectionRule() != nil }
 
 // plainCode reports whether a text has the form of an error code.
 func plainCode(s string) bool {
@@ -181,7 +198,10 @@ func (f *Flow) turnBack(p *page, origin string, err error) error {
 func (f *Flow) failed(p *page, origin string, e browser.Error) error {
 	_, again := selection.Only(p.c.Providers, p.c.Selection)
 	if !again && origin == loginPath {
-		_, again = f.chosen(p)
+		var err error
+		if _, again, err = f.chosen(p); err != nil {
+			return err
+		}
 	}
 	if again {
 		return f.answerClient(p, oauth2.ServerError.Errorf("%s", e.Description))

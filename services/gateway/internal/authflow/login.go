@@ -46,7 +46,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint"))
 	}
 	if prompt, _ := oauth2.ParsePrompt(p.params.Get("prompt")); prompt.Has(oauth2.PromptSelectAccount) {
-		if err := p.visit.Load(r.Context(), f.sessions); err != nil {
+		if err := p.visit.Look(r.Context(), f.sessions); err != nil {
 			return err
 		}
 		if f.mayChoose(p) {

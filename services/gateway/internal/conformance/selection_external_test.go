@@ -69,7 +69,7 @@ func TestWhichExternalProviderIsTaken(t *testing.T) {
 		{"the switch has rules looked at on the login page too", &onPage, providers{ruled("staff", "", 0), ruled("p1", "true", 1)}, "", "", "p1", ""},
 		{"there the name is the login_hint", &onPage, providers{ruled("p1", east, 1), ruled("p2", west, 2)}, "", "&login_hint=ann@west.example", "p2", ""},
 		{"there a provider without a rule is a button", &onPage, providers{ruled("staff", "", 0), ruled("p1", "", 1)}, "", "", "form", "p1"},
-		{"in an identifier-first login as well", &firstToo, providers{ruled("staff", "", 0), ruled("p1", `request.path == "/login" || request.path.endsWith("/login")`, 1)}, "ann", "", "p1", ""},
+		{"in an identifier-first login as well", &firstToo, providers{ruled("staff", "", 0), ruled("p1", `request.path == "/acme/login"`, 1)}, "ann", "", "p1", ""},
 		{"without the switch the login page looks at no rule", &first, providers{ruled("staff", "", 0), ruled("p1", `request.path.endsWith("/login")`, 1)}, "ann", "", "form", "p1"},
 
 		// hideForm.
@@ -180,4 +180,46 @@ func TestWhatGoesAlongToTheSite(t *testing.T) {
 			t.Errorf("%s: prompt %q, max_age %q", more, got.Get("prompt"), got.Get("max_age"))
 		}
 	}
+}
+
+func TestRulesOnTheLoginPage(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	s := gatewaytest.NewSite(t)
+	c.Elsewhere("p1", s)
+	c.App("plain", uses(ruled("staff", "", 0)))
+	for id, rule := range map[string]string{"known": `user.username == "ann"`, "path": `request.path == "/acme/login" && request.method == "GET"`} {
+		c.App(id, uses(ruled("staff", "", 0), ruled("p1", rule, 1)), signingIn(&configv1.LoginSettings{SelectionRulesOnLoginPage: true}))
+	}
+	c.App("off", uses(ruled("staff", "", 0), ruled("p1", `user.username == "ann"`, 1)))
+	h := gatewaytest.New(t, gatewaytest.Options{}, c)
+
+	t.Run("know who is signed in", func(t *testing.T) {
+		b := h.Browser("/acme")
+		away := func(client string) bool {
+			return strings.HasPrefix(b.Follow(b.Get(authorizing(client, "&prompt=login"))).Location(), s.URL+"/authorize?")
+		}
+		if away("known") {
+			t.Error("nobody is signed in, and the rule holds")
+		}
+		for _, name := range []string{"ann", "bob"} {
+			b.Follow(b.SignIn(b.Follow(b.Get(authorizing("plain", "&prompt=login"))), name, gatewaytest.Password))
+			if got := away("known"); got != (name == "ann") {
+				t.Errorf("%s is signed in; sent away: %v", name, got)
+			}
+			if away("off") {
+				t.Errorf("%s is signed in; sent away without the switch", name)
+			}
+		}
+	})
+	t.Run("see after a failed callback what they see at first", func(t *testing.T) {
+		b := h.Browser("/acme")
+		u, err := url.Parse(b.Follow(b.Get(authorizing("path", ""))).Location())
+		if err != nil || u.Query().Get("state") == "" {
+			t.Fatalf("not sent away: %s, %v", u, err)
+		}
+		res := b.Get(u.Query().Get("redirect_uri") + "&error=access_denied&state=" + u.Query().Get("state") + "&iss=" + url.QueryEscape(s.URL))
+		if !strings.HasPrefix(res.Location(), "https://path.example/cb?") || res.Query().Get("error") != "server_error" {
+			t.Errorf("answer %s", res.Location())
+		}
+	})
 }
