@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -42,12 +43,13 @@ type Store interface {
 	RevokeSubject(ctx context.Context, domain, subject string, until time.Time) error
 }
 
-// Parts are what the pages work with. All are needed, but for Proxies.
+// Parts are what the pages work with. All are needed, but for Book, without which no flows run, and Proxies.
 type Parts struct {
 	Store     Store
 	Requests  *authorization.Resolver
 	Directory Directory
 	Door      *admission.Door
+	Book      *underway.Book
 	People    browser.People
 	Proxies   *observe.Proxies
 	Pages     *pages.Pages
@@ -107,9 +109,9 @@ type page struct {
 }
 
 func (e *Endpoint) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*page, error) {
-	p := &page{w: w, r: r, d: d, visit: browser.Open(w, r, d), query: browser.Without(browser.Request(r.URL.RawQuery), "token")}
+	p := &page{w: w, r: r, d: d, visit: browser.Open(w, r, d), query: browser.Without(browser.Request(r.URL.RawQuery), "token", markField)}
 	var err error
-	if p.params, err = oauth2.ParseParams(r.URL.RawQuery, ""); err != nil {
+	if p.params, err = oauth2.ParseParams(browser.Without(r.URL.RawQuery, markField), ""); err != nil {
 		return nil, err
 	}
 	clientID := p.params.Get("client_id")

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -19,6 +21,9 @@ const (
 	forgotForm   = "forgot password"
 )
 
+// markField is the parameter that a registration adds to what comes back with its link: the mark of the browser that it was made in.
+const markField = "registered_in"
+
 func (e *Endpoint) showRegister(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
 	p, err := e.open(w, r, d)
 	switch {
@@ -26,6 +31,9 @@ func (e *Endpoint) showRegister(w http.ResponseWriter, r *http.Request, d *domai
 		return err
 	case !p.login().GetRegisterEnabled():
 		return off()
+	}
+	if err := e.before(p); err != nil {
+		return err
 	}
 	return e.askRegister(p, pages.Register{})
 }
@@ -61,8 +69,19 @@ func (e *Endpoint) register(w http.ResponseWriter, r *http.Request, d *domain.Do
 	if limited, err := e.limit(p, "register"); limited || err != nil {
 		return err
 	}
+	if err := e.after(p); err != nil {
+		if denied, ok := errors.AsType[*flows.Denied](err); ok {
+			browser.Refused(r, problem(denied))
+			return e.askRegister(p, pages.Register{Message: pages.Message(denied.Message)})
+		}
+		return err
+	}
+	sender := p.sender()
+	if p.account().GetAutoLoginAfterRegistration() {
+		sender.Query = browser.With(sender.GetQuery(), markField, p.visit.Mark(registerForm))
+	}
 	err = e.Directory.Register(r.Context(), &directoryv1.RegisterRequest{
-		Domain: d.ID, Sender: p.sender(), Username: p.form.Get("username"), Password: p.form.Get("password"), Email: p.form.Get("email"),
+		Domain: d.ID, Sender: sender, Username: p.form.Get("username"), Password: p.form.Get("password"), Email: p.form.Get("email"),
 		FirstName: p.form.Get("firstName"), LastName: p.form.Get("lastName"),
 	})
 	if problems, ok := refused(err); ok {
@@ -121,8 +140,8 @@ func (e *Endpoint) forgot(w http.ResponseWriter, r *http.Request, d *domain.Doma
 	if err != nil {
 		return err
 	}
-	if wait == 0 {
-		err = e.Directory.ForgotPassword(r.Context(), &directoryv1.ForgotPasswordRequest{Domain: d.ID, Login: login, Sender: p.sender(), Sources: p.sources()})
+	if sources, all := p.sources(); wait == 0 && (all || len(sources) > 0) {
+		err = e.Directory.ForgotPassword(r.Context(), &directoryv1.ForgotPasswordRequest{Domain: d.ID, Login: login, Sender: p.sender(), Sources: sources})
 		if fault.Is(err, fault.Unmet) {
 			return e.notice(p, pages.NoticeOff, "")
 		}
@@ -137,16 +156,15 @@ func (e *Endpoint) forgot(w http.ResponseWriter, r *http.Request, d *domain.Doma
 const maxLogin = 1024
 
 // sources are the application's own providers: whoever forgot a password gets no link for an account by which they cannot sign in
-// there. Empty means all of the domain.
-func (p *page) sources() []string {
+// there. Without an application they are all of the domain.
+func (p *page) sources() (list []string, all bool) {
 	if p.c == nil {
-		return nil
+		return nil, true
 	}
-	var list []string
 	for _, one := range p.c.Providers {
 		if !one.External {
 			list = append(list, one.ID)
 		}
 	}
-	return list
+	return list, false
 }

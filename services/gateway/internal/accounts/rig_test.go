@@ -35,6 +35,10 @@ func newRig(t *testing.T, o gatewaytest.Options, change ...func(l *configv1.Logi
 		}
 	})
 	c.App("plain")
+	c.App("bare", func(app *configv1.Application) {
+		app.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), ForgotPasswordEnabled: true}
+		app.IdentityProviders = nil
+	})
 	return &rig{gatewaytest.New(t, o, c), t, c.Domain.GetId()}
 }
 

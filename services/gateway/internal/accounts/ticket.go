@@ -1,8 +1,10 @@
 package accounts
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -11,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -67,7 +70,7 @@ func (p *page) path() string {
 
 // belongsTo makes the page that of the application, and of the authorization request, from which the link was asked for.
 func (p *page) belongsTo(t *directoryv1.Ticket) error {
-	p.c, p.query = nil, browser.Without(browser.Request(t.GetQuery()), "token")
+	p.c, p.query = nil, browser.Without(browser.Request(t.GetQuery()), "token", markField)
 	params, err := oauth2.ParseParams(p.query, "")
 	if err != nil {
 		p.query, params = "", oauth2.Params{}
@@ -159,11 +162,17 @@ func (e *Endpoint) goOn(p *page, t *directoryv1.Ticket, u *directoryv1.User) err
 	if u.Enabled != nil && !u.GetEnabled() {
 		enters = false
 	}
+	if t.GetPurpose() == directoryv1.Ticket_VERIFY_REGISTRATION && !p.registeredHere(t) {
+		enters = false
+	}
 	if enters {
 		done = pages.NoticeSignedIn
-		err := e.Door.Admit(p.r.Context(), admission.Entry{Visit: p.visit, Domain: p.d, Client: p.c, Params: params, Result: signin.Result{
+		err := e.Door.Admit(p.r.Context(), admission.Entry{Visit: p.visit, Domain: p.d, Client: p.c, Params: params, HTTP: p.r, Form: p.form, Result: signin.Result{
 			Person: tokens.PersonOf(u), Provider: u.GetSource(), ACR: signin.ACREmail,
 		}})
+		if denied, ok := errors.AsType[*flows.Denied](err); ok && p.c != nil {
+			return e.refuse(p, denied)
+		}
 		if err != nil {
 			return err
 		}
@@ -181,4 +190,11 @@ func (e *Endpoint) goOn(p *page, t *directoryv1.Ticket, u *directoryv1.User) err
 		return nil
 	}
 	return e.notice(p, done, next)
+}
+
+// registeredHere reports whether a registration was made in this browser. The password of one that was made elsewhere may be that of
+// somebody who entered another's address, and waits for them to sign in to an account to which both have the key.
+func (p *page) registeredHere(t *directoryv1.Ticket) bool {
+	q, err := url.ParseQuery(t.GetQuery())
+	return err == nil && p.visit.Marked(registerForm, q.Get(markField))
 }

@@ -146,7 +146,7 @@ func New(p Parts) *Gateway {
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
 		authflow.New(p.Store, requests, signIn, door, logins, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		accounts.New(accounts.Parts{
-			Store: p.Store, Requests: requests, Directory: p.Directory, Door: door, People: people, Proxies: p.Proxies, Pages: look, Now: p.Now,
+			Store: p.Store, Requests: requests, Directory: p.Directory, Door: door, Book: logins, People: people, Proxies: p.Proxies, Pages: look, Now: p.Now,
 		}).Routes(),
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, grants.Flows{Engine: runner, Proxies: p.Proxies}, served...).Routes(),

@@ -51,6 +51,14 @@ func (v *Visit) Sent(r *http.Request, form oauth2.Params, purpose string, now ti
 	})
 }
 
+// Mark names this browser for one purpose to whoever keeps it for later. It tells nothing of the cookie, and changes with it.
+func (v *Visit) Mark(purpose string) string { return seal(v.d, "mark", purpose, v.cookie) }
+
+// Marked reports whether a Mark is this browser's.
+func (v *Visit) Marked(purpose, mark string) bool {
+	return slices.ContainsFunc(v.sent, func(cookie string) bool { return secret.Equal(mark, seal(v.d, "mark", purpose, cookie)) })
+}
+
 // foreign reports that the browser says another site sent the form. Our pages send no referrer, so Origin is "null" on
 // their own posts (Fetch §3.2); then Sec-Fetch-Site speaks.
 func foreign(r *http.Request, d *domain.Domain) bool {
