@@ -32,8 +32,8 @@ func (s *Service) linked(ctx context.Context, domain, subject string) (*director
 }
 
 // link links an identity that was never seen to the account of whoever has its address, where its provider is trusted with that,
-// and returns the account; nil if there is none to link. Both the provider and the domain must have verified the address, and
-// exactly one account may have it: of two nobody can tell which is meant. An account that may not be used is fault.Denied, so that
+// and returns the account; nil if there is none to link. Both the provider and the domain must have verified the address
+// (see vouchedFor), and exactly one account may have it: of two nobody can tell which is meant. An account that may not be used is fault.Denied, so that
 // nobody who was locked out comes back as somebody new.
 func (s *Service) link(ctx context.Context, provider *configv1.IdentityProvider, subject string, identity *directoryv1.Identity) (*directoryv1.User, error) {
 	if provider.GetAccountLinking() != configv1.IdentityProvider_VERIFIED_EMAIL || !identity.GetEmailVerified() || identity.GetEmail() == "" {
@@ -47,6 +47,9 @@ func (s *Service) link(ctx context.Context, provider *configv1.IdentityProvider,
 	having = slices.DeleteFunc(having, func(u *directoryv1.User) bool {
 		return !u.GetEmailVerified() || lowerASCII(u.GetEmail()) != lowerASCII(identity.GetEmail())
 	})
+	if having, err = s.vouchedFor(ctx, having); err != nil {
+		return nil, err
+	}
 	// A provider that has two names for one address speaks of two people: it gave the address to somebody else.
 	if len(having) != 1 || having[0].GetSource() == provider.GetId() {
 		return nil, nil
@@ -73,6 +76,23 @@ func (s *Service) link(ctx context.Context, provider *configv1.IdentityProvider,
 	})
 	s.record(asUser(ctx, account), actionLink, account, after)
 	return account, nil
+}
+
+// vouchedFor returns those of the people whose verified address was verified by somebody that the administrator trusts with that:
+// by the directory itself, or by a provider that links too. Any other provider could make its people the owners of any address, and
+// so have the real owner's next sign-in end in an account of theirs.
+func (s *Service) vouchedFor(ctx context.Context, people []*directoryv1.User) ([]*directoryv1.User, error) {
+	trusted := make([]*directoryv1.User, 0, len(people))
+	for _, u := range people {
+		source, err := s.provider(ctx, u.GetDomain(), u.GetSource())
+		if err != nil {
+			return nil, err
+		}
+		if isDirectory(source) || source.GetAccountLinking() == configv1.IdentityProvider_VERIFIED_EMAIL {
+			trusted = append(trusted, u)
+		}
+	}
+	return trusted, nil
 }
 
 // maxSameAddress is how many accounts with one address are looked at.

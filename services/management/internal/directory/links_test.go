@@ -49,6 +49,18 @@ func TestWhoIsLinked(t *testing.T) {
 	h.verified("carl", "carl@acme.example")
 	h.verified("carla", "CARL@acme.example")
 	h.verified("kay", "kay@acme.example")
+	elsewhere := func(source, email string) string {
+		u, err := h.people.SignIn(t.Context(), h.domain, "", says(source, "first of "+email, email, true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.GetId()
+	}
+	second := h.newLinking("verified_email")
+	elsewhere(absent, "victim@acme.example")
+	elsewhere(none, "lena@acme.example")
+	lena := h.verified("lena", "lena@acme.example")
+	vera := elsewhere(second, "vera@acme.example")
 	for _, tt := range []struct {
 		name     string
 		identity *directoryv1.Identity
@@ -64,6 +76,9 @@ func TestWhoIsLinked(t *testing.T) {
 		{"an address that nobody has", says(trusted, "d1", "nobody@acme.example", true), ""},
 		{"no address", says(trusted, "d2", "", true), ""},
 		{"an address that only looks the same", says(trusted, "k1", "\u212aay@acme.example", true), ""},
+		{"an address that only a provider without that trust has verified", says(trusted, "v1", "victim@acme.example", true), ""},
+		{"an address of the directory, which such a provider gave to somebody too", says(trusted, "l1", "lena@acme.example", true), lena.GetId()},
+		{"an address that another trusted provider has verified", says(trusted, "w1", "vera@acme.example", true), vera},
 		{"a provider that links nobody", says(none, "a1", "ann@acme.example", true), ""},
 		{"a provider without the setting", says(absent, "a1", "ann@acme.example", true), ""},
 	} {
