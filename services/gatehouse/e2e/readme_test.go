@@ -76,7 +76,9 @@ func TestReadmeSaysWhatIsNeeded(t *testing.T) {
 // TestLinks: every relative link in the documents for readers leads somewhere.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, document := range []string{"README.md", "services/README.md", "services/guides/identity-providers.md"} {
+	for _, document := range []string{
+		"README.md", "services/README.md", "services/guides/identity-providers.md", "services/guides/accounts-and-pages.md",
+	} {
 		for _, found := range link.FindAllStringSubmatch(read(t, document), -1) {
 			if _, err := os.Stat(filepath.Join(proc.Repository(), filepath.Dir(document), found[1])); err != nil {
 				t.Errorf("%s: %v", document, err)

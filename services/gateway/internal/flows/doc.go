@@ -25,6 +25,13 @@
 // the client cannot be trusted with an answer. At TOKEN the answer is the error of RFC 6749 §5.2; a code that was presented is spent, a
 // refresh token is not used up by pre.
 //
+// # The steps
+//
+//	set-attributes   sets attributes, each by an expression
+//	deny             refuses, with an error code and a message
+//	http-callout     calls a site and keeps what it answers as attributes; onFailure: deny (default) or continue
+//	evaluate-rules   has the selection rules looked at once more, with the attributes set so far
+//
 // # What can go wrong
 //
 // A condition that cannot be evaluated is false, a value is left out; both are reported. A step of a policy that this gateway does not
