@@ -64,8 +64,8 @@ func New(p Parts) *Endpoint { return &Endpoint{p} }
 
 // Where the pages lie below a domain.
 const (
-	RegisterPath = "/register"
-	ForgotPath   = "/forgotPassword"
+	RegisterPath = browser.RegisterPage
+	ForgotPath   = browser.ForgotPage
 	ConfirmPath  = "/confirmRegistration"
 	ResetPath    = "/resetPassword"
 	SessionsPath = "/account/sessions"

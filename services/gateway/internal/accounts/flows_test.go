@@ -103,3 +103,16 @@ func TestAnApplicationWithoutPeopleOfTheDirectorySendsNoLinks(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+func TestThePageThatAsksForTheNameFirstLeadsToAccounts(t *testing.T) {
+	on := newRig(t, gatewaytest.Options{}, func(l *configv1.LoginSettings, _ *configv1.AccountSettings) { l.IdentifierFirstEnabled = true })
+	wants(t, on.Browser("/acme").Get("/login/identifier?client_id=web&login_hint=ann"), 200,
+		`<a href="`+base+`/register?client_id=web" id="register">`, `<a href="`+base+`/forgotPassword?client_id=web&amp;login_hint=ann" id="forgot-password">`)
+	off := newRig(t, gatewaytest.Options{}, func(l *configv1.LoginSettings, _ *configv1.AccountSettings) {
+		l.IdentifierFirstEnabled, l.RegisterEnabled, l.ForgotPasswordEnabled = true, false, false
+	})
+	page := off.Browser("/acme").Get("/login/identifier?client_id=web")
+	if wants(t, page, 200); strings.Contains(page.Text, "forgot-password") || strings.Contains(page.Text, `id="register"`) {
+		t.Error("the page links to what is switched off")
+	}
+}

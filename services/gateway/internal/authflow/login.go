@@ -54,14 +54,20 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 	}
 	out.Remember = p.c.Remember > 0
-	if p.c.Login.GetForgotPasswordEnabled() {
-		out.Forgot = browser.URL(d, "/forgotPassword", p.query)
-	}
-	if p.c.Login.GetRegisterEnabled() {
-		out.Register = browser.URL(d, "/register", browser.Without(p.query, "login_hint"))
-	}
+	out.Forgot, out.Register = accounts(p)
 	out.Token = p.visit.FormToken(loginForm, f.now())
 	return f.pages.Login(w, p.r, d, out)
+}
+
+// accounts are the URLs of the pages where people ask for another password and make accounts; empty where there are none.
+func accounts(p *page) (forgot, register string) {
+	if p.c.Login.GetForgotPasswordEnabled() {
+		forgot = browser.URL(p.d, browser.ForgotPage, p.query)
+	}
+	if p.c.Login.GetRegisterEnabled() {
+		register = browser.URL(p.d, browser.RegisterPage, browser.Without(p.query, "login_hint"))
+	}
+	return forgot, register
 }
 
 // mayChoose reports whether the person may go on as who they are.
@@ -138,10 +144,12 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 	if err := f.before(p, flows.Identifier); err != nil {
 		return f.stop(p, err)
 	}
+	forgot, register := accounts(p)
 	return f.pages.Identifier(w, p.r, d, pages.Identifier{
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
 		Message: pages.Message(p.visit.Error(p.params).Description),
 		Token:   p.visit.FormToken(identifierForm, f.now()),
+		Forgot:  forgot, Register: register,
 	})
 }
 

@@ -78,6 +78,12 @@ func With(query string, pairs ...string) string {
 // DevicePage is where people answer devices (RFC 8628 §3.3).
 const DevicePage = "/device"
 
+// Where people make accounts, and ask for another password.
+const (
+	RegisterPage = "/register"
+	ForgotPage   = "/forgotPassword"
+)
+
 // Return is the path of the endpoint that a sign-in with these parameters belongs to, and goes back to: the page of devices where
 // they carry the code of one, the authorization endpoint otherwise.
 func Return(p oauth2.Params) string {

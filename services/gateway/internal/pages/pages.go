@@ -129,6 +129,8 @@ type Identifier struct {
 	// Username fills the field in.
 	Username string
 	Message  Message
+	// Forgot and Register are the URLs of those pages; empty where there are none.
+	Forgot, Register string
 }
 
 // Identifier answers the page that asks for the name alone.
