@@ -41,6 +41,8 @@ var (
 	action   = link("action", "Where the form is sent to.", "https://auth.example.com/acme/login?client_id=example-app")
 	token    = text("token", "The value of the hidden input X-XSRF-TOKEN, without which a form is not accepted.", "sample-token")
 	username = text("username", "The name of the person, where known.", "ann")
+	ticket   = text("ticket", "The value of the hidden input token: it stands for the link of the e-mail.", "sample-ticket")
+	toSignIn = link("back", "The sign-in page that the person came from; empty where there is none.", "https://auth.example.com/acme/login?client_id=example-app")
 	factors  = list("factors", "The second factors to choose from.", []map[string]any{{"id": "otp", "name": "Authenticator app"}},
 		text("id", "The value of the input factor.", ""), text("name", "Its name.", ""))
 )
@@ -57,10 +59,11 @@ var pages = []*Vocabulary{
 		link("back", "Where another name can be given; empty where the name was not asked for before.", "https://auth.example.com/acme/login/identifier"),
 		link("forgotPassword", "Where a new password can be chosen; empty where that is switched off.", "https://auth.example.com/acme/forgotPassword"),
 		link("register", "Where an account can be made; empty where that is switched off.", "https://auth.example.com/acme/register"),
+		truth("remember", "Whether the person may ask to be remembered, by the input rememberMe.", true),
 		truth("hideForm", "Whether only the providers are to be shown.", false),
 		list("providers", "The sites where people can sign in instead.", []map[string]any{
-			{"name": "Partner", "type": "oauth2-generic-am-idp", "url": "https://partner.example.com/authorize"},
-		}, text("name", "Its name.", ""), text("type", "Its type.", ""), link("url", "Where it signs people in.", "")))...),
+			{"id": "partner", "name": "Partner", "type": "oauth2-generic-am-idp", "url": "https://partner.example.com/authorize"},
+		}, text("id", "Its identifier.", ""), text("name", "Its name.", ""), text("type", "Its type.", ""), link("url", "Where it signs people in.", "")))...),
 	page("identifier_first_login", "identifier", form(username)...),
 	page("oauth2_user_consent", "consent", form(username,
 		truth("choice", "Whether the person approves scopes one by one.", true),
@@ -77,13 +80,13 @@ var pages = []*Vocabulary{
 		text("requestId", "The identifier of the request in logs.", "sample-request")),
 	page("registration", "registration", form(
 		text("firstName", "What was entered before.", "Ann"), text("lastName", "What was entered before.", "Example"),
-		text("email", "What was entered before.", "ann@example.com"), username)...),
-	page("registration_confirmation", "password", form(username)...),
+		text("email", "What was entered before.", "ann@example.com"), username, toSignIn)...),
+	page("registration_confirmation", "password", form(username, ticket)...),
 	page("forgot_password", "forgot", form(
-		text("email", "What was entered before.", "ann@example.com"),
+		text("email", "What was entered before: an address or a name.", "ann@example.com"), toSignIn,
 		truth("sent", "Whether a message was sent.", false))...),
-	page("reset_password", "password", form(username)...),
-	page("blocked_account", "password", form(username)...),
+	page("reset_password", "password", form(username, ticket)...),
+	page("blocked_account", "password", form(username, ticket)...),
 	page("mfa_enroll", "factors", form(username, factors)...),
 	page("mfa_challenge", "code", form(username, factors)...),
 	page("mfa_challenge_alternatives", "factors", form(username, factors)...),

@@ -55,9 +55,17 @@ func (e *Endpoint) askTicket(p *page, token string, out pages.Password) error {
 	}
 	out.Action, out.Client = browser.URL(p.d, p.path(), ""), p.c
 	out.Ticket, out.Username = token, ticket.GetUsername()
+	out.Form = formOf[ticket.GetPurpose()]
 	out.Verifies = ticket.GetPurpose() == directoryv1.Ticket_VERIFY_REGISTRATION
 	out.Token = p.visit.FormToken(ticketForm(token), e.Now())
 	return e.Pages.Password(p.w, p.r, p.d, out)
+}
+
+// formOf are the pages of administrators that take the place of ours, by what a link is for.
+var formOf = map[directoryv1.Ticket_Purpose]string{
+	directoryv1.Ticket_CONFIRM_REGISTRATION: "registration_confirmation",
+	directoryv1.Ticket_RESET_PASSWORD:       "reset_password",
+	directoryv1.Ticket_UNLOCK:               "blocked_account",
 }
 
 // path is that of the page: links of one kind may be opened at the other's.

@@ -44,7 +44,12 @@ type Register struct {
 
 // Register answers the page on which people make accounts.
 func (p *Pages) Register(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Register) error {
-	return p.account(w, r, "register", "register.title", d, page.Client, len(page.Problems) > 0 || page.Message != "", page)
+	return p.account(w, r, "register", "register.title", d, page.Client, len(page.Problems) > 0 || page.Message != "", page,
+		&custom{"registration", func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, l.summary(page.Message, page.Problems), map[string]any{
+				"firstName": page.FirstName, "lastName": page.LastName, "email": page.Email, "username": page.Username, "back": page.Back,
+			})
+		}})
 }
 
 // Forgot is the page on which people ask for a link by which they choose another password.
@@ -60,7 +65,10 @@ type Forgot struct {
 
 // Forgot answers the page.
 func (p *Pages) Forgot(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Forgot) error {
-	return p.account(w, r, "forgot", "forgot.title", d, page.Client, page.Message != "", page)
+	return p.account(w, r, "forgot", "forgot.title", d, page.Client, page.Message != "", page,
+		&custom{"forgot_password", func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, page.Message, map[string]any{"email": page.Email, "back": page.Back, "sent": false})
+		}})
 }
 
 // Password is the page behind the link of an e-mail: a new password, or the button that takes the place of one.
@@ -75,6 +83,9 @@ type Password struct {
 	Ticket string
 	// Verifies asks for no password: the person only shows that they read the mailbox.
 	Verifies bool
+	// Form names the page of administrators that takes its place: registration_confirmation, reset_password or blocked_account;
+	// empty if none can.
+	Form string
 }
 
 // Password answers the page.
@@ -83,7 +94,13 @@ func (p *Pages) Password(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if page.Verifies {
 		title = "password.verify-title"
 	}
-	return p.account(w, r, "password", title, d, page.Client, len(page.Problems) > 0 || page.Message != "", page)
+	var own *custom
+	if page.Form != "" {
+		own = &custom{page.Form, func(l *language) map[string]any {
+			return form(l, page.Action, page.Token, l.summary(page.Message, page.Problems), map[string]any{"username": page.Username, "ticket": page.Ticket})
+		}}
+	}
+	return p.account(w, r, "password", title, d, page.Client, len(page.Problems) > 0 || page.Message != "", page, own)
 }
 
 // Notice is a page that says one thing.
@@ -156,12 +173,12 @@ func (p *Pages) Sessions(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	return p.write(w, r, status, "sessions", p.policy+forms(r, d), view{d: d, Title: "sessions.title", Domain: d.Name, Page: page})
 }
 
-func (p *Pages) account(w http.ResponseWriter, r *http.Request, name, title string, d *domain.Domain, c *domain.Client, refused bool, page any) error {
+func (p *Pages) account(w http.ResponseWriter, r *http.Request, name, title string, d *domain.Domain, c *domain.Client, refused bool, page any, own *custom) error {
 	status := http.StatusOK
 	if refused {
 		status = http.StatusBadRequest
 	}
-	return p.write(w, r, status, name, p.with(c)+formsOf(r, d, c), view{d: d, base: d.Base, Title: title, Domain: d.Name, Page: page, app: c})
+	return p.write(w, r, status, name, p.with(c)+formsOf(r, d, c), view{d: d, base: d.Base, Title: title, Domain: d.Name, Page: page, app: c, custom: own})
 }
 
 // problems are what the directory says of what was entered, by the English text with {n} in the place of a number.

@@ -3,6 +3,7 @@ package pages
 import (
 	"crypto/rand"
 	"net/http"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/pagetext"
 )
@@ -55,6 +56,27 @@ func (p *Pages) own(r *http.Request, l *language, policy string, v *view) (page,
 func customPolicy(nonce string) string {
 	return "default-src 'none'; style-src 'nonce-" + nonce + "'; style-src-attr 'unsafe-inline'; img-src 'self' https: data:; font-src https: data:; " +
 		"base-uri 'none'; frame-ancestors 'none'"
+}
+
+// providerValues are other sites in the words of the vocabulary.
+func providerValues(list []Provider) []map[string]any {
+	out := make([]map[string]any, len(list))
+	for i, p := range list {
+		out[i] = map[string]any{"id": p.ID, "name": p.Name, "type": p.Type, "url": p.URL}
+	}
+	return out
+}
+
+// summary is what is wrong with a form, as one text: pages of administrators have one place for it.
+func (l *language) summary(m Message, list Problems) Message {
+	if m != "" {
+		return m
+	}
+	var texts []string
+	for _, p := range list {
+		texts = append(texts, l.label(p.Field)+": "+l.problem(p))
+	}
+	return Message(strings.Join(texts, " · "))
 }
 
 // scopeValues are scopes in the words of the vocabulary. With more than a text can take the page is our own.

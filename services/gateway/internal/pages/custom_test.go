@@ -197,13 +197,23 @@ func TestTheStandardTextsHaveTheElementsOfOurOwnPages(t *testing.T) {
 	d, c := s.client("web")
 	for template, write := range map[configv1.Form_Template]func(w http.ResponseWriter, r *http.Request) error{
 		configv1.Form_LOGIN: func(w http.ResponseWriter, r *http.Request) error {
-			return s.pages.Login(w, r, d, pages.Login{Action: "https://gw.example/a", Client: c, Token: "t", Username: "ann", Message: "no", Current: "bob", Back: "https://gw.example/b"})
+			return s.pages.Login(w, r, d, pages.Login{Action: "https://gw.example/a", Client: c, Token: "t", Username: "ann", Message: "no", Current: "bob", Back: "https://gw.example/b", Remember: true,
+				Forgot: "https://gw.example/f", Register: "https://gw.example/r", Providers: []pages.Provider{{ID: "p", Name: "Partner", Type: "google-am-idp", URL: "https://gw.example/p"}}})
 		},
 		configv1.Form_IDENTIFIER_FIRST_LOGIN: func(w http.ResponseWriter, r *http.Request) error {
 			return s.pages.Identifier(w, r, d, pages.Identifier{Action: "https://gw.example/a", Client: c, Token: "t", Username: "ann", Message: "no"})
 		},
 		configv1.Form_OAUTH2_USER_CONSENT: func(w http.ResponseWriter, r *http.Request) error {
 			return s.pages.Consent(w, r, d, pages.Consent{Action: "https://gw.example/a", Client: c, Token: "t", Choice: true, Scopes: []pages.Scope{{Key: "a", Name: "A", Required: true}, {Key: "b", Name: "B"}}})
+		},
+		configv1.Form_REGISTRATION: func(w http.ResponseWriter, r *http.Request) error {
+			return s.pages.Register(w, r, d, pages.Register{Action: "https://gw.example/a", Client: c, Token: "t", Email: "a@b.example", Back: "https://gw.example/b"})
+		},
+		configv1.Form_FORGOT_PASSWORD: func(w http.ResponseWriter, r *http.Request) error {
+			return s.pages.Forgot(w, r, d, pages.Forgot{Action: "https://gw.example/a", Client: c, Token: "t", Back: "https://gw.example/b"})
+		},
+		configv1.Form_RESET_PASSWORD: func(w http.ResponseWriter, r *http.Request) error {
+			return s.pages.Password(w, r, d, pages.Password{Action: "https://gw.example/a", Client: c, Token: "t", Ticket: "k", Username: "ann", Form: "reset_password"})
 		},
 		configv1.Form_ERROR: func(w http.ResponseWriter, r *http.Request) error {
 			return s.pages.Error(w, r, d, "web", oauth2.InvalidRequest.Errorf("bad"))

@@ -116,7 +116,10 @@ func (p *Pages) Login(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 	return p.write(w, r, http.StatusOK, "login", p.with(page.Client)+formsOf(r, d, page.Client), view{
 		d: d, base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client,
 		custom: &custom{"login", func(l *language) map[string]any {
-			return form(l, page.Action, page.Token, page.Message, map[string]any{"username": page.Username, "current": page.Current, "back": page.Back})
+			return form(l, page.Action, page.Token, page.Message, map[string]any{
+				"username": page.Username, "current": page.Current, "back": page.Back, "remember": page.Remember,
+				"forgotPassword": page.Forgot, "register": page.Register, "providers": providerValues(page.Providers),
+			})
 		}},
 	})
 }
