@@ -30,6 +30,10 @@ var refused = map[string]int{
 	"createOrganizationUserToken": http.StatusForbidden, "deleteOrganizationUserToken": http.StatusNotFound,
 	"getUserConsent": http.StatusNotFound, "deleteUserConsent": http.StatusNotFound, "deleteUserIdentity": http.StatusBadRequest,
 	"sendUserRegistrationConfirmation": http.StatusBadRequest,
+	// Only gateways register clients.
+	"acceptRegistration":  http.StatusConflict,
+	"rejectRegistration":  http.StatusConflict,
+	"compareWithTemplate": http.StatusNotFound,
 }
 
 // TestTheExamplesAreAStory executes every operation of the OpenAPI document against management, the bodies being the
