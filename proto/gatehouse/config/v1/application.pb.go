@@ -396,7 +396,9 @@ type ClientRegistration struct {
 	// When it was disabled because nobody used it.
 	DisabledAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=disabled_at,json=disabledAt,proto3" json:"disabled_at,omitempty"`
 	// When an operator accepted it.
-	AcceptedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	AcceptedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	// The scopes that its initial access token allows, to which the client keeps when it changes itself; absent: any.
+	ScopeLimit    *Strings `protobuf:"bytes,6,opt,name=scope_limit,json=scopeLimit,proto3" json:"scope_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -462,6 +464,13 @@ func (x *ClientRegistration) GetDisabledAt() *timestamppb.Timestamp {
 func (x *ClientRegistration) GetAcceptedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.AcceptedAt
+	}
+	return nil
+}
+
+func (x *ClientRegistration) GetScopeLimit() *Strings {
+	if x != nil {
+		return x.ScopeLimit
 	}
 	return nil
 }
@@ -1959,7 +1968,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
 	"\x0fRESOURCE_SERVER\x10\x05B\n" +
 	"\n" +
-	"\b_enabled\"\xeb\x02\n" +
+	"\b_enabled\"\xaa\x03\n" +
 	"\x12ClientRegistration\x12F\n" +
 	"\x06status\x18\x01 \x01(\x0e2..gatehouse.config.v1.ClientRegistration.StatusR\x06status\x12\x1a\n" +
 	"\btemplate\x18\x02 \x01(\tR\btemplate\x120\n" +
@@ -1967,7 +1976,9 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\vdisabled_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"disabledAt\x12;\n" +
 	"\vaccepted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"acceptedAt\"E\n" +
+	"acceptedAt\x12=\n" +
+	"\vscope_limit\x18\x06 \x01(\v2\x1c.gatehouse.config.v1.StringsR\n" +
+	"scopeLimit\"E\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -2168,13 +2179,14 @@ var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	nil,                                  // 17: gatehouse.config.v1.Application.MetadataEntry
 	nil,                                  // 18: gatehouse.config.v1.NewApplication.MetadataEntry
 	(*timestamppb.Timestamp)(nil),        // 19: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                // 20: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),     // 21: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),              // 22: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),             // 23: gatehouse.config.v1.PasswordSettings
-	(*Branding)(nil),                     // 24: gatehouse.config.v1.Branding
-	(*structpb.Struct)(nil),              // 25: google.protobuf.Struct
-	(SecurityProfileSettings_Profile)(0), // 26: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(*Strings)(nil),                      // 20: gatehouse.config.v1.Strings
+	(*LoginSettings)(nil),                // 21: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),     // 22: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),              // 23: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),             // 24: gatehouse.config.v1.PasswordSettings
+	(*Branding)(nil),                     // 25: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),              // 26: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 27: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	19, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
@@ -2190,36 +2202,37 @@ var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	1,  // 10: gatehouse.config.v1.ClientRegistration.status:type_name -> gatehouse.config.v1.ClientRegistration.Status
 	19, // 11: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
 	19, // 12: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
-	10, // 13: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
-	20, // 14: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
-	6,  // 15: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
-	21, // 16: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	22, // 17: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
-	23, // 18: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	24, // 19: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
-	25, // 20: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
-	25, // 21: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
-	25, // 22: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
-	25, // 23: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
-	19, // 24: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	19, // 25: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	25, // 26: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
-	12, // 27: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	13, // 28: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	19, // 29: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	19, // 30: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
-	13, // 31: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	11, // 32: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	26, // 33: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	2,  // 34: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 35: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	18, // 36: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 37: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	20, // 13: gatehouse.config.v1.ClientRegistration.scope_limit:type_name -> gatehouse.config.v1.Strings
+	10, // 14: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
+	21, // 15: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
+	6,  // 16: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
+	22, // 17: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	23, // 18: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
+	24, // 19: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	25, // 20: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
+	26, // 21: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	26, // 22: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	26, // 23: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	26, // 24: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	19, // 25: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	19, // 26: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 27: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	12, // 28: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	13, // 29: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	19, // 30: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	19, // 31: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	13, // 32: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	11, // 33: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	27, // 34: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	2,  // 35: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 36: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	18, // 37: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 38: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }

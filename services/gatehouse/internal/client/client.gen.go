@@ -1572,8 +1572,11 @@ type ClientRegistration struct {
 	DisabledAt *int64 `json:"disabledAt,omitempty"`
 
 	// InitialAccessToken The id of the initial access token that allowed it; absent for none.
-	InitialAccessToken *string                   `json:"initialAccessToken,omitempty"`
-	Status             *ClientRegistrationStatus `json:"status,omitempty"`
+	InitialAccessToken *string `json:"initialAccessToken,omitempty"`
+
+	// ScopeLimit The scopes that its initial access token allows, to which the client keeps when it changes itself; absent: any.
+	ScopeLimit []string                  `json:"scopeLimit,omitempty"`
+	Status     *ClientRegistrationStatus `json:"status,omitempty"`
 
 	// Template The id of the application whose copy it was made as; absent for none.
 	Template *string `json:"template,omitempty"`

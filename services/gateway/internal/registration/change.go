@@ -82,6 +82,7 @@ func (h *Handler) update(r *http.Request, d *domain.Domain, who *manager, meta c
 	q := &request{
 		Context: r.Context(), domain: d.Core, profile: who.target.Profile, fetch: h.Fetch, administrator: who.administrator != "",
 		oauth: asked, given: meta.Given, scope: meta.Scope, stored: stored, merge: merge,
+		limit: who.target.Application.GetRegistration().GetScopeLimit(),
 	}
 	if err := check(q); err != nil {
 		return nil, err

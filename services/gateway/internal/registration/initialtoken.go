@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -59,18 +60,25 @@ func scheme(r *http.Request) string {
 	return s
 }
 
-// limitScopes keeps the scopes that the initial access token allows, where it limits them. A template has its own.
+// limitScopes keeps the scopes that the initial access token allows, where it limits them: at the registration, and whenever the
+// client changes itself later. A template has its own, and what a client has it keeps.
 func limitScopes(r *request) error {
-	if !r.initial.GetScopesLimited() || r.template && !r.given.Has(scopeMember) {
+	if r.limit == nil || r.administrator || r.template && !r.given.Has(scopeMember) {
 		return nil
 	}
 	r.oauth.StandardScopes = false
-	kept := r.oauth.ScopeSettings[:0]
-	for _, s := range r.oauth.GetScopeSettings() {
-		if slices.Contains(r.initial.GetScopes(), s.GetScope()) {
-			kept = append(kept, s)
-		}
-	}
-	r.oauth.ScopeSettings = kept
+	had := r.stored.GetScopeSettings()
+	r.oauth.ScopeSettings = slices.DeleteFunc(r.oauth.ScopeSettings, func(s *configv1.ScopeSetting) bool {
+		return !slices.Contains(r.limit.GetValues(), s.GetScope()) &&
+			!slices.ContainsFunc(had, func(h *configv1.ScopeSetting) bool { return h.GetScope() == s.GetScope() })
+	})
 	return nil
+}
+
+// limitOf are the scopes that a token allows; nil for any.
+func limitOf(token *registrationv1.FindInitialAccessTokenResponse) *configv1.Strings {
+	if !token.GetScopesLimited() {
+		return nil
+	}
+	return &configv1.Strings{Values: token.GetScopes()}
 }

@@ -71,6 +71,16 @@ func TestAnInitialAccessTokenLimitsScopes(t *testing.T) {
 			t.Errorf("%s: %d %s", tt.name, got.status, got.text)
 		}
 	}
+	made := rg.register(minimal, bearer(initial)...)
+	for method, body := range map[string]string{
+		"PATCH": `{"scope": "openid profile email"}`, "PUT": `{"redirect_uris": [], "scope": "profile openid"}`,
+	} {
+		got := rg.change(method, made, body)
+		if got.status != http.StatusOK || got.field("scope") != "openid" {
+			t.Errorf("%s widens what the token allowed: %d %s", method, got.status, got.text)
+		}
+		made.body["registration_access_token"] = got.body["registration_access_token"]
+	}
 	rg.withToken(&registrationv1.FindInitialAccessTokenResponse{ScopesLimited: true})
 	if got := rg.register(minimal, bearer(initial)...); got.status != http.StatusCreated || got.field("scope") != "" ||
 		rg.management.last().GetApplication().GetSettings().GetOauth().GetStandardScopes() {

@@ -135,7 +135,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	q := &request{
 		Context: r.Context(), domain: d.Core, profile: d.Profile, fetch: h.Fetch, administrator: caller.administrator != "",
-		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "", initial: caller.initial,
+		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "", limit: limitOf(caller.initial),
 	}
 	if err := check(q); err != nil {
 		return err

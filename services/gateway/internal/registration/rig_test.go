@@ -362,6 +362,9 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	oauth.ClientId = secret.NewID()
 	oauth.ClientIdIssuedAt = timestamppb.New(m.now())
 	oauth.RegistrationClientUri = r.GetRegistrationEndpoint() + "/" + oauth.ClientId
+	if t := m.initial[r.GetInitialAccessTokenHash()]; t.GetScopesLimited() {
+		app.Registration = &configv1.ClientRegistration{ScopeLimit: &configv1.Strings{Values: t.GetScopes()}}
+	}
 	plain := secret.NewToken()
 	app.Secrets = []*configv1.ClientSecret{{Id: "s", Name: "Default", Hash: secret.Generated(plain)}}
 	token := m.sign(r.GetIssuer(), r.GetDomain(), oauth.ClientId, nil)

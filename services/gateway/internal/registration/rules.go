@@ -10,7 +10,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
 
@@ -31,8 +30,8 @@ type request struct {
 	stored   *configv1.OAuthSettings
 	merge    bool
 	template bool
-	// initial is the initial access token that allows a registration; nil for none.
-	initial *registrationv1.FindInitialAccessTokenResponse
+	// limit are the scopes that the initial access token allows, by which the client registers or once did; nil for any.
+	limit *configv1.Strings
 }
 
 // decides reports whether a request says something about any of these members. One that is not merged into anything decides

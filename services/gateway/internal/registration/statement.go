@@ -42,6 +42,9 @@ func (h *Handler) stated(r *http.Request, d *domain.Domain, body []byte, stored 
 		if json.Unmarshal(sent, &statement) != nil {
 			return nil, oauth2.InvalidSoftwareStatement.Errorf("software_statement must be a string")
 		}
+		if statement == "" {
+			statement = stored
+		}
 	}
 	switch {
 	case statement != "":

@@ -137,7 +137,7 @@ func TestSoftwareStatements(t *testing.T) {
 			t.Fatal(made.text)
 		}
 		for method, body := range map[string]string{
-			"PATCH": `{"client_name": "Mine", "software_statement": null, "contacts": ["ann@client.example"]}`,
+			"PATCH": `{"client_name": "Mine", "software_statement": "", "contacts": ["ann@client.example"]}`,
 			"PUT":   `{"redirect_uris": ["https://client.example/cb"], "client_name": "Mine", "contacts": ["ann@client.example"]}`,
 		} {
 			changed := rg.change(method, made, body)

@@ -26,6 +26,8 @@ type Registration struct {
 	Pending bool
 	// InitialAccessToken is the identifier of the token that allowed the registration; empty for none.
 	InitialAccessToken string
+	// ScopeLimit are the scopes that the token allows; nil for any.
+	ScopeLimit *configv1.Strings
 	// Administrator says that the caller held `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool
 	// Template is the application whose copy the client becomes, nil for none, and Given the registered names of what the
@@ -60,7 +62,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	}
 	a.Secrets, a.SecretSettings = nil, nil
 	a.Registration = &configv1.ClientRegistration{
-		Status: configv1.ClientRegistration_ACTIVE, Template: r.Template.GetId(), InitialAccessToken: r.InitialAccessToken,
+		Status: configv1.ClientRegistration_ACTIVE, Template: r.Template.GetId(), InitialAccessToken: r.InitialAccessToken, ScopeLimit: r.ScopeLimit,
 	}
 	if r.Pending {
 		enabled, a.Registration.Status = false, configv1.ClientRegistration_PENDING

@@ -117,6 +117,9 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	ctx = as(ctx, r.GetCaller())
 	if token != nil {
 		asked.InitialAccessToken = token.ID
+		if token.ScopesLimited {
+			asked.ScopeLimit = &configv1.Strings{Values: token.Scopes}
+		}
 		ctx = audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient, ID: token.ID, Name: token.Name})
 	}
 	if r.GetAttempt() != nil {

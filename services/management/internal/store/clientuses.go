@@ -22,7 +22,9 @@ const (
 type ClientUses struct{ docs documents[ClientUse] }
 
 // ClientUses returns the uses of clients.
-func (s *Store) ClientUses() *ClientUses { return &ClientUses{documents[ClientUse]{s, clientUsesCollection}} }
+func (s *Store) ClientUses() *ClientUses {
+	return &ClientUses{documents[ClientUse]{s, clientUsesCollection}}
+}
 
 // ClientUse is the newest use of a client.
 type ClientUse struct {

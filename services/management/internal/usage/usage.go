@@ -27,11 +27,11 @@ const (
 
 // Options are what the service needs.
 type Options struct {
-	Uses   *store.SecretUses
+	Uses *store.SecretUses
 	// Clients keeps the uses of clients.
 	Clients *store.ClientUses
-	Logger *slog.Logger
-	Now    func() time.Time
+	Logger  *slog.Logger
+	Now     func() time.Time
 }
 
 // Server implements usagev1.UsageServiceServer.
@@ -40,8 +40,8 @@ type Server struct {
 	uses *store.SecretUses
 
 	clients *store.ClientUses
-	log  *slog.Logger
-	now  func() time.Time
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 // New returns the service.
