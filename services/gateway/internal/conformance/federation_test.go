@@ -19,8 +19,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
-// uses replaces an application's identity providers.
-func uses(list ...*configv1.ApplicationIdentityProvider) func(*configv1.Application) {
+// letsIn replaces an application's identity providers.
+func letsIn(list ...*configv1.ApplicationIdentityProvider) func(*configv1.Application) {
 	return func(a *configv1.Application) {
 		a.IdentityProviders = list
 		a.Settings.Advanced = &configv1.AdvancedSettings{SkipConsent: true}
@@ -77,7 +77,7 @@ func TestSigningInAtAnotherDomain(t *testing.T) {
 	op.Scopes("openid", "profile", "email")
 	op.Inline("people", "eve")
 	h := gatewaytest.New(t, gatewaytest.Options{Local: true})
-	op.App("gatehouse", uses(use("people")), func(a *configv1.Application) {
+	op.App("gatehouse", letsIn(use("people")), func(a *configv1.Application) {
 		a.Settings.Oauth.RedirectUris = []string{h.Public + "/acme/login/callback?provider=partner"}
 		a.Settings.Advanced = &configv1.AdvancedSettings{SkipConsent: true}
 	})
@@ -88,7 +88,7 @@ func TestSigningInAtAnotherDomain(t *testing.T) {
 			Scopes: []string{"openid", "profile", "email"},
 		}},
 	})
-	rp.App("web", uses(use("staff"), use("partner")))
+	rp.App("web", letsIn(use("staff"), use("partner")))
 	batch := rp.Batch(1)
 	batch.Upserts = append(batch.Upserts, op.Batch(1).Upserts...)
 	h.Apply(batch)
@@ -134,8 +134,8 @@ func newRig(t *testing.T, adjust ...func(*configv1.OAuth2Provider)) *rig {
 	s := gatewaytest.NewSite(t)
 	c.Elsewhere("site", s, adjust...)
 	c.Elsewhere("other", s)
-	c.App("web", uses(use("staff"), use("site"), use("other")))
-	c.App("hidden", uses(use("staff"), use("site")), signingIn(&configv1.LoginSettings{HideForm: true}))
+	c.App("web", letsIn(use("staff"), use("site"), use("other")))
+	c.App("hidden", letsIn(use("staff"), use("site")), signingIn(&configv1.LoginSettings{HideForm: true}))
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
 	s.Now = h.Clock.Now
 	return &rig{h, c, s, c.Domain.GetId()}

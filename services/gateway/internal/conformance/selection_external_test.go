@@ -85,7 +85,7 @@ func TestWhichExternalProviderIsTaken(t *testing.T) {
 			for id, s := range sites {
 				c.Elsewhere(id, s)
 			}
-			change := []func(*configv1.Application){uses(tt.providers...)}
+			change := []func(*configv1.Application){letsIn(tt.providers...)}
 			if tt.settings != nil {
 				change = append(change, signingIn(proto.CloneOf(tt.settings)))
 			}
@@ -136,9 +136,9 @@ func TestWhatGoesAlongToTheSite(t *testing.T) {
 	s := gatewaytest.NewSite(t)
 	c.Elsewhere("p1", s)
 	c.Elsewhere("form", s, func(o *configv1.OAuth2Provider) { o.ResponseMode = "FORM_POST" })
-	c.App("first", uses(ruled("staff", "", 0), ruled("p1", "true", 1)), signingIn(&configv1.LoginSettings{IdentifierFirstEnabled: true}))
-	c.App("page", uses(ruled("p1", "true", 1)), signingIn(&configv1.LoginSettings{SelectionRulesOnLoginPage: true}))
-	c.App("posts", uses(ruled("form", "", 1)), signingIn(&configv1.LoginSettings{HideForm: true}))
+	c.App("first", letsIn(ruled("staff", "", 0), ruled("p1", "true", 1)), signingIn(&configv1.LoginSettings{IdentifierFirstEnabled: true}))
+	c.App("page", letsIn(ruled("p1", "true", 1)), signingIn(&configv1.LoginSettings{SelectionRulesOnLoginPage: true}))
+	c.App("posts", letsIn(ruled("form", "", 1)), signingIn(&configv1.LoginSettings{HideForm: true}))
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
 
 	b := h.Browser("/acme")
