@@ -187,7 +187,7 @@ func capabilities(served []grants.Grant, clients *clientauth.Authenticator, cert
 		AuthMethods:   clients.Methods(),
 		Certificates:  certificates,
 		Prompts:       []string{"none", "login", "consent", "select_account"},
-		ACRValues:     []string{signin.ACRPassword},
+		ACRValues:     []string{signin.ACRPassword, signin.ACRFederated},
 		Claims:        tokens.SupportedClaims(),
 	}
 	can.GrantTypes = append(can.GrantTypes, oauth2.GrantImplicit)

@@ -106,7 +106,7 @@ func (r *Request) mayMeet(d *domain.Domain) bool {
 func leadsTo(d *domain.Domain, p domain.ClientProvider, name string) bool {
 	class := contextNamed(d, name)
 	if class == nil {
-		return name == signin.ACRPassword && !p.External
+		return name == signin.ACRPassword && !p.External || name == signin.ACRFederated && p.External
 	}
 	return through(class, p.ID) && (p.External || subset(class.GetMethods(), []string{signin.AMRPassword}))
 }
