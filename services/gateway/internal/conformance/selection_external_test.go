@@ -186,11 +186,11 @@ func TestRulesOnTheLoginPage(t *testing.T) {
 	c := gatewaytest.NewAcme(t)
 	s := gatewaytest.NewSite(t)
 	c.Elsewhere("p1", s)
-	c.App("plain", uses(ruled("staff", "", 0)))
+	c.App("plain", letsIn(ruled("staff", "", 0)))
 	for id, rule := range map[string]string{"known": `user.username == "ann"`, "path": `request.path == "/acme/login" && request.method == "GET"`} {
-		c.App(id, uses(ruled("staff", "", 0), ruled("p1", rule, 1)), signingIn(&configv1.LoginSettings{SelectionRulesOnLoginPage: true}))
+		c.App(id, letsIn(ruled("staff", "", 0), ruled("p1", rule, 1)), signingIn(&configv1.LoginSettings{SelectionRulesOnLoginPage: true}))
 	}
-	c.App("off", uses(ruled("staff", "", 0), ruled("p1", `user.username == "ann"`, 1)))
+	c.App("off", letsIn(ruled("staff", "", 0), ruled("p1", `user.username == "ann"`, 1)))
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
 
 	t.Run("know who is signed in", func(t *testing.T) {
