@@ -67,7 +67,7 @@ type DirectoryServiceClient interface {
 	ForgotPassword(ctx context.Context, in *ForgotPasswordRequest, opts ...grpc.CallOption) (*ForgotPasswordResponse, error)
 	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
 	GetTicket(ctx context.Context, in *GetTicketRequest, opts ...grpc.CallOption) (*GetTicketResponse, error)
-	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
+	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules, or is wrong) leaves the
 	// ticket as it was. NOT_FOUND as for GetTicket; PERMISSION_DENIED means that the account may not sign in. The gateway forgets
 	// failed attempts to sign in to the account.
 	UseTicket(ctx context.Context, in *UseTicketRequest, opts ...grpc.CallOption) (*UseTicketResponse, error)
@@ -238,7 +238,7 @@ type DirectoryServiceServer interface {
 	ForgotPassword(context.Context, *ForgotPasswordRequest) (*ForgotPasswordResponse, error)
 	// GetTicket says what the link of an e-mail is for. NOT_FOUND means that it is unknown, used or expired.
 	GetTicket(context.Context, *GetTicketRequest) (*GetTicketResponse, error)
-	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules) leaves the
+	// UseTicket does what the link of an e-mail is for, once. INVALID_ARGUMENT (a password that breaks the rules, or is wrong) leaves the
 	// ticket as it was. NOT_FOUND as for GetTicket; PERMISSION_DENIED means that the account may not sign in. The gateway forgets
 	// failed attempts to sign in to the account.
 	UseTicket(context.Context, *UseTicketRequest) (*UseTicketResponse, error)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,16 @@ func TestRegistration(t *testing.T) {
 	if form.Action != base+"/confirmRegistration" || form.Values.Get("token") != mail.Token {
 		t.Errorf("form %+v", form)
 	}
+	// Who reads the mailbox and did not choose the password gets no further, and the link stays good for who did.
+	for _, wrong := range []string{"", "another password"} {
+		form.Values.Set("password", wrong)
+		text := "is not the one that was chosen at registration"
+		wants(t, phone.Post(form.Action, form.Values), 400, text, "Enter the password that you chose", `autocomplete="current-password"`, `aria-invalid="true"`)
+	}
+	if res := r.signIn(b, "anna", "long enough"); strings.Contains(res.Location(), "code=") {
+		t.Error("signed in after somebody else opened the link")
+	}
+	form.Values.Set("password", "long enough")
 	res := phone.Post(form.Action, form.Values)
 	wants(t, res, 200, "Your registration is complete", `id="notice-next" href="`+base+"/oauth/authorize?"+strings.ReplaceAll(query, "&", "&amp;")+`"`)
 	if r.signedIn(phone) {
@@ -168,7 +179,7 @@ func TestAutomaticSignIn(t *testing.T) {
 	planted := b.Cookies["GATEHOUSE_SESSION"]
 	send(b, b.Get("/register?"+query), ann...)
 	mail := r.one()
-	res := send(b, b.Get(link("/confirmRegistration", mail.Token)))
+	res := send(b, b.Get(link("/confirmRegistration", mail.Token)), "password", "long enough")
 	if res.StatusCode != 302 || res.Location() != base+"/oauth/authorize?"+query {
 		t.Fatalf("status %d, %s", res.StatusCode, res.Location())
 	}
@@ -180,7 +191,7 @@ func TestAutomaticSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, answer.Location())
 	}
-	if len(a.AMR) != 0 || a.ACR != "urn:gatehouse:acr:email" || a.AuthTime != r.Clock.Now().Unix() {
+	if !slices.Equal(a.AMR, []string{"pwd"}) || a.ACR != "urn:gatehouse:acr:password" || a.AuthTime != r.Clock.Now().Unix() {
 		t.Errorf("amr %v, acr %q, auth_time %d", a.AMR, a.ACR, a.AuthTime)
 	}
 

@@ -3,7 +3,7 @@
 //
 //	/register              what is asked of a new person ──▶ e-mail registration_verify
 //	/forgotPassword        name or address ──▶ e-mail forgot_password
-//	/confirmRegistration   the link of registration_verify (a button) and registration_confirmation (a first password)
+//	/confirmRegistration   the link of registration_verify (the password once more) and registration_confirmation (a first password)
 //	/resetPassword         the link of forgot_password, reset_password and blocked_account (another password)
 //	/account/sessions      where somebody is signed in
 //

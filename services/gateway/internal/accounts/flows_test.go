@@ -87,7 +87,7 @@ func TestARegistrationSignsInOnlyWhereItWasMade(t *testing.T) {
 		t.Errorf("query %s", mail.Sender.GetQuery())
 	}
 	page := owner.Get(link("/confirmRegistration", mail.Token))
-	wants(t, send(owner, page), 200, "Your registration is complete", `id="notice-next"`)
+	wants(t, send(owner, page, "password", "long enough"), 200, "Your registration is complete", `id="notice-next"`)
 	if r.signedIn(owner) {
 		t.Error("signed in by a registration of another browser")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -173,10 +174,14 @@ func (e *Endpoint) goOn(p *page, t *directoryv1.Ticket, u *directoryv1.User) err
 	if t.GetPurpose() == directoryv1.Ticket_VERIFY_REGISTRATION && !p.registeredHere(t) {
 		enters = false
 	}
+	acr, amr := signin.ACREmail, []string(nil)
+	if t.GetPurpose() == directoryv1.Ticket_VERIFY_REGISTRATION { // the password was checked
+		acr, amr = signin.ACRPassword, []string{idp.MethodPassword}
+	}
 	if enters {
 		done = pages.NoticeSignedIn
 		err := e.Door.Admit(p.r.Context(), admission.Entry{Visit: p.visit, Domain: p.d, Client: p.c, Params: params, HTTP: p.r, Form: p.form, Result: signin.Result{
-			Person: tokens.PersonOf(u), Provider: u.GetSource(), ACR: signin.ACREmail,
+			Person: tokens.PersonOf(u), Provider: u.GetSource(), ACR: acr, AMR: amr,
 		}})
 		if denied, ok := errors.AsType[*flows.Denied](err); ok && p.c != nil {
 			return e.refuse(p, denied)

@@ -172,6 +172,9 @@ func (d *Directory) UseTicket(_ context.Context, domain, token, password string)
 	}
 	u := d.users[domain+"/"+t.subject]
 	if t.ticket.GetPurpose() == directoryv1.Ticket_VERIFY_REGISTRATION {
+		if password == "" || d.accounts.passwords[domain+"/"+u.GetSource()+"/"+u.GetUsername()] != password {
+			return nil, nil, fault.Invalidf("the password is refused").At("password", "is not the one that was chosen at registration")
+		}
 		u.Enabled, u.EmailVerified = nil, true
 	} else {
 		if err := weak(password); err != nil {

@@ -71,7 +71,7 @@ func (p *Pages) Forgot(w http.ResponseWriter, r *http.Request, d *domain.Domain,
 		}})
 }
 
-// Password is the page behind the link of an e-mail: a new password, or the button that takes the place of one.
+// Password is the page behind the link of an e-mail: a new password, or the one that was chosen at registration.
 type Password struct {
 	Action   string
 	Client   *domain.Client
@@ -81,7 +81,7 @@ type Password struct {
 	Username string
 	// Ticket is the secret of the link, which the form repeats.
 	Ticket string
-	// Verifies asks for no password: the person only shows that they read the mailbox.
+	// Verifies asks for the password that was chosen before: who reads the mailbox may be somebody else than who chose it.
 	Verifies bool
 	// Form names the page of administrators that takes its place: registration_confirmation, reset_password or blocked_account;
 	// empty if none can.
@@ -197,7 +197,8 @@ var problems = map[string]string{
 	"must be an e-mail address":                                                "problem.email",
 	"must be an e-mail address that every mail server understands":             "problem.email",
 	"must not contain a web address":                                           "problem.link",
-	"already exists":                                                           "problem.taken",
+	"is not the one that was chosen at registration":                           "problem.not-chosen",
+	"already exists": "problem.taken",
 }
 
 var number = regexp.MustCompile(`[0-9]+`)

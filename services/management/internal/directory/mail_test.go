@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,13 +140,64 @@ func TestSomebodyRegisters(t *testing.T) {
 	if err != nil || ticket.GetPurpose() != directoryv1.Ticket_VERIFY_REGISTRATION || ticket.GetUsername() != "ann" || ticket.GetQuery() != "client_id=app&state=x%20y" {
 		t.Fatalf("ticket %v, %v", ticket, err)
 	}
-	_, user, err := p.people.UseTicket(t.Context(), p.domain, token, "")
+	_, user, err := p.people.UseTicket(t.Context(), p.domain, token, password)
 	if err != nil || !user.GetEmailVerified() || !user.GetRegistrationCompleted() {
 		t.Fatalf("user %v, %v", user, err)
 	}
 	wantKind(t, "sign-in", p.signsIn("ann", password), fault.Internal)
-	_, _, err = p.people.UseTicket(t.Context(), p.domain, token, "")
+	_, _, err = p.people.UseTicket(t.Context(), p.domain, token, password)
 	wantKind(t, "the second use", err, fault.NotFound)
+}
+
+func TestWhoConfirmsAnAddressKnowsThePassword(t *testing.T) {
+	p := newPost(t)
+	use := func(token, with string) error {
+		_, _, err := p.people.UseTicket(t.Context(), p.domain, token, with)
+		return err
+	}
+	p.register(registration("ann"))
+	token := tokenOf(t, p.only())
+	for _, tt := range []struct{ name, password, text string }{
+		{"no password", "", "must not be blank"},
+		{"another password", "not what was chosen", "is not the one that was chosen at registration"},
+		{"a password that is too long to be one", strings.Repeat("x", 10_000), "is not the one that was chosen at registration"},
+	} {
+		f := asFault(use(token, tt.password))
+		if f.Kind != fault.Invalid || len(f.Details) != 1 || f.Details[0].Path != "password" || f.Details[0].Detail != tt.text {
+			t.Errorf("%s: %+v", tt.name, f)
+		}
+		wantKind(t, tt.name, p.signsIn("ann", password), fault.Denied)
+	}
+	if err := use(token, password); err != nil {
+		t.Errorf("the right password after wrong ones: %v", err)
+	}
+
+	p.register(registration("bob"))
+	token = tokenOf(t, p.only())
+	var refused, over atomic.Int32
+	var racers sync.WaitGroup
+	for i := range 32 {
+		racers.Go(func() {
+			switch err := use(token, fmt.Sprintf("guess %d of bob's password", i)); {
+			case fault.Is(err, fault.Invalid):
+				refused.Add(1)
+			case fault.Is(err, fault.NotFound):
+				over.Add(1)
+			default:
+				t.Errorf("racer %d: %v", i, err)
+			}
+		})
+	}
+	racers.Wait()
+	if refused.Load() == 0 || refused.Load() > 10 {
+		t.Errorf("%d guesses were looked at, %d were not", refused.Load(), over.Load())
+	}
+	wantKind(t, "the right password after too many wrong ones", use(token, password), fault.NotFound)
+	wantKind(t, "sign-in", p.signsIn("bob", password), fault.Denied)
+	p.register(registration("bob"))
+	if err := use(tokenOf(t, p.only()), password); err != nil {
+		t.Errorf("registered once more: %v", err)
+	}
 }
 
 func TestRegistrationTellsNothing(t *testing.T) {
@@ -270,7 +323,7 @@ func TestARegistrationThatWasNotConfirmed(t *testing.T) {
 	if l := p.only(); l.To[0] != "eve@example.com" || !strings.Contains(l.Text, "not available") {
 		t.Errorf("a name that waits for its owner: to %v\n%s", l.To, l.Text)
 	}
-	if _, _, err := p.people.UseTicket(t.Context(), p.domain, second, ""); err != nil {
+	if _, _, err := p.people.UseTicket(t.Context(), p.domain, second, again.GetPassword()); err != nil {
 		t.Fatal(err)
 	}
 	wantKind(t, "sign-in with the last password", p.signsIn("ann", again.GetPassword()), fault.Internal)
@@ -293,7 +346,7 @@ func TestARegistrationThatWasNotConfirmed(t *testing.T) {
 	rival.Email = "dora@example.com"
 	p.register(rival)
 	p.arrived()
-	if _, _, err := p.people.UseTicket(t.Context(), p.domain, dora, ""); err != nil {
+	if _, _, err := p.people.UseTicket(t.Context(), p.domain, dora, password); err != nil {
 		t.Fatal(err)
 	}
 	wantKind(t, "a registration of another name with an address that is somebody's now", p.signsIn("dora2", password), fault.Unauthenticated)

@@ -31,6 +31,9 @@ var ticketKinds = map[directoryv1.Ticket_Purpose]struct {
 	directoryv1.Ticket_UNLOCK:               {"/resetPassword", "blocked_account", actionUnlock, day, true},
 }
 
+// maxTries is how often a password may be tried at the link of a registration.
+const maxTries = 10
+
 const day = 24 * time.Hour
 
 var errTicket = fault.NotFoundf("The link is unknown, used or expired.")
@@ -118,6 +121,9 @@ func (s *Service) ticketMessage(ctx context.Context, t *store.Ticket, u *directo
 // UseTicket does what the link of an e-mail is for, and returns the ticket and the person after it. A ticket is used once: of
 // several who use it at the same time, one does, and the others get fault.NotFound. A password that breaks the rules
 // (fault.Invalid) leaves the ticket as it was, and so does every failure of ours. fault.Denied: the account may not sign in.
+//
+// Who shows that an address is theirs must know the password that was chosen at registration: whoever chose it may be somebody
+// else, who waits for the owner of the mailbox to make it count. A wrong one is fault.Invalid; the tenth ends the ticket.
 func (s *Service) UseTicket(ctx context.Context, domain, token, password string) (*directoryv1.Ticket, *directoryv1.User, error) {
 	t, user, err := s.ticket(ctx, domain, token)
 	if err != nil {
@@ -134,12 +140,23 @@ func (s *Service) UseTicket(ctx context.Context, domain, token, password string)
 		return nil, nil, err
 	}
 	kind := ticketKinds[purposeOf(t)]
+	verifies := purposeOf(t) == directoryv1.Ticket_VERIFY_REGISTRATION
+	if verifies {
+		if err := s.try(ctx, t, password); err != nil {
+			return nil, nil, err
+		}
+	}
 	used := false
 	after, err := s.change(asUser(ctx, user), domain, user.GetId(), 0, kind.action, func(old *directoryv1.User) (*directoryv1.User, error) {
 		if !used && !stands(t, old) {
 			return nil, errTicket
 		}
 		next := proto.CloneOf(old)
+		if verifies { // here, because who registers once more meanwhile chooses another one
+			if err := s.knows(ctx, old, password); err != nil {
+				return nil, err
+			}
+		}
 		if kind.password {
 			if err := s.setPassword(ctx, next, password); err != nil {
 				return nil, err
@@ -168,12 +185,60 @@ func (s *Service) UseTicket(ctx context.Context, domain, token, password string)
 		if fault.Is(err, fault.NotFound) {
 			err = errTicket // the person is gone
 		}
+		if verifies {
+			err = s.tried(ctx, t, err)
+		}
 		return nil, nil, err
 	}
-	if purposeOf(t) == directoryv1.Ticket_VERIFY_REGISTRATION {
+	if verifies {
 		s.dropRivals(ctx, after)
 	}
 	return told, after, nil
+}
+
+// errNotChosen refuses a password at the link of a registration.
+var errNotChosen = broken("password", "is not the one that was chosen at registration")
+
+// try counts a try at the link of a registration, before the password is looked at: however many come at once, no more than
+// maxTries are.
+func (s *Service) try(ctx context.Context, t *store.Ticket, password string) error {
+	if password == "" {
+		return broken("password", notBlank)
+	}
+	counted, err := s.store.Tickets().Try(ctx, t.Hash, maxTries)
+	if errors.Is(err, store.ErrNotFound) {
+		return errTicket
+	}
+	if err == nil {
+		t.Tries = counted.Tries
+	}
+	return err
+}
+
+// tried is what becomes of a ticket after a try that failed: the last one ends it, and a failure of ours was none.
+func (s *Service) tried(ctx context.Context, t *store.Ticket, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	if !errors.Is(err, errNotChosen) {
+		return errors.Join(err, s.store.Tickets().Untry(ctx, t.Hash))
+	}
+	if t.Tries >= maxTries {
+		if _, failed := s.store.Tickets().Use(ctx, t.Hash); failed != nil {
+			return failed
+		}
+	}
+	return err
+}
+
+// knows returns errNotChosen unless a password is somebody's.
+func (s *Service) knows(ctx context.Context, u *directoryv1.User, password string) error {
+	if u.GetPasswordHash() == "" {
+		return errNotChosen
+	}
+	ok, _, err := s.hasher.Verify(ctx, u.GetPasswordHash(), password)
+	if errors.Is(err, secret.ErrTooLong) || err == nil && !ok {
+		return errNotChosen
+	}
+	return busy(err)
 }
 
 // mayNotComplete reports whether a ticket for another password would complete a registration that it may not complete.

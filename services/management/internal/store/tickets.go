@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 const ticketsCollection = "tickets"
@@ -23,7 +24,9 @@ type Ticket struct {
 	// Application is the identifier of the one the person came from; may be empty.
 	Application string `bson:"application"`
 	// Query is that of the authorization request to go on with.
-	Query     string    `bson:"query"`
+	Query string `bson:"query"`
+	// Tries is how often somebody has entered a password that had to be known.
+	Tries     int       `bson:"tries"`
 	CreatedAt time.Time `bson:"createdAt"`
 	ExpiresAt time.Time `bson:"expiresAt"`
 }
@@ -59,6 +62,24 @@ func (t *Tickets) Get(ctx context.Context, domain, hash string) (*Ticket, error)
 // Use deletes a ticket, and reports whether it was there: of several who use it at once one is told so.
 func (t *Tickets) Use(ctx context.Context, hash string) (bool, error) {
 	return t.docs.remove(ctx, bson.M{"_id": hash})
+}
+
+// Try counts a try of a ticket, and returns the ticket as it is then. ErrNotFound: it is gone, or was tried as often as it may be.
+func (t *Tickets) Try(ctx context.Context, hash string, most int) (*Ticket, error) {
+	doc := new(Ticket)
+	err := t.docs.collection().FindOneAndUpdate(ctx,
+		bson.M{"_id": hash, "tries": bson.M{"$not": bson.M{"$gte": most}}}, // tickets of before this was counted have none
+		bson.M{"$inc": bson.M{"tries": 1}}, options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(doc)
+	if err != nil {
+		return nil, t.docs.s.fail(ctx, err)
+	}
+	return doc, nil
+}
+
+// Untry takes back a try that came to nothing.
+func (t *Tickets) Untry(ctx context.Context, hash string) error {
+	_, err := t.docs.collection().UpdateOne(ctx, bson.M{"_id": hash}, bson.M{"$inc": bson.M{"tries": -1}})
+	return t.docs.s.fail(ctx, err)
 }
 
 // PutBack stores a ticket again that was used for nothing.
