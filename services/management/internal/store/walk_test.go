@@ -21,6 +21,9 @@ import (
 type walk struct {
 	*testing.T
 	s *Store
+	// mail and attempt are what a step has found for those after it.
+	mail    *Mail
+	attempt *RegistrationAttempt
 }
 
 func (w *walk) ok(err error) {
@@ -40,7 +43,8 @@ func (w *walk) is(err, want error) {
 // asksNothing are the methods that send no query.
 var asksNothing = map[string]bool{
 	"Store.Close": true, "Store.DropTestDatabase": true, "Store.Installation": true, "Store.Nudge": true, "Store.Ping": true,
-	"Store.Run": true, // Sweep, again and again
+	"Store.Run":                 true, // Sweep, again and again
+	"RegistrationAttempts.Seal": true, "RegistrationAttempts.Open": true,
 	// Follow, with a word when there is nothing to follow.
 	"Store.FollowIdle": true,
 	"Operators.Insert": true, "PersonalTokens.Insert": true, "Audits.Append": true, // they insert, and find out what is taken by failing
@@ -419,6 +423,114 @@ var steps = []struct {
 	{"SecretUses.Remove", func(w *walk) { w.ok(w.s.SecretUses().Remove(w.Context(), "s")) }},
 	{"SecretUses.RemoveApplication", func(w *walk) { w.ok(w.s.SecretUses().RemoveApplication(w.Context(), "used")) }},
 
+	{"Users.FindByEmail", func(w *walk) {
+		_, err := w.s.Users().FindByEmail(w.Context(), "d1", "ann@acme.example", 3)
+		w.ok(err)
+	}},
+	{"Mails.Insert", func(w *walk) {
+		w.ok(w.s.Mails().Insert(w.Context(), &Mail{ID: "m", Domain: "d1", User: "u", DueAt: time.Now().Add(-time.Minute)}))
+	}},
+	{"Mails.Claim", func(w *walk) {
+		got, err := w.s.Mails().Claim(w.Context(), "me", time.Minute, 5)
+		if w.ok(err); len(got) != 1 {
+			w.Fatalf("%d claimed", len(got))
+		}
+		w.mail = got[0]
+	}},
+	{"Mails.Put", func(w *walk) { w.ok(w.s.Mails().Put(w.Context(), w.mail)) }},
+	{"Mails.Waiting", func(w *walk) {
+		for _, domain := range []string{"", "d1"} {
+			_, err := w.s.Mails().Waiting(w.Context(), domain)
+			w.ok(err)
+		}
+	}},
+	{"Mails.Oldest", func(w *walk) {
+		_, err := w.s.Mails().Oldest(w.Context())
+		w.ok(err)
+	}},
+	{"Mails.Allow", func(w *walk) {
+		for range 2 {
+			_, err := w.s.Mails().Allow(w.Context(), "k", 1, time.Hour)
+			w.ok(err)
+		}
+	}},
+	{"Mails.RemoveUser", func(w *walk) { w.ok(w.s.Mails().RemoveUser(w.Context(), "d1", "u")) }},
+	{"Mails.Remove", func(w *walk) { w.ok(w.s.Mails().Remove(w.Context(), "m")) }},
+
+	{"Tickets.Issue", func(w *walk) { w.ok(w.s.Tickets().Issue(w.Context(), aTicket())) }},
+	{"Tickets.Get", func(w *walk) {
+		_, err := w.s.Tickets().Get(w.Context(), "d1", "h")
+		w.ok(err)
+	}},
+	{"Tickets.Live", func(w *walk) {
+		_, err := w.s.Tickets().Live(w.Context(), "d1", "u", "reset")
+		w.ok(err)
+	}},
+	{"Tickets.Use", func(w *walk) {
+		_, err := w.s.Tickets().Use(w.Context(), "h")
+		w.ok(err)
+	}},
+	{"Tickets.PutBack", func(w *walk) { w.ok(w.s.Tickets().PutBack(w.Context(), aTicket())) }},
+	{"Tickets.RemoveUser", func(w *walk) { w.ok(w.s.Tickets().RemoveUser(w.Context(), "d1", "u")) }},
+
+	{"RegistrationAttempts.Put", func(w *walk) {
+		attempt := &RegistrationAttempt{ID: "a", Domain: "d1", BegunAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+		for range 2 {
+			w.ok(w.s.RegistrationAttempts().Put(w.Context(), attempt))
+		}
+		w.attempt = attempt
+	}},
+	{"RegistrationAttempts.Get", func(w *walk) {
+		_, err := w.s.RegistrationAttempts().Get(w.Context(), "a")
+		w.ok(err)
+	}},
+	{"RegistrationAttempts.Forget", func(w *walk) { w.ok(w.s.RegistrationAttempts().Forget(w.Context(), w.attempt)) }},
+
+	{"RegistrationTokens.Insert", func(w *walk) { w.ok(w.s.RegistrationTokens().Insert(w.Context(), aToken())) }},
+	{"RegistrationTokens.List", func(w *walk) {
+		_, _, err := w.s.RegistrationTokens().List(w.Context(), "d1", 0, 10)
+		w.ok(err)
+	}},
+	{"RegistrationTokens.Get", func(w *walk) {
+		_, err := w.s.RegistrationTokens().Get(w.Context(), "d1", "t")
+		w.ok(err)
+	}},
+	{"RegistrationTokens.Find", func(w *walk) {
+		_, err := w.s.RegistrationTokens().Find(w.Context(), "d1", "h")
+		w.ok(err)
+	}},
+	{"RegistrationTokens.Take", func(w *walk) {
+		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), time.Now())
+		w.ok(err)
+	}},
+	{"RegistrationTokens.GiveBack", func(w *walk) { w.ok(w.s.RegistrationTokens().GiveBack(w.Context(), "t")) }},
+	{"RegistrationTokens.Delete", func(w *walk) {
+		_, err := w.s.RegistrationTokens().Delete(w.Context(), "d1", "t")
+		w.ok(err)
+	}},
+
+	{"ClientUses.Record", func(w *walk) {
+		w.ok(w.s.ClientUses().Record(w.Context(), []ClientUse{{Application: "a", Domain: "d1", At: time.Now()}}))
+	}},
+	{"ClientUses.OfDomain", func(w *walk) {
+		_, err := w.s.ClientUses().OfDomain(w.Context(), "d1")
+		w.ok(err)
+	}},
+	{"ClientUses.RemoveApplication", func(w *walk) { w.ok(w.s.ClientUses().RemoveApplication(w.Context(), "a")) }},
+	{"ClientUses.KeptSince", func(w *walk) {
+		_, err := w.s.ClientUses().KeptSince(w.Context(), "d1", time.Now())
+		w.ok(err)
+	}},
+	{"ClientUses.KeepingDomains", func(w *walk) {
+		_, err := w.s.ClientUses().KeepingDomains(w.Context())
+		w.ok(err)
+	}},
+	{"ClientUses.EndKeeping", func(w *walk) { w.ok(w.s.ClientUses().EndKeeping(w.Context(), "d1")) }},
+	{"Store.CountRegistered", func(w *walk) {
+		_, err := w.s.CountRegistered(w.Context(), "d1", 10)
+		w.ok(err)
+	}},
+
 	{"Leases.Acquire", func(w *walk) {
 		for range 2 {
 			_, got, err := w.s.Leases().Acquire(w.Context(), "lease", "me", time.Minute)
@@ -458,6 +570,14 @@ var steps = []struct {
 			w.ok(w.s.Sweep(w.Context()))
 		}
 	}},
+}
+
+func aTicket() *Ticket {
+	return &Ticket{Hash: "h", Purpose: "reset", Domain: "d1", User: "u", ExpiresAt: time.Now().Add(time.Hour)}
+}
+
+func aToken() *RegistrationToken {
+	return &RegistrationToken{ID: "t", Domain: "d1", Hash: "h", Quota: 1, ExpiresAt: time.Now().Add(time.Hour)}
 }
 
 func person(name string) *directoryv1.User {
