@@ -477,7 +477,8 @@ type PasswordSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Use the domain's settings instead of these.
 	Inherited *bool `protobuf:"varint,1,opt,name=inherited,proto3,oneof" json:"inherited,omitempty"`
-	// Characters. 0 = no other limit than the product's own: at least 1 character, at most 1024 bytes.
+	// Characters. 0 = no other limit than the product's own: at least 8 characters where people choose their password themselves, 1 where
+	// an operator sets it; at most 1024 bytes.
 	MinLength                int32 `protobuf:"varint,2,opt,name=min_length,json=minLength,proto3" json:"min_length,omitempty"`
 	MaxLength                int32 `protobuf:"varint,3,opt,name=max_length,json=maxLength,proto3" json:"max_length,omitempty"`
 	IncludeNumbers           bool  `protobuf:"varint,4,opt,name=include_numbers,json=includeNumbers,proto3" json:"include_numbers,omitempty"`

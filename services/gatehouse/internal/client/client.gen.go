@@ -3066,7 +3066,7 @@ type PasswordSettings struct {
 	MaxConsecutiveLetters *int32 `json:"maxConsecutiveLetters,omitempty"`
 	MaxLength             *int32 `json:"maxLength,omitempty"`
 
-	// MinLength Characters. 0 = no other limit than the product's own: at least 1 character, at most 1024 bytes.
+	// MinLength Characters. 0 = no other limit than the product's own: at least 8 characters where people choose their password themselves, 1 where an operator sets it; at most 1024 bytes.
 	MinLength *int32 `json:"minLength,omitempty"`
 
 	// OldPasswords How many earlier passwords are refused.

@@ -698,3 +698,87 @@ func TestNoSecretOfAnEmailIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoseAccountARegistrationBecomes(t *testing.T) {
+	p := newPost(t)
+	own, inline := catalog.DefaultProviderID(p.domain), p.newInline(p.domain)
+	app := p.newApplication(p.domain, "app")
+	made, _, err := editor.Create(t.Context(), p.editor, catalog.IdentityProviders, p.place(p.domain), prototree.Object{
+		"name": "Partners", "type": "mongo-am-idp", "configuration": prototree.Object{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	partners := made.GetId()
+	uses := func(providers ...string) {
+		t.Helper()
+		list := make([]any, len(providers))
+		for i, id := range providers {
+			list[i] = prototree.Object{"identity": id, "priority": i}
+		}
+		if _, err := editor.Patch(t.Context(), p.editor, catalog.Applications, p.place(p.domain), app.GetId(), prototree.Object{"identityProviders": list}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, tt := range []struct {
+		name        string
+		application bool
+		preferred   string
+		uses        []string
+		want        string
+	}{
+		{"nothing said", false, "", nil, own},
+		{"the settings' provider", false, partners, nil, partners},
+		{"an application without the domain's own people", true, "", []string{inline, partners}, partners},
+		{"an application with the settings' provider", true, own, []string{partners, own}, own},
+		{"an application without the settings' provider", true, own, []string{partners}, partners},
+		{"an application without people of the directory", true, own, []string{inline}, ""},
+		{"an application without providers", true, "", nil, ""},
+	} {
+		p.patch(prototree.Object{"accountSettings": prototree.Object{"inherited": false, "defaultIdentityProviderForRegistration": tt.preferred}})
+		uses(tt.uses...)
+		r := registration(fmt.Sprintf("ann%d", i))
+		if r.Domain = p.domain; tt.application {
+			r.Sender.Application = app.GetId()
+		}
+		err := p.people.Enroll(t.Context(), r)
+		if tt.want == "" {
+			wantKind(t, tt.name, err, fault.Unmet)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		p.only()
+		if u, err := p.store.Users().FindByUsername(t.Context(), p.domain, tt.want, r.GetUsername()); err != nil {
+			t.Errorf("%s: nobody at %s: %v, %v", tt.name, tt.want, u, err)
+		}
+	}
+}
+
+func TestPeopleChooseNoShortPasswordsWhereNothingIsSaid(t *testing.T) {
+	p := newPost(t)
+	r := registration("ann")
+	r.Domain, r.Password = p.domain, "7 chars"
+	err := p.people.Enroll(t.Context(), r)
+	if f := asFault(err); !fault.Is(err, fault.Invalid) || f.Details[0].Path != "password" || f.Details[0].Detail != "must have at least 8 characters" {
+		t.Errorf("registration: %v", err)
+	}
+	p.newUser("bob")
+	p.forgot("bob")
+	token := tokenOf(t, p.only())
+	_, _, err = p.people.UseTicket(t.Context(), p.domain, token, "7 chars")
+	wantKind(t, "a link", err, fault.Invalid)
+	if _, _, err = p.people.UseTicket(t.Context(), p.domain, token, "8 chars!"); err != nil {
+		t.Errorf("a link: %v", err)
+	}
+	p.patch(prototree.Object{"passwordSettings": prototree.Object{"minLength": 6}})
+	r.Password = "6chars"
+	if err := p.people.Enroll(t.Context(), r); err != nil {
+		t.Errorf("settings that name a number: %v", err)
+	}
+	if _, err := p.people.Create(t.Context(), p.domain, &directoryv1.NewUser{Username: "eve", Password: "6chars", Email: "eve@example.com"}); err != nil {
+		t.Errorf("an operator: %v", err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/trustelem/zxcvbn/frequency"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
@@ -155,12 +156,31 @@ func refusePassword(texts []string) error {
 // setPassword gives somebody a password, in memory only: it is checked against the rules, hashed, and the one before is
 // remembered where the rules ask for that.
 func (s *Service) setPassword(ctx context.Context, u *directoryv1.User, password string) error {
+	return s.newPassword(ctx, u, password, 0)
+}
+
+// shortestChosen is how many characters a password has at least that somebody chooses for themselves where no settings say another number.
+const shortestChosen = 8
+
+// choosePassword is setPassword for somebody who chooses the password for themselves on a page that is open to everybody.
+func (s *Service) choosePassword(ctx context.Context, u *directoryv1.User, password string) error {
+	return s.newPassword(ctx, u, password, shortestChosen)
+}
+
+// newPassword is setPassword; least counts where the rules name no length.
+func (s *Service) newPassword(ctx context.Context, u *directoryv1.User, password string, least int32) error {
 	if password == "" {
 		return broken("password", notBlank)
 	}
 	rules, err := s.passwordSettings(ctx, u.GetDomain(), u.GetClient())
 	if err != nil {
 		return err
+	}
+	if rules.GetMinLength() == 0 && least > 0 {
+		if rules = proto.CloneOf(rules); rules == nil {
+			rules = &configv1.PasswordSettings{}
+		}
+		rules.MinLength = least
 	}
 	texts := brokenRules(rules, u, password)
 	if len(texts) == 0 && rules.GetPasswordHistoryEnabled() {

@@ -1,8 +1,10 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -50,7 +52,7 @@ func (s *Service) Enroll(ctx context.Context, r *directoryv1.RegisterRequest) er
 		return err
 	}
 	// Everybody costs one hash.
-	if err := s.setPassword(ctx, user, r.GetPassword()); err != nil {
+	if err := s.choosePassword(ctx, user, r.GetPassword()); err != nil {
 		return err
 	}
 	user.LastPasswordReset, user.RegistrationCompleted = nil, proto.Bool(false)
@@ -87,16 +89,14 @@ func (s *Service) enrolled(at *setting, source string, r *directoryv1.RegisterRe
 	return user, nil
 }
 
-// registersAt returns the directory provider whose person somebody becomes: the one that is named, else the one of the
-// settings, else the domain's own.
+// registersAt returns the directory provider whose person somebody becomes: the one that is named; else one at which they can sign
+// in to the application afterwards, that of the settings before its first; without an application that of the settings or the
+// domain's own.
 func (s *Service) registersAt(ctx context.Context, at *setting, named string) (string, error) {
-	source := named
-	if source == "" {
-		source = at.account().GetDefaultIdentityProviderForRegistration()
+	if named == "" && at.app != nil {
+		return s.registersAtApplication(ctx, at)
 	}
-	if source == "" {
-		source = catalog.DefaultProviderID(at.domain.GetId())
-	}
+	source := cmp.Or(named, at.account().GetDefaultIdentityProviderForRegistration(), catalog.DefaultProviderID(at.domain.GetId()))
 	provider, err := s.provider(ctx, at.domain.GetId(), source)
 	if err != nil {
 		return "", err
@@ -110,7 +110,35 @@ func (s *Service) registersAt(ctx context.Context, at *setting, named string) (s
 	case named != "":
 		return "", broken("source", "must be an identity provider of the application that keeps its people in the domain's directory")
 	}
-	return "", fault.Unmetf("The identity provider of registrations keeps no people in the domain's directory")
+	return "", errNowhere
+}
+
+// errNowhere means that there is no directory whose people could become more.
+var errNowhere = fault.Unmetf("The identity provider of registrations keeps no people in the domain's directory")
+
+// registersAtApplication is registersAt for an application's own registrations.
+func (s *Service) registersAtApplication(ctx context.Context, at *setting) (string, error) {
+	preferred, list := at.account().GetDefaultIdentityProviderForRegistration(), slices.Clone(at.app.GetIdentityProviders())
+	rank := func(p *configv1.ApplicationIdentityProvider) int {
+		switch {
+		case p.GetIdentity() == preferred:
+			return -1
+		case p.GetPriority() < 0:
+			return math.MaxInt
+		}
+		return int(p.GetPriority())
+	}
+	slices.SortStableFunc(list, func(a, b *configv1.ApplicationIdentityProvider) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, one := range list {
+		provider, err := s.provider(ctx, at.domain.GetId(), one.GetIdentity())
+		if err != nil {
+			return "", err
+		}
+		if provider != nil && isDirectory(provider) {
+			return provider.GetId(), nil
+		}
+	}
+	return "", errNowhere
 }
 
 // register makes the person of a registration, or tells whoever reads the mailbox why not.

@@ -158,7 +158,7 @@ func (s *Service) UseTicket(ctx context.Context, domain, token, password string)
 			}
 		}
 		if kind.password {
-			if err := s.setPassword(ctx, next, password); err != nil {
+			if err := s.choosePassword(ctx, next, password); err != nil {
 				return nil, err
 			}
 		}
