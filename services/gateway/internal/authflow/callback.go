@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -73,7 +71,7 @@ func (f *Flow) finish(p *page, from domain.ClientProvider, leg state.Leg, answer
 	case tooEarly(leg, assertion.AuthTime):
 		// The site did not do what it was asked for. To ask again would be to ask for ever.
 		return f.answerClient(p, oauth2.LoginRequired.Errorf("Login required"))
-	case !whitelisted(from.Config.GetDomainWhitelist(), assertion):
+	case !whitelisted(from.Config, assertion):
 		return f.failed(p, leg.Origin, notAuthenticated)
 	}
 	result, err := f.signIn.WithAssertion(ctx, p.d, p.c, from.Provider, assertion)
@@ -136,21 +134,4 @@ func tooEarly(leg state.Leg, at time.Time) bool {
 	}
 	most := time.Duration(leg.MaxAge) * time.Second
 	return at.Before(time.Unix(leg.Began, 0).Add(-most - siteSkew))
-}
-
-// whitelisted reports whether somebody belongs to one of the domains of a list; everybody does where it is empty. What a site says
-// it has not verified belongs to nobody.
-func whitelisted(list []string, a *idp.Assertion) bool {
-	if len(list) == 0 {
-		return true
-	}
-	id := a.Identity
-	names := []string{id.GetUsername(), id.GetEmail()}
-	if told, there := a.Profile["email_verified"]; there && told != true && told != "true" {
-		names = slices.DeleteFunc(names, func(name string) bool { return strings.EqualFold(name, id.GetEmail()) })
-	}
-	return slices.ContainsFunc(names, func(name string) bool {
-		at := strings.LastIndexByte(name, '@')
-		return at >= 0 && slices.ContainsFunc(list, func(domain string) bool { return strings.EqualFold(domain, name[at+1:]) })
-	})
 }
