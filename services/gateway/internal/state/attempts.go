@@ -16,9 +16,15 @@ type Account struct {
 	Domain, Application, Provider, Username string
 }
 
-// key names the counter of an account; names are the same in any case.
+// key names the counter of an account. All spellings of a name that some provider may take for one share it (see folded).
 func (a Account) key() string {
-	return "attempts:" + secret.HashToken(strings.Join([]string{a.Domain, a.Application, a.Provider, strings.ToLower(a.Username)}, "/"))
+	return "tries:" + secret.HashToken(strings.Join([]string{a.Domain, a.Application, a.Provider, folded(a.Username)}, "/"))
+}
+
+// spelling tells apart, within a counter, the names that a provider may take for two. Who proves to be one of them says
+// nothing about the failures of the other.
+func (a Account) spelling() string {
+	return "by:" + secret.HashToken(strings.ToLower(a.Username))
 }
 
 // AttemptLimit says when an account is locked. All members are positive.
@@ -31,12 +37,17 @@ type AttemptLimit struct {
 
 // countAttempt counts before the password is looked at: however many guesses are under way at once, no more than the
 // maximum are looked at.
+//
+// KEYS[1] counter. ARGV: maximum, times after a failure and when locked (ms), spelling.
 const countAttemptText = `
-local n = redis.call('INCR', KEYS[1])
 local max = tonumber(ARGV[1])
+local n = tonumber(redis.call('HGET', KEYS[1], 'n') or '0') + 1
+if n > max then return n end
+redis.call('HSET', KEYS[1], 'n', n)
+redis.call('HINCRBY', KEYS[1], ARGV[4], 1)
 if n < max then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif n == max then
+else
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
 return n
@@ -49,7 +60,7 @@ var countAttempt = redis.NewScript(countAttemptText)
 func (s *Store) BeginAttempt(ctx context.Context, a Account, limit AttemptLimit) (allowed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	n, err := countAttempt.Run(ctx, s.client, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds()).Int64()
+	n, err := countAttempt.Run(ctx, s.client, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds(), a.spelling()).Int64()
 	if err != nil {
 		return false, s.unavailable(err)
 	}
@@ -77,7 +88,7 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 	var entered []*redis.Cmd
 	_, err := s.client.Pipelined(within, func(p redis.Pipeliner) error {
 		if limit.Max > 0 {
-			counted = p.Eval(within, countAttemptText, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds())
+			counted = p.Eval(within, countAttemptText, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds(), a.spelling())
 		}
 		entered = s.enter(within, p, windows)
 		return nil
@@ -97,6 +108,9 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 		return Begun{}, err
 	}
 	begun.Locked, begun.Last = n > int64(limit.Max), n == int64(limit.Max)
+	if begun.Wait > 0 && begun.Locked {
+		return Begun{Wait: begun.Wait}, nil // what finds the account locked is not counted for it
+	}
 	if begun.Wait > 0 {
 		return Begun{Wait: begun.Wait}, s.SettleAttempts(ctx, Settlement{Return: []Account{a}})
 	}
@@ -105,7 +119,7 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 
 // Settlement is what is counted no longer once an attempt has come to its end.
 type Settlement struct {
-	// Forget are accounts whose counting ends, Return those of which one attempt is taken back, Leave windows in which one is.
+	// Forget are accounts whose attempts are forgotten, Return those of which one attempt is taken back, Leave windows in which one is.
 	Forget, Return []Account
 	Leave          []Window
 }
@@ -119,10 +133,10 @@ func (s *Store) SettleAttempts(ctx context.Context, what Settlement) error {
 	defer cancel()
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, a := range what.Forget { // one by one: in a cluster they lie on different servers
-			p.Del(ctx, a.key())
+			p.Eval(ctx, takeBackAttempts, []string{a.key()}, a.spelling(), 0)
 		}
 		for _, a := range what.Return {
-			p.Eval(ctx, returnAttempt, []string{a.key()})
+			p.Eval(ctx, takeBackAttempts, []string{a.key()}, a.spelling(), 1)
 		}
 		for _, w := range what.Leave {
 			p.Eval(ctx, leaveWindow, []string{w.key()})
@@ -132,10 +146,20 @@ func (s *Store) SettleAttempts(ctx context.Context, what Settlement) error {
 	return s.unavailable(err)
 }
 
-// returnAttempt leaves a counter alone that has ended meanwhile: a new one would never end.
-const returnAttempt = `
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('DECR', KEYS[1])
+// takeBackAttempts takes attempts by one spelling out of a counter. It leaves a counter alone that has ended meanwhile: a new one
+// would never end.
+//
+// KEYS[1] counter. ARGV: spelling, how many; 0 = all.
+const takeBackAttempts = `
+local had = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+local back = tonumber(ARGV[2])
+if back == 0 or back > had then back = had end
+if back == 0 then return 0 end
+if redis.call('HINCRBY', KEYS[1], 'n', -back) <= 0 then return redis.call('DEL', KEYS[1]) end
+if back == had then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  redis.call('HINCRBY', KEYS[1], ARGV[1], -back)
 end
 return 0
 `
@@ -145,7 +169,7 @@ func (s *Store) ReturnAttempt(ctx context.Context, a Account) error {
 	return s.SettleAttempts(ctx, Settlement{Return: []Account{a}})
 }
 
-// ForgetAttempts ends the counting for accounts: somebody has just proved who they are.
+// ForgetAttempts forgets the attempts by the very names of accounts, in any case: somebody has just proved who they are.
 func (s *Store) ForgetAttempts(ctx context.Context, accounts ...Account) error {
 	return s.SettleAttempts(ctx, Settlement{Forget: accounts})
 }

@@ -56,6 +56,38 @@ func TestAttempts(t *testing.T) {
 				t.Error("another spelling of the name is not locked")
 			}
 		})
+		t.Run("count for all spellings that a provider may take for the name", func(t *testing.T) {
+			for _, spelling := range []string{"ａnn", "Ａｎｎ", "a\u00adnn", "\u200bann", "ａ\ufe0fnn", " ann "} {
+				a := account()
+				use(t, a, long)
+				a.Username = spelling
+				if begin(t, a, long) {
+					t.Errorf("%+q is not locked", spelling)
+				}
+			}
+			a := account()
+			a.Username = "straße  7"
+			use(t, a, long)
+			if a.Username = "STRASSE 7"; begin(t, a, long) {
+				t.Error("another case of the name with another space is not locked")
+			}
+		})
+		t.Run("are not forgotten after the success of somebody whose name is only spelled alike", func(t *testing.T) {
+			a := account()
+			alike := a
+			alike.Username = "ａnn"
+			begin(t, a, long)
+			begin(t, a, long)
+			begin(t, alike, long)
+			want(t, s.ForgetAttempts(t.Context(), alike), nil)
+			want(t, s.ReturnAttempt(t.Context(), alike), nil)
+			if !begin(t, a, long) {
+				t.Error("the third attempt is refused")
+			}
+			if begin(t, a, long) {
+				t.Error("a fourth attempt is allowed")
+			}
+		})
 		t.Run("are forgotten after a success", func(t *testing.T) {
 			a := account()
 			begin(t, a, long)

@@ -18,7 +18,7 @@
 //	device:{hash}   request of a device, the interval of its questions, the decision; its lifetime and a little more
 //	usercode:{hash} the name of a device's request, for its lifetime. The hash covers the domain.
 //	leg:{hash}      a browser's journey to another site; LegLife. The hash covers the domain.
-//	attempts:{hash} number of attempts to sign in to an account since the last that succeeded
+//	tries:{hash}    numbers of attempts to sign in to an account since the last that succeeded: all, and by each spelling of its name
 //	window:{hash}   how often something was done from somewhere, in the period that runs and in the one before
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address
