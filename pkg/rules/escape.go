@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"mime"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,39 @@ type Escape func(string) string
 // EscapeURL writes everything but unreserved characters with a percent sign (RFC 3986 §2.3), so that a value stays within a
 // segment of a path or a value of a query. EscapeForm is the same for bodies of forms.
 func EscapeURL(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// Climbs reports whether a path, as it is written in a URL, has a part "." or ".." for anybody between here and who answers:
+// servers and proxies unescape paths more than once, take a backslash for a slash, and cut parameters of segments off.
+func Climbs(path string) bool {
+	for range unescapings + 1 {
+		for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if name, _, _ := strings.Cut(part, ";"); name == "." || name == ".." {
+				return true
+			}
+		}
+		path = unescape(path)
+	}
+	return false
+}
+
+// unescapings is how often a path is unescaped on its way.
+const unescapings = 3
+
+// unescape replaces what is a percent-encoded byte and leaves everything else, as lenient servers do.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
 
 // EscapeForm escapes a value of a form.
 func EscapeForm(s string) string { return EscapeURL(s) }

@@ -95,3 +95,16 @@ func TestWhereExpressionsMayStand(t *testing.T) {
 		}
 	}
 }
+
+func TestClimbs(t *testing.T) {
+	for path, want := range map[string]bool{
+		"": false, "/": false, "/people/ann": false, "/people/a..b/...": false, "/people/%2Fann": false, "/50%25": false, "/%": false, "/%zz/%2": false,
+		"/people/..": true, "/./ann": true, "/people/%2e%2E": true, "/people/..%2Fadmin": true, "/people/%2F..%2Fadmin": true,
+		"/people/..%5Cadmin": true, "/people/..%252Fadmin": true, "/people/%25252e%25252e%25252fadmin": true,
+		"/people/..%2Fadmin%25": true, "/people/..;x=1/admin": true, "/people/..%3B": true,
+	} {
+		if got := rules.Climbs(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}

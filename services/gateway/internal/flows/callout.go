@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -174,7 +172,7 @@ func (c *callout) request(ctx context.Context, r *run) (*http.Request, error) {
 	switch {
 	case err != nil:
 		err = errors.New("the text does not become a URL") // the cause repeats what was put into it
-	case dotted(request.URL):
+	case rules.Climbs(request.URL.EscapedPath()):
 		err = errors.New("the path has a segment of dots")
 	}
 	if err != nil {
@@ -196,9 +194,4 @@ func (c *callout) request(ctx context.Context, r *run) (*http.Request, error) {
 		request.Header.Set(h.name, value)
 	}
 	return request, nil
-}
-
-// dotted reports whether a path has segments that servers resolve, by which a value would leave its place.
-func dotted(u *url.URL) bool {
-	return slices.ContainsFunc(strings.Split(u.EscapedPath(), "/"), func(s string) bool { return s == "." || s == ".." })
 }

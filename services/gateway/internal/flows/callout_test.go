@@ -122,6 +122,7 @@ func TestACalloutThatFails(t *testing.T) {
 		"nobody there":                       {url: "http://127.0.0.1:1/"},
 		"a place that is not allowed":        {url: "http://192.0.2.1/"},
 		"a value that would leave its place": {url: base + "/echo/{#login}/x", login: ".."},
+		"a value that would with a slash":    {url: base + "/echo/{#login}/x", login: "../admin"},
 		"a value that breaks a header":       {url: base + "/echo/", login: "x", header: `{#"a" + "\r\n" + login}`},
 		"an expression that fails":           {url: base + `/echo/{#request.params["x"][0]}`},
 	} {

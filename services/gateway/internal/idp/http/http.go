@@ -166,7 +166,7 @@ func (p *Provider) request(ctx context.Context, in *rules.Input) (*http.Request,
 		return nil, fmt.Errorf("%w: authenticationResource.baseURL: %w", idp.ErrUnavailable, err)
 	}
 	u, err := url.Parse(address)
-	if err != nil || dotted(u) {
+	if err != nil || rules.Climbs(u.EscapedPath()) {
 		return nil, fmt.Errorf("%w: the URL cannot be made of what was typed", idp.ErrRefused)
 	}
 	var body []byte
@@ -199,16 +199,6 @@ func (p *Provider) request(ctx context.Context, in *rules.Input) (*http.Request,
 		request.Header.Set(h.name, value)
 	}
 	return request, nil
-}
-
-// dotted reports whether a path has a segment that means another one (RFC 3986 §3.3).
-func dotted(u *url.URL) bool {
-	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if text, err := url.PathUnescape(segment); err != nil || text == "." || text == ".." {
-			return true
-		}
-	}
-	return false
 }
 
 func responseOf(a *outbound.Answer) *rules.Response {
