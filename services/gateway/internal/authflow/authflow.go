@@ -77,10 +77,11 @@ func (f *Flow) Routes() []endpoint.Route {
 	}
 }
 
-// What the purposes of forms are called.
+// What the purposes of forms are called. The client's identifier follows: the form of one is not that of another, whose providers
+// are others.
 const (
-	loginForm      = "login"
-	identifierForm = "identifier"
+	loginForm      = "login "
+	identifierForm = "identifier "
 )
 
 // expired tells somebody who sent a form too late, or without the cookie it was made for.

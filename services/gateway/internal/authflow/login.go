@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -55,7 +56,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	out.Remember = p.c.Remember > 0
 	out.Forgot, out.Register = accounts(p)
-	out.Token = p.visit.FormToken(loginForm, f.now())
+	out.Token = p.visit.FormToken(loginForm+p.c.ClientID, f.now())
 	return f.pages.Login(w, p.r, d, out)
 }
 
@@ -81,7 +82,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	if err != nil {
 		return p.refuse(err)
 	}
-	if !p.visit.Sent(r, p.form, loginForm, f.now()) {
+	if !p.visit.Sent(r, p.form, loginForm+p.c.ClientID, f.now()) {
 		return p.retry("/login", expired)
 	}
 	if p.form.Get("account") == "current" {
@@ -89,6 +90,9 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 	}
 	if err := f.passed(p, flows.Login); err != nil {
 		return f.stop(p, err)
+	}
+	if _, hidden := selection.Only(p.c.Providers, p.c.Selection); hidden {
+		return f.refuseLogin(p, signin.ErrNoProvider) // no password is asked for, so none is taken
 	}
 	c := authorization.Preferring(d, p.c, p.params)
 	result, err := f.signIn.WithPasswordFrom(r.Context(), f.proxies.ClientIP(r), d, c, f.input(p), p.form.Get("username"), p.form.Get("password"))
@@ -148,7 +152,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 	return f.pages.Identifier(w, p.r, d, pages.Identifier{
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
 		Message: pages.Message(p.visit.Error(p.params).Description),
-		Token:   p.visit.FormToken(identifierForm, f.now()),
+		Token:   p.visit.FormToken(identifierForm+p.c.ClientID, f.now()),
 		Forgot:  forgot, Register: register,
 	})
 }
@@ -159,7 +163,7 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	if err != nil {
 		return p.refuse(err)
 	}
-	if !p.visit.Sent(r, p.form, identifierForm, f.now()) {
+	if !p.visit.Sent(r, p.form, identifierForm+p.c.ClientID, f.now()) {
 		return p.retry("/login/identifier", expired)
 	}
 	username := p.form.Get("username")

@@ -223,3 +223,33 @@ func TestRulesOnTheLoginPage(t *testing.T) {
 		}
 	})
 }
+
+// TestAFormOfOneClientIsNotThatOfAnother shows that no password is tried at a client by the form of another, and none where the form
+// is hidden, even if it was not when it was shown.
+func TestAFormOfOneClientIsNotThatOfAnother(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	s := gatewaytest.NewSite(t)
+	c.Elsewhere("site", s)
+	both := uses(use("staff"), use("site"))
+	c.App("web", both)
+	c.App("shop", both)
+	h := gatewaytest.New(t, gatewaytest.Options{}, c)
+	b := h.Browser("/acme")
+	web := b.Form(b.Follow(b.Get(authorizing("web", ""))))
+	shop := b.Form(b.Follow(b.Get(authorizing("shop", ""))))
+	send := func(action string, f browsertest.Form) string {
+		f.Values.Set("username", "ann")
+		f.Values.Set("password", gatewaytest.Password)
+		return b.Post(action, f.Values).Location()
+	}
+	if got := send(shop.Action, web); !strings.Contains(got, "/login?") || !strings.Contains(got, "error=session_expired") {
+		t.Errorf("the form of another client leads to %s", got)
+	}
+	h.Apply(gatewaytest.Upserts(2, gatewaytest.NewApp(c.Domain.GetId(), "shop", both, signingIn(&configv1.LoginSettings{HideForm: true}))))
+	if got := send(shop.Action, shop); !strings.Contains(got, "/login?") || !strings.Contains(got, "error=login_failed") {
+		t.Errorf("a form that is hidden leads to %s", got)
+	}
+	if got := b.Get(authorizing("web", "&prompt=none")).Query().Get("error"); got != "login_required" {
+		t.Errorf("somebody is signed in: %q", got)
+	}
+}
