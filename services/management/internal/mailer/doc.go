@@ -18,6 +18,7 @@
 //
 // # Limits
 //
-// An address gets at most five letters of a purpose in an hour, a domain sends at most 1000 letters in an hour, and at most
-// 5000 wait of a domain and 50000 of all; what exceeds the first two is dropped and noted, what exceeds the others refused.
+// An address gets at most five letters of a purpose in an hour, a domain sends at most 1000 letters in an hour, beside them at
+// most 300 that people without an account cause by registering, and at most
+// 5000 wait of a domain and 50000 of all; what exceeds the first three is dropped and noted, what exceeds the others refused.
 package mailer

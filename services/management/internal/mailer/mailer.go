@@ -20,6 +20,7 @@ import (
 const (
 	perAddress      = 5
 	perDomain       = 1000
+	byStrangers     = 300 // of a domain
 	limitWindow     = time.Hour
 	maxWaiting      = 5000  // of a domain
 	maxWaitingInAll = 50000 // of all
@@ -38,6 +39,10 @@ const (
 var pauses = []time.Duration{
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour,
 }
+
+// strangers are the templates of letters that anybody has sent to any address. They have a bound of their own, so that nobody who
+// registers over and over keeps a domain from sending links for passwords, unlocking and invitations.
+var strangers = map[string]bool{"registration_verify": true, "registration_taken": true}
 
 // ErrOff says that no mail server is configured.
 var ErrOff = fault.Unmetf("No mail server is configured: no e-mail can be sent")
@@ -140,6 +145,9 @@ func (m *Mailer) within(ctx context.Context, mail *store.Mail, l *Letter) (bool,
 	allowed, err := m.Mails.Allow(ctx, address, perAddress, limitWindow)
 	if err != nil || !allowed {
 		return allowed, err
+	}
+	if strangers[l.Template] {
+		return m.Mails.Allow(ctx, "strangers/"+mail.Domain, byStrangers, limitWindow)
 	}
 	return m.Mails.Allow(ctx, "domain/"+mail.Domain, perDomain, limitWindow)
 }

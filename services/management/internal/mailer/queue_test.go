@@ -460,3 +460,27 @@ func TestAnErrandThatFails(t *testing.T) {
 		t.Errorf("%d letters", len(got))
 	}
 }
+
+func TestStrangersDoNotUseUpWhatADomainMaySend(t *testing.T) {
+	f := newOffice(t, mailtest.Options{})
+	r, a := f.replica(), &author{}
+	send := func(purpose string, n int) int {
+		var to []string
+		for i := range n {
+			to = append(to, fmt.Sprintf("%s-%d@example.com", purpose, i))
+		}
+		if err := r.Ask(t.Context(), mailer.Errand{Domain: "d", Purpose: purpose, Content: to}); err != nil {
+			t.Fatal(err)
+		}
+		before := len(f.server.Letters())
+		for f.round(r, a) > 0 {
+		}
+		return len(f.server.Letters()) - before
+	}
+	if got := send("registration_verify", 299) + send("registration_taken", 3); got != 300 {
+		t.Errorf("strangers caused %d letters", got)
+	}
+	if got := send("forgot_password", 701) + send("pre_registration", 1); got != 702 {
+		t.Errorf("%d letters for people with an account", got)
+	}
+}
