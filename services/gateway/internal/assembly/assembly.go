@@ -151,7 +151,7 @@ func New(p Parts) *Gateway {
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, grants.Flows{Engine: runner, Proxies: p.Proxies}, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),
-		device.New(clients, p.Store, people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		device.New(clients, p.Store, people, p.Directory, logins, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientauth"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -51,14 +52,15 @@ type Handler struct {
 	store    Store
 	people   browser.People
 	consents Consents
+	logins   *underway.Book
 	proxies  *observe.Proxies
 	pages    *pages.Pages
 	now      func() time.Time
 }
 
-// New returns the endpoint and the pages.
-func New(clients *clientauth.Authenticator, store Store, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
-	return &Handler{clients: clients, store: store, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+// New returns the endpoint and the pages. It runs flows by logins; nil runs none.
+func New(clients *clientauth.Authenticator, store Store, people browser.People, consents Consents, logins *underway.Book, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
+	return &Handler{clients: clients, store: store, people: people, consents: consents, logins: logins, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns their routes.

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -95,6 +96,9 @@ func (h *Handler) ask(p *page, typed string) error {
 	if q == nil {
 		return err
 	}
+	if err := h.before(q); err != nil {
+		return h.stop(q, err)
+	}
 	if q.person == nil {
 		return q.signIn()
 	}
@@ -109,6 +113,8 @@ type question struct {
 	client  *domain.Client
 	// person is who is asked; nil if they must sign in first.
 	person *state.Session
+	// login is the login under way; nil where the client has no flows.
+	login *underway.Login
 }
 
 // find looks a code up. Without a question the answer, or its error, has been given.
@@ -171,14 +177,18 @@ func lets(c *domain.Client, provider string) bool {
 	return slices.ContainsFunc(c.Providers, func(p domain.ClientProvider) bool { return p.ID == provider })
 }
 
+// query is that of the sign-in for a device.
+func (q *question) query() string {
+	return browser.With("", "client_id", q.client.ClientID, "user_code", state.ShowUserCode(q.code))
+}
+
 // signIn sends the person to the ordinary sign-in of the application, which comes back here.
 func (q *question) signIn() error {
 	path := "/login"
 	if q.client.IdentifierFirst {
 		path = "/login/identifier"
 	}
-	query := browser.With("", "client_id", q.client.ClientID, "user_code", state.ShowUserCode(q.code))
-	endpoint.Redirect(q.w, browser.URL(q.d, path, query))
+	endpoint.Redirect(q.w, browser.URL(q.d, path, q.query()))
 	return nil
 }
 
@@ -229,11 +239,15 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 	}
 	var allowed *state.Authorization
 	if form.Get("user_oauth_approval") == "true" {
+		set, err := h.after(q, form)
+		if err != nil {
+			return h.stop(q, err)
+		}
 		s := q.person
 		allowed = &state.Authorization{
 			Domain: q.d.ID, ApplicationID: q.client.ID, ClientID: q.client.ClientID, Scopes: q.pending.Scopes,
 			Resources: q.pending.Resources, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, SessionID: s.ID,
-			Grant: secret.NewToken()[:22],
+			Grant: secret.NewToken()[:22], AuthFlow: set,
 		}
 		switch err := h.record(q); {
 		case errors.Is(err, state.ErrUnknown):
@@ -249,6 +263,8 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 	if err != nil {
 		return err
 	}
+	// Until now the same step could be made once more. A login that cannot be forgotten ends by itself.
+	_ = q.login.Forget(q.r.Context())
 	return h.pages.DeviceDone(q.w, q.r, q.d, q.client, allowed != nil)
 }
 

@@ -20,6 +20,9 @@
 // shown for this login makes up for it, and so does the next step after the flows of the point have changed: who posts straight to a page
 // does not get around what stands before it. No page, no flow: somebody who is signed in and has consented passes ROOT and TOKEN alone.
 //
+// A device is allowed what it asks for by the same points: ROOT and CONSENT run at the page of devices, which always asks, LOGIN where
+// somebody signs in for it. A refusal at ROOT or CONSENT there is a decision against the device, and the page shows the message.
+//
 // What a refusal does: at LOGIN_IDENTIFIER post, LOGIN post and REGISTER post the page is shown again with the message, and nobody is
 // signed in; everywhere else in a login the client is told, with the code of the step and the message, or the error page shows them where
 // the client cannot be trusted with an answer. At TOKEN the answer is the error of RFC 6749 §5.2; a code that was presented is spent, a
