@@ -100,6 +100,8 @@ type page struct {
 	params, form oauth2.Params
 	// login is the login under way; nil where the client has no flows.
 	login *underway.Login
+	// remember is the person's wish that the browser remembers them, told on a page before this one.
+	remember bool
 	// query leads to the authorization request, without errors that a page has added.
 	query string
 }

@@ -124,6 +124,7 @@ func (f *Flow) resume(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 	at.URL = &url.URL{Path: d.Path + leg.Origin, RawQuery: leg.Query}
 	p, err := f.open(w, at, d)
 	p.r.Method = r.Method // a post is answered as one
+	p.remember = leg.Remember
 	return p, err
 }
 

@@ -57,7 +57,7 @@ func buttons(p *page) []pages.Provider {
 	if len(external) == 0 {
 		return nil
 	}
-	query := browser.Without(p.query, "login_hint")
+	query := browser.Without(p.query, "login_hint", browser.RememberParam)
 	list := make([]pages.Provider, len(external))
 	for i, e := range external {
 		list[i] = pages.Provider{ID: e.ID, Name: e.Name, Type: e.Type, URL: browser.URL(p.d, providerPath+url.PathEscape(e.ID), query)}
@@ -108,6 +108,7 @@ func (f *Flow) skipLogin(p *page) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	p.remember = p.visit.Wished(p.params)
 	return true, f.leave(p, to, loginPath, "")
 }
 
@@ -170,7 +171,7 @@ func (f *Flow) leave(p *page, to domain.ClientProvider, origin, hint string) err
 	}
 	err = f.legs.BeginLeg(ctx, leg.State, state.Leg{
 		Domain: p.d.ID, ApplicationID: p.c.ID, ClientID: p.c.ClientID, Provider: to.ID, Query: p.query, Browser: p.visit.Key(), Origin: origin,
-		LoginHint: hint, Again: leg.Again, MaxAge: int64(leg.MaxAge / time.Second), Locales: leg.Locales, Memo: memo,
+		LoginHint: hint, Remember: p.remember, Again: leg.Again, MaxAge: int64(leg.MaxAge / time.Second), Locales: leg.Locales, Memo: memo,
 	})
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func (f *Flow) after(p *page, at flows.Point) error {
 func (f *Flow) admit(p *page, result signin.Result) error {
 	err := f.door.Admit(p.r.Context(), admission.Entry{
 		Visit: p.visit, Domain: p.d, Client: p.c, Params: p.params, Result: result, Login: p.login, HTTP: p.r, Form: p.form,
-		Remember: p.form.Has(rememberField),
+		Remember: p.remember || p.form.Has(rememberField),
 	})
 	denied, ok := errors.AsType[*flows.Denied](err)
 	switch {

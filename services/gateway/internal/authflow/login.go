@@ -44,7 +44,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		Message: pages.Message(p.visit.Error(p.params).Description), Providers: buttons(p),
 	}
 	if p.c.IdentifierFirst && out.Username != "" {
-		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint"))
+		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint", browser.RememberParam))
 	}
 	if prompt, _ := oauth2.ParsePrompt(p.params.Get("prompt")); prompt.Has(oauth2.PromptSelectAccount) {
 		if err := p.visit.Look(r.Context(), f.sessions); err != nil {
@@ -55,6 +55,8 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 	}
 	out.Remember = p.c.Remember > 0
+	out.Remembered = p.visit.Wished(p.params)
+	out.HideForm = len(out.Providers) > 0 && (p.c.Selection.HideForm || !selection.HasInternal(p.c.Providers))
 	out.Forgot, out.Register = accounts(p)
 	out.Token = p.visit.FormToken(loginForm+p.c.ClientID, f.now())
 	return f.pages.Login(w, p.r, d, out)
@@ -66,7 +68,7 @@ func accounts(p *page) (forgot, register string) {
 		forgot = browser.URL(p.d, browser.ForgotPage, p.query)
 	}
 	if p.c.Login.GetRegisterEnabled() {
-		register = browser.URL(p.d, browser.RegisterPage, browser.Without(p.query, "login_hint"))
+		register = browser.URL(p.d, browser.RegisterPage, browser.Without(p.query, "login_hint", browser.RememberParam))
 	}
 	return forgot, register
 }
@@ -153,7 +155,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
 		Message: pages.Message(p.visit.Error(p.params).Description),
 		Token:   p.visit.FormToken(identifierForm+p.c.ClientID, f.now()),
-		Forgot:  forgot, Register: register,
+		Forgot:  forgot, Register: register, Remember: p.c.Remember > 0,
 	})
 }
 
@@ -178,10 +180,15 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	}
 	in := f.input(p)
 	in.Login = username
+	p.remember = p.c.Remember > 0 && p.form.Has(rememberField)
 	if to, ok := f.signIn.AtIdentifier(r.Context(), d, p.c, in); ok {
 		return f.leave(p, to, namePath, username)
 	}
-	return p.redirect("/login", browser.With(browser.Without(p.query, "login_hint"), "login_hint", username))
+	next := browser.With(browser.Without(p.query, "login_hint", browser.RememberParam), "login_hint", username)
+	if p.remember {
+		next = browser.With(next, browser.RememberParam, p.visit.Wish())
+	}
+	return p.redirect("/login", next)
 }
 
 // maxUsername bounds the name in bytes that goes into a URL.

@@ -138,6 +138,20 @@ func (v *Visit) errorHash(cookie string, e Error) string {
 	return seal(v.d, "page error", cookie, e.Code, e.Detail, e.Description)
 }
 
+// RememberParam is the name of the parameter by which the page that asks for the name tells the next one what Wish returns.
+const RememberParam = "rememberMe"
+
+// Wish is what a page passes on in its query for somebody who wants to be remembered by this browser.
+func (v *Visit) Wish() string { return seal(v.d, "remember me", v.cookie) }
+
+// Wished reports whether a page's query carries a Wish of this browser: nobody can have somebody remembered by a link.
+func (v *Visit) Wished(p oauth2.Params) bool {
+	wish := p.Get(RememberParam)
+	return wish != "" && slices.ContainsFunc(v.sent, func(cookie string) bool {
+		return secret.Equal(wish, seal(v.d, "remember me", cookie))
+	})
+}
+
 // ErrorPage is the URL of the error page for an error that cannot go to a client.
 func ErrorPage(d *domain.Domain, clientID, state string, e *oauth2.Error) string {
 	query := ""

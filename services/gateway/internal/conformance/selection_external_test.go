@@ -34,8 +34,8 @@ func TestWhichExternalProviderIsTaken(t *testing.T) {
 		providers providers
 		// login is typed on the identifier page where there is one; more is added to the request.
 		login, more string
-		// want is the provider that the browser is sent to; form or name that the login or the identifier page is shown. buttons are
-		// on the login page.
+		// want is the provider that the browser is sent to; form or name that the login or the identifier page is shown, buttons that
+		// the login page has nothing to type a password into. buttons are on the login page.
 		want, buttons string
 	}{
 		// The guide: "Priority … gives more control over the authentication flow by deciding which provider should evaluate credentials first."
@@ -75,8 +75,10 @@ func TestWhichExternalProviderIsTaken(t *testing.T) {
 		// hideForm.
 		{"a hidden form with one external provider leads straight to it", &hidden, providers{ruled("staff", "", 0), ruled("p1", "", 1)}, "", "", "p1", ""},
 		{"before rules are looked at", &configv1.LoginSettings{HideForm: true, SelectionRulesOnLoginPage: true}, providers{ruled("p1", "false", 1)}, "", "", "p1", ""},
-		{"with two it shows the page", &hidden, providers{ruled("staff", "", 0), ruled("p1", "", 1), ruled("p2", "", 2)}, "", "", "form", "p1 p2"},
+		{"with two it shows their buttons and no form", &hidden, providers{ruled("staff", "", 0), ruled("p1", "", 1), ruled("p2", "", 2)}, "", "", "buttons", "p1 p2"},
 		{"with none too", &hidden, providers{ruled("staff", "", 0)}, "", "", "form", ""},
+		{"where no provider takes a password there is no form either", nil, providers{ruled("p1", "", 1), ruled("p2", "", 2)}, "", "", "buttons", "p1 p2"},
+		{"nor after the name was asked for", &first, providers{ruled("p1", east, 1)}, "ann", "", "buttons", "p1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -108,11 +110,13 @@ func TestWhichExternalProviderIsTaken(t *testing.T) {
 				got = "form"
 			case res.StatusCode == 200 && strings.Contains(res.Text, `id="username"`):
 				got = "name"
+			case res.StatusCode == 200 && strings.Contains(res.Text, `id="provider-`) && !strings.Contains(res.Text, `id="login-submit"`):
+				got = "buttons"
 			}
 			if got != tt.want {
 				t.Errorf("taken: %s, want %s; status %d, location %s", got, tt.want, res.StatusCode, res.Location())
 			}
-			if got == "form" {
+			if got == "form" || got == "buttons" {
 				if found := buttonsOf(res); found != tt.buttons {
 					t.Errorf("buttons %q, want %q", found, tt.buttons)
 				}

@@ -95,8 +95,10 @@ type Login struct {
 	Message  Message
 	// Current is who is signed in already, where the person may go on as them.
 	Current string
-	// Remember offers that the browser remembers the person.
-	Remember bool
+	// Remember offers that the browser remembers the person; Remembered is whether they have asked for it on the page before.
+	Remember, Remembered bool
+	// HideForm leaves out what a name and a password are typed into: there are nothing but Providers.
+	HideForm bool
 	// Back is the URL where another name can be given; empty where the name was not asked for before.
 	Back string
 	// Forgot is where another password can be chosen, Register where an account can be made; empty where that is switched off.
@@ -117,7 +119,7 @@ func (p *Pages) Login(w http.ResponseWriter, r *http.Request, d *domain.Domain, 
 		d: d, base: d.Base, Title: "login.title", Domain: d.Name, Page: page, app: page.Client,
 		custom: &custom{"login", func(l *language) map[string]any {
 			return form(l, page.Action, page.Token, page.Message, map[string]any{
-				"username": page.Username, "current": page.Current, "back": page.Back, "remember": page.Remember,
+				"username": page.Username, "current": page.Current, "back": page.Back, "remember": page.Remember, "hideForm": page.HideForm,
 				"forgotPassword": page.Forgot, "register": page.Register, "providers": providerValues(page.Providers),
 			})
 		}},
@@ -134,6 +136,8 @@ type Identifier struct {
 	Message  Message
 	// Forgot and Register are the URLs of those pages; empty where there are none.
 	Forgot, Register string
+	// Remember offers that the browser remembers the person.
+	Remember bool
 }
 
 // Identifier answers the page that asks for the name alone.

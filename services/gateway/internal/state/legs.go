@@ -31,6 +31,8 @@ type Leg struct {
 	Origin string `json:"origin"`
 	// LoginHint is the name that the person gave; may be empty.
 	LoginHint string `json:"hint,omitempty"`
+	// Remember is the person's wish that the browser remembers them.
+	Remember bool `json:"remember,omitempty"`
 	// Again tells that the site was asked to sign the person in anew, MaxAge how long ago they may have signed in there, in
 	// seconds; 0 = as long as they like.
 	Again  bool  `json:"again,omitempty"`
