@@ -146,7 +146,7 @@ func TestUnknownNamesAreLikeWrongPasswords(t *testing.T) {
 			}
 			s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), nil)
 			for range 4 {
-				_, err := s.WithPassword(t.Context(), d, client, rules.Input{}, name, "wrong")
+				_, err := s.WithPasswordFrom(t.Context(), netip.Addr{}, d, client, rules.Input{}, name, "wrong")
 				texts[i] = append(texts[i], err.Error())
 			}
 		}

@@ -85,15 +85,10 @@ type Result struct {
 	AuthTime time.Time
 }
 
-// WithPassword tries the client's internal providers that take part, in order, until one accepts. A blocked or locked
+// WithPasswordFrom tries the client's internal providers that take part, in order, until one accepts. A blocked or locked
 // account ends the search, and so does a provider that cannot be asked: to go on would let somebody in by a provider that
-// was not meant for them.
-func (s *Service) WithPassword(ctx context.Context, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
-	return s.WithPasswordFrom(ctx, netip.Addr{}, d, c, in, username, password)
-}
-
-// WithPasswordFrom is WithPassword for somebody at an address of their own: where too many attempts have failed there lately, it
-// is ErrTooMany, whoever the attempt is for. The zero address counts nowhere.
+// was not meant for them. The person is at an address: where too many attempts have failed there lately, it is ErrTooMany,
+// whoever the attempt is for. The zero address counts nowhere.
 func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *domain.Domain, c *domain.Client, in rules.Input, username, password string) (Result, error) {
 	username = strings.TrimSpace(username) // the counter, the rules and the providers see one name
 	in.Login, in.Client, in.Domain = username, c.Rules, d.Rules

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func TestWithPassword(t *testing.T) {
 				}})
 			}
 			h.Directory.Away(tt.directory)
-			got, err := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), nil).WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x")
+			got, err := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), nil).WithPasswordFrom(t.Context(), netip.Addr{}, d, client, rules.Input{}, "ann", "x")
 			if diff := cmp.Diff(tt.asked, asked); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
@@ -116,7 +117,7 @@ func TestFailedRulesAreReported(t *testing.T) {
 	client := &domain.Client{ID: "app", ClientID: "web", Revision: 7, Providers: []domain.ClientProvider{{Rule: rule, Provider: &idp.Provider{ID: "p"}}}}
 	failures := ruleerrors.New(slog.New(slog.DiscardHandler), h.Clock.Now, nil)
 	s := signin.New(h.Directory, h.Store, slog.New(slog.DiscardHandler), failures)
-	if _, err := s.WithPassword(t.Context(), d, client, rules.Input{}, "ann", "x"); !errors.Is(err, signin.ErrNoProvider) {
+	if _, err := s.WithPasswordFrom(t.Context(), netip.Addr{}, d, client, rules.Input{}, "ann", "x"); !errors.Is(err, signin.ErrNoProvider) {
 		t.Errorf("error %v", err)
 	}
 	var failed []ruleerrors.Expression
@@ -158,7 +159,7 @@ func TestLockout(t *testing.T) {
 		Lockout:   &domain.Lockout{Max: 3, Reset: time.Hour, Block: time.Hour},
 	}
 	try := func(name, password string) error {
-		_, err := s.WithPassword(t.Context(), d, client, rules.Input{}, name, password)
+		_, err := s.WithPasswordFrom(t.Context(), netip.Addr{}, d, client, rules.Input{}, name, password)
 		return err
 	}
 	want := func(when string, got, want error) {
