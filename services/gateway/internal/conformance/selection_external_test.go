@@ -234,7 +234,7 @@ func TestAFormOfOneClientIsNotThatOfAnother(t *testing.T) {
 	c := gatewaytest.NewAcme(t)
 	s := gatewaytest.NewSite(t)
 	c.Elsewhere("site", s)
-	both := uses(use("staff"), use("site"))
+	both := letsIn(use("staff"), use("site"))
 	c.App("web", both)
 	c.App("shop", both)
 	h := gatewaytest.New(t, gatewaytest.Options{}, c)
@@ -255,5 +255,27 @@ func TestAFormOfOneClientIsNotThatOfAnother(t *testing.T) {
 	}
 	if got := b.Get(authorizing("web", "&prompt=none")).Query().Get("error"); got != "login_required" {
 		t.Errorf("somebody is signed in: %q", got)
+	}
+}
+
+// TestSitesThatTheApplicationDoesNotListAreOff is the guide's "You can enable/disable them".
+func TestSitesThatTheApplicationDoesNotListAreOff(t *testing.T) {
+	c := gatewaytest.NewAcme(t)
+	c.Elsewhere("p1", gatewaytest.NewSite(t))
+	c.Elsewhere("p2", gatewaytest.NewSite(t))
+	c.App("web", lists(ruled("staff", "", 0), ruled("p1", "", 1)))
+	b := gatewaytest.New(t, gatewaytest.Options{}, c).Browser("/acme")
+	if got := buttonsOf(b.Follow(b.Get(authorizing("web", "")))); got != "p1" {
+		t.Errorf("buttons %q", got)
+	}
+	_, query, _ := strings.Cut(authorizing("web", ""), "?")
+	for id, on := range map[string]bool{"p1": true, "p2": false} {
+		res := b.Get("/login/provider/" + id + "?" + query)
+		if got := res.Query().Get("client_id") == gatewaytest.SiteClient; got != on {
+			t.Errorf("%s: sent away: %v, %s", id, got, res.Location())
+		}
+		if got := pagesError(res, "/oauth/error"); !on && !strings.HasPrefix(got, "invalid_request") {
+			t.Errorf("%s: %s", id, res.Location())
+		}
 	}
 }

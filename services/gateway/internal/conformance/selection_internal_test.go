@@ -114,6 +114,7 @@ func TestWhichInternalProvidersAreAsked(t *testing.T) {
 		{"a negative priority is unset, and comes last", []*configv1.ApplicationIdentityProvider{entry("a", -1, ""), entry("b", -5, ""), entry("c", 7, "")}, "ann", "b", "c a b", ""},
 		{"the first that accepts ends the search", []*configv1.ApplicationIdentityProvider{entry("a", 0, ""), entry("b", 1, "")}, "ann", "a", "a", ""},
 		{"a wrong password at one falls through to the next", []*configv1.ApplicationIdentityProvider{entry("a", 0, ""), entry("b", 1, ""), entry("c", 2, "")}, "ann", "b", "a b", ""},
+		{"the first whose rule matches ends the search if it accepts", []*configv1.ApplicationIdentityProvider{entry("a", 0, "true"), entry("b", 1, "true")}, "ann", "a", "a", ""},
 		{"also among those whose rule is true", []*configv1.ApplicationIdentityProvider{entry("a", 0, "true"), entry("b", 1, "true")}, "ann", "b", "a b", ""},
 		{"all that stay are tried before anybody is refused", []*configv1.ApplicationIdentityProvider{entry("a", 0, ""), entry("b", 1, "false"), entry("c", 2, "true")}, "ann", "b", "a c", refused},
 		{"a provider that the application does not use is not asked", []*configv1.ApplicationIdentityProvider{entry("a", 0, "")}, "ann", "b", "a", refused},
@@ -152,9 +153,6 @@ func TestWhichInternalProvidersAreAsked(t *testing.T) {
 
 			b := h.Browser("/acme")
 			page := b.Follow(b.Get("/oauth/authorize?client_id=client&response_type=code&scope=read&redirect_uri=" + url.QueryEscape("https://client.example/cb")))
-			if tt.refusal == nobody && !strings.Contains(page.Text, "<form") {
-				return // the page says that there is nothing to sign in with
-			}
 			res := b.SignIn(page, tt.username, tt.password)
 			if asked := s.since(); asked != tt.asked {
 				t.Errorf("login page: asked %q, want %q", asked, tt.asked)
@@ -162,8 +160,8 @@ func TestWhichInternalProvidersAreAsked(t *testing.T) {
 			switch where := res.Location(); {
 			case tt.refusal == "" && !strings.HasPrefix(where, gatewaytest.PublicURL+"/acme/oauth/authorize?"):
 				t.Errorf("login page: %d %s", res.StatusCode, where)
-			case (tt.refusal == refused || tt.refusal == nobody) &&
-				!strings.Contains(where, "/acme/login?") || tt.refusal == refused && !strings.Contains(where, "error=login_failed&error_code=invalid_user&error_description=Invalid+or+unknown+user"):
+			case (tt.refusal == refused || tt.refusal == nobody) && (!strings.Contains(where, "/acme/login?") ||
+				!strings.Contains(where, "error=login_failed&error_code=invalid_user&error_description=Invalid+or+unknown+user")):
 				t.Errorf("login page: %d %s", res.StatusCode, where)
 			case tt.refusal != "" && strings.HasPrefix(where, gatewaytest.PublicURL+"/acme/oauth/authorize?"):
 				t.Errorf("login page: signed in: %s", where)

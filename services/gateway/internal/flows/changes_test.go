@@ -44,6 +44,38 @@ func TestAttributesDecideAboutProviders(t *testing.T) {
 	}
 }
 
+// The guide: "When coupled with flows you can decide which provider will be used".
+func TestAttributesDecideAboutSites(t *testing.T) {
+	sites := map[string]*gatewaytest.Site{"north": gatewaytest.NewSite(t), "south": gatewaytest.NewSite(t)}
+	c := gatewaytest.NewAcme(t)
+	for id, s := range sites {
+		c.Elsewhere(id, s)
+	}
+	c.App("web", web, nameFirst, func(a *configv1.Application) {
+		for i, id := range []string{"north", "south"} {
+			a.IdentityProviders = append(a.IdentityProviders, &configv1.ApplicationIdentityProvider{
+				Identity: id, Priority: int32(i), SelectionRule: `context.attributes["partner"] == identityProvider.id`,
+			})
+		}
+	})
+	c.Add(place(c, post(flows.Identifier, set("partner", `login == "ann" ? "north" : login == "bob" ? "south" : "none"`)), 0))
+	g := gatewaytest.New(t, gatewaytest.Options{}, c)
+	for name, want := range map[string]string{"ann": "north", "bob": "south", "eve": ""} {
+		b := g.Browser("/acme")
+		f := b.Form(b.Follow(b.Get(authorize(""))))
+		f.Values.Set("username", name)
+		res, got := b.Follow(b.Post(f.Action, f.Values)), ""
+		for id, s := range sites {
+			if strings.HasPrefix(res.Location(), s.URL+"/authorize?") {
+				got = id
+			}
+		}
+		if got != want {
+			t.Errorf("%s is sent to %q, want %q: %d %s", name, got, want, res.StatusCode, res.Location())
+		}
+	}
+}
+
 func TestAChangeCountsFromTheNextStep(t *testing.T) {
 	rule := func(text string) resource.Resource {
 		return gatewaytest.NewApp("", "web", web, func(a *configv1.Application) { a.IdentityProviders[0].SelectionRule = text })
