@@ -123,7 +123,7 @@ func TestDomainWhitelist(t *testing.T) {
 		{"an empty list lets everybody in", nil, nil, true},
 		{"the domain of the address", []string{"partner.example"}, nil, true},
 		{"in any case", []string{"PARTNER.example"}, map[string]any{"email": "eve@Partner.Example"}, true},
-		{"the domain of the username", []string{"corp.example"}, map[string]any{"preferred_username": "eve@corp.example"}, true},
+		{"the domain of a username, which people choose", []string{"corp.example"}, map[string]any{"preferred_username": "eve@corp.example"}, false},
 		{"one of several", []string{"a.example", "partner.example"}, nil, true},
 		{"another domain", []string{"corp.example"}, nil, false},
 		{"a domain below it", []string{"example"}, nil, false},
