@@ -57,7 +57,10 @@ func (s *Service) link(ctx context.Context, provider *configv1.IdentityProvider,
 	account := having[0]
 	if links, err := s.store.Links().OfUsers(ctx, account.GetDomain(), []string{account.GetId()}); err != nil {
 		return nil, err
-	} else if slices.ContainsFunc(links[account.GetId()], func(l store.Link) bool { return l.Source == provider.GetId() }) {
+	} else if of := slices.IndexFunc(links[account.GetId()], func(l store.Link) bool { return l.Source == provider.GetId() }); of >= 0 {
+		if links[account.GetId()][of].Subject == subject {
+			return account, nil // somebody who signs in twice at once has just been linked
+		}
 		return nil, nil
 	}
 	if !s.maySignIn(account) {
