@@ -62,7 +62,7 @@ func parseGiven(data []byte) (*KeySet, error) {
 }
 
 func parseGivenPublic(data []byte) (crypto.PublicKey, error) {
-	der := data
+	var der []byte
 	kind := "PUBLIC KEY"
 	if block, _ := pem.Decode(data); block != nil {
 		kind, der = block.Type, block.Bytes

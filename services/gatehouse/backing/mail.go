@@ -78,7 +78,7 @@ func (m *Mail) Run(ctx context.Context) error {
 		return fmt.Errorf("mail: %w", err)
 	case <-ctx.Done():
 		err := errors.Join(m.listener.Close(), m.server.Close())
-		<-over
+		err = errors.Join(err, <-over)
 		if errors.Is(err, net.ErrClosed) || errors.Is(err, smtp.ErrServerClosed) {
 			return nil
 		}

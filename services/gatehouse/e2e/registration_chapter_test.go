@@ -168,7 +168,7 @@ type reader struct {
 func (r *reader) run(command string, more ...string) proc.Object {
 	r.t.Helper()
 	path := strings.TrimPrefix(r.base, r.g.GatewayURL)
-	pairs := append(more,
+	pairs := append(slices.Clone(more),
 		"http://GRAVITEEIO-AM-MGT-API-HOST/management", r.g.ManagementURL,
 		"http://GRAVITEEIO-AM-GATEWAY-HOST/::domain", r.g.GatewayURL+path,
 		"http://GRAVITEEIO-AM-GATEWAY-HOST/:domain", r.g.GatewayURL+path,
