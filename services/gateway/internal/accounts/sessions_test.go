@@ -154,7 +154,7 @@ func TestSessions(t *testing.T) {
 		browser(firefox, "192.0.2.50", "ann", "")
 		page := desk.Get("/account/sessions")
 		token := page.Text[strings.Index(page.Text, `name="X-XSRF-TOKEN" value="`)+len(`name="X-XSRF-TOKEN" value="`):]
-		token = token[:strings.Index(token, `"`)]
+		token, _, _ = strings.Cut(token, `"`)
 		post(desk, "others", "true", "X-XSRF-TOKEN", token)
 		if list, _ := sessions(t, desk); len(list) != 1 || !list[0].Current || r.signedIn(office) || !r.signedIn(bob) {
 			t.Errorf("sessions %+v", list)

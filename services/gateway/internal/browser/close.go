@@ -74,14 +74,14 @@ func CloseAll(ctx context.Context, sessions Sessions, d *domain.Domain, subject 
 	return nil
 }
 
-// end ends a session by close, and sees to it that its clients are told.
-func end(ctx context.Context, sessions Sessions, d *domain.Domain, s *state.Session, close func(known state.SessionClients, notices []state.Notice) (state.SessionClients, error)) ([]Left, error) {
+// end ends a session by finish, and sees to it that its clients are told.
+func end(ctx context.Context, sessions Sessions, d *domain.Domain, s *state.Session, finish func(known state.SessionClients, notices []state.Notice) (state.SessionClients, error)) ([]Left, error) {
 	known, err := sessions.SessionClients(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("clients of session: %w", err)
 	}
 	left, notices := leave(ctx, d, s, known.List)
-	late, err := close(known, notices)
+	late, err := finish(known, notices)
 	if err != nil {
 		return nil, fmt.Errorf("end session: %w", err)
 	}

@@ -109,7 +109,7 @@ func (c *callout) do(ctx context.Context, r *run) *Denied {
 	answer, err := c.call(ctx, r)
 	if answer != nil {
 		r.in.Response = answer
-		c.attributes.do(ctx, r)
+		c.attributes.assign(ctx, r)
 		r.in.Response = nil
 	}
 	if err == nil || c.goesOn {
@@ -129,7 +129,7 @@ func (c *callout) call(ctx context.Context, r *run) (*rules.Response, error) {
 	}
 	got, err := r.engine.out.Send(request, outbound.Limits{Bytes: maxAnswer, Timeout: c.timeout})
 	if err != nil {
-		r.tell(ctx, "callout of a flow brought nothing", "host", request.URL.Host, "err", err)
+		r.tell(ctx, "host", request.URL.Host, "err", err)
 		return nil, err
 	}
 	answer := &rules.Response{Status: got.Status, Headers: got.Header, Body: string(got.Body)}
@@ -138,18 +138,19 @@ func (c *callout) call(ctx context.Context, r *run) (*rules.Response, error) {
 	}
 	if got.Status < 200 || got.Status > 299 {
 		err := fmt.Errorf("status %d", got.Status)
-		r.tell(ctx, "callout of a flow was refused", "host", request.URL.Host, "err", err)
+		r.tell(ctx, "host", request.URL.Host, "err", err)
 		return answer, err
 	}
 	return answer, nil
 }
 
-func (r *run) tell(ctx context.Context, message string, facts ...any) {
+// tell logs a callout that failed, unless it was the caller who went away.
+func (r *run) tell(ctx context.Context, facts ...any) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
 	facts = append([]any{"domain", r.scope.Domain, "client_id", r.scope.ClientID, "flow", r.at.id, "step", r.step}, facts...)
-	r.engine.log.WarnContext(ctx, message, facts...)
+	r.engine.log.WarnContext(ctx, "callout of a flow failed", facts...)
 }
 
 // request makes the request. An expression of it that fails is a call that fails: half a request is worse than none.

@@ -58,8 +58,13 @@ func newAssign(place rules.Place, attributes map[string]string) (*assign, error)
 	return a, nil
 }
 
-// do sets all attributes of the step at once: none of them sees another.
 func (a *assign) do(ctx context.Context, r *run) *Denied {
+	a.assign(ctx, r)
+	return nil
+}
+
+// assign sets all attributes of the step at once: none of them sees another.
+func (a *assign) assign(ctx context.Context, r *run) {
 	made := make([]any, len(a.names))
 	failed := make([]error, len(a.names))
 	for i, value := range a.values {
@@ -74,7 +79,6 @@ func (a *assign) do(ctx context.Context, r *run) *Denied {
 			r.failed(ctx, name, err)
 		}
 	}
-	return nil
 }
 
 // deny refuses the person.

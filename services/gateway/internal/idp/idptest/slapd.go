@@ -200,7 +200,7 @@ func (s *Slapd) answers() error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	return c.Bind(ReaderDN, ReaderSecret)
 }
 
@@ -244,7 +244,7 @@ func (s *Slapd) Modify(change func(c *ldap.Conn) error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if err := errors.Join(c.Bind("cn=admin,"+Suffix, "admin"), change(c)); err != nil {
 		s.t.Fatal(err)
 	}
