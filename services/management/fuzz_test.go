@@ -246,8 +246,9 @@ var otherwise = map[string]bool{
 }
 
 func (w *walker) compare(schema map[string]any, sent, got any, path string) []string {
+	readOnly := schema["readOnly"] == true // said beside a reference
 	schema = w.resolve(schema)
-	if schema["readOnly"] == true || schema["format"] == "password" || otherwise[path] || strings.HasSuffix(path, ".configuration") {
+	if readOnly || schema["readOnly"] == true || schema["format"] == "password" || otherwise[path] || strings.HasSuffix(path, ".configuration") {
 		return nil
 	}
 	switch sent := sent.(type) {
