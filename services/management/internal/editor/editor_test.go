@@ -153,7 +153,7 @@ func TestNewDomain(t *testing.T) {
 				"isDynamicClientRegistrationEnabled": false, "isOpenDynamicClientRegistrationEnabled": false,
 				"isAllowedScopesEnabled": false, "isClientTemplateEnabled": false, "allowLocalhostRedirectUri": false,
 				"allowHttpSchemeRedirectUri": false, "allowWildCardRedirectUri": false,
-				"allowRedirectUriParamsExpressionLanguage": false
+				"allowRedirectUriParamsExpressionLanguage": false, "isApprovalRequired": false, "isSoftwareStatementRequired": false
 			},
 			"redirectUriStrictMatching": true, "securityProfileSettings": {"profile": "none"}, "logoutConfirmation": true,
 			"forcePKCE": false, "requirePushedAuthorizationRequests": false, "allowUnregisteredPushedRedirectUris": false,
