@@ -168,6 +168,7 @@ var asks = []ask{
 	{mailLimitsCollection, "", "expiresAt", "", "", "expiry", "the sweep"},
 	{ticketsCollection, "_id", "", "", "", "_id", "a ticket that is used"},
 	{ticketsCollection, "_id", "", "domain", "", "_id", "a ticket"},
+	{ticketsCollection, "_id", "", "tries", "", "_id", "counting a password that was tried with it"},
 	{ticketsCollection, "domain,user", "", "_id,purpose", "", "user", "those that another one takes the place of"},
 	{ticketsCollection, "domain,user", "", "expiresAt,purpose", "", "user", "whether there is one"},
 	{ticketsCollection, "domain,user", "", "", "", "user", "forgetting a user"},

@@ -466,6 +466,11 @@ var steps = []struct {
 		_, err := w.s.Tickets().Live(w.Context(), "d1", "u", "reset")
 		w.ok(err)
 	}},
+	{"Tickets.Try", func(w *walk) {
+		_, err := w.s.Tickets().Try(w.Context(), "h", 10)
+		w.ok(err)
+	}},
+	{"Tickets.Untry", func(w *walk) { w.ok(w.s.Tickets().Untry(w.Context(), "h")) }},
 	{"Tickets.Use", func(w *walk) {
 		_, err := w.s.Tickets().Use(w.Context(), "h")
 		w.ok(err)
