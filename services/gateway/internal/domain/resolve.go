@@ -79,6 +79,12 @@ func (q *questions) refuse(question string) {
 	q.refusals[question] = now.Add(refusalFor)
 }
 
+// holds reports whether the current state of a domain has a client, whatever the snapshot of the asking request says.
+func (s *Set) holds(domainID, clientID string) bool {
+	fresh := s.Domain(domainID)
+	return fresh != nil && fresh.clients.get(clientID) != nil
+}
+
 // resolve asks management for a client that this gateway does not hold. Concurrent questions are joined, refusals are
 // remembered for a second.
 func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client, error) {
@@ -94,6 +100,9 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 		return nil, ErrNoClient
 	}
 	answers := s.asked.joined.DoChan(question, func() (any, error) {
+		if s.holds(d.ID, clientID) {
+			return nil, nil // an answer to the same question came while this one was on its way here
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
 		app, err := s.options.Resolve(ctx, d.ID, clientID)

@@ -44,7 +44,7 @@ func TestX1TheProofOfTheStandardPasses(t *testing.T) {
 }
 
 func FuzzURI(f *testing.F) {
-	for _, u := range []string{"https://a.example/b?c#d", "http://A:80/%7e/../x", "https://[::1]:443/", "//x", "https://a/%2f"} {
+	for _, u := range []string{"https://a.example/b?c#d", "http://A:80/%7e/../x", "https://[::1]:443/", "//x", "https://a/%2f", "https://:", "https://a:"} {
 		f.Add(u)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
