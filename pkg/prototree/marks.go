@@ -76,6 +76,16 @@ func typeMember(od protoreflect.OneofDescriptor) string {
 	return configType
 }
 
+// isPlain reports whether the content of a variant is written as an object.
+func isPlain(od protoreflect.OneofDescriptor) bool {
+	options, ok := od.Options().(*descriptorpb.OneofOptions)
+	if !ok || options == nil {
+		return false
+	}
+	m, ok := proto.GetExtension(options, optionsv1.E_Oneof).(*optionsv1.OneofMarks)
+	return ok && m.GetPlain()
+}
+
 // isList reports whether a message is spelled as a plain list.
 func isList(md protoreflect.MessageDescriptor) bool {
 	options, ok := md.Options().(*descriptorpb.MessageOptions)

@@ -49,6 +49,7 @@ type field struct {
 type config struct {
 	oneof protoreflect.OneofDescriptor
 	name  string // the member that names the arm
+	plain bool   // the content is an object, also where a dialect writes text
 	arms  []*field
 	types string // all of them, for the error text
 }
@@ -86,7 +87,7 @@ func (s *shape) newPlan(md protoreflect.MessageDescriptor) *plan {
 		case s.hides(f):
 		case f.marks.Variant != "" && s.variants != asArms:
 			if p.config == nil {
-				p.config = &config{oneof: fd.ContainingOneof(), name: typeMember(fd.ContainingOneof())}
+				p.config = &config{oneof: fd.ContainingOneof(), name: typeMember(fd.ContainingOneof()), plain: isPlain(fd.ContainingOneof())}
 			}
 			p.config.arms = append(p.config.arms, f)
 		default:

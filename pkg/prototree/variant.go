@@ -21,7 +21,7 @@ func (e *encoder) variant(c *config, m protoreflect.Message, tree Object) *Error
 		return err.under(configValue)
 	}
 	tree[c.name] = arm.marks.Variant
-	if e.variants == asObject {
+	if e.variants == asObject || c.plain {
 		tree[configValue] = inner
 		return nil
 	}

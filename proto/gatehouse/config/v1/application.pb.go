@@ -82,6 +82,55 @@ func (Application_Type) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{0, 0}
 }
 
+type Application_Part int32
+
+const (
+	Application_PART_UNSPECIFIED Application_Part = 0
+	Application_BOOKMARK         Application_Part = 1
+	Application_PROVIDER         Application_Part = 2
+)
+
+// Enum value maps for Application_Part.
+var (
+	Application_Part_name = map[int32]string{
+		0: "PART_UNSPECIFIED",
+		1: "BOOKMARK",
+		2: "PROVIDER",
+	}
+	Application_Part_value = map[string]int32{
+		"PART_UNSPECIFIED": 0,
+		"BOOKMARK":         1,
+		"PROVIDER":         2,
+	}
+)
+
+func (x Application_Part) Enum() *Application_Part {
+	p := new(Application_Part)
+	*p = x
+	return p
+}
+
+func (x Application_Part) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Application_Part) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_application_proto_enumTypes[1].Descriptor()
+}
+
+func (Application_Part) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_application_proto_enumTypes[1]
+}
+
+func (x Application_Part) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Application_Part.Descriptor instead.
+func (Application_Part) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{0, 1}
+}
+
 type ClientRegistration_Status int32
 
 const (
@@ -121,11 +170,11 @@ func (x ClientRegistration_Status) String() string {
 }
 
 func (ClientRegistration_Status) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_application_proto_enumTypes[1].Descriptor()
+	return file_gatehouse_config_v1_application_proto_enumTypes[2].Descriptor()
 }
 
 func (ClientRegistration_Status) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_application_proto_enumTypes[1]
+	return &file_gatehouse_config_v1_application_proto_enumTypes[2]
 }
 
 func (x ClientRegistration_Status) Number() protoreflect.EnumNumber {
@@ -170,11 +219,11 @@ func (x CustomClaim_TokenType) String() string {
 }
 
 func (CustomClaim_TokenType) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_application_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_config_v1_application_proto_enumTypes[3].Descriptor()
 }
 
 func (CustomClaim_TokenType) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_application_proto_enumTypes[2]
+	return &file_gatehouse_config_v1_application_proto_enumTypes[3]
 }
 
 func (x CustomClaim_TokenType) Number() protoreflect.EnumNumber {
@@ -216,6 +265,35 @@ type Application struct {
 	TokensValidFrom *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=tokens_valid_from,json=tokensValidFrom,proto3" json:"tokens_valid_from,omitempty"`
 	// Second factors.
 	Factors []string `protobuf:"bytes,22,rep,name=factors,proto3" json:"factors,omitempty"`
+	// The name of the application in links: `[a-z0-9]`, inner `-` and `_`, at most 64 characters; unique in the domain.
+	// Absent: made of the name.
+	Slug string `protobuf:"bytes,30,opt,name=slug,proto3" json:"slug,omitempty"`
+	// The id of the heading under which My applications shows it.
+	Group string `protobuf:"bytes,31,opt,name=group,proto3" json:"group,omitempty"`
+	// Its pictures, by digest; see the icon of an application.
+	Icon *Icon `protobuf:"bytes,32,opt,name=icon,proto3" json:"icon,omitempty"`
+	// Who provides the application; at most 200 characters.
+	Publisher string `protobuf:"bytes,33,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	// Where My applications and launch links lead: an http or https URL or a path from the root, with placeholders such as
+	// `{{user.email}}`; or `blank://blank`, which hides the application. Absent: `initiate_login_uri`, or else the origin of the
+	// first redirect URI.
+	LaunchUrl    string `protobuf:"bytes,34,opt,name=launch_url,json=launchUrl,proto3" json:"launch_url,omitempty"`
+	OpenInNewTab bool   `protobuf:"varint,35,opt,name=open_in_new_tab,json=openInNewTab,proto3" json:"open_in_new_tab,omitempty"`
+	// Not shown in My applications; everything else works.
+	Hidden bool `protobuf:"varint,36,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	// Who may use the application; see its bindings.
+	Access *ApplicationAccess `protobuf:"bytes,37,opt,name=access,proto3" json:"access,omitempty"`
+	// The ids of the claim mappings that make claims for it, beside those of the domain.
+	ClaimMappings []string `protobuf:"bytes,38,rep,name=claim_mappings,json=claimMappings,proto3" json:"claim_mappings,omitempty"`
+	// Whether My applications shows it.
+	Visibility *Visibility `protobuf:"bytes,39,opt,name=visibility,proto3" json:"visibility,omitempty"`
+	// Who may use it, and the named rights inside it. They stand here so that nobody ever sees the application without them.
+	Bindings     []*Binding     `protobuf:"bytes,40,rep,name=bindings,proto3" json:"bindings,omitempty"`
+	Entitlements []*Entitlement `protobuf:"bytes,41,rep,name=entitlements,proto3" json:"entitlements,omitempty"`
+	FormerSlugs  []*FormerSlug  `protobuf:"bytes,42,rep,name=former_slugs,json=formerSlugs,proto3" json:"former_slugs,omitempty"`
+	// What it consists of where it is not whole: a bookmark signs nobody in; a provider is sign-in settings that wait for an
+	// application, and is shown as nothing else.
+	Part Application_Part `protobuf:"varint,43,opt,name=part,proto3,enum=gatehouse.config.v1.Application_Part" json:"part,omitempty"`
 	// How the application registered itself; absent for those that operators made.
 	Registration  *ClientRegistration `protobuf:"bytes,60,opt,name=registration,proto3" json:"registration,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -376,6 +454,104 @@ func (x *Application) GetFactors() []string {
 		return x.Factors
 	}
 	return nil
+}
+
+func (x *Application) GetSlug() string {
+	if x != nil {
+		return x.Slug
+	}
+	return ""
+}
+
+func (x *Application) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Application) GetIcon() *Icon {
+	if x != nil {
+		return x.Icon
+	}
+	return nil
+}
+
+func (x *Application) GetPublisher() string {
+	if x != nil {
+		return x.Publisher
+	}
+	return ""
+}
+
+func (x *Application) GetLaunchUrl() string {
+	if x != nil {
+		return x.LaunchUrl
+	}
+	return ""
+}
+
+func (x *Application) GetOpenInNewTab() bool {
+	if x != nil {
+		return x.OpenInNewTab
+	}
+	return false
+}
+
+func (x *Application) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
+func (x *Application) GetAccess() *ApplicationAccess {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+func (x *Application) GetClaimMappings() []string {
+	if x != nil {
+		return x.ClaimMappings
+	}
+	return nil
+}
+
+func (x *Application) GetVisibility() *Visibility {
+	if x != nil {
+		return x.Visibility
+	}
+	return nil
+}
+
+func (x *Application) GetBindings() []*Binding {
+	if x != nil {
+		return x.Bindings
+	}
+	return nil
+}
+
+func (x *Application) GetEntitlements() []*Entitlement {
+	if x != nil {
+		return x.Entitlements
+	}
+	return nil
+}
+
+func (x *Application) GetFormerSlugs() []*FormerSlug {
+	if x != nil {
+		return x.FormerSlugs
+	}
+	return nil
+}
+
+func (x *Application) GetPart() Application_Part {
+	if x != nil {
+		return x.Part
+	}
+	return Application_PART_UNSPECIFIED
 }
 
 func (x *Application) GetRegistration() *ClientRegistration {
@@ -1932,7 +2108,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\t\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x0f\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -1954,7 +2130,24 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\asecrets\x18\x13 \x03(\v2!.gatehouse.config.v1.ClientSecretB\x06\xa2\xbb\x18\x02\b\x01R\asecrets\x12T\n" +
 	"\x0fsecret_settings\x18\x14 \x03(\v2#.gatehouse.config.v1.SecretSettingsB\x06\xa2\xbb\x18\x02\b\x01R\x0esecretSettings\x12N\n" +
 	"\x11tokens_valid_from\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\x18\x01R\x0ftokensValidFrom\x12 \n" +
-	"\afactors\x18\x16 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\afactors\x12S\n" +
+	"\afactors\x18\x16 \x03(\tB\x06\xa2\xbb\x18\x028\x01R\afactors\x12\x12\n" +
+	"\x04slug\x18\x1e \x01(\tR\x04slug\x12\x14\n" +
+	"\x05group\x18\x1f \x01(\tR\x05group\x125\n" +
+	"\x04icon\x18  \x01(\v2\x19.gatehouse.config.v1.IconB\x06\xa2\xbb\x18\x02\b\x01R\x04icon\x12\x1c\n" +
+	"\tpublisher\x18! \x01(\tR\tpublisher\x12\x1d\n" +
+	"\n" +
+	"launch_url\x18\" \x01(\tR\tlaunchUrl\x12%\n" +
+	"\x0fopen_in_new_tab\x18# \x01(\bR\fopenInNewTab\x12\x16\n" +
+	"\x06hidden\x18$ \x01(\bR\x06hidden\x12>\n" +
+	"\x06access\x18% \x01(\v2&.gatehouse.config.v1.ApplicationAccessR\x06access\x12-\n" +
+	"\x0eclaim_mappings\x18& \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rclaimMappings\x12G\n" +
+	"\n" +
+	"visibility\x18' \x01(\v2\x1f.gatehouse.config.v1.VisibilityB\x06\xa2\xbb\x18\x02\b\x01R\n" +
+	"visibility\x12@\n" +
+	"\bbindings\x18( \x03(\v2\x1c.gatehouse.config.v1.BindingB\x06\xa2\xbb\x18\x02\x18\x01R\bbindings\x12L\n" +
+	"\fentitlements\x18) \x03(\v2 .gatehouse.config.v1.EntitlementB\x06\xa2\xbb\x18\x02\x18\x01R\fentitlements\x12J\n" +
+	"\fformer_slugs\x18* \x03(\v2\x1f.gatehouse.config.v1.FormerSlugB\x06\xa2\xbb\x18\x02\x18\x01R\vformerSlugs\x12A\n" +
+	"\x04part\x18+ \x01(\x0e2%.gatehouse.config.v1.Application.PartB\x06\xa2\xbb\x18\x02\x18\x01R\x04part\x12S\n" +
 	"\fregistration\x18< \x01(\v2'.gatehouse.config.v1.ClientRegistrationB\x06\xa2\xbb\x18\x02\b\x01R\fregistration\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1966,7 +2159,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x06NATIVE\x10\x02\x12\v\n" +
 	"\aBROWSER\x10\x03\x12\v\n" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
-	"\x0fRESOURCE_SERVER\x10\x05B\n" +
+	"\x0fRESOURCE_SERVER\x10\x05\"8\n" +
+	"\x04Part\x12\x14\n" +
+	"\x10PART_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bBOOKMARK\x10\x01\x12\f\n" +
+	"\bPROVIDER\x10\x02B\n" +
 	"\n" +
 	"\b_enabled\"\xaa\x03\n" +
 	"\x12ClientRegistration\x12F\n" +
@@ -2156,83 +2353,97 @@ func file_gatehouse_config_v1_application_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_application_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(Application_Type)(0),                // 0: gatehouse.config.v1.Application.Type
-	(ClientRegistration_Status)(0),       // 1: gatehouse.config.v1.ClientRegistration.Status
-	(CustomClaim_TokenType)(0),           // 2: gatehouse.config.v1.CustomClaim.TokenType
-	(*Application)(nil),                  // 3: gatehouse.config.v1.Application
-	(*ClientRegistration)(nil),           // 4: gatehouse.config.v1.ClientRegistration
-	(*ApplicationSettings)(nil),          // 5: gatehouse.config.v1.ApplicationSettings
-	(*AdvancedSettings)(nil),             // 6: gatehouse.config.v1.AdvancedSettings
-	(*ApplicationIdentityProvider)(nil),  // 7: gatehouse.config.v1.ApplicationIdentityProvider
-	(*ClientSecret)(nil),                 // 8: gatehouse.config.v1.ClientSecret
-	(*SecretSettings)(nil),               // 9: gatehouse.config.v1.SecretSettings
-	(*OAuthSettings)(nil),                // 10: gatehouse.config.v1.OAuthSettings
-	(*TokenExchangeOAuthSettings)(nil),   // 11: gatehouse.config.v1.TokenExchangeOAuthSettings
-	(*ScopeSetting)(nil),                 // 12: gatehouse.config.v1.ScopeSetting
-	(*CustomClaim)(nil),                  // 13: gatehouse.config.v1.CustomClaim
-	(*NewApplication)(nil),               // 14: gatehouse.config.v1.NewApplication
-	(*ApplicationType)(nil),              // 15: gatehouse.config.v1.ApplicationType
-	(*NewClientSecret)(nil),              // 16: gatehouse.config.v1.NewClientSecret
-	nil,                                  // 17: gatehouse.config.v1.Application.MetadataEntry
-	nil,                                  // 18: gatehouse.config.v1.NewApplication.MetadataEntry
-	(*timestamppb.Timestamp)(nil),        // 19: google.protobuf.Timestamp
-	(*Strings)(nil),                      // 20: gatehouse.config.v1.Strings
-	(*LoginSettings)(nil),                // 21: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),     // 22: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),              // 23: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),             // 24: gatehouse.config.v1.PasswordSettings
-	(*Branding)(nil),                     // 25: gatehouse.config.v1.Branding
-	(*structpb.Struct)(nil),              // 26: google.protobuf.Struct
-	(SecurityProfileSettings_Profile)(0), // 27: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(Application_Part)(0),                // 1: gatehouse.config.v1.Application.Part
+	(ClientRegistration_Status)(0),       // 2: gatehouse.config.v1.ClientRegistration.Status
+	(CustomClaim_TokenType)(0),           // 3: gatehouse.config.v1.CustomClaim.TokenType
+	(*Application)(nil),                  // 4: gatehouse.config.v1.Application
+	(*ClientRegistration)(nil),           // 5: gatehouse.config.v1.ClientRegistration
+	(*ApplicationSettings)(nil),          // 6: gatehouse.config.v1.ApplicationSettings
+	(*AdvancedSettings)(nil),             // 7: gatehouse.config.v1.AdvancedSettings
+	(*ApplicationIdentityProvider)(nil),  // 8: gatehouse.config.v1.ApplicationIdentityProvider
+	(*ClientSecret)(nil),                 // 9: gatehouse.config.v1.ClientSecret
+	(*SecretSettings)(nil),               // 10: gatehouse.config.v1.SecretSettings
+	(*OAuthSettings)(nil),                // 11: gatehouse.config.v1.OAuthSettings
+	(*TokenExchangeOAuthSettings)(nil),   // 12: gatehouse.config.v1.TokenExchangeOAuthSettings
+	(*ScopeSetting)(nil),                 // 13: gatehouse.config.v1.ScopeSetting
+	(*CustomClaim)(nil),                  // 14: gatehouse.config.v1.CustomClaim
+	(*NewApplication)(nil),               // 15: gatehouse.config.v1.NewApplication
+	(*ApplicationType)(nil),              // 16: gatehouse.config.v1.ApplicationType
+	(*NewClientSecret)(nil),              // 17: gatehouse.config.v1.NewClientSecret
+	nil,                                  // 18: gatehouse.config.v1.Application.MetadataEntry
+	nil,                                  // 19: gatehouse.config.v1.NewApplication.MetadataEntry
+	(*timestamppb.Timestamp)(nil),        // 20: google.protobuf.Timestamp
+	(*Icon)(nil),                         // 21: gatehouse.config.v1.Icon
+	(*ApplicationAccess)(nil),            // 22: gatehouse.config.v1.ApplicationAccess
+	(*Visibility)(nil),                   // 23: gatehouse.config.v1.Visibility
+	(*Binding)(nil),                      // 24: gatehouse.config.v1.Binding
+	(*Entitlement)(nil),                  // 25: gatehouse.config.v1.Entitlement
+	(*FormerSlug)(nil),                   // 26: gatehouse.config.v1.FormerSlug
+	(*Strings)(nil),                      // 27: gatehouse.config.v1.Strings
+	(*LoginSettings)(nil),                // 28: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),     // 29: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),              // 30: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),             // 31: gatehouse.config.v1.PasswordSettings
+	(*Branding)(nil),                     // 32: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),              // 33: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 34: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
-	19, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
-	19, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
+	20, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
+	20, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: gatehouse.config.v1.Application.type:type_name -> gatehouse.config.v1.Application.Type
-	5,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
-	7,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
-	17, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
-	8,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
-	9,  // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
-	19, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
-	4,  // 9: gatehouse.config.v1.Application.registration:type_name -> gatehouse.config.v1.ClientRegistration
-	1,  // 10: gatehouse.config.v1.ClientRegistration.status:type_name -> gatehouse.config.v1.ClientRegistration.Status
-	19, // 11: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
-	19, // 12: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
-	20, // 13: gatehouse.config.v1.ClientRegistration.scope_limit:type_name -> gatehouse.config.v1.Strings
-	10, // 14: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
-	21, // 15: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
-	6,  // 16: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
-	22, // 17: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	23, // 18: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
-	24, // 19: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	25, // 20: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
-	26, // 21: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
-	26, // 22: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
-	26, // 23: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
-	26, // 24: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
-	19, // 25: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	19, // 26: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 27: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
-	12, // 28: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	13, // 29: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	19, // 30: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	19, // 31: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
-	13, // 32: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	11, // 33: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	27, // 34: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	2,  // 35: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 36: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	18, // 37: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 38: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	6,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
+	8,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
+	18, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
+	9,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
+	10, // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
+	20, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
+	21, // 9: gatehouse.config.v1.Application.icon:type_name -> gatehouse.config.v1.Icon
+	22, // 10: gatehouse.config.v1.Application.access:type_name -> gatehouse.config.v1.ApplicationAccess
+	23, // 11: gatehouse.config.v1.Application.visibility:type_name -> gatehouse.config.v1.Visibility
+	24, // 12: gatehouse.config.v1.Application.bindings:type_name -> gatehouse.config.v1.Binding
+	25, // 13: gatehouse.config.v1.Application.entitlements:type_name -> gatehouse.config.v1.Entitlement
+	26, // 14: gatehouse.config.v1.Application.former_slugs:type_name -> gatehouse.config.v1.FormerSlug
+	1,  // 15: gatehouse.config.v1.Application.part:type_name -> gatehouse.config.v1.Application.Part
+	5,  // 16: gatehouse.config.v1.Application.registration:type_name -> gatehouse.config.v1.ClientRegistration
+	2,  // 17: gatehouse.config.v1.ClientRegistration.status:type_name -> gatehouse.config.v1.ClientRegistration.Status
+	20, // 18: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
+	20, // 19: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
+	27, // 20: gatehouse.config.v1.ClientRegistration.scope_limit:type_name -> gatehouse.config.v1.Strings
+	11, // 21: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
+	28, // 22: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
+	7,  // 23: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
+	29, // 24: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	30, // 25: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
+	31, // 26: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	32, // 27: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
+	33, // 28: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	33, // 29: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	33, // 30: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	33, // 31: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	20, // 32: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	20, // 33: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	33, // 34: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	13, // 35: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	14, // 36: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	20, // 37: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	20, // 38: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	14, // 39: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	12, // 40: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	34, // 41: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	3,  // 42: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 43: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	19, // 44: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	0,  // 45: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -2240,6 +2451,7 @@ func file_gatehouse_config_v1_application_proto_init() {
 	if File_gatehouse_config_v1_application_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_access_proto_init()
 	file_gatehouse_config_v1_branding_proto_init()
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
@@ -2252,7 +2464,7 @@ func file_gatehouse_config_v1_application_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_application_proto_rawDesc), len(file_gatehouse_config_v1_application_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,

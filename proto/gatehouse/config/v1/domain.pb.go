@@ -79,7 +79,11 @@ type Domain struct {
 	Scim                  *ScimSettings          `protobuf:"bytes,33,opt,name=scim,proto3" json:"scim,omitempty"`
 	TokenExchangeSettings *TokenExchangeSettings `protobuf:"bytes,34,opt,name=token_exchange_settings,json=tokenExchangeSettings,proto3" json:"token_exchange_settings,omitempty"`
 	// How pages look.
-	Branding         *Branding        `protobuf:"bytes,45,opt,name=branding,proto3" json:"branding,omitempty"`
+	Branding *Branding `protobuf:"bytes,45,opt,name=branding,proto3" json:"branding,omitempty"`
+	// What the applications of the domain share where people are refused.
+	AccessSettings *AccessSettings `protobuf:"bytes,46,opt,name=access_settings,json=accessSettings,proto3" json:"access_settings,omitempty"`
+	// My applications.
+	PortalSettings   *PortalSettings  `protobuf:"bytes,47,opt,name=portal_settings,json=portalSettings,proto3" json:"portal_settings,omitempty"`
 	Uma              *structpb.Struct `protobuf:"bytes,35,opt,name=uma,proto3" json:"uma,omitempty"`
 	Saml             *structpb.Struct `protobuf:"bytes,36,opt,name=saml,proto3" json:"saml,omitempty"`
 	WebAuthnSettings *structpb.Struct `protobuf:"bytes,37,opt,name=web_authn_settings,json=webAuthnSettings,proto3" json:"web_authn_settings,omitempty"`
@@ -332,6 +336,20 @@ func (x *Domain) GetTokenExchangeSettings() *TokenExchangeSettings {
 func (x *Domain) GetBranding() *Branding {
 	if x != nil {
 		return x.Branding
+	}
+	return nil
+}
+
+func (x *Domain) GetAccessSettings() *AccessSettings {
+	if x != nil {
+		return x.AccessSettings
+	}
+	return nil
+}
+
+func (x *Domain) GetPortalSettings() *PortalSettings {
+	if x != nil {
+		return x.PortalSettings
 	}
 	return nil
 }
@@ -1790,6 +1808,61 @@ func (x *NewDomain) GetDataPlaneId() string {
 	return ""
 }
 
+// PortalSettings say how My applications works.
+type PortalSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ids of the identity providers by which visitors sign in who come from no application. Default: all internal ones.
+	IdentityProviders []string `protobuf:"bytes,1,rep,name=identity_providers,json=identityProviders,proto3" json:"identity_providers,omitempty"`
+	// What the page is called; default: the name of the domain.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PortalSettings) Reset() {
+	*x = PortalSettings{}
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortalSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortalSettings) ProtoMessage() {}
+
+func (x *PortalSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortalSettings.ProtoReflect.Descriptor instead.
+func (*PortalSettings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_domain_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PortalSettings) GetIdentityProviders() []string {
+	if x != nil {
+		return x.IdentityProviders
+	}
+	return nil
+}
+
+func (x *PortalSettings) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 type SelfServiceAccountManagementSettings_ResetPassword struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	OldPasswordRequired bool                   `protobuf:"varint,1,opt,name=old_password_required,json=oldPasswordRequired,proto3" json:"old_password_required,omitempty"`
@@ -1801,7 +1874,7 @@ type SelfServiceAccountManagementSettings_ResetPassword struct {
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) Reset() {
 	*x = SelfServiceAccountManagementSettings_ResetPassword{}
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +1886,7 @@ func (x *SelfServiceAccountManagementSettings_ResetPassword) String() string {
 func (*SelfServiceAccountManagementSettings_ResetPassword) ProtoMessage() {}
 
 func (x *SelfServiceAccountManagementSettings_ResetPassword) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_domain_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +1920,7 @@ var File_gatehouse_config_v1_domain_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x0f\n" +
+	" gatehouse/config/v1/domain.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x10\n" +
 	"\x06Domain\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\x06domain\x12\"\n" +
@@ -1883,7 +1956,9 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\x06master\x18  \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x06master\x125\n" +
 	"\x04scim\x18! \x01(\v2!.gatehouse.config.v1.ScimSettingsR\x04scim\x12b\n" +
 	"\x17token_exchange_settings\x18\" \x01(\v2*.gatehouse.config.v1.TokenExchangeSettingsR\x15tokenExchangeSettings\x129\n" +
-	"\bbranding\x18- \x01(\v2\x1d.gatehouse.config.v1.BrandingR\bbranding\x121\n" +
+	"\bbranding\x18- \x01(\v2\x1d.gatehouse.config.v1.BrandingR\bbranding\x12L\n" +
+	"\x0faccess_settings\x18. \x01(\v2#.gatehouse.config.v1.AccessSettingsR\x0eaccessSettings\x12L\n" +
+	"\x0fportal_settings\x18/ \x01(\v2#.gatehouse.config.v1.PortalSettingsR\x0eportalSettings\x121\n" +
 	"\x03uma\x18# \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x03uma\x123\n" +
 	"\x04saml\x18$ \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x04saml\x12M\n" +
 	"\x12web_authn_settings\x18% \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x028\x01R\x10webAuthnSettings\x120\n" +
@@ -2022,7 +2097,10 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\tNewDomain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
-	"\rdata_plane_id\x18\x03 \x01(\tR\vdataPlaneIdBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\rdata_plane_id\x18\x03 \x01(\tR\vdataPlaneId\"U\n" +
+	"\x0ePortalSettings\x12-\n" +
+	"\x12identity_providers\x18\x01 \x03(\tR\x11identityProviders\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05titleBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_domain_proto_rawDescOnce sync.Once
@@ -2036,7 +2114,7 @@ func file_gatehouse_config_v1_domain_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_domain_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_gatehouse_config_v1_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_gatehouse_config_v1_domain_proto_goTypes = []any{
 	(*Domain)(nil), // 0: gatehouse.config.v1.Domain
 	(*SelfServiceAccountManagementSettings)(nil),               // 1: gatehouse.config.v1.SelfServiceAccountManagementSettings
@@ -2055,54 +2133,58 @@ var file_gatehouse_config_v1_domain_proto_goTypes = []any{
 	(*CertificateSettings)(nil),                                // 14: gatehouse.config.v1.CertificateSettings
 	(*KeyRotation)(nil),                                        // 15: gatehouse.config.v1.KeyRotation
 	(*NewDomain)(nil),                                          // 16: gatehouse.config.v1.NewDomain
-	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 17: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	(*timestamppb.Timestamp)(nil),                              // 18: google.protobuf.Timestamp
-	(*LoginSettings)(nil),                                      // 19: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),                           // 20: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),                                    // 21: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),                                   // 22: gatehouse.config.v1.PasswordSettings
-	(*Branding)(nil),                                           // 23: gatehouse.config.v1.Branding
-	(*structpb.Struct)(nil),                                    // 24: google.protobuf.Struct
-	(*SecurityProfileSettings)(nil),                            // 25: gatehouse.config.v1.SecurityProfileSettings
-	(*Strings)(nil),                                            // 26: gatehouse.config.v1.Strings
+	(*PortalSettings)(nil),                                     // 17: gatehouse.config.v1.PortalSettings
+	(*SelfServiceAccountManagementSettings_ResetPassword)(nil), // 18: gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	(*timestamppb.Timestamp)(nil),                              // 19: google.protobuf.Timestamp
+	(*LoginSettings)(nil),                                      // 20: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),                           // 21: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),                                    // 22: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),                                   // 23: gatehouse.config.v1.PasswordSettings
+	(*Branding)(nil),                                           // 24: gatehouse.config.v1.Branding
+	(*AccessSettings)(nil),                                     // 25: gatehouse.config.v1.AccessSettings
+	(*structpb.Struct)(nil),                                    // 26: google.protobuf.Struct
+	(*SecurityProfileSettings)(nil),                            // 27: gatehouse.config.v1.SecurityProfileSettings
+	(*Strings)(nil),                                            // 28: gatehouse.config.v1.Strings
 }
 var file_gatehouse_config_v1_domain_proto_depIdxs = []int32{
-	18, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
-	18, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
+	19, // 0: gatehouse.config.v1.Domain.created_at:type_name -> google.protobuf.Timestamp
+	19, // 1: gatehouse.config.v1.Domain.updated_at:type_name -> google.protobuf.Timestamp
 	5,  // 2: gatehouse.config.v1.Domain.oidc:type_name -> gatehouse.config.v1.OpenIDSettings
-	19, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
+	20, // 3: gatehouse.config.v1.Domain.login_settings:type_name -> gatehouse.config.v1.LoginSettings
 	12, // 4: gatehouse.config.v1.Domain.session_settings:type_name -> gatehouse.config.v1.SessionSettings
 	13, // 5: gatehouse.config.v1.Domain.cors_settings:type_name -> gatehouse.config.v1.CorsSettings
-	20, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	21, // 6: gatehouse.config.v1.Domain.secret_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
 	14, // 7: gatehouse.config.v1.Domain.certificate_settings:type_name -> gatehouse.config.v1.CertificateSettings
-	21, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
-	22, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	22, // 8: gatehouse.config.v1.Domain.account_settings:type_name -> gatehouse.config.v1.AccountSettings
+	23, // 9: gatehouse.config.v1.Domain.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
 	1,  // 10: gatehouse.config.v1.Domain.self_service_account_management_settings:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings
 	2,  // 11: gatehouse.config.v1.Domain.vhosts:type_name -> gatehouse.config.v1.VirtualHost
 	3,  // 12: gatehouse.config.v1.Domain.scim:type_name -> gatehouse.config.v1.ScimSettings
 	4,  // 13: gatehouse.config.v1.Domain.token_exchange_settings:type_name -> gatehouse.config.v1.TokenExchangeSettings
-	23, // 14: gatehouse.config.v1.Domain.branding:type_name -> gatehouse.config.v1.Branding
-	24, // 15: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
-	24, // 16: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
-	24, // 17: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
-	17, // 18: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
-	10, // 19: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
-	25, // 20: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
-	9,  // 21: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
-	24, // 22: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
-	6,  // 23: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
-	7,  // 24: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
-	8,  // 25: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
-	24, // 26: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
-	26, // 27: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
-	11, // 28: gatehouse.config.v1.ClientRegistrationSettings.software_statement_issuers:type_name -> gatehouse.config.v1.SoftwareStatementIssuer
-	24, // 29: gatehouse.config.v1.SoftwareStatementIssuer.jwks:type_name -> google.protobuf.Struct
-	15, // 30: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	24, // 14: gatehouse.config.v1.Domain.branding:type_name -> gatehouse.config.v1.Branding
+	25, // 15: gatehouse.config.v1.Domain.access_settings:type_name -> gatehouse.config.v1.AccessSettings
+	17, // 16: gatehouse.config.v1.Domain.portal_settings:type_name -> gatehouse.config.v1.PortalSettings
+	26, // 17: gatehouse.config.v1.Domain.uma:type_name -> google.protobuf.Struct
+	26, // 18: gatehouse.config.v1.Domain.saml:type_name -> google.protobuf.Struct
+	26, // 19: gatehouse.config.v1.Domain.web_authn_settings:type_name -> google.protobuf.Struct
+	18, // 20: gatehouse.config.v1.SelfServiceAccountManagementSettings.reset_password:type_name -> gatehouse.config.v1.SelfServiceAccountManagementSettings.ResetPassword
+	10, // 21: gatehouse.config.v1.OpenIDSettings.client_registration_settings:type_name -> gatehouse.config.v1.ClientRegistrationSettings
+	27, // 22: gatehouse.config.v1.OpenIDSettings.security_profile_settings:type_name -> gatehouse.config.v1.SecurityProfileSettings
+	9,  // 23: gatehouse.config.v1.OpenIDSettings.dpop_settings:type_name -> gatehouse.config.v1.DPoPSettings
+	26, // 24: gatehouse.config.v1.OpenIDSettings.ciba_settings:type_name -> google.protobuf.Struct
+	6,  // 25: gatehouse.config.v1.OpenIDSettings.resources:type_name -> gatehouse.config.v1.ProtectedResource
+	7,  // 26: gatehouse.config.v1.OpenIDSettings.trusted_issuers:type_name -> gatehouse.config.v1.TrustedIssuer
+	8,  // 27: gatehouse.config.v1.OpenIDSettings.authentication_contexts:type_name -> gatehouse.config.v1.AuthenticationContext
+	26, // 28: gatehouse.config.v1.TrustedIssuer.jwks:type_name -> google.protobuf.Struct
+	28, // 29: gatehouse.config.v1.ClientRegistrationSettings.allowed_scopes:type_name -> gatehouse.config.v1.Strings
+	11, // 30: gatehouse.config.v1.ClientRegistrationSettings.software_statement_issuers:type_name -> gatehouse.config.v1.SoftwareStatementIssuer
+	26, // 31: gatehouse.config.v1.SoftwareStatementIssuer.jwks:type_name -> google.protobuf.Struct
+	15, // 32: gatehouse.config.v1.CertificateSettings.rotation:type_name -> gatehouse.config.v1.KeyRotation
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_domain_proto_init() }
@@ -2110,6 +2192,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	if File_gatehouse_config_v1_domain_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_access_proto_init()
 	file_gatehouse_config_v1_branding_proto_init()
 	file_gatehouse_config_v1_common_proto_init()
 	file_gatehouse_config_v1_security_profile_proto_init()
@@ -2122,7 +2205,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_domain_proto_rawDesc), len(file_gatehouse_config_v1_domain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

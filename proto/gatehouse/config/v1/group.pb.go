@@ -10,6 +10,7 @@ import (
 	_ "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -40,7 +41,9 @@ type Group struct {
 	Groups []string `protobuf:"bytes,13,rep,name=groups,proto3" json:"groups,omitempty"`
 	// The ids of the people who are in the group. A body that has the list replaces who was in it; answers do not have it,
 	// because it may be long: see the group's members.
-	Members       []string `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
+	Members []string `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
+	// What expressions and claims see of the group; at most 16 KiB of JSON.
+	Attributes    *structpb.Struct `protobuf:"bytes,15,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -145,11 +148,18 @@ func (x *Group) GetMembers() []string {
 	return nil
 }
 
+func (x *Group) GetAttributes() *structpb.Struct {
+	if x != nil {
+		return x.Attributes
+	}
+	return nil
+}
+
 var File_gatehouse_config_v1_group_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x02\n" +
+	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n" +
 	"\x05Group\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -163,7 +173,10 @@ const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	"\vdescription\x18\v \x01(\tR\vdescription\x12\x1c\n" +
 	"\x05roles\x18\f \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x05roles\x12\x1e\n" +
 	"\x06groups\x18\r \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x06groups\x12\x18\n" +
-	"\amembers\x18\x0e \x03(\tR\amembersBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\amembers\x18\x0e \x03(\tR\amembers\x127\n" +
+	"\n" +
+	"attributes\x18\x0f \x01(\v2\x17.google.protobuf.StructR\n" +
+	"attributesBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_group_proto_rawDescOnce sync.Once
@@ -181,15 +194,17 @@ var file_gatehouse_config_v1_group_proto_msgTypes = make([]protoimpl.MessageInfo
 var file_gatehouse_config_v1_group_proto_goTypes = []any{
 	(*Group)(nil),                 // 0: gatehouse.config.v1.Group
 	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 2: google.protobuf.Struct
 }
 var file_gatehouse_config_v1_group_proto_depIdxs = []int32{
 	1, // 0: gatehouse.config.v1.Group.created_at:type_name -> google.protobuf.Timestamp
 	1, // 1: gatehouse.config.v1.Group.updated_at:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 2: gatehouse.config.v1.Group.attributes:type_name -> google.protobuf.Struct
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_group_proto_init() }

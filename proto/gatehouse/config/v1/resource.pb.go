@@ -36,6 +36,9 @@ type Resource struct {
 	//	*Resource_Form
 	//	*Resource_Email
 	//	*Resource_Flow
+	//	*Resource_ApplicationGroup
+	//	*Resource_Policy
+	//	*Resource_ClaimMapping
 	Kind          isResource_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -168,6 +171,33 @@ func (x *Resource) GetFlow() *Flow {
 	return nil
 }
 
+func (x *Resource) GetApplicationGroup() *ApplicationGroup {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_ApplicationGroup); ok {
+			return x.ApplicationGroup
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetPolicy() *Policy {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_Policy); ok {
+			return x.Policy
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetClaimMapping() *ClaimMapping {
+	if x != nil {
+		if x, ok := x.Kind.(*Resource_ClaimMapping); ok {
+			return x.ClaimMapping
+		}
+	}
+	return nil
+}
+
 type isResource_Kind interface {
 	isResource_Kind()
 }
@@ -212,6 +242,18 @@ type Resource_Flow struct {
 	Flow *Flow `protobuf:"bytes,10,opt,name=flow,proto3,oneof"`
 }
 
+type Resource_ApplicationGroup struct {
+	ApplicationGroup *ApplicationGroup `protobuf:"bytes,11,opt,name=application_group,json=applicationGroup,proto3,oneof"`
+}
+
+type Resource_Policy struct {
+	Policy *Policy `protobuf:"bytes,12,opt,name=policy,proto3,oneof"`
+}
+
+type Resource_ClaimMapping struct {
+	ClaimMapping *ClaimMapping `protobuf:"bytes,13,opt,name=claim_mapping,json=claimMapping,proto3,oneof"`
+}
+
 func (*Resource_Domain) isResource_Kind() {}
 
 func (*Resource_Application) isResource_Kind() {}
@@ -231,6 +273,12 @@ func (*Resource_Form) isResource_Kind() {}
 func (*Resource_Email) isResource_Kind() {}
 
 func (*Resource_Flow) isResource_Kind() {}
+
+func (*Resource_ApplicationGroup) isResource_Kind() {}
+
+func (*Resource_Policy) isResource_Kind() {}
+
+func (*Resource_ClaimMapping) isResource_Kind() {}
 
 // Key names a resource.
 type Key struct {
@@ -299,7 +347,7 @@ var File_gatehouse_config_v1_resource_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_resource_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/config/v1/resource.proto\x12\x13gatehouse.config.v1\x1a%gatehouse/config/v1/application.proto\x1a%gatehouse/config/v1/certificate.proto\x1a gatehouse/config/v1/domain.proto\x1a\x1fgatehouse/config/v1/email.proto\x1a\x1egatehouse/config/v1/flow.proto\x1a\x1egatehouse/config/v1/form.proto\x1a\x1fgatehouse/config/v1/group.proto\x1a+gatehouse/config/v1/identity_provider.proto\x1a\x1egatehouse/config/v1/role.proto\x1a\x1fgatehouse/config/v1/scope.proto\"\xda\x04\n" +
+	"\"gatehouse/config/v1/resource.proto\x12\x13gatehouse.config.v1\x1a%gatehouse/config/v1/application.proto\x1a+gatehouse/config/v1/application_group.proto\x1a%gatehouse/config/v1/certificate.proto\x1a'gatehouse/config/v1/claim_mapping.proto\x1a gatehouse/config/v1/domain.proto\x1a\x1fgatehouse/config/v1/email.proto\x1a\x1egatehouse/config/v1/flow.proto\x1a\x1egatehouse/config/v1/form.proto\x1a\x1fgatehouse/config/v1/group.proto\x1a+gatehouse/config/v1/identity_provider.proto\x1a gatehouse/config/v1/policy.proto\x1a\x1egatehouse/config/v1/role.proto\x1a\x1fgatehouse/config/v1/scope.proto\"\xb1\x06\n" +
 	"\bResource\x125\n" +
 	"\x06domain\x18\x01 \x01(\v2\x1b.gatehouse.config.v1.DomainH\x00R\x06domain\x12D\n" +
 	"\vapplication\x18\x02 \x01(\v2 .gatehouse.config.v1.ApplicationH\x00R\vapplication\x12T\n" +
@@ -311,7 +359,10 @@ const file_gatehouse_config_v1_resource_proto_rawDesc = "" +
 	"\x04form\x18\b \x01(\v2\x19.gatehouse.config.v1.FormH\x00R\x04form\x122\n" +
 	"\x05email\x18\t \x01(\v2\x1a.gatehouse.config.v1.EmailH\x00R\x05email\x12/\n" +
 	"\x04flow\x18\n" +
-	" \x01(\v2\x19.gatehouse.config.v1.FlowH\x00R\x04flowB\x06\n" +
+	" \x01(\v2\x19.gatehouse.config.v1.FlowH\x00R\x04flow\x12T\n" +
+	"\x11application_group\x18\v \x01(\v2%.gatehouse.config.v1.ApplicationGroupH\x00R\x10applicationGroup\x125\n" +
+	"\x06policy\x18\f \x01(\v2\x1b.gatehouse.config.v1.PolicyH\x00R\x06policy\x12H\n" +
+	"\rclaim_mapping\x18\r \x01(\v2!.gatehouse.config.v1.ClaimMappingH\x00R\fclaimMappingB\x06\n" +
 	"\x04kind\"A\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
@@ -344,6 +395,9 @@ var file_gatehouse_config_v1_resource_proto_goTypes = []any{
 	(*Form)(nil),             // 9: gatehouse.config.v1.Form
 	(*Email)(nil),            // 10: gatehouse.config.v1.Email
 	(*Flow)(nil),             // 11: gatehouse.config.v1.Flow
+	(*ApplicationGroup)(nil), // 12: gatehouse.config.v1.ApplicationGroup
+	(*Policy)(nil),           // 13: gatehouse.config.v1.Policy
+	(*ClaimMapping)(nil),     // 14: gatehouse.config.v1.ClaimMapping
 }
 var file_gatehouse_config_v1_resource_proto_depIdxs = []int32{
 	2,  // 0: gatehouse.config.v1.Resource.domain:type_name -> gatehouse.config.v1.Domain
@@ -356,11 +410,14 @@ var file_gatehouse_config_v1_resource_proto_depIdxs = []int32{
 	9,  // 7: gatehouse.config.v1.Resource.form:type_name -> gatehouse.config.v1.Form
 	10, // 8: gatehouse.config.v1.Resource.email:type_name -> gatehouse.config.v1.Email
 	11, // 9: gatehouse.config.v1.Resource.flow:type_name -> gatehouse.config.v1.Flow
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 10: gatehouse.config.v1.Resource.application_group:type_name -> gatehouse.config.v1.ApplicationGroup
+	13, // 11: gatehouse.config.v1.Resource.policy:type_name -> gatehouse.config.v1.Policy
+	14, // 12: gatehouse.config.v1.Resource.claim_mapping:type_name -> gatehouse.config.v1.ClaimMapping
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_resource_proto_init() }
@@ -369,13 +426,16 @@ func file_gatehouse_config_v1_resource_proto_init() {
 		return
 	}
 	file_gatehouse_config_v1_application_proto_init()
+	file_gatehouse_config_v1_application_group_proto_init()
 	file_gatehouse_config_v1_certificate_proto_init()
+	file_gatehouse_config_v1_claim_mapping_proto_init()
 	file_gatehouse_config_v1_domain_proto_init()
 	file_gatehouse_config_v1_email_proto_init()
 	file_gatehouse_config_v1_flow_proto_init()
 	file_gatehouse_config_v1_form_proto_init()
 	file_gatehouse_config_v1_group_proto_init()
 	file_gatehouse_config_v1_identity_provider_proto_init()
+	file_gatehouse_config_v1_policy_proto_init()
 	file_gatehouse_config_v1_role_proto_init()
 	file_gatehouse_config_v1_scope_proto_init()
 	file_gatehouse_config_v1_resource_proto_msgTypes[0].OneofWrappers = []any{
@@ -389,6 +449,9 @@ func file_gatehouse_config_v1_resource_proto_init() {
 		(*Resource_Form)(nil),
 		(*Resource_Email)(nil),
 		(*Resource_Flow)(nil),
+		(*Resource_ApplicationGroup)(nil),
+		(*Resource_Policy)(nil),
+		(*Resource_ClaimMapping)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

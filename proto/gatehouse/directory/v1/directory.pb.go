@@ -848,7 +848,10 @@ type Standing struct {
 	// By name.
 	Roles []*Standing_Role `protobuf:"bytes,2,rep,name=roles,proto3" json:"roles,omitempty"`
 	// The scopes of the roles, sorted.
-	Scopes        []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// The attributes of the groups, merged in the order of their names, and those of the person over them; absent if there are
+	// none.
+	Attributes    *structpb.Struct `protobuf:"bytes,4,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -900,6 +903,13 @@ func (x *Standing) GetRoles() []*Standing_Role {
 func (x *Standing) GetScopes() []string {
 	if x != nil {
 		return x.Scopes
+	}
+	return nil
+}
+
+func (x *Standing) GetAttributes() *structpb.Struct {
+	if x != nil {
+		return x.Attributes
 	}
 	return nil
 }
@@ -3060,9 +3070,11 @@ func (*NotifyLockedResponse) Descriptor() ([]byte, []int) {
 }
 
 type Standing_Group struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The person is in the group itself, and not only in one that it contains.
+	Direct        bool `protobuf:"varint,3,opt,name=direct,proto3" json:"direct,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3109,6 +3121,13 @@ func (x *Standing_Group) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *Standing_Group) GetDirect() bool {
+	if x != nil {
+		return x.Direct
+	}
+	return false
 }
 
 type Standing_Role struct {
@@ -3307,14 +3326,18 @@ const file_gatehouse_directory_v1_directory_proto_rawDesc = "" +
 	"\vpostal_code\x18\x06 \x01(\tR\n" +
 	"postalCode\x12\x18\n" +
 	"\acountry\x18\a \x01(\tR\acountry\x12\x18\n" +
-	"\aprimary\x18\b \x01(\bR\aprimary\"\xf8\x01\n" +
+	"\aprimary\x18\b \x01(\bR\aprimary\"\xc9\x02\n" +
 	"\bStanding\x12>\n" +
 	"\x06groups\x18\x01 \x03(\v2&.gatehouse.directory.v1.Standing.GroupR\x06groups\x12;\n" +
 	"\x05roles\x18\x02 \x03(\v2%.gatehouse.directory.v1.Standing.RoleR\x05roles\x12\x16\n" +
-	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x1a+\n" +
+	"\x06scopes\x18\x03 \x03(\tR\x06scopes\x127\n" +
+	"\n" +
+	"attributes\x18\x04 \x01(\v2\x17.google.protobuf.StructR\n" +
+	"attributes\x1aC\n" +
 	"\x05Group\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x1a*\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06direct\x18\x03 \x01(\bR\x06direct\x1a*\n" +
 	"\x04Role\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xad\a\n" +
@@ -3589,60 +3612,61 @@ var file_gatehouse_directory_v1_directory_proto_depIdxs = []int32{
 	43, // 14: gatehouse.directory.v1.LinkedIdentity.logged_at:type_name -> google.protobuf.Timestamp
 	40, // 15: gatehouse.directory.v1.Standing.groups:type_name -> gatehouse.directory.v1.Standing.Group
 	41, // 16: gatehouse.directory.v1.Standing.roles:type_name -> gatehouse.directory.v1.Standing.Role
-	44, // 17: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
-	4,  // 18: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
-	5,  // 19: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
-	44, // 20: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
-	27, // 21: gatehouse.directory.v1.AuthenticateRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	11, // 22: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
-	11, // 23: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
-	1,  // 24: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
-	1,  // 25: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
-	43, // 26: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 27: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
-	18, // 28: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
-	18, // 29: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
-	42, // 30: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
-	27, // 31: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	44, // 32: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
-	27, // 33: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	0,  // 34: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
-	43, // 35: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
-	32, // 36: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	32, // 37: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
-	1,  // 38: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
-	27, // 39: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
-	43, // 40: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
-	18, // 41: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
-	12, // 42: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
-	14, // 43: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
-	16, // 44: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
-	19, // 45: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
-	21, // 46: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
-	23, // 47: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
-	25, // 48: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
-	28, // 49: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
-	30, // 50: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
-	33, // 51: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
-	35, // 52: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
-	37, // 53: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
-	13, // 54: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
-	15, // 55: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
-	17, // 56: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
-	20, // 57: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
-	22, // 58: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
-	24, // 59: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
-	26, // 60: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
-	29, // 61: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
-	31, // 62: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
-	34, // 63: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
-	36, // 64: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
-	38, // 65: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
-	54, // [54:66] is the sub-list for method output_type
-	42, // [42:54] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	44, // 17: gatehouse.directory.v1.Standing.attributes:type_name -> google.protobuf.Struct
+	44, // 18: gatehouse.directory.v1.NewUser.additional_information:type_name -> google.protobuf.Struct
+	4,  // 19: gatehouse.directory.v1.NewUser.phone_numbers:type_name -> gatehouse.directory.v1.PhoneNumber
+	5,  // 20: gatehouse.directory.v1.NewUser.addresses:type_name -> gatehouse.directory.v1.Address
+	44, // 21: gatehouse.directory.v1.Identity.additional_information:type_name -> google.protobuf.Struct
+	27, // 22: gatehouse.directory.v1.AuthenticateRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	11, // 23: gatehouse.directory.v1.AuthenticateResponse.identity:type_name -> gatehouse.directory.v1.Identity
+	11, // 24: gatehouse.directory.v1.SignInRequest.identity:type_name -> gatehouse.directory.v1.Identity
+	1,  // 25: gatehouse.directory.v1.SignInResponse.user:type_name -> gatehouse.directory.v1.User
+	1,  // 26: gatehouse.directory.v1.GetUserResponse.user:type_name -> gatehouse.directory.v1.User
+	43, // 27: gatehouse.directory.v1.Consent.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 28: gatehouse.directory.v1.Consent.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 29: gatehouse.directory.v1.GetConsentsResponse.consents:type_name -> gatehouse.directory.v1.Consent
+	18, // 30: gatehouse.directory.v1.SaveConsentsRequest.consents:type_name -> gatehouse.directory.v1.Consent
+	42, // 31: gatehouse.directory.v1.ListConsentsResponse.clients:type_name -> gatehouse.directory.v1.ListConsentsResponse.Client
+	27, // 32: gatehouse.directory.v1.RegisterRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	44, // 33: gatehouse.directory.v1.RegisterRequest.additional_information:type_name -> google.protobuf.Struct
+	27, // 34: gatehouse.directory.v1.ForgotPasswordRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	0,  // 35: gatehouse.directory.v1.Ticket.purpose:type_name -> gatehouse.directory.v1.Ticket.Purpose
+	43, // 36: gatehouse.directory.v1.Ticket.expires_at:type_name -> google.protobuf.Timestamp
+	32, // 37: gatehouse.directory.v1.GetTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	32, // 38: gatehouse.directory.v1.UseTicketResponse.ticket:type_name -> gatehouse.directory.v1.Ticket
+	1,  // 39: gatehouse.directory.v1.UseTicketResponse.user:type_name -> gatehouse.directory.v1.User
+	27, // 40: gatehouse.directory.v1.NotifyLockedRequest.sender:type_name -> gatehouse.directory.v1.Sender
+	43, // 41: gatehouse.directory.v1.User.WithdrawalsEntry.value:type_name -> google.protobuf.Timestamp
+	18, // 42: gatehouse.directory.v1.ListConsentsResponse.Client.consents:type_name -> gatehouse.directory.v1.Consent
+	12, // 43: gatehouse.directory.v1.DirectoryService.Authenticate:input_type -> gatehouse.directory.v1.AuthenticateRequest
+	14, // 44: gatehouse.directory.v1.DirectoryService.SignIn:input_type -> gatehouse.directory.v1.SignInRequest
+	16, // 45: gatehouse.directory.v1.DirectoryService.GetUser:input_type -> gatehouse.directory.v1.GetUserRequest
+	19, // 46: gatehouse.directory.v1.DirectoryService.GetConsents:input_type -> gatehouse.directory.v1.GetConsentsRequest
+	21, // 47: gatehouse.directory.v1.DirectoryService.SaveConsents:input_type -> gatehouse.directory.v1.SaveConsentsRequest
+	23, // 48: gatehouse.directory.v1.DirectoryService.ListConsents:input_type -> gatehouse.directory.v1.ListConsentsRequest
+	25, // 49: gatehouse.directory.v1.DirectoryService.WithdrawConsent:input_type -> gatehouse.directory.v1.WithdrawConsentRequest
+	28, // 50: gatehouse.directory.v1.DirectoryService.Register:input_type -> gatehouse.directory.v1.RegisterRequest
+	30, // 51: gatehouse.directory.v1.DirectoryService.ForgotPassword:input_type -> gatehouse.directory.v1.ForgotPasswordRequest
+	33, // 52: gatehouse.directory.v1.DirectoryService.GetTicket:input_type -> gatehouse.directory.v1.GetTicketRequest
+	35, // 53: gatehouse.directory.v1.DirectoryService.UseTicket:input_type -> gatehouse.directory.v1.UseTicketRequest
+	37, // 54: gatehouse.directory.v1.DirectoryService.NotifyLocked:input_type -> gatehouse.directory.v1.NotifyLockedRequest
+	13, // 55: gatehouse.directory.v1.DirectoryService.Authenticate:output_type -> gatehouse.directory.v1.AuthenticateResponse
+	15, // 56: gatehouse.directory.v1.DirectoryService.SignIn:output_type -> gatehouse.directory.v1.SignInResponse
+	17, // 57: gatehouse.directory.v1.DirectoryService.GetUser:output_type -> gatehouse.directory.v1.GetUserResponse
+	20, // 58: gatehouse.directory.v1.DirectoryService.GetConsents:output_type -> gatehouse.directory.v1.GetConsentsResponse
+	22, // 59: gatehouse.directory.v1.DirectoryService.SaveConsents:output_type -> gatehouse.directory.v1.SaveConsentsResponse
+	24, // 60: gatehouse.directory.v1.DirectoryService.ListConsents:output_type -> gatehouse.directory.v1.ListConsentsResponse
+	26, // 61: gatehouse.directory.v1.DirectoryService.WithdrawConsent:output_type -> gatehouse.directory.v1.WithdrawConsentResponse
+	29, // 62: gatehouse.directory.v1.DirectoryService.Register:output_type -> gatehouse.directory.v1.RegisterResponse
+	31, // 63: gatehouse.directory.v1.DirectoryService.ForgotPassword:output_type -> gatehouse.directory.v1.ForgotPasswordResponse
+	34, // 64: gatehouse.directory.v1.DirectoryService.GetTicket:output_type -> gatehouse.directory.v1.GetTicketResponse
+	36, // 65: gatehouse.directory.v1.DirectoryService.UseTicket:output_type -> gatehouse.directory.v1.UseTicketResponse
+	38, // 66: gatehouse.directory.v1.DirectoryService.NotifyLocked:output_type -> gatehouse.directory.v1.NotifyLockedResponse
+	55, // [55:67] is the sub-list for method output_type
+	43, // [43:55] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_directory_v1_directory_proto_init() }

@@ -205,7 +205,9 @@ func (x *VariantMarks) GetWaiting() bool {
 type OneofMarks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The member of REST bodies that names the variant; empty means `type`.
-	TypeMember    string `protobuf:"bytes,1,opt,name=type_member,json=typeMember,proto3" json:"type_member,omitempty"`
+	TypeMember string `protobuf:"bytes,1,opt,name=type_member,json=typeMember,proto3" json:"type_member,omitempty"`
+	// `configuration` is written as an object everywhere; without this mark REST bodies have its text.
+	Plain         bool `protobuf:"varint,2,opt,name=plain,proto3" json:"plain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -245,6 +247,13 @@ func (x *OneofMarks) GetTypeMember() string {
 		return x.TypeMember
 	}
 	return ""
+}
+
+func (x *OneofMarks) GetPlain() bool {
+	if x != nil {
+		return x.Plain
+	}
+	return false
 }
 
 // MessageMarks say how a whole message is spelled.
@@ -375,11 +384,12 @@ const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\vdestination\x18\t \x01(\bR\vdestination\"<\n" +
 	"\fVariantMarks\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
-	"\awaiting\x18\x02 \x01(\bR\awaiting\"-\n" +
+	"\awaiting\x18\x02 \x01(\bR\awaiting\"C\n" +
 	"\n" +
 	"OneofMarks\x12\x1f\n" +
 	"\vtype_member\x18\x01 \x01(\tR\n" +
-	"typeMember\"\"\n" +
+	"typeMember\x12\x14\n" +
+	"\x05plain\x18\x02 \x01(\bR\x05plain\"\"\n" +
 	"\fMessageMarks\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\bR\x04list:W\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xb4\x87\x03 \x01(\v2 .gatehouse.options.v1.FieldMarksR\x05field:]\n" +

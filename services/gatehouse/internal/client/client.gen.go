@@ -43,6 +43,42 @@ func (e ApplicationTypeWord) Valid() bool {
 	}
 }
 
+// Defines values for ApplicationAccessMode.
+const (
+	All ApplicationAccessMode = "all"
+	Any ApplicationAccessMode = "any"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationAccessMode enum.
+func (e ApplicationAccessMode) Valid() bool {
+	switch e {
+	case All:
+		return true
+	case Any:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApplicationAccessOnDenied.
+const (
+	Page     ApplicationAccessOnDenied = "page"
+	Redirect ApplicationAccessOnDenied = "redirect"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationAccessOnDenied enum.
+func (e ApplicationAccessOnDenied) Valid() bool {
+	switch e {
+	case Page:
+		return true
+	case Redirect:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApplicationEntryType.
 const (
 	ApplicationEntryTypeBrowser        ApplicationEntryType = "browser"
@@ -160,6 +196,45 @@ func (e CertificateType) Valid() bool {
 	case PemAmCertificate:
 		return true
 	case Pkcs12AmCertificate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClaimMappingOnError.
+const (
+	ClaimMappingOnErrorDeny ClaimMappingOnError = "deny"
+	ClaimMappingOnErrorOmit ClaimMappingOnError = "omit"
+)
+
+// Valid indicates whether the value is a known member of the ClaimMappingOnError enum.
+func (e ClaimMappingOnError) Valid() bool {
+	switch e {
+	case ClaimMappingOnErrorDeny:
+		return true
+	case ClaimMappingOnErrorOmit:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClaimMappingTargets.
+const (
+	Accesstoken ClaimMappingTargets = "accesstoken"
+	Idtoken     ClaimMappingTargets = "idtoken"
+	Userinfo    ClaimMappingTargets = "userinfo"
+)
+
+// Valid indicates whether the value is a known member of the ClaimMappingTargets enum.
+func (e ClaimMappingTargets) Valid() bool {
+	switch e {
+	case Accesstoken:
+		return true
+	case Idtoken:
+		return true
+	case Userinfo:
 		return true
 	default:
 		return false
@@ -327,22 +402,22 @@ func (e FlowType) Valid() bool {
 
 // Defines values for FlowStepPolicy.
 const (
-	Deny          FlowStepPolicy = "deny"
-	EvaluateRules FlowStepPolicy = "evaluate-rules"
-	HttpCallout   FlowStepPolicy = "http-callout"
-	SetAttributes FlowStepPolicy = "set-attributes"
+	FlowStepPolicyDeny          FlowStepPolicy = "deny"
+	FlowStepPolicyEvaluateRules FlowStepPolicy = "evaluate-rules"
+	FlowStepPolicyHttpCallout   FlowStepPolicy = "http-callout"
+	FlowStepPolicySetAttributes FlowStepPolicy = "set-attributes"
 )
 
 // Valid indicates whether the value is a known member of the FlowStepPolicy enum.
 func (e FlowStepPolicy) Valid() bool {
 	switch e {
-	case Deny:
+	case FlowStepPolicyDeny:
 		return true
-	case EvaluateRules:
+	case FlowStepPolicyEvaluateRules:
 		return true
-	case HttpCallout:
+	case FlowStepPolicyHttpCallout:
 		return true
-	case SetAttributes:
+	case FlowStepPolicySetAttributes:
 		return true
 	default:
 		return false
@@ -607,6 +682,33 @@ func (e OAuthSettingsSecurityProfile) Valid() bool {
 	case OAuthSettingsSecurityProfileNone:
 		return true
 	case OAuthSettingsSecurityProfileOauth21:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyType.
+const (
+	PolicyTypeAuthenticationStrength PolicyType = "authentication-strength"
+	PolicyTypeExpression             PolicyType = "expression"
+	PolicyTypeGeo                    PolicyType = "geo"
+	PolicyTypeNetwork                PolicyType = "network"
+	PolicyTypeTimeWindow             PolicyType = "time-window"
+)
+
+// Valid indicates whether the value is a known member of the PolicyType enum.
+func (e PolicyType) Valid() bool {
+	switch e {
+	case PolicyTypeAuthenticationStrength:
+		return true
+	case PolicyTypeExpression:
+		return true
+	case PolicyTypeGeo:
+		return true
+	case PolicyTypeNetwork:
+		return true
+	case PolicyTypeTimeWindow:
 		return true
 	default:
 		return false
@@ -1162,6 +1264,15 @@ func (e ListOrganizationRolesParamsType) Valid() bool {
 	}
 }
 
+// AccessSettings AccessSettings are what the applications of a domain share.
+type AccessSettings struct {
+	// HelpContact Where people who are refused find help: an e-mail address, or an http or https URL.
+	HelpContact *string `json:"helpContact,omitempty"`
+
+	// MembershipGraceSeconds For how long the last known groups of somebody count while the directory does not answer, in seconds. Default 3600; 0 refuses them at once.
+	MembershipGraceSeconds *int32 `json:"membershipGraceSeconds,omitempty"`
+}
+
 // AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
 type AccountSettings struct {
 	// AccountBlockedDuration Seconds an account stays locked. 0 = 7200.
@@ -1245,8 +1356,14 @@ type AdvancedSettings struct {
 
 // Application An Application is registered in a domain and asks it for tokens.
 type Application struct {
+	// Access ApplicationAccess says how the bindings of an application come to a verdict, and what somebody is told whom they refuse.
+	Access *ApplicationAccess `json:"access,omitempty"`
+
 	// Certificate The certificate that signs this application's tokens.
 	Certificate *string `json:"certificate,omitempty"`
+
+	// ClaimMappings The ids of the claim mappings that make claims for it, beside those of the domain.
+	ClaimMappings []string `json:"claimMappings,omitempty"`
 
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt   *int64  `json:"createdAt,omitempty"`
@@ -1258,15 +1375,31 @@ type Application struct {
 
 	// Factors Second factors.
 	Factors []string `json:"factors,omitempty"`
-	Id      *string  `json:"id,omitempty"`
+
+	// Group The id of the heading under which My applications shows it.
+	Group *string `json:"group,omitempty"`
+
+	// Hidden Not shown in My applications; everything else works.
+	Hidden *bool `json:"hidden,omitempty"`
+
+	// Icon Icon names the pictures of an application by digest.
+	Icon *Icon   `json:"icon,omitempty"`
+	Id   *string `json:"id,omitempty"`
 
 	// IdentityProviders Tried in ascending priority. See the selection rule for the meaning of an empty one.
 	IdentityProviders []ApplicationIdentityProvider `json:"identityProviders,omitempty"`
-	Metadata          map[string]string             `json:"metadata,omitempty"`
-	Name              *string                       `json:"name,omitempty"`
+
+	// LaunchUrl Where My applications and launch links lead: an http or https URL or a path from the root, with placeholders such as `{{user.email}}`; or `blank://blank`, which hides the application. Absent: `initiate_login_uri`, or else the origin of the first redirect URI.
+	LaunchUrl *string           `json:"launchUrl,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+	Name      *string           `json:"name,omitempty"`
 
 	// Notices What is kept and does not run yet. Never stored.
-	Notices []Notice `json:"notices,omitempty"`
+	Notices      []Notice `json:"notices,omitempty"`
+	OpenInNewTab *bool    `json:"openInNewTab,omitempty"`
+
+	// Publisher Who provides the application; at most 200 characters.
+	Publisher *string `json:"publisher,omitempty"`
 
 	// Registration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
 	Registration *ClientRegistration `json:"registration,omitempty"`
@@ -1279,6 +1412,9 @@ type Application struct {
 	Secrets  []ClientSecret       `json:"secrets,omitempty"`
 	Settings *ApplicationSettings `json:"settings,omitempty"`
 
+	// Slug The name of the application in links: `[a-z0-9]`, inner `-` and `_`, at most 64 characters; unique in the domain. Absent: made of the name.
+	Slug *string `json:"slug,omitempty"`
+
 	// Template A template serves dynamic registrations and can never authenticate.
 	Template *bool `json:"template,omitempty"`
 
@@ -1287,10 +1423,34 @@ type Application struct {
 
 	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+
+	// Visibility Visibility says whether an application is shown to those who may use it, and why not.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // ApplicationTypeWord Decides the defaults of grant types, authentication method and PKCE. Changed only through `/type`.
 type ApplicationTypeWord string
+
+// ApplicationAccess ApplicationAccess says how the bindings of an application come to a verdict, and what somebody is told whom they refuse.
+type ApplicationAccess struct {
+	// EntitlementsGrant Whoever holds an entitlement of the application gets in as well, and an application without allow bindings is not open.
+	EntitlementsGrant *bool `json:"entitlementsGrant,omitempty"`
+
+	// Message What refused people are told where the bindings that decided say nothing; by language tag, with `default` for all others.
+	Message map[string]string `json:"message,omitempty"`
+
+	// Mode `any` (default): one allow binding that passes is enough; `all`: every one must pass.
+	Mode *ApplicationAccessMode `json:"mode,omitempty"`
+
+	// OnDenied `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
+	OnDenied *ApplicationAccessOnDenied `json:"onDenied,omitempty"`
+}
+
+// ApplicationAccessMode `any` (default): one allow binding that passes is enough; `all`: every one must pass.
+type ApplicationAccessMode string
+
+// ApplicationAccessOnDenied `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
+type ApplicationAccessOnDenied string
 
 // ApplicationEntry ApplicationEntry is an application in a list.
 type ApplicationEntry struct {
@@ -1314,6 +1474,38 @@ type ApplicationEntryPage struct {
 	// CurrentPage The page, from 0.
 	CurrentPage int                `json:"currentPage"`
 	Data        []ApplicationEntry `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// ApplicationGroup An ApplicationGroup is a heading in My applications. It is no group of people.
+type ApplicationGroup struct {
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt   *int64  `json:"createdAt,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Domain      *string `json:"domain,omitempty"`
+	Id          *string `json:"id,omitempty"`
+
+	// Name Unique in the domain, in any case.
+	Name *string `json:"name,omitempty"`
+
+	// Notices What is kept and does not run yet. Never stored.
+	Notices []Notice `json:"notices,omitempty"`
+
+	// Order The place among the headings; equal ones follow their names. Absent: ten more than the last.
+	Order    *int32 `json:"order,omitempty"`
+	Revision *int64 `json:"revision,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
+// ApplicationGroupPage One page of a list.
+type ApplicationGroupPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int                `json:"currentPage"`
+	Data        []ApplicationGroup `json:"data"`
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
@@ -1433,6 +1625,21 @@ type AuthenticationContext struct {
 
 	// Name The value of `acr`.
 	Name *string `json:"name,omitempty"`
+}
+
+// AuthenticationStrengthPolicy AuthenticationStrengthPolicy holds when somebody signed in well and lately enough. Whoever falls short is asked to do so.
+type AuthenticationStrengthPolicy struct {
+	// AcrValues Any of these authentication context classes.
+	AcrValues []string `json:"acrValues,omitempty"`
+
+	// Amr All of these methods (RFC 8176).
+	Amr []string `json:"amr,omitempty"`
+
+	// IdentityProviders By any of these identity providers; identifiers.
+	IdentityProviders []string `json:"identityProviders,omitempty"`
+
+	// MaxAgeSeconds At most that long ago.
+	MaxAgeSeconds *int64 `json:"maxAgeSeconds,omitempty"`
 }
 
 // AzureADProvider AzureADProvider redirects to Microsoft Entra ID. There the redirect URI `<domain's URL>/login/callback?provider=<id of this provider>` has to be registered.
@@ -1561,6 +1768,62 @@ type CertificateSettings struct {
 
 	// Rotation KeyRotation replaces the keys that the server made, without a moment in which a token cannot be verified.
 	Rotation *KeyRotation `json:"rotation,omitempty"`
+}
+
+// ClaimMapping A ClaimMapping makes claims out of what is known of a person.
+type ClaimMapping struct {
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// Default It applies to every application of the domain, whether it lists the mapping or not.
+	Default     *bool   `json:"default,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Domain      *string `json:"domain,omitempty"`
+
+	// Enabled Absent means true.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Expression A CEL expression that gives a map: claims and their values.
+	Expression *string `json:"expression,omitempty"`
+	Id         *string `json:"id,omitempty"`
+
+	// Name Unique in the domain.
+	Name *string `json:"name,omitempty"`
+
+	// Notices What is kept and does not run yet. Never stored.
+	Notices []Notice `json:"notices,omitempty"`
+
+	// OnError What a failing expression means: `omit` (default) leaves its claims out, `deny` makes no token.
+	OnError *ClaimMappingOnError `json:"onError,omitempty"`
+
+	// Order Later mappings are merged over earlier ones. Absent: ten more than the last.
+	Order    *int32 `json:"order,omitempty"`
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Scope The mapping runs where this scope was granted; blank = always.
+	Scope *string `json:"scope,omitempty"`
+
+	// Targets Where the claims go. Default: `userinfo` alone.
+	Targets []ClaimMappingTargets `json:"targets,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
+// ClaimMappingOnError What a failing expression means: `omit` (default) leaves its claims out, `deny` makes no token.
+type ClaimMappingOnError string
+
+// ClaimMappingTargets defines model for ClaimMapping.Targets.
+type ClaimMappingTargets string
+
+// ClaimMappingPage One page of a list.
+type ClaimMappingPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int            `json:"currentPage"`
+	Data        []ClaimMapping `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
 }
 
 // ClientRegistration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
@@ -1742,6 +2005,9 @@ type DirectoryProvider = map[string]interface{}
 
 // Domain A Domain is a security domain: its own issuer, keys, applications, identity providers and users.
 type Domain struct {
+	// AccessSettings AccessSettings are what the applications of a domain share.
+	AccessSettings *AccessSettings `json:"accessSettings,omitempty"`
+
 	// AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
 	AccountSettings *AccountSettings `json:"accountSettings,omitempty"`
 
@@ -1789,9 +2055,12 @@ type Domain struct {
 	PasswordSettings *PasswordSettings `json:"passwordSettings,omitempty"`
 
 	// Path Where gateways serve the domain: `/` and one or more segments. Unique in the installation.
-	Path     *string                `json:"path,omitempty"`
-	Revision *int64                 `json:"revision,omitempty"`
-	Saml     map[string]interface{} `json:"saml,omitempty"`
+	Path *string `json:"path,omitempty"`
+
+	// PortalSettings PortalSettings say how My applications works.
+	PortalSettings *PortalSettings        `json:"portalSettings,omitempty"`
+	Revision       *int64                 `json:"revision,omitempty"`
+	Saml           map[string]interface{} `json:"saml,omitempty"`
 
 	// Scim ScimSettings govern provisioning of people over SCIM 2.0.
 	Scim *ScimSettings `json:"scim,omitempty"`
@@ -1943,6 +2212,12 @@ type ExpiringSecretPage struct {
 	TotalCount int64 `json:"totalCount"`
 }
 
+// ExpressionPolicy ExpressionPolicy holds when an expression gives true.
+type ExpressionPolicy struct {
+	// Expression CEL.
+	Expression *string `json:"expression,omitempty"`
+}
+
 // FallbackCertificate FallbackCertificate chooses the certificate that signs where an application's own cannot.
 type FallbackCertificate struct {
 	// FallbackCertificate The id of a certificate; null for none.
@@ -2068,8 +2343,23 @@ type GeneratedCertificate struct {
 	Alias     *string `json:"alias,omitempty"`
 }
 
+// GeoPolicy GeoPolicy holds for addresses in some places. It needs a database at the gateway, and fails without.
+type GeoPolicy struct {
+	// Asns Numbers of autonomous systems.
+	Asns []int64 `json:"asns,omitempty"`
+
+	// Continents `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
+	Continents []string `json:"continents,omitempty"`
+
+	// Countries ISO 3166-1 alpha-2.
+	Countries []string `json:"countries,omitempty"`
+}
+
 // Group A Group is people of a domain who are treated alike, and other groups. Who is in it is kept with the people.
 type Group struct {
+	// Attributes What expressions and claims see of the group; at most 16 KiB of JSON.
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt   *int64  `json:"createdAt,omitempty"`
 	Description *string `json:"description,omitempty"`
@@ -2208,6 +2498,14 @@ type HTTPResource struct {
 
 	// HttpResponseErrorConditions The first one that holds decides. Without one, a status of 2xx accepts somebody, 400, 401, 403, 404 and 422 refuse, and any other means that the site cannot be asked just now.
 	HttpResponseErrorConditions []HTTPErrorCondition `json:"httpResponseErrorConditions,omitempty"`
+}
+
+// Icon Icon names the pictures of an application by digest.
+type Icon struct {
+	Dark *string `json:"dark,omitempty"`
+
+	// Light The picture on light ground, and on dark ground; absent where there is none.
+	Light *string `json:"light,omitempty"`
 }
 
 // IdentityProvider An IdentityProvider is a configured source of identity. An internal one checks credentials itself, an external one redirects to another site.
@@ -2489,6 +2787,14 @@ type MembershipPage struct {
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
+}
+
+// NetworkPolicy NetworkPolicy holds for some addresses.
+type NetworkPolicy struct {
+	ExceptRanges []string `json:"exceptRanges,omitempty"`
+
+	// Ranges In CIDR notation, of both families: `192.0.2.0/24`, `2001:db8::/32`.
+	Ranges []string `json:"ranges,omitempty"`
 }
 
 // NewApplication NewApplication is the body that creates an application.
@@ -3124,6 +3430,64 @@ type PluginType struct {
 	// Id What `type` says.
 	Id   *string `json:"id,omitempty"`
 	Name *string `json:"name,omitempty"`
+}
+
+// Policy A Policy is a condition on people and on the moment, which bindings attach to applications.
+type Policy struct {
+	Configuration interface{} `json:"configuration,omitempty"`
+
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt   *int64  `json:"createdAt,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Domain      *string `json:"domain,omitempty"`
+
+	// Expression The CEL expression that the policy comes to.
+	Expression *string `json:"expression,omitempty"`
+	Id         *string `json:"id,omitempty"`
+
+	// Inputs What the expression reads, such as `user.groups` and `request.ip`.
+	Inputs []string `json:"inputs,omitempty"`
+
+	// Message What people are told whom the policy refuses, where the binding says nothing; by language tag, with `default`.
+	Message map[string]string `json:"message,omitempty"`
+
+	// Name Unique in the domain.
+	Name *string `json:"name,omitempty"`
+
+	// Notices What is kept and does not run yet. Never stored.
+	Notices  []Notice `json:"notices,omitempty"`
+	Revision *int64   `json:"revision,omitempty"`
+
+	// Situational Whether the verdict depends on the moment: where from, when, how somebody signed in.
+	Situational *bool `json:"situational,omitempty"`
+
+	// Type The variant; in REST bodies `type` and `configuration`. The type cannot be changed.
+	Type *PolicyType `json:"type,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
+// PolicyType The variant; in REST bodies `type` and `configuration`. The type cannot be changed.
+type PolicyType string
+
+// PolicyPage One page of a list.
+type PolicyPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int      `json:"currentPage"`
+	Data        []Policy `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// PortalSettings PortalSettings say how My applications works.
+type PortalSettings struct {
+	// IdentityProviders The ids of the identity providers by which visitors sign in who come from no application. Default: all internal ones.
+	IdentityProviders []string `json:"identityProviders,omitempty"`
+
+	// Title What the page is called; default: the name of the domain.
+	Title *string `json:"title,omitempty"`
 }
 
 // Preview Preview is a page or a message made of sample data.
@@ -3793,6 +4157,34 @@ type TextVocabulary struct {
 	Templates []TextTemplate `json:"templates,omitempty"`
 }
 
+// TimeWindow TimeWindow is a part of some days of the week.
+type TimeWindow struct {
+	// Days `mon` to `sun`.
+	Days []string `json:"days,omitempty"`
+
+	// From `08:00`. A `to` that is earlier than `from` lies on the next day.
+	From *string `json:"from,omitempty"`
+	To   *string `json:"to,omitempty"`
+}
+
+// TimeWindowPolicy TimeWindowPolicy holds at some times of some days.
+type TimeWindowPolicy struct {
+	// ExceptDates Days on which it does not hold: `2026-12-24`.
+	ExceptDates []string `json:"exceptDates,omitempty"`
+
+	// NotAfter Milliseconds since 1970-01-01T00:00:00Z.
+	NotAfter *int64 `json:"notAfter,omitempty"`
+
+	// NotBefore Milliseconds since 1970-01-01T00:00:00Z.
+	NotBefore *int64 `json:"notBefore,omitempty"`
+
+	// TimeZone An IANA name, such as `Europe/Berlin`.
+	TimeZone *string `json:"timeZone,omitempty"`
+
+	// Windows None: at all times between not_before and not_after.
+	Windows []TimeWindow `json:"windows,omitempty"`
+}
+
 // Token Token is what an operator receives at sign-in.
 type Token struct {
 	// AccessToken A JWT, sent as `Authorization: Bearer`.
@@ -4101,6 +4493,13 @@ type VirtualHost struct {
 	Path               *string `json:"path,omitempty"`
 }
 
+// Visibility Visibility says whether an application is shown to those who may use it, and why not.
+type Visibility struct {
+	// Because `hidden`, `disabled`, `blankLaunchUrl`, `noLaunchUrl`, `template`.
+	Because []string `json:"because,omitempty"`
+	Shown   *bool    `json:"shown,omitempty"`
+}
+
 // SignInParams defines parameters for SignIn.
 type SignInParams struct {
 	// Org The organization.
@@ -4154,6 +4553,57 @@ type LintDomainParams struct {
 
 // LintDomainParamsProfile defines parameters for LintDomain.
 type LintDomainParamsProfile string
+
+// ListApplicationGroupsParams defines parameters for ListApplicationGroups.
+type ListApplicationGroupsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeleteApplicationGroupParams defines parameters for DeleteApplicationGroup.
+type DeleteApplicationGroupParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchApplicationGroupParams defines parameters for PatchApplicationGroup.
+type PatchApplicationGroupParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutApplicationGroupParams defines parameters for PutApplicationGroup.
+type PutApplicationGroupParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListApplicationGroupHistoryParams defines parameters for ListApplicationGroupHistory.
+type ListApplicationGroupHistoryParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// RestoreApplicationGroupHistoryParams defines parameters for RestoreApplicationGroupHistory.
+type RestoreApplicationGroupHistoryParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetApplicationGroupHistoryDiffParams defines parameters for GetApplicationGroupHistoryDiff.
+type GetApplicationGroupHistoryDiffParams struct {
+	// With The other revision, or `current`, which is the default.
+	With *string `form:"with,omitempty" json:"with,omitempty"`
+}
 
 // ListApplicationsParams defines parameters for ListApplications.
 type ListApplicationsParams struct {
@@ -4494,6 +4944,57 @@ type GetCertificateKeyParams struct {
 // GetCertificateKeyParamsFmt defines parameters for GetCertificateKey.
 type GetCertificateKeyParamsFmt string
 
+// ListClaimMappingsParams defines parameters for ListClaimMappings.
+type ListClaimMappingsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeleteClaimMappingParams defines parameters for DeleteClaimMapping.
+type DeleteClaimMappingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchClaimMappingParams defines parameters for PatchClaimMapping.
+type PatchClaimMappingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutClaimMappingParams defines parameters for PutClaimMapping.
+type PutClaimMappingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListClaimMappingHistoryParams defines parameters for ListClaimMappingHistory.
+type ListClaimMappingHistoryParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// RestoreClaimMappingHistoryParams defines parameters for RestoreClaimMappingHistory.
+type RestoreClaimMappingHistoryParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetClaimMappingHistoryDiffParams defines parameters for GetClaimMappingHistoryDiff.
+type GetClaimMappingHistoryDiffParams struct {
+	// With The other revision, or `current`, which is the default.
+	With *string `form:"with,omitempty" json:"with,omitempty"`
+}
+
 // DeleteClientParams defines parameters for DeleteClient.
 type DeleteClientParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
@@ -4795,6 +5296,57 @@ type ListMembersParams struct {
 
 	// Size Entries on a page; default 50.
 	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// ListPoliciesParams defines parameters for ListPolicies.
+type ListPoliciesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeletePolicyParams defines parameters for DeletePolicy.
+type DeletePolicyParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchPolicyParams defines parameters for PatchPolicy.
+type PatchPolicyParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutPolicyParams defines parameters for PutPolicy.
+type PutPolicyParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListPolicyHistoryParams defines parameters for ListPolicyHistory.
+type ListPolicyHistoryParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// RestorePolicyHistoryParams defines parameters for RestorePolicyHistory.
+type RestorePolicyHistoryParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// GetPolicyHistoryDiffParams defines parameters for GetPolicyHistoryDiff.
+type GetPolicyHistoryDiffParams struct {
+	// With The other revision, or `current`, which is the default.
+	With *string `form:"with,omitempty" json:"with,omitempty"`
 }
 
 // ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
@@ -5175,6 +5727,18 @@ type PatchDomainJSONRequestBody = Domain
 // PutDomainJSONRequestBody defines body for PutDomain for application/json ContentType.
 type PutDomainJSONRequestBody = Domain
 
+// CreateApplicationGroupJSONRequestBody defines body for CreateApplicationGroup for application/json ContentType.
+type CreateApplicationGroupJSONRequestBody = ApplicationGroup
+
+// PatchApplicationGroupJSONRequestBody defines body for PatchApplicationGroup for application/json ContentType.
+type PatchApplicationGroupJSONRequestBody = ApplicationGroup
+
+// PutApplicationGroupJSONRequestBody defines body for PutApplicationGroup for application/json ContentType.
+type PutApplicationGroupJSONRequestBody = ApplicationGroup
+
+// RestoreApplicationGroupHistoryJSONRequestBody defines body for RestoreApplicationGroupHistory for application/json ContentType.
+type RestoreApplicationGroupHistoryJSONRequestBody = ApplicationGroup
+
 // CreateApplicationJSONRequestBody defines body for CreateApplication for application/json ContentType.
 type CreateApplicationJSONRequestBody = NewApplication
 
@@ -5256,6 +5820,18 @@ type PutCertificateJSONRequestBody = Certificate
 // RestoreCertificateHistoryJSONRequestBody defines body for RestoreCertificateHistory for application/json ContentType.
 type RestoreCertificateHistoryJSONRequestBody = Certificate
 
+// CreateClaimMappingJSONRequestBody defines body for CreateClaimMapping for application/json ContentType.
+type CreateClaimMappingJSONRequestBody = ClaimMapping
+
+// PatchClaimMappingJSONRequestBody defines body for PatchClaimMapping for application/json ContentType.
+type PatchClaimMappingJSONRequestBody = ClaimMapping
+
+// PutClaimMappingJSONRequestBody defines body for PutClaimMapping for application/json ContentType.
+type PutClaimMappingJSONRequestBody = ClaimMapping
+
+// RestoreClaimMappingHistoryJSONRequestBody defines body for RestoreClaimMappingHistory for application/json ContentType.
+type RestoreClaimMappingHistoryJSONRequestBody = ClaimMapping
+
 // PatchClientJSONRequestBody defines body for PatchClient for application/json ContentType.
 type PatchClientJSONRequestBody = Application
 
@@ -5333,6 +5909,18 @@ type RestoreIdentityHistoryJSONRequestBody = IdentityProvider
 
 // CreateMemberJSONRequestBody defines body for CreateMember for application/json ContentType.
 type CreateMemberJSONRequestBody = NewMembership
+
+// CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
+type CreatePolicyJSONRequestBody = Policy
+
+// PatchPolicyJSONRequestBody defines body for PatchPolicy for application/json ContentType.
+type PatchPolicyJSONRequestBody = Policy
+
+// PutPolicyJSONRequestBody defines body for PutPolicy for application/json ContentType.
+type PutPolicyJSONRequestBody = Policy
+
+// RestorePolicyHistoryJSONRequestBody defines body for RestorePolicyHistory for application/json ContentType.
+type RestorePolicyHistoryJSONRequestBody = Policy
 
 // CreateRegistrationTokenJSONRequestBody defines body for CreateRegistrationToken for application/json ContentType.
 type CreateRegistrationTokenJSONRequestBody = NewRegistrationToken
@@ -5601,6 +6189,120 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
 	LintDomain(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationGroups List the application-groups of a domain
+	//
+	// Needs the permission `application_group:list`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups (the `ListApplicationGroups` operationId).
+	ListApplicationGroups(ctx context.Context, domain string, params *ListApplicationGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationGroupWithBody Create an application group
+	//
+	// Needs the permission `application_group:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+	CreateApplicationGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationGroup Create an application group
+	//
+	// Needs the permission `application_group:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+	CreateApplicationGroup(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationGroup Delete an application group
+	//
+	// Needs the permission `application_group:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/application-groups/{applicationGroup} (the `DeleteApplicationGroup` operationId).
+	DeleteApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *DeleteApplicationGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationGroup Read an application group
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup} (the `GetApplicationGroup` operationId).
+	GetApplicationGroup(ctx context.Context, domain string, applicationGroup string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationGroupWithBody Change an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+	PatchApplicationGroupWithBody(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationGroup Change an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+	PatchApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, body PatchApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationGroupWithBody Replace an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+	PutApplicationGroupWithBody(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationGroup Replace an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+	PutApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, body PutApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationGroupHistory List the history of an application group, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `application_group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history (the `ListApplicationGroupHistory` operationId).
+	ListApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationGroupHistory Read an application group as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `application_group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision} (the `GetApplicationGroupHistory` operationId).
+	GetApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreApplicationGroupHistoryWithBody Put an application group back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+	RestoreApplicationGroupHistoryWithBody(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreApplicationGroupHistory Put an application group back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+	RestoreApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, body RestoreApplicationGroupHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationGroupHistoryDiff Say what differs between an application group at a revision and at another
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
+	GetApplicationGroupHistoryDiff(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplications List the applications of a domain
 	//
@@ -6401,6 +7103,120 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/certificates/{certificate}/keys (the `ListCertificateKeys` operationId).
 	ListCertificateKeys(ctx context.Context, domain string, certificate string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListClaimMappings List the claim-mappings of a domain
+	//
+	// Needs the permission `claim_mapping:list`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings (the `ListClaimMappings` operationId).
+	ListClaimMappings(ctx context.Context, domain string, params *ListClaimMappingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClaimMappingWithBody Create a claim mapping
+	//
+	// Needs the permission `claim_mapping:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+	CreateClaimMappingWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateClaimMapping Create a claim mapping
+	//
+	// Needs the permission `claim_mapping:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+	CreateClaimMapping(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteClaimMapping Delete a claim mapping
+	//
+	// Needs the permission `claim_mapping:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/claim-mappings/{claimMapping} (the `DeleteClaimMapping` operationId).
+	DeleteClaimMapping(ctx context.Context, domain string, claimMapping string, params *DeleteClaimMappingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClaimMapping Read a claim mapping
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping} (the `GetClaimMapping` operationId).
+	GetClaimMapping(ctx context.Context, domain string, claimMapping string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchClaimMappingWithBody Change a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+	PatchClaimMappingWithBody(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchClaimMapping Change a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+	PatchClaimMapping(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, body PatchClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutClaimMappingWithBody Replace a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+	PutClaimMappingWithBody(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutClaimMapping Replace a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+	PutClaimMapping(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, body PutClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListClaimMappingHistory List the history of a claim mapping, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `claim_mapping:read`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history (the `ListClaimMappingHistory` operationId).
+	ListClaimMappingHistory(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClaimMappingHistory Read a claim mapping as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `claim_mapping:read`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision} (the `GetClaimMappingHistory` operationId).
+	GetClaimMappingHistory(ctx context.Context, domain string, claimMapping string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreClaimMappingHistoryWithBody Put a claim mapping back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+	RestoreClaimMappingHistoryWithBody(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreClaimMappingHistory Put a claim mapping back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+	RestoreClaimMappingHistory(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, body RestoreClaimMappingHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClaimMappingHistoryDiff Say what differs between a claim mapping at a revision and at another
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
+	GetClaimMappingHistoryDiff(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteClient Delete an application
 	//
 	// Needs the permission `application:delete`.
@@ -7174,6 +7990,120 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 	DeleteMember(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPolicies List the policies of a domain
+	//
+	// Needs the permission `policy:list`.
+	//
+	// Corresponds with GET /domains/{domain}/policies (the `ListPolicies` operationId).
+	ListPolicies(ctx context.Context, domain string, params *ListPoliciesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePolicyWithBody Create a policy
+	//
+	// Needs the permission `policy:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePolicy Create a policy
+	//
+	// Needs the permission `policy:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+	CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePolicy Delete a policy
+	//
+	// Needs the permission `policy:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/policies/{policy} (the `DeletePolicy` operationId).
+	DeletePolicy(ctx context.Context, domain string, policy string, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPolicy Read a policy
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy} (the `GetPolicy` operationId).
+	GetPolicy(ctx context.Context, domain string, policy string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchPolicyWithBody Change a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+	PatchPolicyWithBody(ctx context.Context, domain string, policy string, params *PatchPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchPolicy Change a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+	PatchPolicy(ctx context.Context, domain string, policy string, params *PatchPolicyParams, body PatchPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutPolicyWithBody Replace a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+	PutPolicyWithBody(ctx context.Context, domain string, policy string, params *PutPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutPolicy Replace a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+	PutPolicy(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPolicyHistory List the history of a policy, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `policy:read`.
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history (the `ListPolicyHistory` operationId).
+	ListPolicyHistory(ctx context.Context, domain string, policy string, params *ListPolicyHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPolicyHistory Read a policy as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `policy:read`.
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision} (the `GetPolicyHistory` operationId).
+	GetPolicyHistory(ctx context.Context, domain string, policy string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestorePolicyHistoryWithBody Put a policy back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+	RestorePolicyHistoryWithBody(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestorePolicyHistory Put a policy back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+	RestorePolicyHistory(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, body RestorePolicyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPolicyHistoryDiff Say what differs between a policy at a revision and at another
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
+	GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRegistrationTokens List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -8426,6 +9356,260 @@ func (c *Client) PutDomain(ctx context.Context, domain string, params *PutDomain
 // Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
 func (c *Client) LintDomain(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLintDomainRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationGroups List the application-groups of a domain
+//
+// Needs the permission `application_group:list`.
+//
+// Corresponds with GET /domains/{domain}/application-groups (the `ListApplicationGroups` operationId).
+func (c *Client) ListApplicationGroups(ctx context.Context, domain string, params *ListApplicationGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationGroupsRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationGroupWithBody Create an application group
+//
+// Needs the permission `application_group:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+func (c *Client) CreateApplicationGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationGroupRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationGroup Create an application group
+//
+// Needs the permission `application_group:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+func (c *Client) CreateApplicationGroup(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationGroupRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationGroup Delete an application group
+//
+// Needs the permission `application_group:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/application-groups/{applicationGroup} (the `DeleteApplicationGroup` operationId).
+func (c *Client) DeleteApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *DeleteApplicationGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationGroupRequest(c.Server, domain, applicationGroup, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationGroup Read an application group
+//
+// Needs the permission `application_group:read`.
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup} (the `GetApplicationGroup` operationId).
+func (c *Client) GetApplicationGroup(ctx context.Context, domain string, applicationGroup string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationGroupRequest(c.Server, domain, applicationGroup)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationGroupWithBody Change an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+func (c *Client) PatchApplicationGroupWithBody(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationGroupRequestWithBody(c.Server, domain, applicationGroup, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationGroup Change an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+func (c *Client) PatchApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, body PatchApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationGroupRequest(c.Server, domain, applicationGroup, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationGroupWithBody Replace an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+func (c *Client) PutApplicationGroupWithBody(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationGroupRequestWithBody(c.Server, domain, applicationGroup, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationGroup Replace an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+func (c *Client) PutApplicationGroup(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, body PutApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationGroupRequest(c.Server, domain, applicationGroup, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationGroupHistory List the history of an application group, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `application_group:read`.
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history (the `ListApplicationGroupHistory` operationId).
+func (c *Client) ListApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationGroupHistoryRequest(c.Server, domain, applicationGroup, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationGroupHistory Read an application group as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `application_group:read`.
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision} (the `GetApplicationGroupHistory` operationId).
+func (c *Client) GetApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationGroupHistoryRequest(c.Server, domain, applicationGroup, revision)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreApplicationGroupHistoryWithBody Put an application group back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+func (c *Client) RestoreApplicationGroupHistoryWithBody(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreApplicationGroupHistoryRequestWithBody(c.Server, domain, applicationGroup, revision, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreApplicationGroupHistory Put an application group back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+func (c *Client) RestoreApplicationGroupHistory(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, body RestoreApplicationGroupHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreApplicationGroupHistoryRequest(c.Server, domain, applicationGroup, revision, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationGroupHistoryDiff Say what differs between an application group at a revision and at another
+//
+// Needs the permission `application_group:read`.
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
+func (c *Client) GetApplicationGroupHistoryDiff(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationGroupHistoryDiffRequest(c.Server, domain, applicationGroup, revision, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10225,6 +11409,260 @@ func (c *Client) ListCertificateKeys(ctx context.Context, domain string, certifi
 	return c.Client.Do(req)
 }
 
+// ListClaimMappings List the claim-mappings of a domain
+//
+// Needs the permission `claim_mapping:list`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings (the `ListClaimMappings` operationId).
+func (c *Client) ListClaimMappings(ctx context.Context, domain string, params *ListClaimMappingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClaimMappingsRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClaimMappingWithBody Create a claim mapping
+//
+// Needs the permission `claim_mapping:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+func (c *Client) CreateClaimMappingWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClaimMappingRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateClaimMapping Create a claim mapping
+//
+// Needs the permission `claim_mapping:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+func (c *Client) CreateClaimMapping(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClaimMappingRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteClaimMapping Delete a claim mapping
+//
+// Needs the permission `claim_mapping:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/claim-mappings/{claimMapping} (the `DeleteClaimMapping` operationId).
+func (c *Client) DeleteClaimMapping(ctx context.Context, domain string, claimMapping string, params *DeleteClaimMappingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteClaimMappingRequest(c.Server, domain, claimMapping, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClaimMapping Read a claim mapping
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping} (the `GetClaimMapping` operationId).
+func (c *Client) GetClaimMapping(ctx context.Context, domain string, claimMapping string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClaimMappingRequest(c.Server, domain, claimMapping)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchClaimMappingWithBody Change a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+func (c *Client) PatchClaimMappingWithBody(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchClaimMappingRequestWithBody(c.Server, domain, claimMapping, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchClaimMapping Change a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+func (c *Client) PatchClaimMapping(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, body PatchClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchClaimMappingRequest(c.Server, domain, claimMapping, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutClaimMappingWithBody Replace a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+func (c *Client) PutClaimMappingWithBody(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutClaimMappingRequestWithBody(c.Server, domain, claimMapping, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutClaimMapping Replace a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+func (c *Client) PutClaimMapping(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, body PutClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutClaimMappingRequest(c.Server, domain, claimMapping, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListClaimMappingHistory List the history of a claim mapping, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `claim_mapping:read`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history (the `ListClaimMappingHistory` operationId).
+func (c *Client) ListClaimMappingHistory(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClaimMappingHistoryRequest(c.Server, domain, claimMapping, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClaimMappingHistory Read a claim mapping as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `claim_mapping:read`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision} (the `GetClaimMappingHistory` operationId).
+func (c *Client) GetClaimMappingHistory(ctx context.Context, domain string, claimMapping string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClaimMappingHistoryRequest(c.Server, domain, claimMapping, revision)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreClaimMappingHistoryWithBody Put a claim mapping back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+func (c *Client) RestoreClaimMappingHistoryWithBody(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreClaimMappingHistoryRequestWithBody(c.Server, domain, claimMapping, revision, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreClaimMappingHistory Put a claim mapping back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+func (c *Client) RestoreClaimMappingHistory(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, body RestoreClaimMappingHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreClaimMappingHistoryRequest(c.Server, domain, claimMapping, revision, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClaimMappingHistoryDiff Say what differs between a claim mapping at a revision and at another
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
+func (c *Client) GetClaimMappingHistoryDiff(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClaimMappingHistoryDiffRequest(c.Server, domain, claimMapping, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteClient Delete an application
 //
 // Needs the permission `application:delete`.
@@ -11949,6 +13387,260 @@ func (c *Client) GetMembersPermissions(ctx context.Context, domain string, reqEd
 // Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 func (c *Client) DeleteMember(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteMemberRequest(c.Server, domain, member)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPolicies List the policies of a domain
+//
+// Needs the permission `policy:list`.
+//
+// Corresponds with GET /domains/{domain}/policies (the `ListPolicies` operationId).
+func (c *Client) ListPolicies(ctx context.Context, domain string, params *ListPoliciesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoliciesRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePolicyWithBody Create a policy
+//
+// Needs the permission `policy:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+func (c *Client) CreatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePolicy Create a policy
+//
+// Needs the permission `policy:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+func (c *Client) CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePolicy Delete a policy
+//
+// Needs the permission `policy:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/policies/{policy} (the `DeletePolicy` operationId).
+func (c *Client) DeletePolicy(ctx context.Context, domain string, policy string, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePolicyRequest(c.Server, domain, policy, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolicy Read a policy
+//
+// Needs the permission `policy:read`.
+//
+// Corresponds with GET /domains/{domain}/policies/{policy} (the `GetPolicy` operationId).
+func (c *Client) GetPolicy(ctx context.Context, domain string, policy string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPolicyRequest(c.Server, domain, policy)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchPolicyWithBody Change a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+func (c *Client) PatchPolicyWithBody(ctx context.Context, domain string, policy string, params *PatchPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchPolicyRequestWithBody(c.Server, domain, policy, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchPolicy Change a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+func (c *Client) PatchPolicy(ctx context.Context, domain string, policy string, params *PatchPolicyParams, body PatchPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchPolicyRequest(c.Server, domain, policy, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutPolicyWithBody Replace a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+func (c *Client) PutPolicyWithBody(ctx context.Context, domain string, policy string, params *PutPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutPolicyRequestWithBody(c.Server, domain, policy, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutPolicy Replace a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+func (c *Client) PutPolicy(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutPolicyRequest(c.Server, domain, policy, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPolicyHistory List the history of a policy, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `policy:read`.
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history (the `ListPolicyHistory` operationId).
+func (c *Client) ListPolicyHistory(ctx context.Context, domain string, policy string, params *ListPolicyHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPolicyHistoryRequest(c.Server, domain, policy, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolicyHistory Read a policy as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `policy:read`.
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision} (the `GetPolicyHistory` operationId).
+func (c *Client) GetPolicyHistory(ctx context.Context, domain string, policy string, revision string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPolicyHistoryRequest(c.Server, domain, policy, revision)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestorePolicyHistoryWithBody Put a policy back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+func (c *Client) RestorePolicyHistoryWithBody(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestorePolicyHistoryRequestWithBody(c.Server, domain, policy, revision, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestorePolicyHistory Put a policy back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+func (c *Client) RestorePolicyHistory(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, body RestorePolicyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestorePolicyHistoryRequest(c.Server, domain, policy, revision, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolicyHistoryDiff Say what differs between a policy at a revision and at another
+//
+// Needs the permission `policy:read`.
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
+func (c *Client) GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPolicyHistoryDiffRequest(c.Server, domain, policy, revision, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14828,6 +16520,652 @@ func NewLintDomainRequest(server string, domain string, params *LintDomainParams
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListApplicationGroupsRequest constructs an http.Request for the ListApplicationGroups method
+func NewListApplicationGroupsRequest(server string, domain string, params *ListApplicationGroupsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApplicationGroupRequest calls the generic CreateApplicationGroup builder with application/json body
+func NewCreateApplicationGroupRequest(server string, domain string, body CreateApplicationGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApplicationGroupRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCreateApplicationGroupRequestWithBody constructs an http.Request for the CreateApplicationGroup method, with any body, and a specified content type
+func NewCreateApplicationGroupRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteApplicationGroupRequest constructs an http.Request for the DeleteApplicationGroup method
+func NewDeleteApplicationGroupRequest(server string, domain string, applicationGroup string, params *DeleteApplicationGroupParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationGroupRequest constructs an http.Request for the GetApplicationGroup method
+func NewGetApplicationGroupRequest(server string, domain string, applicationGroup string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchApplicationGroupRequest calls the generic PatchApplicationGroup builder with application/json body
+func NewPatchApplicationGroupRequest(server string, domain string, applicationGroup string, params *PatchApplicationGroupParams, body PatchApplicationGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchApplicationGroupRequestWithBody(server, domain, applicationGroup, params, "application/json", bodyReader)
+}
+
+// NewPatchApplicationGroupRequestWithBody constructs an http.Request for the PatchApplicationGroup method, with any body, and a specified content type
+func NewPatchApplicationGroupRequestWithBody(server string, domain string, applicationGroup string, params *PatchApplicationGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationGroupRequest calls the generic PutApplicationGroup builder with application/json body
+func NewPutApplicationGroupRequest(server string, domain string, applicationGroup string, params *PutApplicationGroupParams, body PutApplicationGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationGroupRequestWithBody(server, domain, applicationGroup, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationGroupRequestWithBody constructs an http.Request for the PutApplicationGroup method, with any body, and a specified content type
+func NewPutApplicationGroupRequestWithBody(server string, domain string, applicationGroup string, params *PutApplicationGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListApplicationGroupHistoryRequest constructs an http.Request for the ListApplicationGroupHistory method
+func NewListApplicationGroupHistoryRequest(server string, domain string, applicationGroup string, params *ListApplicationGroupHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s/history", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationGroupHistoryRequest constructs an http.Request for the GetApplicationGroupHistory method
+func NewGetApplicationGroupHistoryRequest(server string, domain string, applicationGroup string, revision string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s/history/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestoreApplicationGroupHistoryRequest calls the generic RestoreApplicationGroupHistory builder with application/json body
+func NewRestoreApplicationGroupHistoryRequest(server string, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, body RestoreApplicationGroupHistoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreApplicationGroupHistoryRequestWithBody(server, domain, applicationGroup, revision, params, "application/json", bodyReader)
+}
+
+// NewRestoreApplicationGroupHistoryRequestWithBody constructs an http.Request for the RestoreApplicationGroupHistory method, with any body, and a specified content type
+func NewRestoreApplicationGroupHistoryRequestWithBody(server string, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s/history/%s/_restore", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationGroupHistoryDiffRequest constructs an http.Request for the GetApplicationGroupHistoryDiff method
+func NewGetApplicationGroupHistoryDiffRequest(server string, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s/history/%s/diff", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.With != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -19506,6 +21844,652 @@ func NewListCertificateKeysRequest(server string, domain string, certificate str
 	return req, nil
 }
 
+// NewListClaimMappingsRequest constructs an http.Request for the ListClaimMappings method
+func NewListClaimMappingsRequest(server string, domain string, params *ListClaimMappingsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateClaimMappingRequest calls the generic CreateClaimMapping builder with application/json body
+func NewCreateClaimMappingRequest(server string, domain string, body CreateClaimMappingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateClaimMappingRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCreateClaimMappingRequestWithBody constructs an http.Request for the CreateClaimMapping method, with any body, and a specified content type
+func NewCreateClaimMappingRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteClaimMappingRequest constructs an http.Request for the DeleteClaimMapping method
+func NewDeleteClaimMappingRequest(server string, domain string, claimMapping string, params *DeleteClaimMappingParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClaimMappingRequest constructs an http.Request for the GetClaimMapping method
+func NewGetClaimMappingRequest(server string, domain string, claimMapping string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchClaimMappingRequest calls the generic PatchClaimMapping builder with application/json body
+func NewPatchClaimMappingRequest(server string, domain string, claimMapping string, params *PatchClaimMappingParams, body PatchClaimMappingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchClaimMappingRequestWithBody(server, domain, claimMapping, params, "application/json", bodyReader)
+}
+
+// NewPatchClaimMappingRequestWithBody constructs an http.Request for the PatchClaimMapping method, with any body, and a specified content type
+func NewPatchClaimMappingRequestWithBody(server string, domain string, claimMapping string, params *PatchClaimMappingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutClaimMappingRequest calls the generic PutClaimMapping builder with application/json body
+func NewPutClaimMappingRequest(server string, domain string, claimMapping string, params *PutClaimMappingParams, body PutClaimMappingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutClaimMappingRequestWithBody(server, domain, claimMapping, params, "application/json", bodyReader)
+}
+
+// NewPutClaimMappingRequestWithBody constructs an http.Request for the PutClaimMapping method, with any body, and a specified content type
+func NewPutClaimMappingRequestWithBody(server string, domain string, claimMapping string, params *PutClaimMappingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListClaimMappingHistoryRequest constructs an http.Request for the ListClaimMappingHistory method
+func NewListClaimMappingHistoryRequest(server string, domain string, claimMapping string, params *ListClaimMappingHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s/history", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetClaimMappingHistoryRequest constructs an http.Request for the GetClaimMappingHistory method
+func NewGetClaimMappingHistoryRequest(server string, domain string, claimMapping string, revision string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s/history/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestoreClaimMappingHistoryRequest calls the generic RestoreClaimMappingHistory builder with application/json body
+func NewRestoreClaimMappingHistoryRequest(server string, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, body RestoreClaimMappingHistoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreClaimMappingHistoryRequestWithBody(server, domain, claimMapping, revision, params, "application/json", bodyReader)
+}
+
+// NewRestoreClaimMappingHistoryRequestWithBody constructs an http.Request for the RestoreClaimMappingHistory method, with any body, and a specified content type
+func NewRestoreClaimMappingHistoryRequestWithBody(server string, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s/history/%s/_restore", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClaimMappingHistoryDiffRequest constructs an http.Request for the GetClaimMappingHistoryDiff method
+func NewGetClaimMappingHistoryDiffRequest(server string, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s/history/%s/diff", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.With != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDeleteClientRequest constructs an http.Request for the DeleteClient method
 func NewDeleteClientRequest(server string, domain string, client string, params *DeleteClientParams) (*http.Request, error) {
 	var err error
@@ -23687,6 +26671,652 @@ func NewDeleteMemberRequest(server string, domain string, member string) (*http.
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPoliciesRequest constructs an http.Request for the ListPolicies method
+func NewListPoliciesRequest(server string, domain string, params *ListPoliciesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePolicyRequest calls the generic CreatePolicy builder with application/json body
+func NewCreatePolicyRequest(server string, domain string, body CreatePolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePolicyRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCreatePolicyRequestWithBody constructs an http.Request for the CreatePolicy method, with any body, and a specified content type
+func NewCreatePolicyRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
+func NewDeletePolicyRequest(server string, domain string, policy string, params *DeletePolicyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetPolicyRequest constructs an http.Request for the GetPolicy method
+func NewGetPolicyRequest(server string, domain string, policy string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchPolicyRequest calls the generic PatchPolicy builder with application/json body
+func NewPatchPolicyRequest(server string, domain string, policy string, params *PatchPolicyParams, body PatchPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchPolicyRequestWithBody(server, domain, policy, params, "application/json", bodyReader)
+}
+
+// NewPatchPolicyRequestWithBody constructs an http.Request for the PatchPolicy method, with any body, and a specified content type
+func NewPatchPolicyRequestWithBody(server string, domain string, policy string, params *PatchPolicyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutPolicyRequest calls the generic PutPolicy builder with application/json body
+func NewPutPolicyRequest(server string, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutPolicyRequestWithBody(server, domain, policy, params, "application/json", bodyReader)
+}
+
+// NewPutPolicyRequestWithBody constructs an http.Request for the PutPolicy method, with any body, and a specified content type
+func NewPutPolicyRequestWithBody(server string, domain string, policy string, params *PutPolicyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListPolicyHistoryRequest constructs an http.Request for the ListPolicyHistory method
+func NewListPolicyHistoryRequest(server string, domain string, policy string, params *ListPolicyHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/history", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPolicyHistoryRequest constructs an http.Request for the GetPolicyHistory method
+func NewGetPolicyHistoryRequest(server string, domain string, policy string, revision string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/history/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestorePolicyHistoryRequest calls the generic RestorePolicyHistory builder with application/json body
+func NewRestorePolicyHistoryRequest(server string, domain string, policy string, revision string, params *RestorePolicyHistoryParams, body RestorePolicyHistoryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestorePolicyHistoryRequestWithBody(server, domain, policy, revision, params, "application/json", bodyReader)
+}
+
+// NewRestorePolicyHistoryRequestWithBody constructs an http.Request for the RestorePolicyHistory method, with any body, and a specified content type
+func NewRestorePolicyHistoryRequestWithBody(server string, domain string, policy string, revision string, params *RestorePolicyHistoryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/history/%s/_restore", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetPolicyHistoryDiffRequest constructs an http.Request for the GetPolicyHistoryDiff method
+func NewGetPolicyHistoryDiffRequest(server string, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "revision", revision, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/history/%s/diff", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.With != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -29407,6 +33037,132 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/_lint (the `LintDomain` operationId).
 	LintDomainWithResponse(ctx context.Context, domain string, params *LintDomainParams, reqEditors ...RequestEditorFn) (*LintDomainResponse, error)
 
+	// ListApplicationGroupsWithResponse List the application-groups of a domain
+	//
+	// Needs the permission `application_group:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups (the `ListApplicationGroups` operationId).
+	ListApplicationGroupsWithResponse(ctx context.Context, domain string, params *ListApplicationGroupsParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupsResponse, error)
+
+	// CreateApplicationGroupWithBodyWithResponse Create an application group
+	//
+	// Needs the permission `application_group:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+	CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
+
+	// CreateApplicationGroupWithResponse Create an application group
+	//
+	// Needs the permission `application_group:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+	CreateApplicationGroupWithResponse(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
+
+	// DeleteApplicationGroupWithResponse Delete an application group
+	//
+	// Needs the permission `application_group:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/application-groups/{applicationGroup} (the `DeleteApplicationGroup` operationId).
+	DeleteApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *DeleteApplicationGroupParams, reqEditors ...RequestEditorFn) (*DeleteApplicationGroupResponse, error)
+
+	// GetApplicationGroupWithResponse Read an application group
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup} (the `GetApplicationGroup` operationId).
+	GetApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, reqEditors ...RequestEditorFn) (*GetApplicationGroupResponse, error)
+
+	// PatchApplicationGroupWithBodyWithResponse Change an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+	PatchApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationGroupResponse, error)
+
+	// PatchApplicationGroupWithResponse Change an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+	PatchApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, body PatchApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationGroupResponse, error)
+
+	// PutApplicationGroupWithBodyWithResponse Replace an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+	PutApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationGroupResponse, error)
+
+	// PutApplicationGroupWithResponse Replace an application group
+	//
+	// Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+	PutApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, body PutApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationGroupResponse, error)
+
+	// ListApplicationGroupHistoryWithResponse List the history of an application group, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `application_group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history (the `ListApplicationGroupHistory` operationId).
+	ListApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupHistoryParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupHistoryResponse, error)
+
+	// GetApplicationGroupHistoryWithResponse Read an application group as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `application_group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision} (the `GetApplicationGroupHistory` operationId).
+	GetApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, reqEditors ...RequestEditorFn) (*GetApplicationGroupHistoryResponse, error)
+
+	// RestoreApplicationGroupHistoryWithBodyWithResponse Put an application group back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+	RestoreApplicationGroupHistoryWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreApplicationGroupHistoryResponse, error)
+
+	// RestoreApplicationGroupHistoryWithResponse Put an application group back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+	RestoreApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, body RestoreApplicationGroupHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreApplicationGroupHistoryResponse, error)
+
+	// GetApplicationGroupHistoryDiffWithResponse Say what differs between an application group at a revision and at another
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
+	GetApplicationGroupHistoryDiffWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetApplicationGroupHistoryDiffResponse, error)
+
 	// ListApplicationsWithResponse List the applications of a domain
 	//
 	// Needs the permission `application:list`.
@@ -30296,6 +34052,132 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/certificates/{certificate}/keys (the `ListCertificateKeys` operationId).
 	ListCertificateKeysWithResponse(ctx context.Context, domain string, certificate string, reqEditors ...RequestEditorFn) (*ListCertificateKeysResponse, error)
 
+	// ListClaimMappingsWithResponse List the claim-mappings of a domain
+	//
+	// Needs the permission `claim_mapping:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings (the `ListClaimMappings` operationId).
+	ListClaimMappingsWithResponse(ctx context.Context, domain string, params *ListClaimMappingsParams, reqEditors ...RequestEditorFn) (*ListClaimMappingsResponse, error)
+
+	// CreateClaimMappingWithBodyWithResponse Create a claim mapping
+	//
+	// Needs the permission `claim_mapping:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+	CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
+
+	// CreateClaimMappingWithResponse Create a claim mapping
+	//
+	// Needs the permission `claim_mapping:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+	CreateClaimMappingWithResponse(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
+
+	// DeleteClaimMappingWithResponse Delete a claim mapping
+	//
+	// Needs the permission `claim_mapping:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/claim-mappings/{claimMapping} (the `DeleteClaimMapping` operationId).
+	DeleteClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *DeleteClaimMappingParams, reqEditors ...RequestEditorFn) (*DeleteClaimMappingResponse, error)
+
+	// GetClaimMappingWithResponse Read a claim mapping
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping} (the `GetClaimMapping` operationId).
+	GetClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, reqEditors ...RequestEditorFn) (*GetClaimMappingResponse, error)
+
+	// PatchClaimMappingWithBodyWithResponse Change a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+	PatchClaimMappingWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchClaimMappingResponse, error)
+
+	// PatchClaimMappingWithResponse Change a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+	PatchClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, body PatchClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchClaimMappingResponse, error)
+
+	// PutClaimMappingWithBodyWithResponse Replace a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+	PutClaimMappingWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutClaimMappingResponse, error)
+
+	// PutClaimMappingWithResponse Replace a claim mapping
+	//
+	// Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+	PutClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, body PutClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutClaimMappingResponse, error)
+
+	// ListClaimMappingHistoryWithResponse List the history of a claim mapping, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `claim_mapping:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history (the `ListClaimMappingHistory` operationId).
+	ListClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingHistoryParams, reqEditors ...RequestEditorFn) (*ListClaimMappingHistoryResponse, error)
+
+	// GetClaimMappingHistoryWithResponse Read a claim mapping as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `claim_mapping:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision} (the `GetClaimMappingHistory` operationId).
+	GetClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, revision string, reqEditors ...RequestEditorFn) (*GetClaimMappingHistoryResponse, error)
+
+	// RestoreClaimMappingHistoryWithBodyWithResponse Put a claim mapping back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+	RestoreClaimMappingHistoryWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreClaimMappingHistoryResponse, error)
+
+	// RestoreClaimMappingHistoryWithResponse Put a claim mapping back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+	RestoreClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, body RestoreClaimMappingHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreClaimMappingHistoryResponse, error)
+
+	// GetClaimMappingHistoryDiffWithResponse Say what differs between a claim mapping at a revision and at another
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
+	GetClaimMappingHistoryDiffWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetClaimMappingHistoryDiffResponse, error)
+
 	// DeleteClientWithResponse Delete an application
 	//
 	// Needs the permission `application:delete`.
@@ -31157,6 +35039,132 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/members/{member} (the `DeleteMember` operationId).
 	DeleteMemberWithResponse(ctx context.Context, domain string, member string, reqEditors ...RequestEditorFn) (*DeleteMemberResponse, error)
+
+	// ListPoliciesWithResponse List the policies of a domain
+	//
+	// Needs the permission `policy:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies (the `ListPolicies` operationId).
+	ListPoliciesWithResponse(ctx context.Context, domain string, params *ListPoliciesParams, reqEditors ...RequestEditorFn) (*ListPoliciesResponse, error)
+
+	// CreatePolicyWithBodyWithResponse Create a policy
+	//
+	// Needs the permission `policy:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+
+	// CreatePolicyWithResponse Create a policy
+	//
+	// Needs the permission `policy:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithResponse(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+
+	// DeletePolicyWithResponse Delete a policy
+	//
+	// Needs the permission `policy:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/policies/{policy} (the `DeletePolicy` operationId).
+	DeletePolicyWithResponse(ctx context.Context, domain string, policy string, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error)
+
+	// GetPolicyWithResponse Read a policy
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy} (the `GetPolicy` operationId).
+	GetPolicyWithResponse(ctx context.Context, domain string, policy string, reqEditors ...RequestEditorFn) (*GetPolicyResponse, error)
+
+	// PatchPolicyWithBodyWithResponse Change a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+	PatchPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, params *PatchPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchPolicyResponse, error)
+
+	// PatchPolicyWithResponse Change a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+	PatchPolicyWithResponse(ctx context.Context, domain string, policy string, params *PatchPolicyParams, body PatchPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchPolicyResponse, error)
+
+	// PutPolicyWithBodyWithResponse Replace a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+	PutPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, params *PutPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutPolicyResponse, error)
+
+	// PutPolicyWithResponse Replace a policy
+	//
+	// Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+	PutPolicyWithResponse(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPolicyResponse, error)
+
+	// ListPolicyHistoryWithResponse List the history of a policy, the newest first
+	//
+	// One that was deleted keeps its history. Needs the permission `policy:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history (the `ListPolicyHistory` operationId).
+	ListPolicyHistoryWithResponse(ctx context.Context, domain string, policy string, params *ListPolicyHistoryParams, reqEditors ...RequestEditorFn) (*ListPolicyHistoryResponse, error)
+
+	// GetPolicyHistoryWithResponse Read a policy as it was at a revision of the configuration
+	//
+	// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `policy:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision} (the `GetPolicyHistory` operationId).
+	GetPolicyHistoryWithResponse(ctx context.Context, domain string, policy string, revision string, reqEditors ...RequestEditorFn) (*GetPolicyHistoryResponse, error)
+
+	// RestorePolicyHistoryWithBodyWithResponse Put a policy back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+	RestorePolicyHistoryWithBodyWithResponse(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestorePolicyHistoryResponse, error)
+
+	// RestorePolicyHistoryWithResponse Put a policy back to what it was at a revision
+	//
+	// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+	RestorePolicyHistoryWithResponse(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, body RestorePolicyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestorePolicyHistoryResponse, error)
+
+	// GetPolicyHistoryDiffWithResponse Say what differs between a policy at a revision and at another
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
+	GetPolicyHistoryDiffWithResponse(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetPolicyHistoryDiffResponse, error)
 
 	// ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -32784,6 +36792,479 @@ func (r LintDomainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LintDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationGroupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroupPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationGroupsResponse) GetJSON200() *ApplicationGroupPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationGroupsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationGroupsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationGroupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationGroupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationGroupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateApplicationGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateApplicationGroupResponse) GetJSON201() *ApplicationGroup {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateApplicationGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateApplicationGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApplicationGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApplicationGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateApplicationGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteApplicationGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteApplicationGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteApplicationGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApplicationGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApplicationGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteApplicationGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationGroupResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchApplicationGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchApplicationGroupResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchApplicationGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchApplicationGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchApplicationGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchApplicationGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchApplicationGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationGroupResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationGroupHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationGroupHistoryResponse) GetJSON200() *VersionPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationGroupHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationGroupHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationGroupHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationGroupHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationGroupHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationGroupHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationGroupHistoryResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationGroupHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationGroupHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationGroupHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationGroupHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationGroupHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RestoreApplicationGroupHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreApplicationGroupHistoryResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RestoreApplicationGroupHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreApplicationGroupHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreApplicationGroupHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreApplicationGroupHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreApplicationGroupHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationGroupHistoryDiffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Comparison
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationGroupHistoryDiffResponse) GetJSON200() *Comparison {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationGroupHistoryDiffResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationGroupHistoryDiffResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationGroupHistoryDiffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationGroupHistoryDiffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationGroupHistoryDiffResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -36190,6 +40671,479 @@ func (r ListCertificateKeysResponse) ContentType() string {
 	return ""
 }
 
+type ListClaimMappingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMappingPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListClaimMappingsResponse) GetJSON200() *ClaimMappingPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListClaimMappingsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListClaimMappingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClaimMappingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClaimMappingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClaimMappingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateClaimMappingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateClaimMappingResponse) GetJSON201() *ClaimMapping {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateClaimMappingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateClaimMappingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateClaimMappingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateClaimMappingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateClaimMappingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteClaimMappingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteClaimMappingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteClaimMappingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteClaimMappingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteClaimMappingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteClaimMappingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetClaimMappingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClaimMappingResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetClaimMappingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClaimMappingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClaimMappingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClaimMappingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClaimMappingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchClaimMappingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchClaimMappingResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchClaimMappingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchClaimMappingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchClaimMappingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchClaimMappingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchClaimMappingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutClaimMappingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutClaimMappingResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutClaimMappingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutClaimMappingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutClaimMappingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutClaimMappingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutClaimMappingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListClaimMappingHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListClaimMappingHistoryResponse) GetJSON200() *VersionPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListClaimMappingHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListClaimMappingHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClaimMappingHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClaimMappingHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClaimMappingHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetClaimMappingHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClaimMappingHistoryResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetClaimMappingHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClaimMappingHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClaimMappingHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClaimMappingHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClaimMappingHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RestoreClaimMappingHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreClaimMappingHistoryResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RestoreClaimMappingHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreClaimMappingHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreClaimMappingHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreClaimMappingHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreClaimMappingHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetClaimMappingHistoryDiffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Comparison
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClaimMappingHistoryDiffResponse) GetJSON200() *Comparison {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetClaimMappingHistoryDiffResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClaimMappingHistoryDiffResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClaimMappingHistoryDiffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClaimMappingHistoryDiffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClaimMappingHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteClientResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -39481,6 +44435,479 @@ func (r DeleteMemberResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPoliciesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPoliciesResponse) GetJSON200() *PolicyPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListPoliciesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPoliciesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoliciesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoliciesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoliciesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreatePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreatePolicyResponse) GetJSON201() *Policy {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreatePolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeletePolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPolicyResponse) GetJSON200() *Policy {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchPolicyResponse) GetJSON200() *Policy {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchPolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutPolicyResponse) GetJSON200() *Policy {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutPolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPolicyHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VersionPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPolicyHistoryResponse) GetJSON200() *VersionPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListPolicyHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPolicyHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPolicyHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPolicyHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPolicyHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPolicyHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPolicyHistoryResponse) GetJSON200() *Policy {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPolicyHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPolicyHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPolicyHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPolicyHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPolicyHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RestorePolicyHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestorePolicyHistoryResponse) GetJSON200() *Policy {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r RestorePolicyHistoryResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestorePolicyHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestorePolicyHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestorePolicyHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestorePolicyHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPolicyHistoryDiffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Comparison
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPolicyHistoryDiffResponse) GetJSON200() *Comparison {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetPolicyHistoryDiffResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPolicyHistoryDiffResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPolicyHistoryDiffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPolicyHistoryDiffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPolicyHistoryDiffResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -44319,6 +49746,216 @@ func (c *ClientWithResponses) LintDomainWithResponse(ctx context.Context, domain
 	return ParseLintDomainResponse(rsp)
 }
 
+// ListApplicationGroupsWithResponse List the application-groups of a domain
+//
+// Needs the permission `application_group:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups (the `ListApplicationGroups` operationId).
+func (c *ClientWithResponses) ListApplicationGroupsWithResponse(ctx context.Context, domain string, params *ListApplicationGroupsParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupsResponse, error) {
+	rsp, err := c.ListApplicationGroups(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationGroupsResponse(rsp)
+}
+
+// CreateApplicationGroupWithBodyWithResponse Create an application group
+//
+// Needs the permission `application_group:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+func (c *ClientWithResponses) CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
+	rsp, err := c.CreateApplicationGroupWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationGroupResponse(rsp)
+}
+
+// CreateApplicationGroupWithResponse Create an application group
+//
+// Needs the permission `application_group:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
+func (c *ClientWithResponses) CreateApplicationGroupWithResponse(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
+	rsp, err := c.CreateApplicationGroup(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationGroupResponse(rsp)
+}
+
+// DeleteApplicationGroupWithResponse Delete an application group
+//
+// Needs the permission `application_group:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/application-groups/{applicationGroup} (the `DeleteApplicationGroup` operationId).
+func (c *ClientWithResponses) DeleteApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *DeleteApplicationGroupParams, reqEditors ...RequestEditorFn) (*DeleteApplicationGroupResponse, error) {
+	rsp, err := c.DeleteApplicationGroup(ctx, domain, applicationGroup, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApplicationGroupResponse(rsp)
+}
+
+// GetApplicationGroupWithResponse Read an application group
+//
+// Needs the permission `application_group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup} (the `GetApplicationGroup` operationId).
+func (c *ClientWithResponses) GetApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, reqEditors ...RequestEditorFn) (*GetApplicationGroupResponse, error) {
+	rsp, err := c.GetApplicationGroup(ctx, domain, applicationGroup, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationGroupResponse(rsp)
+}
+
+// PatchApplicationGroupWithBodyWithResponse Change an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+func (c *ClientWithResponses) PatchApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationGroupResponse, error) {
+	rsp, err := c.PatchApplicationGroupWithBody(ctx, domain, applicationGroup, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationGroupResponse(rsp)
+}
+
+// PatchApplicationGroupWithResponse Change an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/application-groups/{applicationGroup} (the `PatchApplicationGroup` operationId).
+func (c *ClientWithResponses) PatchApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *PatchApplicationGroupParams, body PatchApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationGroupResponse, error) {
+	rsp, err := c.PatchApplicationGroup(ctx, domain, applicationGroup, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationGroupResponse(rsp)
+}
+
+// PutApplicationGroupWithBodyWithResponse Replace an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+func (c *ClientWithResponses) PutApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationGroupResponse, error) {
+	rsp, err := c.PutApplicationGroupWithBody(ctx, domain, applicationGroup, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationGroupResponse(rsp)
+}
+
+// PutApplicationGroupWithResponse Replace an application group
+//
+// Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/application-groups/{applicationGroup} (the `PutApplicationGroup` operationId).
+func (c *ClientWithResponses) PutApplicationGroupWithResponse(ctx context.Context, domain string, applicationGroup string, params *PutApplicationGroupParams, body PutApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationGroupResponse, error) {
+	rsp, err := c.PutApplicationGroup(ctx, domain, applicationGroup, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationGroupResponse(rsp)
+}
+
+// ListApplicationGroupHistoryWithResponse List the history of an application group, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `application_group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history (the `ListApplicationGroupHistory` operationId).
+func (c *ClientWithResponses) ListApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupHistoryParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupHistoryResponse, error) {
+	rsp, err := c.ListApplicationGroupHistory(ctx, domain, applicationGroup, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationGroupHistoryResponse(rsp)
+}
+
+// GetApplicationGroupHistoryWithResponse Read an application group as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `application_group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision} (the `GetApplicationGroupHistory` operationId).
+func (c *ClientWithResponses) GetApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, reqEditors ...RequestEditorFn) (*GetApplicationGroupHistoryResponse, error) {
+	rsp, err := c.GetApplicationGroupHistory(ctx, domain, applicationGroup, revision, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationGroupHistoryResponse(rsp)
+}
+
+// RestoreApplicationGroupHistoryWithBodyWithResponse Put an application group back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+func (c *ClientWithResponses) RestoreApplicationGroupHistoryWithBodyWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreApplicationGroupHistoryResponse, error) {
+	rsp, err := c.RestoreApplicationGroupHistoryWithBody(ctx, domain, applicationGroup, revision, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreApplicationGroupHistoryResponse(rsp)
+}
+
+// RestoreApplicationGroupHistoryWithResponse Put an application group back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/_restore (the `RestoreApplicationGroupHistory` operationId).
+func (c *ClientWithResponses) RestoreApplicationGroupHistoryWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *RestoreApplicationGroupHistoryParams, body RestoreApplicationGroupHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreApplicationGroupHistoryResponse, error) {
+	rsp, err := c.RestoreApplicationGroupHistory(ctx, domain, applicationGroup, revision, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreApplicationGroupHistoryResponse(rsp)
+}
+
+// GetApplicationGroupHistoryDiffWithResponse Say what differs between an application group at a revision and at another
+//
+// Needs the permission `application_group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
+func (c *ClientWithResponses) GetApplicationGroupHistoryDiffWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetApplicationGroupHistoryDiffResponse, error) {
+	rsp, err := c.GetApplicationGroupHistoryDiff(ctx, domain, applicationGroup, revision, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationGroupHistoryDiffResponse(rsp)
+}
+
 // ListApplicationsWithResponse List the applications of a domain
 //
 // Needs the permission `application:list`.
@@ -45802,6 +51439,216 @@ func (c *ClientWithResponses) ListCertificateKeysWithResponse(ctx context.Contex
 	return ParseListCertificateKeysResponse(rsp)
 }
 
+// ListClaimMappingsWithResponse List the claim-mappings of a domain
+//
+// Needs the permission `claim_mapping:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings (the `ListClaimMappings` operationId).
+func (c *ClientWithResponses) ListClaimMappingsWithResponse(ctx context.Context, domain string, params *ListClaimMappingsParams, reqEditors ...RequestEditorFn) (*ListClaimMappingsResponse, error) {
+	rsp, err := c.ListClaimMappings(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClaimMappingsResponse(rsp)
+}
+
+// CreateClaimMappingWithBodyWithResponse Create a claim mapping
+//
+// Needs the permission `claim_mapping:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+func (c *ClientWithResponses) CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
+	rsp, err := c.CreateClaimMappingWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClaimMappingResponse(rsp)
+}
+
+// CreateClaimMappingWithResponse Create a claim mapping
+//
+// Needs the permission `claim_mapping:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
+func (c *ClientWithResponses) CreateClaimMappingWithResponse(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
+	rsp, err := c.CreateClaimMapping(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateClaimMappingResponse(rsp)
+}
+
+// DeleteClaimMappingWithResponse Delete a claim mapping
+//
+// Needs the permission `claim_mapping:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/claim-mappings/{claimMapping} (the `DeleteClaimMapping` operationId).
+func (c *ClientWithResponses) DeleteClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *DeleteClaimMappingParams, reqEditors ...RequestEditorFn) (*DeleteClaimMappingResponse, error) {
+	rsp, err := c.DeleteClaimMapping(ctx, domain, claimMapping, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteClaimMappingResponse(rsp)
+}
+
+// GetClaimMappingWithResponse Read a claim mapping
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping} (the `GetClaimMapping` operationId).
+func (c *ClientWithResponses) GetClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, reqEditors ...RequestEditorFn) (*GetClaimMappingResponse, error) {
+	rsp, err := c.GetClaimMapping(ctx, domain, claimMapping, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClaimMappingResponse(rsp)
+}
+
+// PatchClaimMappingWithBodyWithResponse Change a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+func (c *ClientWithResponses) PatchClaimMappingWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchClaimMappingResponse, error) {
+	rsp, err := c.PatchClaimMappingWithBody(ctx, domain, claimMapping, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchClaimMappingResponse(rsp)
+}
+
+// PatchClaimMappingWithResponse Change a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/claim-mappings/{claimMapping} (the `PatchClaimMapping` operationId).
+func (c *ClientWithResponses) PatchClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *PatchClaimMappingParams, body PatchClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchClaimMappingResponse, error) {
+	rsp, err := c.PatchClaimMapping(ctx, domain, claimMapping, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchClaimMappingResponse(rsp)
+}
+
+// PutClaimMappingWithBodyWithResponse Replace a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+func (c *ClientWithResponses) PutClaimMappingWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutClaimMappingResponse, error) {
+	rsp, err := c.PutClaimMappingWithBody(ctx, domain, claimMapping, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutClaimMappingResponse(rsp)
+}
+
+// PutClaimMappingWithResponse Replace a claim mapping
+//
+// Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/claim-mappings/{claimMapping} (the `PutClaimMapping` operationId).
+func (c *ClientWithResponses) PutClaimMappingWithResponse(ctx context.Context, domain string, claimMapping string, params *PutClaimMappingParams, body PutClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutClaimMappingResponse, error) {
+	rsp, err := c.PutClaimMapping(ctx, domain, claimMapping, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutClaimMappingResponse(rsp)
+}
+
+// ListClaimMappingHistoryWithResponse List the history of a claim mapping, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `claim_mapping:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history (the `ListClaimMappingHistory` operationId).
+func (c *ClientWithResponses) ListClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingHistoryParams, reqEditors ...RequestEditorFn) (*ListClaimMappingHistoryResponse, error) {
+	rsp, err := c.ListClaimMappingHistory(ctx, domain, claimMapping, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClaimMappingHistoryResponse(rsp)
+}
+
+// GetClaimMappingHistoryWithResponse Read a claim mapping as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `claim_mapping:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision} (the `GetClaimMappingHistory` operationId).
+func (c *ClientWithResponses) GetClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, revision string, reqEditors ...RequestEditorFn) (*GetClaimMappingHistoryResponse, error) {
+	rsp, err := c.GetClaimMappingHistory(ctx, domain, claimMapping, revision, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClaimMappingHistoryResponse(rsp)
+}
+
+// RestoreClaimMappingHistoryWithBodyWithResponse Put a claim mapping back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+func (c *ClientWithResponses) RestoreClaimMappingHistoryWithBodyWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreClaimMappingHistoryResponse, error) {
+	rsp, err := c.RestoreClaimMappingHistoryWithBody(ctx, domain, claimMapping, revision, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreClaimMappingHistoryResponse(rsp)
+}
+
+// RestoreClaimMappingHistoryWithResponse Put a claim mapping back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `claim_mapping:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/_restore (the `RestoreClaimMappingHistory` operationId).
+func (c *ClientWithResponses) RestoreClaimMappingHistoryWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *RestoreClaimMappingHistoryParams, body RestoreClaimMappingHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreClaimMappingHistoryResponse, error) {
+	rsp, err := c.RestoreClaimMappingHistory(ctx, domain, claimMapping, revision, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreClaimMappingHistoryResponse(rsp)
+}
+
+// GetClaimMappingHistoryDiffWithResponse Say what differs between a claim mapping at a revision and at another
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
+func (c *ClientWithResponses) GetClaimMappingHistoryDiffWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetClaimMappingHistoryDiffResponse, error) {
+	rsp, err := c.GetClaimMappingHistoryDiff(ctx, domain, claimMapping, revision, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClaimMappingHistoryDiffResponse(rsp)
+}
+
 // DeleteClientWithResponse Delete an application
 //
 // Needs the permission `application:delete`.
@@ -47238,6 +53085,216 @@ func (c *ClientWithResponses) DeleteMemberWithResponse(ctx context.Context, doma
 		return nil, err
 	}
 	return ParseDeleteMemberResponse(rsp)
+}
+
+// ListPoliciesWithResponse List the policies of a domain
+//
+// Needs the permission `policy:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies (the `ListPolicies` operationId).
+func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, domain string, params *ListPoliciesParams, reqEditors ...RequestEditorFn) (*ListPoliciesResponse, error) {
+	rsp, err := c.ListPolicies(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoliciesResponse(rsp)
+}
+
+// CreatePolicyWithBodyWithResponse Create a policy
+//
+// Needs the permission `policy:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicyWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePolicyResponse(rsp)
+}
+
+// CreatePolicyWithResponse Create a policy
+//
+// Needs the permission `policy:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
+func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicy(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePolicyResponse(rsp)
+}
+
+// DeletePolicyWithResponse Delete a policy
+//
+// Needs the permission `policy:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/policies/{policy} (the `DeletePolicy` operationId).
+func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, domain string, policy string, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error) {
+	rsp, err := c.DeletePolicy(ctx, domain, policy, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePolicyResponse(rsp)
+}
+
+// GetPolicyWithResponse Read a policy
+//
+// Needs the permission `policy:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies/{policy} (the `GetPolicy` operationId).
+func (c *ClientWithResponses) GetPolicyWithResponse(ctx context.Context, domain string, policy string, reqEditors ...RequestEditorFn) (*GetPolicyResponse, error) {
+	rsp, err := c.GetPolicy(ctx, domain, policy, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPolicyResponse(rsp)
+}
+
+// PatchPolicyWithBodyWithResponse Change a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+func (c *ClientWithResponses) PatchPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, params *PatchPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchPolicyResponse, error) {
+	rsp, err := c.PatchPolicyWithBody(ctx, domain, policy, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchPolicyResponse(rsp)
+}
+
+// PatchPolicyWithResponse Change a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/policies/{policy} (the `PatchPolicy` operationId).
+func (c *ClientWithResponses) PatchPolicyWithResponse(ctx context.Context, domain string, policy string, params *PatchPolicyParams, body PatchPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchPolicyResponse, error) {
+	rsp, err := c.PatchPolicy(ctx, domain, policy, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchPolicyResponse(rsp)
+}
+
+// PutPolicyWithBodyWithResponse Replace a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+func (c *ClientWithResponses) PutPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, params *PutPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutPolicyResponse, error) {
+	rsp, err := c.PutPolicyWithBody(ctx, domain, policy, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutPolicyResponse(rsp)
+}
+
+// PutPolicyWithResponse Replace a policy
+//
+// Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
+func (c *ClientWithResponses) PutPolicyWithResponse(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPolicyResponse, error) {
+	rsp, err := c.PutPolicy(ctx, domain, policy, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutPolicyResponse(rsp)
+}
+
+// ListPolicyHistoryWithResponse List the history of a policy, the newest first
+//
+// One that was deleted keeps its history. Needs the permission `policy:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history (the `ListPolicyHistory` operationId).
+func (c *ClientWithResponses) ListPolicyHistoryWithResponse(ctx context.Context, domain string, policy string, params *ListPolicyHistoryParams, reqEditors ...RequestEditorFn) (*ListPolicyHistoryResponse, error) {
+	rsp, err := c.ListPolicyHistory(ctx, domain, policy, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPolicyHistoryResponse(rsp)
+}
+
+// GetPolicyHistoryWithResponse Read a policy as it was at a revision of the configuration
+//
+// Any revision may be named, also one that changed something else. Secrets are masked. 404 where it did not exist then. Needs the permission `policy:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision} (the `GetPolicyHistory` operationId).
+func (c *ClientWithResponses) GetPolicyHistoryWithResponse(ctx context.Context, domain string, policy string, revision string, reqEditors ...RequestEditorFn) (*GetPolicyHistoryResponse, error) {
+	rsp, err := c.GetPolicyHistory(ctx, domain, policy, revision, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPolicyHistoryResponse(rsp)
+}
+
+// RestorePolicyHistoryWithBodyWithResponse Put a policy back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+func (c *ClientWithResponses) RestorePolicyHistoryWithBodyWithResponse(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestorePolicyHistoryResponse, error) {
+	rsp, err := c.RestorePolicyHistoryWithBody(ctx, domain, policy, revision, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestorePolicyHistoryResponse(rsp)
+}
+
+// RestorePolicyHistoryWithResponse Put a policy back to what it was at a revision
+//
+// It is an ordinary change, checked by today's rules: what only the server sets stays as it is, and so do stored secrets. A body is merged into the old state first; the history holds no secrets, so it may have to bring one along. One that was deleted is created again under its id, which needs the permission to create; what named it does not name it again. `notices` say what is not as it was. Needs the permission `policy:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/history/{revision}/_restore (the `RestorePolicyHistory` operationId).
+func (c *ClientWithResponses) RestorePolicyHistoryWithResponse(ctx context.Context, domain string, policy string, revision string, params *RestorePolicyHistoryParams, body RestorePolicyHistoryJSONRequestBody, reqEditors ...RequestEditorFn) (*RestorePolicyHistoryResponse, error) {
+	rsp, err := c.RestorePolicyHistory(ctx, domain, policy, revision, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestorePolicyHistoryResponse(rsp)
+}
+
+// GetPolicyHistoryDiffWithResponse Say what differs between a policy at a revision and at another
+//
+// Needs the permission `policy:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
+func (c *ClientWithResponses) GetPolicyHistoryDiffWithResponse(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetPolicyHistoryDiffResponse, error) {
+	rsp, err := c.GetPolicyHistoryDiff(ctx, domain, policy, revision, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPolicyHistoryDiffResponse(rsp)
 }
 
 // ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
@@ -49496,6 +55553,332 @@ func ParseLintDomainResponse(rsp *http.Response) (*LintDomainResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ProfileLintPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationGroupsResponse parses an HTTP response from a ListApplicationGroupsWithResponse call
+func ParseListApplicationGroupsResponse(rsp *http.Response) (*ListApplicationGroupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationGroupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroupPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApplicationGroupResponse parses an HTTP response from a CreateApplicationGroupWithResponse call
+func ParseCreateApplicationGroupResponse(rsp *http.Response) (*CreateApplicationGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApplicationGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApplicationGroupResponse parses an HTTP response from a DeleteApplicationGroupWithResponse call
+func ParseDeleteApplicationGroupResponse(rsp *http.Response) (*DeleteApplicationGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApplicationGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationGroupResponse parses an HTTP response from a GetApplicationGroupWithResponse call
+func ParseGetApplicationGroupResponse(rsp *http.Response) (*GetApplicationGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchApplicationGroupResponse parses an HTTP response from a PatchApplicationGroupWithResponse call
+func ParsePatchApplicationGroupResponse(rsp *http.Response) (*PatchApplicationGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchApplicationGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationGroupResponse parses an HTTP response from a PutApplicationGroupWithResponse call
+func ParsePutApplicationGroupResponse(rsp *http.Response) (*PutApplicationGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationGroupHistoryResponse parses an HTTP response from a ListApplicationGroupHistoryWithResponse call
+func ParseListApplicationGroupHistoryResponse(rsp *http.Response) (*ListApplicationGroupHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationGroupHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationGroupHistoryResponse parses an HTTP response from a GetApplicationGroupHistoryWithResponse call
+func ParseGetApplicationGroupHistoryResponse(rsp *http.Response) (*GetApplicationGroupHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationGroupHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestoreApplicationGroupHistoryResponse parses an HTTP response from a RestoreApplicationGroupHistoryWithResponse call
+func ParseRestoreApplicationGroupHistoryResponse(rsp *http.Response) (*RestoreApplicationGroupHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreApplicationGroupHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationGroupHistoryDiffResponse parses an HTTP response from a GetApplicationGroupHistoryDiffWithResponse call
+func ParseGetApplicationGroupHistoryDiffResponse(rsp *http.Response) (*GetApplicationGroupHistoryDiffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationGroupHistoryDiffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Comparison
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -51854,6 +58237,332 @@ func ParseListCertificateKeysResponse(rsp *http.Response) (*ListCertificateKeysR
 	return response, nil
 }
 
+// ParseListClaimMappingsResponse parses an HTTP response from a ListClaimMappingsWithResponse call
+func ParseListClaimMappingsResponse(rsp *http.Response) (*ListClaimMappingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClaimMappingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMappingPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateClaimMappingResponse parses an HTTP response from a CreateClaimMappingWithResponse call
+func ParseCreateClaimMappingResponse(rsp *http.Response) (*CreateClaimMappingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateClaimMappingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteClaimMappingResponse parses an HTTP response from a DeleteClaimMappingWithResponse call
+func ParseDeleteClaimMappingResponse(rsp *http.Response) (*DeleteClaimMappingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteClaimMappingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetClaimMappingResponse parses an HTTP response from a GetClaimMappingWithResponse call
+func ParseGetClaimMappingResponse(rsp *http.Response) (*GetClaimMappingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClaimMappingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchClaimMappingResponse parses an HTTP response from a PatchClaimMappingWithResponse call
+func ParsePatchClaimMappingResponse(rsp *http.Response) (*PatchClaimMappingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchClaimMappingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutClaimMappingResponse parses an HTTP response from a PutClaimMappingWithResponse call
+func ParsePutClaimMappingResponse(rsp *http.Response) (*PutClaimMappingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutClaimMappingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListClaimMappingHistoryResponse parses an HTTP response from a ListClaimMappingHistoryWithResponse call
+func ParseListClaimMappingHistoryResponse(rsp *http.Response) (*ListClaimMappingHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClaimMappingHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetClaimMappingHistoryResponse parses an HTTP response from a GetClaimMappingHistoryWithResponse call
+func ParseGetClaimMappingHistoryResponse(rsp *http.Response) (*GetClaimMappingHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClaimMappingHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestoreClaimMappingHistoryResponse parses an HTTP response from a RestoreClaimMappingHistoryWithResponse call
+func ParseRestoreClaimMappingHistoryResponse(rsp *http.Response) (*RestoreClaimMappingHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreClaimMappingHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetClaimMappingHistoryDiffResponse parses an HTTP response from a GetClaimMappingHistoryDiffWithResponse call
+func ParseGetClaimMappingHistoryDiffResponse(rsp *http.Response) (*GetClaimMappingHistoryDiffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClaimMappingHistoryDiffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteClientResponse parses an HTTP response from a DeleteClientWithResponse call
 func ParseDeleteClientResponse(rsp *http.Response) (*DeleteClientResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -54115,6 +60824,332 @@ func ParseDeleteMemberResponse(rsp *http.Response) (*DeleteMemberResponse, error
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPoliciesResponse parses an HTTP response from a ListPoliciesWithResponse call
+func ParseListPoliciesResponse(rsp *http.Response) (*ListPoliciesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoliciesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreatePolicyResponse parses an HTTP response from a CreatePolicyWithResponse call
+func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeletePolicyResponse parses an HTTP response from a DeletePolicyWithResponse call
+func ParseDeletePolicyResponse(rsp *http.Response) (*DeletePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPolicyResponse parses an HTTP response from a GetPolicyWithResponse call
+func ParseGetPolicyResponse(rsp *http.Response) (*GetPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchPolicyResponse parses an HTTP response from a PatchPolicyWithResponse call
+func ParsePatchPolicyResponse(rsp *http.Response) (*PatchPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutPolicyResponse parses an HTTP response from a PutPolicyWithResponse call
+func ParsePutPolicyResponse(rsp *http.Response) (*PutPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPolicyHistoryResponse parses an HTTP response from a ListPolicyHistoryWithResponse call
+func ParseListPolicyHistoryResponse(rsp *http.Response) (*ListPolicyHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPolicyHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VersionPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPolicyHistoryResponse parses an HTTP response from a GetPolicyHistoryWithResponse call
+func ParseGetPolicyHistoryResponse(rsp *http.Response) (*GetPolicyHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPolicyHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestorePolicyHistoryResponse parses an HTTP response from a RestorePolicyHistoryWithResponse call
+func ParseRestorePolicyHistoryResponse(rsp *http.Response) (*RestorePolicyHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestorePolicyHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPolicyHistoryDiffResponse parses an HTTP response from a GetPolicyHistoryDiffWithResponse call
+func ParseGetPolicyHistoryDiffResponse(rsp *http.Response) (*GetPolicyHistoryDiffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPolicyHistoryDiffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -134,6 +134,15 @@ func (src *source) keys() []resource.Key {
 	for id := range src.flows {
 		add("flow", id)
 	}
+	for id := range src.policies {
+		add("policy", id)
+	}
+	for id := range src.mappings {
+		add("claim_mapping", id)
+	}
+	for id := range src.headings {
+		add("application_group", id)
+	}
 	for id := range src.apps {
 		add("application", id)
 	}
@@ -188,6 +197,18 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 		err = part.err
 	case *configv1.Flow:
 		err = src.upsertFlow(r)
+	case *configv1.Policy:
+		if !proto.Equal(src.policies[key.ID], r) {
+			src.policies[key.ID], src.changed = r, true
+		}
+	case *configv1.ClaimMapping:
+		if !proto.Equal(src.mappings[key.ID], r) {
+			src.mappings[key.ID], src.changed = r, true
+		}
+	case *configv1.ApplicationGroup:
+		if !proto.Equal(src.headings[key.ID], r) {
+			src.headings[key.ID], src.changed = r, true
+		}
 	case *configv1.Role, *configv1.Group, *configv1.Email:
 		return // nothing that is served depends on them yet
 	default:
@@ -248,6 +269,15 @@ func (c *change) remove(key resource.Key) {
 	case "flow":
 		src.changed = src.changed || src.flows[key.ID] != nil
 		delete(src.flows, key.ID)
+	case "policy":
+		src.changed = src.changed || src.policies[key.ID] != nil
+		delete(src.policies, key.ID)
+	case "claim_mapping":
+		src.changed = src.changed || src.mappings[key.ID] != nil
+		delete(src.mappings, key.ID)
+	case "application_group":
+		src.changed = src.changed || src.headings[key.ID] != nil
+		delete(src.headings, key.ID)
 	case "application":
 		if old := src.apps[key.ID]; old != nil {
 			src.edit().remove(old.clientID, old.id)

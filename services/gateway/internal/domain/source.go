@@ -17,6 +17,9 @@ type source struct {
 	providers    map[string]*providerPart
 	forms        map[string]*formPart
 	flows        map[string]*flowPart
+	policies     map[string]*configv1.Policy
+	mappings     map[string]*configv1.ClaimMapping
+	headings     map[string]*configv1.ApplicationGroup
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
 	// clients are the present ones, editing the changes to them of the batch being applied.
@@ -54,6 +57,8 @@ func newSource(id string) *source {
 	return &source{
 		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
 		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, flows: map[string]*flowPart{},
+		policies: map[string]*configv1.Policy{}, mappings: map[string]*configv1.ClaimMapping{},
+		headings: map[string]*configv1.ApplicationGroup{},
 		apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
 	}
 }

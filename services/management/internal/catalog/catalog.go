@@ -3,6 +3,7 @@ package catalog
 // All lists every kind, in the order of configv1.Resource. A kind comes after its parent.
 var All = []Any{
 	Domains, Applications, IdentityProviders, Scopes, Certificates, Roles, Groups, Forms, Emails, Flows,
+	ApplicationGroups, Policies, ClaimMappings,
 }
 
 // ByArm returns the kind with this arm of configv1.Resource.

@@ -144,6 +144,38 @@ var table = map[string]holders{
 	"group:update": ownersOfDomain,
 	"group:delete": ownersOfDomain,
 
+	"application_group:list":   readersOfDomain | guest,
+	"application_group:read":   readersOfDomain | guest,
+	"application_group:create": ownersOfDomain,
+	"application_group:update": ownersOfDomain,
+	"application_group:delete": ownersOfDomain,
+
+	"policy:list":   readersOfDomain | guest,
+	"policy:read":   readersOfDomain | guest,
+	"policy:create": ownersOfDomain,
+	"policy:update": ownersOfDomain,
+	"policy:delete": ownersOfDomain,
+
+	"claim_mapping:list":   readersOfDomain | guest,
+	"claim_mapping:read":   readersOfDomain | guest,
+	"claim_mapping:create": ownersOfDomain,
+	"claim_mapping:update": ownersOfDomain,
+	"claim_mapping:delete": ownersOfDomain,
+
+	// Who can open an application: its owners say so, and whoever reads it sees it. Checks name people, whom not everybody
+	// may read.
+	"binding:list":       readersOfApplication,
+	"binding:read":       readersOfApplication,
+	"binding:create":     ownersOfApplication,
+	"binding:update":     ownersOfApplication,
+	"binding:delete":     ownersOfApplication,
+	"entitlement:list":   readersOfApplication,
+	"entitlement:read":   readersOfApplication,
+	"entitlement:create": ownersOfApplication,
+	"entitlement:update": ownersOfApplication,
+	"entitlement:delete": ownersOfApplication,
+	"access:check":       ownersOfApplication | auditor,
+
 	// People are read by those who look after them.
 	"user:read":   ownersOfDomain | auditor,
 	"user:create": ownersOfDomain,

@@ -23,6 +23,9 @@ func mountKinds(m *Mux) {
 	Mount(m, catalog.Certificates, Special{})
 	Mount(m, catalog.Roles, Special{})
 	mountGroups(m)
+	Mount(m, catalog.ApplicationGroups, Special{})
+	Mount(m, catalog.Policies, Special{})
+	Mount(m, catalog.ClaimMappings, Special{})
 }
 
 var applications = Special{

@@ -1,0 +1,32 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+)
+
+// Policies are conditions on people and on the moment.
+var Policies = &Kind[*configv1.Policy]{
+	Arm:      "policy",
+	Title:    "Policy",
+	Path:     "policies",
+	Parent:   Domains,
+	List:     Paged,
+	Name:     (*configv1.Policy).GetName,
+	Searched: func(p *configv1.Policy) []string { return []string{p.GetName(), p.GetDescription()} },
+	Unique: []Unique[*configv1.Policy]{{
+		Name:  "name",
+		Value: func(p *configv1.Policy) string { return DomainKey(p.GetDomain(), strings.ToLower(p.GetName())) },
+		Taken: func(_, p *configv1.Policy) error {
+			return fault.Conflictf("A policy [%s] already exists.", p.GetName()).At("name", "already exists")
+		},
+	}},
+	Normalize: func(_ context.Context, _ *Scene, _, p *configv1.Policy) error {
+		p.Name = tidy(p.GetName())
+		return nil
+	},
+	Validate: func(_ *Scene, _, p *configv1.Policy) error { return named(p.GetName(), p.GetDescription()) },
+}
