@@ -10,9 +10,6 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer/mailtest"
 )
 

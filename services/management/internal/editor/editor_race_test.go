@@ -13,9 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
-	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 

@@ -11,12 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
 
 // TestLoadMissesNoChange announces a change in the middle of a Load, which then must not claim its revision without its

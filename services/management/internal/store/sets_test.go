@@ -1,15 +1,8 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
