@@ -37,7 +37,7 @@ const (
 	UnmetAuthenticationRequirement Code = "unmet_authentication_requirements"
 )
 
-// RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591 §3.2.2, RFC 8628 §3.5, RFC 8707 §2 and RFC 9449 §5, §8.
+// RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 7591 §3.2.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9449 §5, §8 and RFC 9470 §3.
 const (
 	InvalidToken                Code = "invalid_token"
 	InsufficientScope           Code = "insufficient_scope"
@@ -52,6 +52,8 @@ const (
 	InvalidTarget               Code = "invalid_target"
 	InvalidDPoPProof            Code = "invalid_dpop_proof"
 	UseDPoPNonce                Code = "use_dpop_nonce"
+	// InsufficientUserAuthentication is that of RFC 9470 §3: the person has to sign in again, better or more lately.
+	InsufficientUserAuthentication Code = "insufficient_user_authentication"
 )
 
 // Codes of the product that no standard registers; existing clients know them.

@@ -25,21 +25,22 @@ const maxWishes = 32
 // language is the one of an answer: the first of those that the request asks for by ui_locales that pages speak, else the one
 // that the browser prefers, else English.
 func (p *Pages) language(r *http.Request) *language {
-	wishes, _ := r.Context().Value(localesKey{}).(string)
-	if wishes == "" && strings.Contains(r.URL.RawQuery, "ui_locales=") {
-		wishes = r.URL.Query().Get("ui_locales")
-	}
-	for i, tag := range strings.Fields(wishes) {
-		if found := p.speaks(tag); found != nil && i < maxWishes {
-			return found
-		}
-	}
-	for _, tag := range accepted(r.Header.Values("Accept-Language")) {
+	for _, tag := range wishes(r) {
 		if found := p.speaks(tag); found != nil {
 			return found
 		}
 	}
 	return p.languages[0]
+}
+
+// wishes are the languages that an answer should be in, the preferred one first.
+func wishes(r *http.Request) []string {
+	asked, _ := r.Context().Value(localesKey{}).(string)
+	if asked == "" && strings.Contains(r.URL.RawQuery, "ui_locales=") {
+		asked = r.URL.Query().Get("ui_locales")
+	}
+	tags := strings.Fields(asked)
+	return append(tags[:min(len(tags), maxWishes)], accepted(r.Header.Values("Accept-Language"))...)
 }
 
 // speaks looks a language tag up (RFC 4647 §3.4): what we have no regional forms of is found by its first part. It returns nil

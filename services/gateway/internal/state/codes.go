@@ -69,6 +69,8 @@ type Authorization struct {
 	ClaimsLocales []string        `json:"claims_locales,omitempty"`
 	// AuthFlow is what flows set during the login, a JSON object; empty if nothing.
 	AuthFlow json.RawMessage `json:"auth_flow,omitempty"`
+	// Situation is from where and how the person came.
+	Situation Situation `json:"situation,omitempty"`
 	// Actor is the claim act of tokens that somebody else uses for the person, a JSON object (RFC 8693 §4.1).
 	Actor json.RawMessage `json:"act,omitempty"`
 }

@@ -36,6 +36,10 @@ type Session struct {
 	// max_age=0 ask once per request and not for ever. Consented is the same for prompt=consent.
 	Answered  string `json:"answered,omitempty"`
 	Consented string `json:"consented,omitempty"`
+	// Stepping is the authorization request (its digest) for which the person is being asked to sign in once more, because their
+	// sign-in was too weak or too old for the application; Stepped is the one for which they have done so.
+	Stepping string `json:"stepping,omitempty"`
+	Stepped  string `json:"stepped,omitempty"`
 	// Client is the last client that this session signed in to. The others are kept beside the session (NoteClient).
 	Client string `json:"client,omitempty"`
 }
