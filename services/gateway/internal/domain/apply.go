@@ -234,6 +234,7 @@ func (src *source) upsertApplication(app *configv1.Application) error {
 		edit.remove(old.clientID, old.id)
 	}
 	src.apps[fresh.id] = fresh
+	src.relist(old, fresh)
 	if fresh.clientID != "" {
 		edit.put(fresh)
 	}
@@ -281,6 +282,7 @@ func (c *change) remove(key resource.Key) {
 	case "application":
 		if old := src.apps[key.ID]; old != nil {
 			src.edit().remove(old.clientID, old.id)
+			src.relist(old, nil)
 			delete(src.apps, key.ID)
 		}
 	}
@@ -297,11 +299,14 @@ func (c *change) publish() {
 		if src.editing != nil {
 			src.clients, src.editing = src.editing.next, nil
 		}
+		if src.listing != nil {
+			src.seen, src.listing = src.listing.apps(), nil
+		}
 		if src.domain == nil {
 			continue // its domain has not come yet; nothing can be served
 		}
 		old := src.slot.current.Load()
-		next := &Domain{Revision: c.revision, clients: src.clients, set: c.Set}
+		next := &Domain{Revision: c.revision, clients: src.clients, seen: src.seen, set: c.Set}
 		if old != nil {
 			next.Core = old.Core
 		}

@@ -57,6 +57,8 @@ type entry struct {
 	// template is nil for an application that is none.
 	template *Template
 	compiled atomic.Pointer[outcome]
+	// listing is nil for an application that people never see.
+	listing *listing
 	// next is an entry whose identifier has the same hash.
 	next *entry
 }
@@ -79,6 +81,7 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	if app.GetTemplate() && (app.Enabled == nil || app.GetEnabled()) {
 		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
 	}
+	e.listing = newListing(e, app)
 	return e, nil
 }
 

@@ -28,6 +28,7 @@ type Domain struct {
 	Revision int64
 
 	clients *clients
+	seen    apps
 	set     *Set
 }
 
@@ -74,6 +75,12 @@ type Core struct {
 	Tokens *jose.TokenCache[*VerifiedToken]
 	// Metadata is the discovery document, JWKS the public keys: bodies with their entity tags.
 	Metadata, JWKS Document
+
+	// Headings are those of My applications, by id.
+	Headings map[string]*Heading
+	// Portal is My applications as a client: what somebody sees who signs in without an application. It has no identifier, and no
+	// endpoint serves it.
+	Portal *Client
 
 	// flows are those of the domain and of its applications, by the id of whose they are; nil if there are none.
 	flows map[string][]*flows.Flow
@@ -181,6 +188,8 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 		}
 	}
 	core.compileFlows(src.flows)
+	core.compileHeadings(src.headings)
+	core.compilePortal()
 	if err := core.compileKeys(src, old); err != nil {
 		return nil, err
 	}

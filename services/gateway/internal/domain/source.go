@@ -25,6 +25,9 @@ type source struct {
 	// clients are the present ones, editing the changes to them of the batch being applied.
 	clients *clients
 	editing *clientsEdit
+	// seen are the present applications as people see them, listing the changes to them.
+	seen    apps
+	listing *appsEdit
 	// changed tells that the core must be made anew.
 	changed bool
 	// enabled is what the index was made for.
