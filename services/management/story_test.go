@@ -21,7 +21,7 @@ import (
 // created is the order in which the story makes things; what is not named here is made afterwards.
 var created = []string{
 	"createOrganizationUser", "createOrganizationRole", "createDomain", "createScope", "createIdentity", "createCertificate", "createRole", "createUser", "createGroup",
-	"createApplication", "createApplicationSecret",
+	"createApplication", "createApplicationSecret", "createPolicy", "createApplicationBinding", "createApplicationEntitlement",
 }
 
 // refused are operations about what only gateways bring into being, what cannot be taken away, and what only service

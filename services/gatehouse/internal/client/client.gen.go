@@ -16,6 +16,42 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AccessRuleMode.
+const (
+	AccessRuleModeAll AccessRuleMode = "all"
+	AccessRuleModeAny AccessRuleMode = "any"
+)
+
+// Valid indicates whether the value is a known member of the AccessRuleMode enum.
+func (e AccessRuleMode) Valid() bool {
+	switch e {
+	case AccessRuleModeAll:
+		return true
+	case AccessRuleModeAny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessRuleOnDenied.
+const (
+	AccessRuleOnDeniedPage     AccessRuleOnDenied = "page"
+	AccessRuleOnDeniedRedirect AccessRuleOnDenied = "redirect"
+)
+
+// Valid indicates whether the value is a known member of the AccessRuleOnDenied enum.
+func (e AccessRuleOnDenied) Valid() bool {
+	switch e {
+	case AccessRuleOnDeniedPage:
+		return true
+	case AccessRuleOnDeniedRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApplicationTypeWord.
 const (
 	ApplicationTypeWordBrowser        ApplicationTypeWord = "browser"
@@ -45,16 +81,16 @@ func (e ApplicationTypeWord) Valid() bool {
 
 // Defines values for ApplicationAccessMode.
 const (
-	All ApplicationAccessMode = "all"
-	Any ApplicationAccessMode = "any"
+	ApplicationAccessModeAll ApplicationAccessMode = "all"
+	ApplicationAccessModeAny ApplicationAccessMode = "any"
 )
 
 // Valid indicates whether the value is a known member of the ApplicationAccessMode enum.
 func (e ApplicationAccessMode) Valid() bool {
 	switch e {
-	case All:
+	case ApplicationAccessModeAll:
 		return true
-	case Any:
+	case ApplicationAccessModeAny:
 		return true
 	default:
 		return false
@@ -63,16 +99,16 @@ func (e ApplicationAccessMode) Valid() bool {
 
 // Defines values for ApplicationAccessOnDenied.
 const (
-	Page     ApplicationAccessOnDenied = "page"
-	Redirect ApplicationAccessOnDenied = "redirect"
+	ApplicationAccessOnDeniedPage     ApplicationAccessOnDenied = "page"
+	ApplicationAccessOnDeniedRedirect ApplicationAccessOnDenied = "redirect"
 )
 
 // Valid indicates whether the value is a known member of the ApplicationAccessOnDenied enum.
 func (e ApplicationAccessOnDenied) Valid() bool {
 	switch e {
-	case Page:
+	case ApplicationAccessOnDeniedPage:
 		return true
-	case Redirect:
+	case ApplicationAccessOnDeniedRedirect:
 		return true
 	default:
 		return false
@@ -127,6 +163,24 @@ func (e ApplicationTypeType) Valid() bool {
 	case ApplicationTypeTypeService:
 		return true
 	case ApplicationTypeTypeWeb:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BindingEffect.
+const (
+	BindingEffectAllow BindingEffect = "allow"
+	BindingEffectDeny  BindingEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the BindingEffect enum.
+func (e BindingEffect) Valid() bool {
+	switch e {
+	case BindingEffectAllow:
+		return true
+	case BindingEffectDeny:
 		return true
 	default:
 		return false
@@ -1264,6 +1318,48 @@ func (e ListOrganizationRolesParamsType) Valid() bool {
 	}
 }
 
+// AccessRule AccessRule is the whole rule that says who may use an application. A request that leaves a member out resets it.
+type AccessRule struct {
+	// Bindings In their order. One with the id of a binding changes it, any other is a new one; bindings that are left out are deleted.
+	Bindings []Binding `json:"bindings,omitempty"`
+
+	// EntitlementsGrant Whoever holds an entitlement of the application gets in as well, and an application without allow bindings is not open.
+	EntitlementsGrant *bool `json:"entitlementsGrant,omitempty"`
+
+	// Message What refused people are told where the bindings that decided say nothing; by language tag, with `default` for all others.
+	Message map[string]string `json:"message,omitempty"`
+
+	// Mode `any` (default): one allow binding that passes is enough; `all`: every one must pass.
+	Mode *AccessRuleMode `json:"mode,omitempty"`
+
+	// Notices What is kept and does not run yet. Never stored.
+	Notices []Notice `json:"notices,omitempty"`
+
+	// OnDenied `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
+	OnDenied *AccessRuleOnDenied `json:"onDenied,omitempty"`
+
+	// Open No allow binding limits the application: everybody in the domain may use it.
+	Open *bool `json:"open,omitempty"`
+
+	// People How many people may use it, those included of whom it depends on the moment.
+	People *int64 `json:"people,omitempty"`
+
+	// Revision The application's.
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Sentence The rule in a sentence: `40 people can open this`.
+	Sentence *string `json:"sentence,omitempty"`
+
+	// Warnings What the rule leads to that may not be meant.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// AccessRuleMode `any` (default): one allow binding that passes is enough; `all`: every one must pass.
+type AccessRuleMode string
+
+// AccessRuleOnDenied `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
+type AccessRuleOnDenied string
+
 // AccessSettings AccessSettings are what the applications of a domain share.
 type AccessSettings struct {
 	// HelpContact Where people who are refused find help: an e-mail address, or an http or https URL.
@@ -1661,6 +1757,67 @@ type AzureADProvider struct {
 
 	// TenantId The directory's id, or `common`, `organizations`, `consumers`.
 	TenantId *string `json:"tenantId,omitempty"`
+}
+
+// Binding A Binding attaches a condition to an application, or somebody to an entitlement. Exactly one of policy, group and user is set.
+type Binding struct {
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// Effect `allow` (default), or `deny`, which refuses whoever meets the condition, over every allow.
+	Effect *BindingEffect `json:"effect,omitempty"`
+
+	// Enabled Absent means true. A disabled binding is not evaluated, and still keeps the application from being open.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// ExpiresAt From then on an allow binding passes nobody, and a deny binding refuses nobody.
+	ExpiresAt *int64 `json:"expiresAt,omitempty"`
+
+	// FailureResult Where a binding takes people that cannot be evaluated: false denies, true lets pass, for either effect.
+	FailureResult *bool   `json:"failureResult,omitempty"`
+	Group         *string `json:"group,omitempty"`
+	Id            *string `json:"id,omitempty"`
+
+	// Message What people are told whom this binding refuses; by language tag, with `default` for all others.
+	Message map[string]string `json:"message,omitempty"`
+
+	// Name What the policy, group or user is called; kept when it is gone.
+	Name *string `json:"name,omitempty"`
+
+	// Negate Inverts the condition, never a failure.
+	Negate *bool `json:"negate,omitempty"`
+
+	// Order The place in lists and among messages; never changes a verdict. Absent: ten more than the last.
+	Order *int32 `json:"order,omitempty"`
+
+	// Orphaned The group or user is gone: the binding passes nobody.
+	Orphaned *bool `json:"orphaned,omitempty"`
+
+	// Policy The condition: the policy holds; the person is in the group, or in one that it contains; the person is this one. Identifiers.
+	Policy *string `json:"policy,omitempty"`
+
+	// ReportOnly Evaluated and counted, never decisive.
+	ReportOnly *bool `json:"reportOnly,omitempty"`
+
+	// TimeoutSeconds How long the evaluation may take, in seconds, from 1 to 60; default 5. Longer means failure.
+	TimeoutSeconds *int32  `json:"timeoutSeconds,omitempty"`
+	User           *string `json:"user,omitempty"`
+
+	// Warnings What the whole rule leads to that may not be meant. Never stored.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// BindingEffect `allow` (default), or `deny`, which refuses whoever meets the condition, over every allow.
+type BindingEffect string
+
+// BindingPage One page of a list.
+type BindingPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int       `json:"currentPage"`
+	Data        []Binding `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
 }
 
 // Branding Branding is how pages look. What an application's does not say, its domain's says, member by member; what neither says is the product's own. Colours are made darker or lighter where people could not read them otherwise (WCAG 2.2 AA), for light and for dark screens.
@@ -2155,6 +2312,69 @@ type EmailPreview struct {
 
 // EmailPreviewTemplate defines model for EmailPreview.Template.
 type EmailPreviewTemplate string
+
+// Entitlement An Entitlement is a named right inside one application. Who is bound to it holds it; without bindings nobody does.
+type Entitlement struct {
+	// Attributes What the application is told of its holders; at most 16 KiB of JSON.
+	Attributes map[string]interface{} `json:"attributes,omitempty"`
+
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt   *int64  `json:"createdAt,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Id          *string `json:"id,omitempty"`
+
+	// Name Unique in the application, in any case.
+	Name *string `json:"name,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
+// EntitlementBinding EntitlementBinding gives an entitlement to somebody. Exactly one of group and user is set.
+type EntitlementBinding struct {
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// Enabled Absent means true. A disabled binding gives nobody anything.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// ExpiresAt From then on the binding gives nobody anything.
+	ExpiresAt *int64 `json:"expiresAt,omitempty"`
+
+	// Group Who holds it: who is in the group, or in one that it contains; or this person. Identifiers.
+	Group *string `json:"group,omitempty"`
+	Id    *string `json:"id,omitempty"`
+
+	// Name What the group or user is called; kept when it is gone.
+	Name *string `json:"name,omitempty"`
+
+	// Negate Whoever is not in the group, or not this person.
+	Negate *bool `json:"negate,omitempty"`
+
+	// Orphaned The group or user is gone: the binding gives nobody anything.
+	Orphaned *bool   `json:"orphaned,omitempty"`
+	User     *string `json:"user,omitempty"`
+}
+
+// EntitlementBindingPage One page of a list.
+type EntitlementBindingPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int                  `json:"currentPage"`
+	Data        []EntitlementBinding `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// EntitlementPage One page of a list.
+type EntitlementPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int           `json:"currentPage"`
+	Data        []Entitlement `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
 
 // Entrypoint Entrypoint is an address under which gateways serve a domain.
 type Entrypoint struct {
@@ -4500,6 +4720,14 @@ type Visibility struct {
 	Shown   *bool    `json:"shown,omitempty"`
 }
 
+// Warning Warning is something that was accepted and may not be meant.
+type Warning struct {
+	Detail *string `json:"detail,omitempty"`
+
+	// Path The member that it is about.
+	Path *string `json:"path,omitempty"`
+}
+
 // SignInParams defines parameters for SignIn.
 type SignInParams struct {
 	// Org The organization.
@@ -4644,6 +4872,12 @@ type LintApplicationParams struct {
 // LintApplicationParamsProfile defines parameters for LintApplication.
 type LintApplicationParamsProfile string
 
+// PutApplicationAccessParams defines parameters for PutApplicationAccess.
+type PutApplicationAccessParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // ListApplicationAuditsParams defines parameters for ListApplicationAudits.
 type ListApplicationAuditsParams struct {
 	// Page The page, from 0.
@@ -4676,6 +4910,45 @@ type ListApplicationAuditsParams struct {
 
 // ListApplicationAuditsParamsStatus defines parameters for ListApplicationAudits.
 type ListApplicationAuditsParamsStatus string
+
+// ListApplicationBindingsParams defines parameters for ListApplicationBindings.
+type ListApplicationBindingsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ReorderApplicationBindingsJSONBody defines parameters for ReorderApplicationBindings.
+type ReorderApplicationBindingsJSONBody = []string
+
+// ReorderApplicationBindingsParams defines parameters for ReorderApplicationBindings.
+type ReorderApplicationBindingsParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// DeleteApplicationBindingParams defines parameters for DeleteApplicationBinding.
+type DeleteApplicationBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchApplicationBindingParams defines parameters for PatchApplicationBinding.
+type PatchApplicationBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutApplicationBindingParams defines parameters for PutApplicationBinding.
+type PutApplicationBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
 
 // GetApplicationEmailsParams defines parameters for GetApplicationEmails.
 type GetApplicationEmailsParams struct {
@@ -4723,6 +4996,66 @@ type RestoreApplicationEmailHistoryParams struct {
 type GetApplicationEmailHistoryDiffParams struct {
 	// With The other revision, or `current`, which is the default.
 	With *string `form:"with,omitempty" json:"with,omitempty"`
+}
+
+// ListApplicationEntitlementsParams defines parameters for ListApplicationEntitlements.
+type ListApplicationEntitlementsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeleteApplicationEntitlementParams defines parameters for DeleteApplicationEntitlement.
+type DeleteApplicationEntitlementParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchApplicationEntitlementParams defines parameters for PatchApplicationEntitlement.
+type PatchApplicationEntitlementParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutApplicationEntitlementParams defines parameters for PutApplicationEntitlement.
+type PutApplicationEntitlementParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListApplicationEntitlementBindingsParams defines parameters for ListApplicationEntitlementBindings.
+type ListApplicationEntitlementBindingsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// DeleteApplicationEntitlementBindingParams defines parameters for DeleteApplicationEntitlementBinding.
+type DeleteApplicationEntitlementBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchApplicationEntitlementBindingParams defines parameters for PatchApplicationEntitlementBinding.
+type PatchApplicationEntitlementBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutApplicationEntitlementBindingParams defines parameters for PutApplicationEntitlementBinding.
+type PutApplicationEntitlementBindingParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationFlowsJSONBody defines parameters for PutApplicationFlows.
@@ -5748,6 +6081,21 @@ type PatchApplicationJSONRequestBody = Application
 // PutApplicationJSONRequestBody defines body for PutApplication for application/json ContentType.
 type PutApplicationJSONRequestBody = Application
 
+// PutApplicationAccessJSONRequestBody defines body for PutApplicationAccess for application/json ContentType.
+type PutApplicationAccessJSONRequestBody = AccessRule
+
+// CreateApplicationBindingJSONRequestBody defines body for CreateApplicationBinding for application/json ContentType.
+type CreateApplicationBindingJSONRequestBody = Binding
+
+// ReorderApplicationBindingsJSONRequestBody defines body for ReorderApplicationBindings for application/json ContentType.
+type ReorderApplicationBindingsJSONRequestBody = ReorderApplicationBindingsJSONBody
+
+// PatchApplicationBindingJSONRequestBody defines body for PatchApplicationBinding for application/json ContentType.
+type PatchApplicationBindingJSONRequestBody = Binding
+
+// PutApplicationBindingJSONRequestBody defines body for PutApplicationBinding for application/json ContentType.
+type PutApplicationBindingJSONRequestBody = Binding
+
 // CreateApplicationEmailJSONRequestBody defines body for CreateApplicationEmail for application/json ContentType.
 type CreateApplicationEmailJSONRequestBody = Email
 
@@ -5762,6 +6110,24 @@ type PutApplicationEmailJSONRequestBody = Email
 
 // RestoreApplicationEmailHistoryJSONRequestBody defines body for RestoreApplicationEmailHistory for application/json ContentType.
 type RestoreApplicationEmailHistoryJSONRequestBody = Email
+
+// CreateApplicationEntitlementJSONRequestBody defines body for CreateApplicationEntitlement for application/json ContentType.
+type CreateApplicationEntitlementJSONRequestBody = Entitlement
+
+// PatchApplicationEntitlementJSONRequestBody defines body for PatchApplicationEntitlement for application/json ContentType.
+type PatchApplicationEntitlementJSONRequestBody = Entitlement
+
+// PutApplicationEntitlementJSONRequestBody defines body for PutApplicationEntitlement for application/json ContentType.
+type PutApplicationEntitlementJSONRequestBody = Entitlement
+
+// CreateApplicationEntitlementBindingJSONRequestBody defines body for CreateApplicationEntitlementBinding for application/json ContentType.
+type CreateApplicationEntitlementBindingJSONRequestBody = EntitlementBinding
+
+// PatchApplicationEntitlementBindingJSONRequestBody defines body for PatchApplicationEntitlementBinding for application/json ContentType.
+type PatchApplicationEntitlementBindingJSONRequestBody = EntitlementBinding
+
+// PutApplicationEntitlementBindingJSONRequestBody defines body for PutApplicationEntitlementBinding for application/json ContentType.
+type PutApplicationEntitlementBindingJSONRequestBody = EntitlementBinding
 
 // PutApplicationFlowsJSONRequestBody defines body for PutApplicationFlows for application/json ContentType.
 type PutApplicationFlowsJSONRequestBody = PutApplicationFlowsJSONBody
@@ -6386,12 +6752,130 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
 	LintApplication(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetApplicationAccess Read the whole rule that says who may use an application
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/access (the `GetApplicationAccess` operationId).
+	GetApplicationAccess(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationAccessWithBody Replace the whole rule that says who may use an application
+	//
+	// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+	PutApplicationAccessWithBody(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationAccess Replace the whole rule that says who may use an application
+	//
+	// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+	PutApplicationAccess(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListApplicationAudits List the audit records of an application, the newest first
 	//
 	// `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/audits (the `ListApplicationAudits` operationId).
 	ListApplicationAudits(ctx context.Context, domain string, application string, params *ListApplicationAuditsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationBindings List the bindings of an application, in their order
+	//
+	// Needs the permission `binding:list`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings (the `ListApplicationBindings` operationId).
+	ListApplicationBindings(ctx context.Context, domain string, application string, params *ListApplicationBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationBindingWithBody Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+	CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationBinding Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+	CreateApplicationBinding(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReorderApplicationBindingsWithBody Put the bindings of an application into another order
+	//
+	// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+	ReorderApplicationBindingsWithBody(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReorderApplicationBindings Put the bindings of an application into another order
+	//
+	// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+	ReorderApplicationBindings(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, body ReorderApplicationBindingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationBinding Delete a binding
+	//
+	// Needs the permission `binding:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/bindings/{binding} (the `DeleteApplicationBinding` operationId).
+	DeleteApplicationBinding(ctx context.Context, domain string, application string, binding string, params *DeleteApplicationBindingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationBinding Read a binding
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding} (the `GetApplicationBinding` operationId).
+	GetApplicationBinding(ctx context.Context, domain string, application string, binding string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationBindingWithBody Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+	PatchApplicationBindingWithBody(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationBinding Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+	PatchApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, body PatchApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationBindingWithBody Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+	PutApplicationBindingWithBody(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationBinding Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+	PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetApplicationEmails Read the email of a template of an application
 	//
@@ -6531,6 +7015,156 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/emails/{email}/history/{revision}/diff (the `GetApplicationEmailHistoryDiff` operationId).
 	GetApplicationEmailHistoryDiff(ctx context.Context, domain string, application string, email string, revision string, params *GetApplicationEmailHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationEntitlements List the entitlements of an application
+	//
+	// Needs the permission `entitlement:list`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements (the `ListApplicationEntitlements` operationId).
+	ListApplicationEntitlements(ctx context.Context, domain string, application string, params *ListApplicationEntitlementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationEntitlementWithBody Create an entitlement
+	//
+	// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+	CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationEntitlement Create an entitlement
+	//
+	// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+	CreateApplicationEntitlement(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationEntitlement Delete an entitlement and its bindings
+	//
+	// Needs the permission `entitlement:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `DeleteApplicationEntitlement` operationId).
+	DeleteApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *DeleteApplicationEntitlementParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationEntitlement Read an entitlement
+	//
+	// Needs the permission `entitlement:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `GetApplicationEntitlement` operationId).
+	GetApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationEntitlementWithBody Change an entitlement
+	//
+	// Needs the permission `entitlement:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+	PatchApplicationEntitlementWithBody(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationEntitlement Change an entitlement
+	//
+	// Needs the permission `entitlement:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+	PatchApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, body PatchApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationEntitlementWithBody Replace an entitlement
+	//
+	// Its bindings stay. Needs the permission `entitlement:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+	PutApplicationEntitlementWithBody(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationEntitlement Replace an entitlement
+	//
+	// Its bindings stay. Needs the permission `entitlement:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+	PutApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, body PutApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationEntitlementBindings List the bindings of an entitlement, in their order
+	//
+	// Needs the permission `binding:list`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `ListApplicationEntitlementBindings` operationId).
+	ListApplicationEntitlementBindings(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationEntitlementBindingWithBody Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+	CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateApplicationEntitlementBinding Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+	CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationEntitlementBinding Delete a binding
+	//
+	// Needs the permission `binding:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `DeleteApplicationEntitlementBinding` operationId).
+	DeleteApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *DeleteApplicationEntitlementBindingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationEntitlementBinding Read a binding
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `GetApplicationEntitlementBinding` operationId).
+	GetApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationEntitlementBindingWithBody Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+	PatchApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchApplicationEntitlementBinding Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+	PatchApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, body PatchApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationEntitlementBindingWithBody Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+	PutApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationEntitlementBinding Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+	PutApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplicationFlows List the flows of an application, by type and order
 	//
@@ -9802,6 +10436,61 @@ func (c *Client) LintApplication(ctx context.Context, domain string, application
 	return c.Client.Do(req)
 }
 
+// GetApplicationAccess Read the whole rule that says who may use an application
+//
+// Needs the permission `binding:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/access (the `GetApplicationAccess` operationId).
+func (c *Client) GetApplicationAccess(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationAccessRequest(c.Server, domain, application)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationAccessWithBody Replace the whole rule that says who may use an application
+//
+// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+func (c *Client) PutApplicationAccessWithBody(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationAccessRequestWithBody(c.Server, domain, application, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationAccess Replace the whole rule that says who may use an application
+//
+// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+func (c *Client) PutApplicationAccess(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationAccessRequest(c.Server, domain, application, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListApplicationAudits List the audit records of an application, the newest first
 //
 // `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
@@ -9809,6 +10498,209 @@ func (c *Client) LintApplication(ctx context.Context, domain string, application
 // Corresponds with GET /domains/{domain}/applications/{application}/audits (the `ListApplicationAudits` operationId).
 func (c *Client) ListApplicationAudits(ctx context.Context, domain string, application string, params *ListApplicationAuditsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListApplicationAuditsRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationBindings List the bindings of an application, in their order
+//
+// Needs the permission `binding:list`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings (the `ListApplicationBindings` operationId).
+func (c *Client) ListApplicationBindings(ctx context.Context, domain string, application string, params *ListApplicationBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationBindingsRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationBindingWithBody Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+func (c *Client) CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationBindingRequestWithBody(c.Server, domain, application, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationBinding Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+func (c *Client) CreateApplicationBinding(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationBindingRequest(c.Server, domain, application, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReorderApplicationBindingsWithBody Put the bindings of an application into another order
+//
+// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+func (c *Client) ReorderApplicationBindingsWithBody(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationBindingsRequestWithBody(c.Server, domain, application, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReorderApplicationBindings Put the bindings of an application into another order
+//
+// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+func (c *Client) ReorderApplicationBindings(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, body ReorderApplicationBindingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationBindingsRequest(c.Server, domain, application, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationBinding Delete a binding
+//
+// Needs the permission `binding:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/bindings/{binding} (the `DeleteApplicationBinding` operationId).
+func (c *Client) DeleteApplicationBinding(ctx context.Context, domain string, application string, binding string, params *DeleteApplicationBindingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationBindingRequest(c.Server, domain, application, binding, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationBinding Read a binding
+//
+// Needs the permission `binding:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding} (the `GetApplicationBinding` operationId).
+func (c *Client) GetApplicationBinding(ctx context.Context, domain string, application string, binding string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationBindingRequest(c.Server, domain, application, binding)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationBindingWithBody Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+func (c *Client) PatchApplicationBindingWithBody(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationBindingRequestWithBody(c.Server, domain, application, binding, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationBinding Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+func (c *Client) PatchApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, body PatchApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationBindingRequest(c.Server, domain, application, binding, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationBindingWithBody Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+func (c *Client) PutApplicationBindingWithBody(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationBindingRequestWithBody(c.Server, domain, application, binding, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationBinding Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+func (c *Client) PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationBindingRequest(c.Server, domain, application, binding, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10118,6 +11010,336 @@ func (c *Client) RestoreApplicationEmailHistory(ctx context.Context, domain stri
 // Corresponds with GET /domains/{domain}/applications/{application}/emails/{email}/history/{revision}/diff (the `GetApplicationEmailHistoryDiff` operationId).
 func (c *Client) GetApplicationEmailHistoryDiff(ctx context.Context, domain string, application string, email string, revision string, params *GetApplicationEmailHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetApplicationEmailHistoryDiffRequest(c.Server, domain, application, email, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationEntitlements List the entitlements of an application
+//
+// Needs the permission `entitlement:list`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements (the `ListApplicationEntitlements` operationId).
+func (c *Client) ListApplicationEntitlements(ctx context.Context, domain string, application string, params *ListApplicationEntitlementsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationEntitlementsRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationEntitlementWithBody Create an entitlement
+//
+// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+func (c *Client) CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementRequestWithBody(c.Server, domain, application, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationEntitlement Create an entitlement
+//
+// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+func (c *Client) CreateApplicationEntitlement(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementRequest(c.Server, domain, application, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationEntitlement Delete an entitlement and its bindings
+//
+// Needs the permission `entitlement:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `DeleteApplicationEntitlement` operationId).
+func (c *Client) DeleteApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *DeleteApplicationEntitlementParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationEntitlementRequest(c.Server, domain, application, entitlement, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationEntitlement Read an entitlement
+//
+// Needs the permission `entitlement:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `GetApplicationEntitlement` operationId).
+func (c *Client) GetApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationEntitlementRequest(c.Server, domain, application, entitlement)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationEntitlementWithBody Change an entitlement
+//
+// Needs the permission `entitlement:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+func (c *Client) PatchApplicationEntitlementWithBody(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationEntitlementRequestWithBody(c.Server, domain, application, entitlement, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationEntitlement Change an entitlement
+//
+// Needs the permission `entitlement:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+func (c *Client) PatchApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, body PatchApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationEntitlementRequest(c.Server, domain, application, entitlement, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationEntitlementWithBody Replace an entitlement
+//
+// Its bindings stay. Needs the permission `entitlement:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+func (c *Client) PutApplicationEntitlementWithBody(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationEntitlementRequestWithBody(c.Server, domain, application, entitlement, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationEntitlement Replace an entitlement
+//
+// Its bindings stay. Needs the permission `entitlement:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+func (c *Client) PutApplicationEntitlement(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, body PutApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationEntitlementRequest(c.Server, domain, application, entitlement, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationEntitlementBindings List the bindings of an entitlement, in their order
+//
+// Needs the permission `binding:list`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `ListApplicationEntitlementBindings` operationId).
+func (c *Client) ListApplicationEntitlementBindings(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationEntitlementBindingsRequest(c.Server, domain, application, entitlement, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationEntitlementBindingWithBody Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+func (c *Client) CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementBindingRequestWithBody(c.Server, domain, application, entitlement, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateApplicationEntitlementBinding Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+func (c *Client) CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationEntitlementBinding Delete a binding
+//
+// Needs the permission `binding:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `DeleteApplicationEntitlementBinding` operationId).
+func (c *Client) DeleteApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *DeleteApplicationEntitlementBindingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, entitlementBinding, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationEntitlementBinding Read a binding
+//
+// Needs the permission `binding:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `GetApplicationEntitlementBinding` operationId).
+func (c *Client) GetApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, entitlementBinding)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationEntitlementBindingWithBody Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+func (c *Client) PatchApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationEntitlementBindingRequestWithBody(c.Server, domain, application, entitlement, entitlementBinding, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchApplicationEntitlementBinding Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+func (c *Client) PatchApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, body PatchApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, entitlementBinding, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationEntitlementBindingWithBody Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+func (c *Client) PutApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationEntitlementBindingRequestWithBody(c.Server, domain, application, entitlement, entitlementBinding, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationEntitlementBinding Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+func (c *Client) PutApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, entitlementBinding, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17608,6 +18830,116 @@ func NewLintApplicationRequest(server string, domain string, application string,
 	return req, nil
 }
 
+// NewGetApplicationAccessRequest constructs an http.Request for the GetApplicationAccess method
+func NewGetApplicationAccessRequest(server string, domain string, application string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationAccessRequest calls the generic PutApplicationAccess builder with application/json body
+func NewPutApplicationAccessRequest(server string, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationAccessRequestWithBody(server, domain, application, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationAccessRequestWithBody constructs an http.Request for the PutApplicationAccess method, with any body, and a specified content type
+func NewPutApplicationAccessRequestWithBody(server string, domain string, application string, params *PutApplicationAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListApplicationAuditsRequest constructs an http.Request for the ListApplicationAudits method
 func NewListApplicationAuditsRequest(server string, domain string, application string, params *ListApplicationAuditsParams) (*http.Request, error) {
 	var err error
@@ -17767,6 +19099,484 @@ func NewListApplicationAuditsRequest(server string, domain string, application s
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListApplicationBindingsRequest constructs an http.Request for the ListApplicationBindings method
+func NewListApplicationBindingsRequest(server string, domain string, application string, params *ListApplicationBindingsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApplicationBindingRequest calls the generic CreateApplicationBinding builder with application/json body
+func NewCreateApplicationBindingRequest(server string, domain string, application string, body CreateApplicationBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApplicationBindingRequestWithBody(server, domain, application, "application/json", bodyReader)
+}
+
+// NewCreateApplicationBindingRequestWithBody constructs an http.Request for the CreateApplicationBinding method, with any body, and a specified content type
+func NewCreateApplicationBindingRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReorderApplicationBindingsRequest calls the generic ReorderApplicationBindings builder with application/json body
+func NewReorderApplicationBindingsRequest(server string, domain string, application string, params *ReorderApplicationBindingsParams, body ReorderApplicationBindingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReorderApplicationBindingsRequestWithBody(server, domain, application, params, "application/json", bodyReader)
+}
+
+// NewReorderApplicationBindingsRequestWithBody constructs an http.Request for the ReorderApplicationBindings method, with any body, and a specified content type
+func NewReorderApplicationBindingsRequestWithBody(server string, domain string, application string, params *ReorderApplicationBindingsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/_reorder", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteApplicationBindingRequest constructs an http.Request for the DeleteApplicationBinding method
+func NewDeleteApplicationBindingRequest(server string, domain string, application string, binding string, params *DeleteApplicationBindingParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "binding", binding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationBindingRequest constructs an http.Request for the GetApplicationBinding method
+func NewGetApplicationBindingRequest(server string, domain string, application string, binding string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "binding", binding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchApplicationBindingRequest calls the generic PatchApplicationBinding builder with application/json body
+func NewPatchApplicationBindingRequest(server string, domain string, application string, binding string, params *PatchApplicationBindingParams, body PatchApplicationBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchApplicationBindingRequestWithBody(server, domain, application, binding, params, "application/json", bodyReader)
+}
+
+// NewPatchApplicationBindingRequestWithBody constructs an http.Request for the PatchApplicationBinding method, with any body, and a specified content type
+func NewPatchApplicationBindingRequestWithBody(server string, domain string, application string, binding string, params *PatchApplicationBindingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "binding", binding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationBindingRequest calls the generic PutApplicationBinding builder with application/json body
+func NewPutApplicationBindingRequest(server string, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationBindingRequestWithBody(server, domain, application, binding, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationBindingRequestWithBody constructs an http.Request for the PutApplicationBinding method, with any body, and a specified content type
+func NewPutApplicationBindingRequestWithBody(server string, domain string, application string, binding string, params *PutApplicationBindingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "binding", binding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -18550,6 +20360,866 @@ func NewGetApplicationEmailHistoryDiffRequest(server string, domain string, appl
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListApplicationEntitlementsRequest constructs an http.Request for the ListApplicationEntitlements method
+func NewListApplicationEntitlementsRequest(server string, domain string, application string, params *ListApplicationEntitlementsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApplicationEntitlementRequest calls the generic CreateApplicationEntitlement builder with application/json body
+func NewCreateApplicationEntitlementRequest(server string, domain string, application string, body CreateApplicationEntitlementJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApplicationEntitlementRequestWithBody(server, domain, application, "application/json", bodyReader)
+}
+
+// NewCreateApplicationEntitlementRequestWithBody constructs an http.Request for the CreateApplicationEntitlement method, with any body, and a specified content type
+func NewCreateApplicationEntitlementRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteApplicationEntitlementRequest constructs an http.Request for the DeleteApplicationEntitlement method
+func NewDeleteApplicationEntitlementRequest(server string, domain string, application string, entitlement string, params *DeleteApplicationEntitlementParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationEntitlementRequest constructs an http.Request for the GetApplicationEntitlement method
+func NewGetApplicationEntitlementRequest(server string, domain string, application string, entitlement string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchApplicationEntitlementRequest calls the generic PatchApplicationEntitlement builder with application/json body
+func NewPatchApplicationEntitlementRequest(server string, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, body PatchApplicationEntitlementJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchApplicationEntitlementRequestWithBody(server, domain, application, entitlement, params, "application/json", bodyReader)
+}
+
+// NewPatchApplicationEntitlementRequestWithBody constructs an http.Request for the PatchApplicationEntitlement method, with any body, and a specified content type
+func NewPatchApplicationEntitlementRequestWithBody(server string, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationEntitlementRequest calls the generic PutApplicationEntitlement builder with application/json body
+func NewPutApplicationEntitlementRequest(server string, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, body PutApplicationEntitlementJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationEntitlementRequestWithBody(server, domain, application, entitlement, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationEntitlementRequestWithBody constructs an http.Request for the PutApplicationEntitlement method, with any body, and a specified content type
+func NewPutApplicationEntitlementRequestWithBody(server string, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListApplicationEntitlementBindingsRequest constructs an http.Request for the ListApplicationEntitlementBindings method
+func NewListApplicationEntitlementBindingsRequest(server string, domain string, application string, entitlement string, params *ListApplicationEntitlementBindingsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateApplicationEntitlementBindingRequest calls the generic CreateApplicationEntitlementBinding builder with application/json body
+func NewCreateApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateApplicationEntitlementBindingRequestWithBody(server, domain, application, entitlement, "application/json", bodyReader)
+}
+
+// NewCreateApplicationEntitlementBindingRequestWithBody constructs an http.Request for the CreateApplicationEntitlementBinding method, with any body, and a specified content type
+func NewCreateApplicationEntitlementBindingRequestWithBody(server string, domain string, application string, entitlement string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteApplicationEntitlementBindingRequest constructs an http.Request for the DeleteApplicationEntitlementBinding method
+func NewDeleteApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, entitlementBinding string, params *DeleteApplicationEntitlementBindingParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "entitlementBinding", entitlementBinding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings/%s", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationEntitlementBindingRequest constructs an http.Request for the GetApplicationEntitlementBinding method
+func NewGetApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, entitlementBinding string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "entitlementBinding", entitlementBinding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings/%s", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchApplicationEntitlementBindingRequest calls the generic PatchApplicationEntitlementBinding builder with application/json body
+func NewPatchApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, body PatchApplicationEntitlementBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchApplicationEntitlementBindingRequestWithBody(server, domain, application, entitlement, entitlementBinding, params, "application/json", bodyReader)
+}
+
+// NewPatchApplicationEntitlementBindingRequestWithBody constructs an http.Request for the PatchApplicationEntitlementBinding method, with any body, and a specified content type
+func NewPatchApplicationEntitlementBindingRequestWithBody(server string, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "entitlementBinding", entitlementBinding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings/%s", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationEntitlementBindingRequest calls the generic PutApplicationEntitlementBinding builder with application/json body
+func NewPutApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationEntitlementBindingRequestWithBody(server, domain, application, entitlement, entitlementBinding, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationEntitlementBindingRequestWithBody constructs an http.Request for the PutApplicationEntitlementBinding method, with any body, and a specified content type
+func NewPutApplicationEntitlementBindingRequestWithBody(server string, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "entitlementBinding", entitlementBinding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/bindings/%s", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -33253,6 +35923,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/applications/{application}/_lint (the `LintApplication` operationId).
 	LintApplicationWithResponse(ctx context.Context, domain string, application string, params *LintApplicationParams, reqEditors ...RequestEditorFn) (*LintApplicationResponse, error)
 
+	// GetApplicationAccessWithResponse Read the whole rule that says who may use an application
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/access (the `GetApplicationAccess` operationId).
+	GetApplicationAccessWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*GetApplicationAccessResponse, error)
+
+	// PutApplicationAccessWithBodyWithResponse Replace the whole rule that says who may use an application
+	//
+	// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+	PutApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationAccessResponse, error)
+
+	// PutApplicationAccessWithResponse Replace the whole rule that says who may use an application
+	//
+	// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+	PutApplicationAccessWithResponse(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationAccessResponse, error)
+
 	// ListApplicationAuditsWithResponse List the audit records of an application, the newest first
 	//
 	// `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
@@ -33261,6 +35958,105 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/audits (the `ListApplicationAudits` operationId).
 	ListApplicationAuditsWithResponse(ctx context.Context, domain string, application string, params *ListApplicationAuditsParams, reqEditors ...RequestEditorFn) (*ListApplicationAuditsResponse, error)
+
+	// ListApplicationBindingsWithResponse List the bindings of an application, in their order
+	//
+	// Needs the permission `binding:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings (the `ListApplicationBindings` operationId).
+	ListApplicationBindingsWithResponse(ctx context.Context, domain string, application string, params *ListApplicationBindingsParams, reqEditors ...RequestEditorFn) (*ListApplicationBindingsResponse, error)
+
+	// CreateApplicationBindingWithBodyWithResponse Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+	CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
+
+	// CreateApplicationBindingWithResponse Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+	CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
+
+	// ReorderApplicationBindingsWithBodyWithResponse Put the bindings of an application into another order
+	//
+	// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+	ReorderApplicationBindingsWithBodyWithResponse(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationBindingsResponse, error)
+
+	// ReorderApplicationBindingsWithResponse Put the bindings of an application into another order
+	//
+	// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+	ReorderApplicationBindingsWithResponse(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, body ReorderApplicationBindingsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationBindingsResponse, error)
+
+	// DeleteApplicationBindingWithResponse Delete a binding
+	//
+	// Needs the permission `binding:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/bindings/{binding} (the `DeleteApplicationBinding` operationId).
+	DeleteApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *DeleteApplicationBindingParams, reqEditors ...RequestEditorFn) (*DeleteApplicationBindingResponse, error)
+
+	// GetApplicationBindingWithResponse Read a binding
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding} (the `GetApplicationBinding` operationId).
+	GetApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, reqEditors ...RequestEditorFn) (*GetApplicationBindingResponse, error)
+
+	// PatchApplicationBindingWithBodyWithResponse Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+	PatchApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationBindingResponse, error)
+
+	// PatchApplicationBindingWithResponse Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+	PatchApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, body PatchApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationBindingResponse, error)
+
+	// PutApplicationBindingWithBodyWithResponse Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+	PutApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error)
+
+	// PutApplicationBindingWithResponse Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+	PutApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error)
 
 	// GetApplicationEmailsWithResponse Read the email of a template of an application
 	//
@@ -33414,6 +36210,168 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/emails/{email}/history/{revision}/diff (the `GetApplicationEmailHistoryDiff` operationId).
 	GetApplicationEmailHistoryDiffWithResponse(ctx context.Context, domain string, application string, email string, revision string, params *GetApplicationEmailHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetApplicationEmailHistoryDiffResponse, error)
+
+	// ListApplicationEntitlementsWithResponse List the entitlements of an application
+	//
+	// Needs the permission `entitlement:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements (the `ListApplicationEntitlements` operationId).
+	ListApplicationEntitlementsWithResponse(ctx context.Context, domain string, application string, params *ListApplicationEntitlementsParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementsResponse, error)
+
+	// CreateApplicationEntitlementWithBodyWithResponse Create an entitlement
+	//
+	// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+	CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
+
+	// CreateApplicationEntitlementWithResponse Create an entitlement
+	//
+	// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+	CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
+
+	// DeleteApplicationEntitlementWithResponse Delete an entitlement and its bindings
+	//
+	// Needs the permission `entitlement:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `DeleteApplicationEntitlement` operationId).
+	DeleteApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *DeleteApplicationEntitlementParams, reqEditors ...RequestEditorFn) (*DeleteApplicationEntitlementResponse, error)
+
+	// GetApplicationEntitlementWithResponse Read an entitlement
+	//
+	// Needs the permission `entitlement:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `GetApplicationEntitlement` operationId).
+	GetApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, reqEditors ...RequestEditorFn) (*GetApplicationEntitlementResponse, error)
+
+	// PatchApplicationEntitlementWithBodyWithResponse Change an entitlement
+	//
+	// Needs the permission `entitlement:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+	PatchApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementResponse, error)
+
+	// PatchApplicationEntitlementWithResponse Change an entitlement
+	//
+	// Needs the permission `entitlement:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+	PatchApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, body PatchApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementResponse, error)
+
+	// PutApplicationEntitlementWithBodyWithResponse Replace an entitlement
+	//
+	// Its bindings stay. Needs the permission `entitlement:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+	PutApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementResponse, error)
+
+	// PutApplicationEntitlementWithResponse Replace an entitlement
+	//
+	// Its bindings stay. Needs the permission `entitlement:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+	PutApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, body PutApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementResponse, error)
+
+	// ListApplicationEntitlementBindingsWithResponse List the bindings of an entitlement, in their order
+	//
+	// Needs the permission `binding:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `ListApplicationEntitlementBindings` operationId).
+	ListApplicationEntitlementBindingsWithResponse(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementBindingsParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementBindingsResponse, error)
+
+	// CreateApplicationEntitlementBindingWithBodyWithResponse Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+	CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
+
+	// CreateApplicationEntitlementBindingWithResponse Bind a policy, a group or a user to an application
+	//
+	// Needs the permission `binding:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+	CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
+
+	// DeleteApplicationEntitlementBindingWithResponse Delete a binding
+	//
+	// Needs the permission `binding:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `DeleteApplicationEntitlementBinding` operationId).
+	DeleteApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *DeleteApplicationEntitlementBindingParams, reqEditors ...RequestEditorFn) (*DeleteApplicationEntitlementBindingResponse, error)
+
+	// GetApplicationEntitlementBindingWithResponse Read a binding
+	//
+	// Needs the permission `binding:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `GetApplicationEntitlementBinding` operationId).
+	GetApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, reqEditors ...RequestEditorFn) (*GetApplicationEntitlementBindingResponse, error)
+
+	// PatchApplicationEntitlementBindingWithBodyWithResponse Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+	PatchApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementBindingResponse, error)
+
+	// PatchApplicationEntitlementBindingWithResponse Change a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+	PatchApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, body PatchApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementBindingResponse, error)
+
+	// PutApplicationEntitlementBindingWithBodyWithResponse Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+	PutApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementBindingResponse, error)
+
+	// PutApplicationEntitlementBindingWithResponse Replace a binding
+	//
+	// Needs the permission `binding:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+	PutApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementBindingResponse, error)
 
 	// ListApplicationFlowsWithResponse List the flows of an application, by type and order
 	//
@@ -37600,6 +40558,102 @@ func (r LintApplicationResponse) ContentType() string {
 	return ""
 }
 
+type GetApplicationAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRule
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationAccessResponse) GetJSON200() *AccessRule {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessRule
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationAccessResponse) GetJSON200() *AccessRule {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListApplicationAuditsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -37642,6 +40696,335 @@ func (r ListApplicationAuditsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListApplicationAuditsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationBindingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BindingPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationBindingsResponse) GetJSON200() *BindingPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationBindingsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationBindingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationBindingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationBindingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationBindingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateApplicationBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Binding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateApplicationBindingResponse) GetJSON201() *Binding {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateApplicationBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateApplicationBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApplicationBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApplicationBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReorderApplicationBindingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]Binding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReorderApplicationBindingsResponse) GetJSON200() *[]Binding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ReorderApplicationBindingsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReorderApplicationBindingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReorderApplicationBindingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReorderApplicationBindingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReorderApplicationBindingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteApplicationBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteApplicationBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteApplicationBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApplicationBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApplicationBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Binding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationBindingResponse) GetJSON200() *Binding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchApplicationBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Binding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchApplicationBindingResponse) GetJSON200() *Binding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchApplicationBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchApplicationBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchApplicationBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchApplicationBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Binding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationBindingResponse) GetJSON200() *Binding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationBindingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -38211,6 +41594,568 @@ func (r GetApplicationEmailHistoryDiffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetApplicationEmailHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationEntitlementsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationEntitlementsResponse) GetJSON200() *EntitlementPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationEntitlementsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationEntitlementsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationEntitlementsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationEntitlementsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationEntitlementsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateApplicationEntitlementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Entitlement
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateApplicationEntitlementResponse) GetJSON201() *Entitlement {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateApplicationEntitlementResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateApplicationEntitlementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApplicationEntitlementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApplicationEntitlementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateApplicationEntitlementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteApplicationEntitlementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteApplicationEntitlementResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteApplicationEntitlementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApplicationEntitlementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApplicationEntitlementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteApplicationEntitlementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationEntitlementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Entitlement
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationEntitlementResponse) GetJSON200() *Entitlement {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationEntitlementResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationEntitlementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationEntitlementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationEntitlementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationEntitlementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchApplicationEntitlementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Entitlement
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchApplicationEntitlementResponse) GetJSON200() *Entitlement {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchApplicationEntitlementResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchApplicationEntitlementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchApplicationEntitlementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchApplicationEntitlementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchApplicationEntitlementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationEntitlementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Entitlement
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationEntitlementResponse) GetJSON200() *Entitlement {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationEntitlementResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationEntitlementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationEntitlementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationEntitlementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationEntitlementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationEntitlementBindingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementBindingPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationEntitlementBindingsResponse) GetJSON200() *EntitlementBindingPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationEntitlementBindingsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationEntitlementBindingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationEntitlementBindingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationEntitlementBindingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationEntitlementBindingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateApplicationEntitlementBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *EntitlementBinding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateApplicationEntitlementBindingResponse) GetJSON201() *EntitlementBinding {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateApplicationEntitlementBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateApplicationEntitlementBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateApplicationEntitlementBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateApplicationEntitlementBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateApplicationEntitlementBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteApplicationEntitlementBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteApplicationEntitlementBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteApplicationEntitlementBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApplicationEntitlementBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApplicationEntitlementBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteApplicationEntitlementBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationEntitlementBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementBinding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationEntitlementBindingResponse) GetJSON200() *EntitlementBinding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationEntitlementBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationEntitlementBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationEntitlementBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationEntitlementBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationEntitlementBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchApplicationEntitlementBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementBinding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchApplicationEntitlementBindingResponse) GetJSON200() *EntitlementBinding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchApplicationEntitlementBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchApplicationEntitlementBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchApplicationEntitlementBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchApplicationEntitlementBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchApplicationEntitlementBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationEntitlementBindingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementBinding
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationEntitlementBindingResponse) GetJSON200() *EntitlementBinding {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationEntitlementBindingResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationEntitlementBindingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationEntitlementBindingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationEntitlementBindingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationEntitlementBindingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -50106,6 +54051,51 @@ func (c *ClientWithResponses) LintApplicationWithResponse(ctx context.Context, d
 	return ParseLintApplicationResponse(rsp)
 }
 
+// GetApplicationAccessWithResponse Read the whole rule that says who may use an application
+//
+// Needs the permission `binding:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/access (the `GetApplicationAccess` operationId).
+func (c *ClientWithResponses) GetApplicationAccessWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*GetApplicationAccessResponse, error) {
+	rsp, err := c.GetApplicationAccess(ctx, domain, application, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationAccessResponse(rsp)
+}
+
+// PutApplicationAccessWithBodyWithResponse Replace the whole rule that says who may use an application
+//
+// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+func (c *ClientWithResponses) PutApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationAccessResponse, error) {
+	rsp, err := c.PutApplicationAccessWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationAccessResponse(rsp)
+}
+
+// PutApplicationAccessWithResponse Replace the whole rule that says who may use an application
+//
+// Mode, switches and all bindings change at once. What the body leaves out is reset. Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
+func (c *ClientWithResponses) PutApplicationAccessWithResponse(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationAccessResponse, error) {
+	rsp, err := c.PutApplicationAccess(ctx, domain, application, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationAccessResponse(rsp)
+}
+
 // ListApplicationAuditsWithResponse List the audit records of an application, the newest first
 //
 // `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
@@ -50119,6 +54109,171 @@ func (c *ClientWithResponses) ListApplicationAuditsWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseListApplicationAuditsResponse(rsp)
+}
+
+// ListApplicationBindingsWithResponse List the bindings of an application, in their order
+//
+// Needs the permission `binding:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings (the `ListApplicationBindings` operationId).
+func (c *ClientWithResponses) ListApplicationBindingsWithResponse(ctx context.Context, domain string, application string, params *ListApplicationBindingsParams, reqEditors ...RequestEditorFn) (*ListApplicationBindingsResponse, error) {
+	rsp, err := c.ListApplicationBindings(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationBindingsResponse(rsp)
+}
+
+// CreateApplicationBindingWithBodyWithResponse Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+func (c *ClientWithResponses) CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
+	rsp, err := c.CreateApplicationBindingWithBody(ctx, domain, application, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationBindingResponse(rsp)
+}
+
+// CreateApplicationBindingWithResponse Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
+func (c *ClientWithResponses) CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
+	rsp, err := c.CreateApplicationBinding(ctx, domain, application, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationBindingResponse(rsp)
+}
+
+// ReorderApplicationBindingsWithBodyWithResponse Put the bindings of an application into another order
+//
+// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+func (c *ClientWithResponses) ReorderApplicationBindingsWithBodyWithResponse(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationBindingsResponse, error) {
+	rsp, err := c.ReorderApplicationBindingsWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReorderApplicationBindingsResponse(rsp)
+}
+
+// ReorderApplicationBindingsWithResponse Put the bindings of an application into another order
+//
+// The body is the complete list of their identifiers; one that is missing or of another application is refused. Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/bindings/_reorder (the `ReorderApplicationBindings` operationId).
+func (c *ClientWithResponses) ReorderApplicationBindingsWithResponse(ctx context.Context, domain string, application string, params *ReorderApplicationBindingsParams, body ReorderApplicationBindingsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationBindingsResponse, error) {
+	rsp, err := c.ReorderApplicationBindings(ctx, domain, application, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReorderApplicationBindingsResponse(rsp)
+}
+
+// DeleteApplicationBindingWithResponse Delete a binding
+//
+// Needs the permission `binding:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/bindings/{binding} (the `DeleteApplicationBinding` operationId).
+func (c *ClientWithResponses) DeleteApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *DeleteApplicationBindingParams, reqEditors ...RequestEditorFn) (*DeleteApplicationBindingResponse, error) {
+	rsp, err := c.DeleteApplicationBinding(ctx, domain, application, binding, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApplicationBindingResponse(rsp)
+}
+
+// GetApplicationBindingWithResponse Read a binding
+//
+// Needs the permission `binding:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding} (the `GetApplicationBinding` operationId).
+func (c *ClientWithResponses) GetApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, reqEditors ...RequestEditorFn) (*GetApplicationBindingResponse, error) {
+	rsp, err := c.GetApplicationBinding(ctx, domain, application, binding, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationBindingResponse(rsp)
+}
+
+// PatchApplicationBindingWithBodyWithResponse Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+func (c *ClientWithResponses) PatchApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationBindingResponse, error) {
+	rsp, err := c.PatchApplicationBindingWithBody(ctx, domain, application, binding, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationBindingResponse(rsp)
+}
+
+// PatchApplicationBindingWithResponse Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/bindings/{binding} (the `PatchApplicationBinding` operationId).
+func (c *ClientWithResponses) PatchApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PatchApplicationBindingParams, body PatchApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationBindingResponse, error) {
+	rsp, err := c.PatchApplicationBinding(ctx, domain, application, binding, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationBindingResponse(rsp)
+}
+
+// PutApplicationBindingWithBodyWithResponse Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+func (c *ClientWithResponses) PutApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error) {
+	rsp, err := c.PutApplicationBindingWithBody(ctx, domain, application, binding, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationBindingResponse(rsp)
+}
+
+// PutApplicationBindingWithResponse Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
+func (c *ClientWithResponses) PutApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error) {
+	rsp, err := c.PutApplicationBinding(ctx, domain, application, binding, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationBindingResponse(rsp)
 }
 
 // GetApplicationEmailsWithResponse Read the email of a template of an application
@@ -50374,6 +54529,276 @@ func (c *ClientWithResponses) GetApplicationEmailHistoryDiffWithResponse(ctx con
 		return nil, err
 	}
 	return ParseGetApplicationEmailHistoryDiffResponse(rsp)
+}
+
+// ListApplicationEntitlementsWithResponse List the entitlements of an application
+//
+// Needs the permission `entitlement:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements (the `ListApplicationEntitlements` operationId).
+func (c *ClientWithResponses) ListApplicationEntitlementsWithResponse(ctx context.Context, domain string, application string, params *ListApplicationEntitlementsParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementsResponse, error) {
+	rsp, err := c.ListApplicationEntitlements(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationEntitlementsResponse(rsp)
+}
+
+// CreateApplicationEntitlementWithBodyWithResponse Create an entitlement
+//
+// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+func (c *ClientWithResponses) CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementWithBody(ctx, domain, application, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationEntitlementResponse(rsp)
+}
+
+// CreateApplicationEntitlementWithResponse Create an entitlement
+//
+// Nobody holds it before somebody is bound to it. Needs the permission `entitlement:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
+func (c *ClientWithResponses) CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
+	rsp, err := c.CreateApplicationEntitlement(ctx, domain, application, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationEntitlementResponse(rsp)
+}
+
+// DeleteApplicationEntitlementWithResponse Delete an entitlement and its bindings
+//
+// Needs the permission `entitlement:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `DeleteApplicationEntitlement` operationId).
+func (c *ClientWithResponses) DeleteApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *DeleteApplicationEntitlementParams, reqEditors ...RequestEditorFn) (*DeleteApplicationEntitlementResponse, error) {
+	rsp, err := c.DeleteApplicationEntitlement(ctx, domain, application, entitlement, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApplicationEntitlementResponse(rsp)
+}
+
+// GetApplicationEntitlementWithResponse Read an entitlement
+//
+// Needs the permission `entitlement:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `GetApplicationEntitlement` operationId).
+func (c *ClientWithResponses) GetApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, reqEditors ...RequestEditorFn) (*GetApplicationEntitlementResponse, error) {
+	rsp, err := c.GetApplicationEntitlement(ctx, domain, application, entitlement, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationEntitlementResponse(rsp)
+}
+
+// PatchApplicationEntitlementWithBodyWithResponse Change an entitlement
+//
+// Needs the permission `entitlement:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+func (c *ClientWithResponses) PatchApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementResponse, error) {
+	rsp, err := c.PatchApplicationEntitlementWithBody(ctx, domain, application, entitlement, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationEntitlementResponse(rsp)
+}
+
+// PatchApplicationEntitlementWithResponse Change an entitlement
+//
+// Needs the permission `entitlement:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PatchApplicationEntitlement` operationId).
+func (c *ClientWithResponses) PatchApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PatchApplicationEntitlementParams, body PatchApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementResponse, error) {
+	rsp, err := c.PatchApplicationEntitlement(ctx, domain, application, entitlement, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationEntitlementResponse(rsp)
+}
+
+// PutApplicationEntitlementWithBodyWithResponse Replace an entitlement
+//
+// Its bindings stay. Needs the permission `entitlement:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+func (c *ClientWithResponses) PutApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementResponse, error) {
+	rsp, err := c.PutApplicationEntitlementWithBody(ctx, domain, application, entitlement, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationEntitlementResponse(rsp)
+}
+
+// PutApplicationEntitlementWithResponse Replace an entitlement
+//
+// Its bindings stay. Needs the permission `entitlement:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement} (the `PutApplicationEntitlement` operationId).
+func (c *ClientWithResponses) PutApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, entitlement string, params *PutApplicationEntitlementParams, body PutApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementResponse, error) {
+	rsp, err := c.PutApplicationEntitlement(ctx, domain, application, entitlement, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationEntitlementResponse(rsp)
+}
+
+// ListApplicationEntitlementBindingsWithResponse List the bindings of an entitlement, in their order
+//
+// Needs the permission `binding:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `ListApplicationEntitlementBindings` operationId).
+func (c *ClientWithResponses) ListApplicationEntitlementBindingsWithResponse(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementBindingsParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementBindingsResponse, error) {
+	rsp, err := c.ListApplicationEntitlementBindings(ctx, domain, application, entitlement, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationEntitlementBindingsResponse(rsp)
+}
+
+// CreateApplicationEntitlementBindingWithBodyWithResponse Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementBindingWithBody(ctx, domain, application, entitlement, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationEntitlementBindingResponse(rsp)
+}
+
+// CreateApplicationEntitlementBindingWithResponse Bind a policy, a group or a user to an application
+//
+// Needs the permission `binding:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementBinding(ctx, domain, application, entitlement, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateApplicationEntitlementBindingResponse(rsp)
+}
+
+// DeleteApplicationEntitlementBindingWithResponse Delete a binding
+//
+// Needs the permission `binding:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `DeleteApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) DeleteApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *DeleteApplicationEntitlementBindingParams, reqEditors ...RequestEditorFn) (*DeleteApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.DeleteApplicationEntitlementBinding(ctx, domain, application, entitlement, entitlementBinding, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApplicationEntitlementBindingResponse(rsp)
+}
+
+// GetApplicationEntitlementBindingWithResponse Read a binding
+//
+// Needs the permission `binding:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `GetApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) GetApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, reqEditors ...RequestEditorFn) (*GetApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.GetApplicationEntitlementBinding(ctx, domain, application, entitlement, entitlementBinding, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationEntitlementBindingResponse(rsp)
+}
+
+// PatchApplicationEntitlementBindingWithBodyWithResponse Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) PatchApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.PatchApplicationEntitlementBindingWithBody(ctx, domain, application, entitlement, entitlementBinding, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationEntitlementBindingResponse(rsp)
+}
+
+// PatchApplicationEntitlementBindingWithResponse Change a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PatchApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) PatchApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PatchApplicationEntitlementBindingParams, body PatchApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.PatchApplicationEntitlementBinding(ctx, domain, application, entitlement, entitlementBinding, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchApplicationEntitlementBindingResponse(rsp)
+}
+
+// PutApplicationEntitlementBindingWithBodyWithResponse Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) PutApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.PutApplicationEntitlementBindingWithBody(ctx, domain, application, entitlement, entitlementBinding, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationEntitlementBindingResponse(rsp)
+}
+
+// PutApplicationEntitlementBindingWithResponse Replace a binding
+//
+// Needs the permission `binding:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
+func (c *ClientWithResponses) PutApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.PutApplicationEntitlementBinding(ctx, domain, application, entitlement, entitlementBinding, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationEntitlementBindingResponse(rsp)
 }
 
 // ListApplicationFlowsWithResponse List the flows of an application, by type and order
@@ -56123,6 +60548,72 @@ func ParseLintApplicationResponse(rsp *http.Response) (*LintApplicationResponse,
 	return response, nil
 }
 
+// ParseGetApplicationAccessResponse parses an HTTP response from a GetApplicationAccessWithResponse call
+func ParseGetApplicationAccessResponse(rsp *http.Response) (*GetApplicationAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationAccessResponse parses an HTTP response from a PutApplicationAccessWithResponse call
+func ParsePutApplicationAccessResponse(rsp *http.Response) (*PutApplicationAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListApplicationAuditsResponse parses an HTTP response from a ListApplicationAuditsWithResponse call
 func ParseListApplicationAuditsResponse(rsp *http.Response) (*ListApplicationAuditsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -56139,6 +60630,233 @@ func ParseListApplicationAuditsResponse(rsp *http.Response) (*ListApplicationAud
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest AuditPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationBindingsResponse parses an HTTP response from a ListApplicationBindingsWithResponse call
+func ParseListApplicationBindingsResponse(rsp *http.Response) (*ListApplicationBindingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationBindingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BindingPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApplicationBindingResponse parses an HTTP response from a CreateApplicationBindingWithResponse call
+func ParseCreateApplicationBindingResponse(rsp *http.Response) (*CreateApplicationBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApplicationBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReorderApplicationBindingsResponse parses an HTTP response from a ReorderApplicationBindingsWithResponse call
+func ParseReorderApplicationBindingsResponse(rsp *http.Response) (*ReorderApplicationBindingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReorderApplicationBindingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApplicationBindingResponse parses an HTTP response from a DeleteApplicationBindingWithResponse call
+func ParseDeleteApplicationBindingResponse(rsp *http.Response) (*DeleteApplicationBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApplicationBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationBindingResponse parses an HTTP response from a GetApplicationBindingWithResponse call
+func ParseGetApplicationBindingResponse(rsp *http.Response) (*GetApplicationBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchApplicationBindingResponse parses an HTTP response from a PatchApplicationBindingWithResponse call
+func ParsePatchApplicationBindingResponse(rsp *http.Response) (*PatchApplicationBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchApplicationBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationBindingResponse parses an HTTP response from a PutApplicationBindingWithResponse call
+func ParsePutApplicationBindingResponse(rsp *http.Response) (*PutApplicationBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Binding
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -56531,6 +61249,394 @@ func ParseGetApplicationEmailHistoryDiffResponse(rsp *http.Response) (*GetApplic
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationEntitlementsResponse parses an HTTP response from a ListApplicationEntitlementsWithResponse call
+func ParseListApplicationEntitlementsResponse(rsp *http.Response) (*ListApplicationEntitlementsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationEntitlementsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApplicationEntitlementResponse parses an HTTP response from a CreateApplicationEntitlementWithResponse call
+func ParseCreateApplicationEntitlementResponse(rsp *http.Response) (*CreateApplicationEntitlementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApplicationEntitlementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Entitlement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApplicationEntitlementResponse parses an HTTP response from a DeleteApplicationEntitlementWithResponse call
+func ParseDeleteApplicationEntitlementResponse(rsp *http.Response) (*DeleteApplicationEntitlementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApplicationEntitlementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationEntitlementResponse parses an HTTP response from a GetApplicationEntitlementWithResponse call
+func ParseGetApplicationEntitlementResponse(rsp *http.Response) (*GetApplicationEntitlementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationEntitlementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Entitlement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchApplicationEntitlementResponse parses an HTTP response from a PatchApplicationEntitlementWithResponse call
+func ParsePatchApplicationEntitlementResponse(rsp *http.Response) (*PatchApplicationEntitlementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchApplicationEntitlementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Entitlement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationEntitlementResponse parses an HTTP response from a PutApplicationEntitlementWithResponse call
+func ParsePutApplicationEntitlementResponse(rsp *http.Response) (*PutApplicationEntitlementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationEntitlementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Entitlement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationEntitlementBindingsResponse parses an HTTP response from a ListApplicationEntitlementBindingsWithResponse call
+func ParseListApplicationEntitlementBindingsResponse(rsp *http.Response) (*ListApplicationEntitlementBindingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationEntitlementBindingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementBindingPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateApplicationEntitlementBindingResponse parses an HTTP response from a CreateApplicationEntitlementBindingWithResponse call
+func ParseCreateApplicationEntitlementBindingResponse(rsp *http.Response) (*CreateApplicationEntitlementBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateApplicationEntitlementBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest EntitlementBinding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApplicationEntitlementBindingResponse parses an HTTP response from a DeleteApplicationEntitlementBindingWithResponse call
+func ParseDeleteApplicationEntitlementBindingResponse(rsp *http.Response) (*DeleteApplicationEntitlementBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApplicationEntitlementBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationEntitlementBindingResponse parses an HTTP response from a GetApplicationEntitlementBindingWithResponse call
+func ParseGetApplicationEntitlementBindingResponse(rsp *http.Response) (*GetApplicationEntitlementBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationEntitlementBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementBinding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchApplicationEntitlementBindingResponse parses an HTTP response from a PatchApplicationEntitlementBindingWithResponse call
+func ParsePatchApplicationEntitlementBindingResponse(rsp *http.Response) (*PatchApplicationEntitlementBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchApplicationEntitlementBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementBinding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationEntitlementBindingResponse parses an HTTP response from a PutApplicationEntitlementBindingWithResponse call
+func ParsePutApplicationEntitlementBindingResponse(rsp *http.Response) (*PutApplicationEntitlementBindingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationEntitlementBindingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementBinding
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

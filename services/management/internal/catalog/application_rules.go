@@ -48,7 +48,7 @@ var applicationRules = []func(s *Scene, old, a *configv1.Application) error{
 // validateApplication runs the rules. A change of nothing but secrets is possible in an application that breaks a rule
 // which came later, or which its domain has changed since.
 func validateApplication(s *Scene, old, a *configv1.Application) error {
-	if s.SecretChange {
+	if s.SecretChange || s.RuleChange {
 		return nil
 	}
 	if !s.MayAdminister {

@@ -25,6 +25,9 @@ type Scene struct {
 	Certificates []*configv1.Certificate
 	Roles        []*configv1.Role
 	Groups       []*configv1.Group
+	Policies     []*configv1.Policy
+	// People are the names of those of the domain's people whom the change names, by identifier.
+	People map[string]string
 	// MaxSecrets is how many client secrets an application may have.
 	MaxSecrets int
 	// Fresh are values of the application's client secrets that were made lately, by the secret's identifier; Made are
@@ -42,8 +45,8 @@ type Scene struct {
 	// change the domain. Gateways and the service itself have rules of their own.
 	MayAdminister bool
 	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
-	// secrets.
-	TypeChange, SecretChange bool
+	// secrets, RuleChange nothing but who may use it.
+	TypeChange, SecretChange, RuleChange bool
 }
 
 // Signing returns the certificate that signs where the one with an identifier was chosen: itself while it is active, and
@@ -74,6 +77,7 @@ const (
 	NeedsCertificates
 	NeedsRoles
 	NeedsGroups
+	NeedsPolicies
 )
 
 // Hasher turns a chosen secret into its hash; *secret.Hasher is one.

@@ -20,4 +20,13 @@ const (
 	Unused        Action = "disable_unused"
 	Rotated       Action = "rotate"
 	Restored      Action = "restore"
+
+	BindingAdded       Action = "create_binding"
+	BindingChanged     Action = "update_binding"
+	BindingDeleted     Action = "delete_binding"
+	BindingsReordered  Action = "reorder_bindings"
+	AccessReplaced     Action = "replace_access"
+	EntitlementAdded   Action = "create_entitlement"
+	EntitlementChanged Action = "update_entitlement"
+	EntitlementDeleted Action = "delete_entitlement"
 )

@@ -97,6 +97,11 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 			return nil, err
 		}
 	}
+	if needs&catalog.NeedsPolicies != 0 {
+		if s.Policies, err = allOf(ctx, from, catalog.Policies, d); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

@@ -88,6 +88,21 @@ func addShown(all object) {
 	}
 }
 
+// addWarnings adds the member `warnings` to the schema of a binding.
+func addWarnings(all object) {
+	binding, ok := all["Binding"].(object)
+	if !ok || all[warning] == nil {
+		return
+	}
+	binding["properties"].(object)["warnings"] = object{
+		"type": "array", "items": object{"$ref": schemas + warning}, "readOnly": true,
+		"description": "What the whole rule leads to that may not be meant. Never stored.",
+	}
+}
+
+// warning is the name of the schema of a warning.
+const warning = "Warning"
+
 // mergeSuffix marks the name of the schema of a body that is merged.
 const mergeSuffix = "Merge"
 

@@ -52,6 +52,7 @@ func mountActions(m *Mux) {
 	mountLint(m)
 	mountPlugins(m)
 	mountAliases(m)
+	mountBindings(m)
 }
 
 func expiringOperation(id, where string) operation.Operation {

@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"fmt"
+	"time"
+
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
+)
+
+// CheckAccess completes the switches of a rule and notes what is wrong with them. Path is their place: `access`, or empty.
+func CheckAccess(f *Faults, path string, a *configv1.ApplicationAccess) {
+	if a.GetMode() == configv1.ApplicationAccess_MODE_UNSPECIFIED {
+		a.Mode = configv1.ApplicationAccess_ANY
+	}
+	if a.GetOnDenied() == configv1.ApplicationAccess_ON_DENIED_UNSPECIFIED {
+		a.OnDenied = configv1.ApplicationAccess_PAGE
+	}
+	if path != "" {
+		path += "."
+	}
+	checkTold(f, path+"message", a.GetMessage())
+}
+
+// Open reports whether everybody in the domain may use an application, as far as allow bindings go: none is defined. One
+// that only reports is not, one that is disabled, expired or orphaned is.
+func Open(a *configv1.Application) bool {
+	if a.GetAccess().GetEntitlementsGrant() {
+		return false
+	}
+	for _, b := range a.GetBindings() {
+		if allows(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// allows reports whether a binding is defined and on the allow side.
+func allows(b *configv1.Binding) bool {
+	return !b.GetReportOnly() && b.GetEffect() != configv1.Binding_DENY
+}
+
+// Closed reports whether nobody can use an application at a time, whoever they are; the zero time is that at which
+// everything has expired that will.
+func Closed(a *configv1.Application, at time.Time) bool {
+	if Open(a) {
+		return false
+	}
+	if a.GetAccess().GetEntitlementsGrant() {
+		for _, e := range a.GetEntitlements() {
+			for _, b := range e.GetBindings() {
+				if b.GetEnabled() && canPass(b, at) {
+					return false
+				}
+			}
+		}
+	}
+	passing, failing := 0, 0
+	for _, b := range a.GetBindings() {
+		switch {
+		case !allows(b) || !b.GetEnabled():
+		case canPass(b, at):
+			passing++
+		default:
+			failing++
+		}
+	}
+	if a.GetAccess().GetMode() == configv1.ApplicationAccess_ALL {
+		return passing == 0 || failing > 0
+	}
+	return passing == 0
+}
+
+// canPass reports whether an allow binding can pass anybody at a time.
+func canPass(b *configv1.Binding, at time.Time) bool {
+	if b.GetOrphaned() {
+		return false
+	}
+	if b.GetExpiresAt() == nil {
+		return true
+	}
+	return !at.IsZero() && b.GetExpiresAt().AsTime().After(at)
+}
+
+// AccessWarnings says what a rule leads to that may not be meant. Paths begin with the place of the bindings.
+func AccessWarnings(a *configv1.Application, path string, now time.Time) []*managementv1.Warning {
+	if a.GetAccess().GetMode() != configv1.ApplicationAccess_ALL {
+		return nil
+	}
+	var warnings []*managementv1.Warning
+	first := ""
+	for i, b := range a.GetBindings() {
+		if !allows(b) || !b.GetEnabled() {
+			continue
+		}
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case b.GetUser() == "" || b.GetNegate():
+		case first == "":
+			first = b.GetUser()
+		case b.GetUser() != first:
+			warnings = append(warnings, &managementv1.Warning{
+				Path: at + ".user", Detail: "every binding must pass, and nobody is two users: nobody can pass",
+			})
+		}
+		if b.GetExpiresAt() != nil {
+			detail := "every binding must pass, and this one passes nobody any more"
+			if end := b.GetExpiresAt().AsTime(); end.After(now) {
+				detail = "every binding must pass, so nobody can pass after " + end.UTC().Format(time.RFC3339)
+			}
+			warnings = append(warnings, &managementv1.Warning{Path: at + ".expiresAt", Detail: detail})
+		}
+	}
+	return warnings
+}
