@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
@@ -20,6 +21,10 @@ type program struct {
 	cel     cel.Program
 	counted bool
 	info    *ast.SourceInfo // positions of the nodes
+	inputs  []string        // what it reads, and
+	slugs   []string        // of which other applications
+	partly  func() (cel.Program, error)
+	parts   func() []*Rule
 }
 
 // compile compiles one expression that begins at o of its text. The result type is the caller's to judge.
@@ -36,8 +41,8 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 	if !utf8.ValidString(source) {
 		return nil, o.errorf("the expression is not valid UTF-8")
 	}
-	if n := utf8.RuneCountInString(source); n > MaxExpression {
-		return nil, o.errorf("the expression has %d characters, more than %d", n, MaxExpression)
+	if n := utf8.RuneCountInString(source); n > d.longestExpression() {
+		return nil, o.errorf("the expression has %d characters, more than %d", n, d.longestExpression())
 	}
 	if strings.TrimSpace(source) == "" {
 		return nil, o.errorf("the expression is empty")
@@ -61,21 +66,35 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 		return nil, refused
 	}
 	opts := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if d.types != nil {
+		opts = append(opts, cel.OptimizeRegex(replaceOnce))
+	}
 	if counted {
 		opts = append(opts, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+		if d.types != nil {
+			opts = append(opts, cel.CostTracking(spent{}))
+		}
 	}
 	ready, err := env.Program(checked, opts...)
 	if err != nil {
 		return nil, o.errorf("%s", readable(err.Error()))
 	}
-	return &program{
+	made := &program{
 		source:  source,
 		origin:  o,
 		typ:     checked.OutputType(),
 		cel:     ready,
 		counted: counted,
 		info:    checked.NativeRep().SourceInfo(),
-	}, nil
+	}
+	if d.types != nil {
+		made.inputs, made.slugs = reads(p, checked.NativeRep())
+		made.parts = sync.OnceValue(func() []*Rule { return partsOf(p, checked.NativeRep()) })
+		made.partly = sync.OnceValues(func() (cel.Program, error) {
+			return env.Program(checked, append(opts, cel.EvalOptions(cel.OptOptimize, cel.OptPartialEval))...)
+		})
+	}
+	return made, nil
 }
 
 // eval runs the program. A value that is an error or unknown is returned as an error.

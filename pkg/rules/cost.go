@@ -12,6 +12,8 @@ import (
 const (
 	// MaxExpression is the length of an expression.
 	MaxExpression = 4096
+	// MaxPolicy is the length of an expression that decides about access, some of which are made of long lists.
+	MaxPolicy = 65536
 	// MaxTemplate is the length of literal text with expressions in it.
 	MaxTemplate = 16384
 	// MaxFlowText is the same where a step of a flow sends or shows it.
@@ -63,6 +65,23 @@ var sizes = map[string]size{
 	"response.headers":                 {self: maxNames, keys: maxName, items: maxValues, deep: maxText},
 	"response.json":                    {self: 256, keys: 256, items: 1024, deep: 1024},
 	"identityProvider":                 {items: 256},
+	"user.groups":                      {self: 1024, items: 256},
+	"user.directGroups":                {self: 1024, items: 256},
+	"user.groupIds":                    {self: 1024, items: 256},
+	"user.attributes":                  {self: 256, keys: 256, items: 1024, deep: 1024},
+	"user.mergedAttributes":            {self: 256, keys: 256, items: 1024, deep: 1024},
+	"user.factors":                     {self: 64, items: 256},
+	"app":                              {items: 256},
+	"app.labels":                       {self: 256, keys: 256, items: 1024},
+	"entitlements":                     {self: 256, items: 128},
+	"entitlementAttributes":            {self: 256, keys: 256, items: 1024, deep: 1024},
+	"auth":                             {items: 256},
+	"auth.amr":                         {self: 64, items: 256},
+	"request.userAgent":                {self: maxAgent},
+	"request.scopes":                   {self: 512, items: 256},
+	"request.resource":                 {self: 64, items: 1024},
+	entitlementsElsewhere:              {self: 64, items: 256, deep: 128},
+	attributesElsewhere:                {self: 64, items: 256, deep: 1024},
 	"identityProvider.domainWhitelist": {self: 512, items: 256},
 }
 
@@ -72,6 +91,9 @@ type estimator struct{}
 // EstimateCallCost implements checker.CostEstimator. CEL and its libraries know their functions, except that a pattern
 // costs what it compiles to, not what it is to read.
 func (e estimator) EstimateCallCost(function, _ string, target *checker.AstNode, args []checker.AstNode) *checker.CallEstimate {
+	if cost := e.accessCall(function, args); cost != nil {
+		return cost
+	}
 	if function != overloads.Matches || len(args) == 0 {
 		return nil
 	}

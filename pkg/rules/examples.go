@@ -53,6 +53,19 @@ var examples = map[Place][]Example{
 		{`https://people.example.com/check`, "always this address"},
 		{`{"name": "{#login}", "password": "{#password}"}`, "a body with what was typed"},
 	},
+	AccessPolicy: {
+		{`"ops" in user.groups && cidr("10.0.0.0/8").containsIP(request.ip)`, "a group, in the office network"},
+		{`inWindow(now, "Europe/Zurich", ["mon,tue,wed,thu,fri 08:00-19:00"])`, "office hours"},
+		{`user.attributes[?"level"].orValue(0) >= 3`, "an attribute that may be missing"},
+		{`auth.time > now - duration("1h")`, "who signed in within the last hour"},
+		{`"approver" in entitlementsOf("payroll")`, "an entitlement in another application"},
+	},
+	ClaimMapping: {
+		{`{"limit": entitlementAttributes[?"limit"].orValue(0)}`, "one attribute of the entitlements"},
+		{`{"tier": entitlements.exists(e, e == "admin") ? "admin" : "user"}`, "a role in the application's words"},
+		{`deepMerge(user.mergedAttributes, {"source": "gatehouse"})`, "all attributes, and one more"},
+		{`{"account": regexReplace(user.username, "@.*$", "")}`, "a name without its domain"},
+	},
 	ProviderAnswer: {
 		{`response.status == 401`, "the site refuses somebody"},
 		{`response.json.blocked == true`, "a member of its answer says so"},

@@ -25,6 +25,9 @@ func libraries() []cel.EnvOption {
 var functionDocs = map[string]string{
 	"base64.decode":        "decode standard base64 to bytes",
 	"base64.encode":        "encode bytes as standard base64",
+	deepMerge:              "the first map with the second over it: maps key by key at any depth, lists joined without duplicates",
+	inWindow:               "test whether a moment lies in windows such as \"mon,tue 08:00-19:00\" of a time zone, but not on excepted dates",
+	regexReplace:           "replace what an RE2 pattern finds everywhere; $1 in the replacement is the first group. Both are string literals",
 	"charAt":               "the character at an index",
 	"cidr":                 "parse an address range such as 10.0.0.0/8",
 	"containsCIDR":         "test whether an address range contains another",

@@ -32,6 +32,8 @@ type Input struct {
 	Response *Response
 	// Profile is what a provider says about a person, of JSON values; nil where there is none.
 	Profile map[string]any
+	// Access is all that expressions of [AccessPolicy] and [ClaimMapping] read, and nothing else does.
+	Access *Access
 }
 
 // Response is what a called site answered. An expression that reads more than 64 KiB of the body, 256 headers or 64
@@ -60,6 +62,9 @@ type activation Input
 
 // ResolveName implements cel.Activation.
 func (a *activation) ResolveName(name string) (any, bool) {
+	if a.Access != nil {
+		return a.Access.resolve(name)
+	}
 	switch name {
 	case "login":
 		if len(a.Login) > maxLogin {

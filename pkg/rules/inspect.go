@@ -41,7 +41,14 @@ func (i *inspector) visit(e ast.Expr) {
 		args := call.Args()
 		switch {
 		case call.FunctionName() == "matches" && len(args) > 0:
-			i.pattern(args[len(args)-1])
+			i.pattern(call.FunctionName(), args[len(args)-1])
+		case call.FunctionName() == regexReplace && len(args) == 3:
+			i.pattern(call.FunctionName(), args[1])
+			if args[2].Kind() != ast.LiteralKind {
+				i.refuse(args[2], "the replacement must be a string literal")
+			}
+		case call.FunctionName() == inWindow && len(args) > 2:
+			i.calendar(args)
 		case call.FunctionName() == "replace" && len(args) > 1 && args[1].Kind() != ast.LiteralKind:
 			i.refuse(args[1], "the replacement must be a string literal")
 		case call.FunctionName() == "join" && len(args) > 0 && args[0].Kind() != ast.LiteralKind:
@@ -51,14 +58,56 @@ func (i *inspector) visit(e ast.Expr) {
 }
 
 // pattern demands a literal: one that came with a request could be costly to compile, and a literal is compiled once.
-func (i *inspector) pattern(e ast.Expr) {
+func (i *inspector) pattern(of string, e ast.Expr) {
 	if e.Kind() != ast.LiteralKind {
-		i.refuse(e, "the pattern of matches must be a string literal")
+		i.refuse(e, "the pattern of "+of+" must be a string literal")
 		return
 	}
 	if source, ok := e.AsLiteral().Value().(string); ok && programSize(source) > maxPatternProgram {
 		i.refuse(e, "the pattern is too large")
 	}
+}
+
+// calendar demands literals, so that a window that is none is found when the expression is compiled.
+func (i *inspector) calendar(args []ast.Expr) {
+	zone, ok := literal(args[1])
+	if !ok {
+		i.refuse(args[1], "the time zone must be a string literal")
+		return
+	}
+	if _, err := ParseZone(zone); err != nil {
+		i.refuse(args[1], err.Error())
+	}
+	for n, list := range args[2:] {
+		if list.Kind() != ast.ListKind {
+			i.refuse(list, "windows and dates must be lists of string literals")
+			return
+		}
+		for _, e := range list.AsList().Elements() {
+			text, ok := literal(e)
+			if !ok {
+				i.refuse(e, "windows and dates must be string literals")
+				return
+			}
+			var err error
+			if n == 0 {
+				_, err = ParseWindow(text)
+			} else {
+				_, err = ParseDate(text)
+			}
+			if err != nil {
+				i.refuse(e, err.Error())
+			}
+		}
+	}
+}
+
+func literal(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	text, ok := e.AsLiteral().Value().(string)
+	return text, ok
 }
 
 // programSize returns the number of instructions of a pattern, 0 if it is none. CEL has a limit of its own for this,

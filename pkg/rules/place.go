@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/google/cel-go/cel"
@@ -37,6 +38,11 @@ const (
 	ProviderRequest
 	// ProviderAnswer decides whether the answer of that site means that a person is refused. It gives true or false.
 	ProviderAnswer
+	// AccessPolicy decides whether a policy holds for a person who wants to use an application. It gives true or false, and
+	// reads [Input.Access].
+	AccessPolicy
+	// ClaimMapping makes claims of what is known of a person: a bare expression. It gives a map, and reads [Input.Access].
+	ClaimMapping
 )
 
 // Places returns every place, in the order of their declaration.
@@ -79,16 +85,28 @@ const (
 	aTruth  result = iota // true or false
 	aString               // a string
 	aValue                // any JSON value
+	aMap                  // a map of JSON values
 )
 
 // definition is what the package knows about a place.
 type definition struct {
-	name      string
-	gives     result
-	literal   bool // text outside of {#…} is literal; otherwise all of it is the expression
-	longest   int  // characters of the text; 0 means MaxTemplate
-	variables []string
-	env       func() (*cel.Env, error)
+	name       string
+	gives      result
+	literal    bool // text outside of {#…} is literal; otherwise all of it is the expression
+	longest    int  // characters of the text; 0 means MaxTemplate
+	expression int  // characters of an expression; 0 means MaxExpression
+	variables  []string
+	types      map[string]variable // nil means variables
+	macros     []Function          // besides the common ones
+	env        func() (*cel.Env, error)
+}
+
+// variable returns what is known of a variable of the place.
+func (d *definition) variable(name string) variable {
+	if d.types != nil {
+		return d.types[name]
+	}
+	return variables[name]
 }
 
 var (
@@ -97,6 +115,7 @@ var (
 	answered = append([]string{"response"}, always...)
 	mapped   = []string{"profile", "identityProvider"}
 	asking   = append([]string{"password"}, always...)
+	deciding = []string{"user", "app", "client", "entitlements", "entitlementAttributes", "auth", "request", "now"}
 )
 
 var places = [...]definition{
@@ -112,7 +131,17 @@ var places = [...]definition{
 	MapperCondition: {name: "mapperCondition", gives: aTruth, variables: mapped, env: environment(mapped)},
 	ProviderRequest: {name: "providerRequest", gives: aString, literal: true, variables: asking, env: environment(asking)},
 	ProviderAnswer:  {name: "providerAnswer", gives: aTruth, variables: answered, env: environment(answered)},
+
+	AccessPolicy: {name: "accessPolicy", gives: aTruth, expression: MaxPolicy, variables: deciding, types: accessVariables,
+		macros: elsewhereMacros, env: accessEnvironment},
+	ClaimMapping: {name: "claimMapping", gives: aMap, variables: deciding, types: accessVariables, macros: elsewhereMacros,
+		env: accessEnvironment},
 }
+
+// accessEnvironment is that of decisions about access and of claims.
+var accessEnvironment = environmentOf(deciding, accessVariables, func() []cel.EnvOption {
+	return append(accessFunctions(), elsewhereOptions()...)
+})
 
 func (p Place) definition() *definition {
 	if p < 0 || int(p) >= len(places) {
@@ -123,6 +152,10 @@ func (p Place) definition() *definition {
 
 // environment returns a function that makes the CEL environment of a place on first use, once per process.
 func environment(names []string) func() (*cel.Env, error) {
+	return environmentOf(names, variables, func() []cel.EnvOption { return nil })
+}
+
+func environmentOf(names []string, types map[string]variable, more func() []cel.EnvOption) func() (*cel.Env, error) {
 	return sync.OnceValues(func() (*cel.Env, error) {
 		shared, err := registry()
 		if err != nil {
@@ -139,7 +172,7 @@ func environment(names []string) func() (*cel.Env, error) {
 			cel.EnableHiddenAccumulatorName(true),
 			cel.ParserRecursionLimit(maxNesting),
 			cel.ParserErrorRecoveryLimit(4),
-			cel.ParserExpressionSizeLimit(MaxExpression),
+			cel.ParserExpressionSizeLimit(MaxPolicy),
 			cel.ExpressionNodeLimit(maxNodes),
 			cel.ASTValidators(
 				cel.ValidateDurationLiterals(),
@@ -148,9 +181,10 @@ func environment(names []string) func() (*cel.Env, error) {
 			),
 		}
 		for _, name := range names {
-			opts = append(opts, cel.VariableWithDoc(name, variables[name].typ, variables[name].doc))
+			opts = append(opts, cel.VariableWithDoc(name, types[name].typ, types[name].doc))
 		}
-		return cel.NewCustomEnv(append(opts, libraries()...)...)
+		opts = append(opts, libraries()...)
+		return cel.NewCustomEnv(append(opts, more()...)...)
 	})
 }
 
@@ -160,10 +194,18 @@ var registry = sync.OnceValues(func() (*types.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range objectTypes {
+	for _, t := range slices.Concat(objectTypes, accessTypes) {
 		if err := reg.RegisterType(t); err != nil {
 			return nil, err
 		}
 	}
 	return reg, nil
 })
+
+// longestExpression is how many characters an expression of the place may have.
+func (d *definition) longestExpression() int {
+	if d.expression > 0 {
+		return d.expression
+	}
+	return MaxExpression
+}

@@ -54,6 +54,9 @@ func (r *Rule) Holds(ctx context.Context, in *Input) (bool, error) {
 	return bool(answer), nil
 }
 
+// Counted reports whether evaluations are counted and end with their context; others are over at once.
+func (r *Rule) Counted() bool { return r.program.counted }
+
 // Text returns the text the rule was compiled from.
 func (r *Rule) Text() string { return r.text }
 

@@ -13,6 +13,7 @@ import (
 type Template struct {
 	text    string
 	strings bool // the place needs a string
+	maps    bool // the place needs a map
 	parts   []part
 }
 
@@ -42,7 +43,7 @@ func CompileTemplate(p Place, text string) (*Template, error) {
 	if n := utf8.RuneCountInString(text); n > longest {
 		return nil, start.errorf("the text has %d characters, more than %d", n, longest)
 	}
-	t := &Template{text: text, strings: d.gives == aString}
+	t := &Template{text: text, strings: d.gives == aString, maps: d.gives == aMap}
 	if !d.literal {
 		prog, e := compileBare(p, text)
 		if e != nil {
@@ -114,6 +115,8 @@ func (t *Template) checkTypes() *Error {
 			if k != types.DynKind && k != types.StringKind {
 				return prog.origin.errorf("the expression must give a string; it gives %s", prog.typ)
 			}
+		case t.maps && k != types.DynKind && k != types.MapKind:
+			return prog.origin.errorf("the expression must give a map; it gives %s", prog.typ)
 		case !jsonType(prog.typ):
 			return prog.origin.errorf("the expression must give a JSON value; it gives %s", prog.typ)
 		}
@@ -166,6 +169,9 @@ func (t *Template) singleValue(ctx context.Context, in *Input) (any, error) {
 		return string(s), nil
 	}
 	v, ok := plain(got)
+	if _, isMap := v.(map[string]any); ok && t.maps && !isMap {
+		return nil, prog.wrong("a map", got)
+	}
 	if !ok {
 		return nil, prog.wrong("a JSON value of moderate size", got)
 	}

@@ -15,7 +15,7 @@ type Vocabulary struct {
 	Place Place `json:"-"`
 	// Name is the name of the place.
 	Name string `json:"place"`
-	// Gives is the type an expression has to give: "bool", "string" or "any".
+	// Gives is the type an expression has to give: "bool", "string", "map" or "any".
 	Gives string `json:"gives"`
 	// Literal is true where text outside of {#…} is literal.
 	Literal   bool       `json:"literal"`
@@ -57,10 +57,10 @@ func VocabularyOf(p Place) (Vocabulary, error) {
 	}
 	v := Vocabulary{Place: p, Name: d.name, Gives: d.gives.String(), Literal: d.literal}
 	for _, name := range d.variables {
-		v.Variables = appendVariable(v.Variables, name, variables[name].typ, variables[name].doc)
+		v.Variables = appendVariable(v.Variables, name, d.variable(name).typ, d.variable(name).doc)
 	}
 	v.Examples = slices.Clone(examples[p])
-	v.Functions = slices.Clone(macros)
+	v.Functions = slices.Concat(macros, d.macros)
 	var functions []Function
 	for name, f := range env.Functions() {
 		if spoken(name) {
@@ -74,12 +74,12 @@ func VocabularyOf(p Place) (Vocabulary, error) {
 
 // String returns the type a place expects.
 func (r result) String() string {
-	return [...]string{aTruth: "bool", aString: "string", aValue: "any"}[r]
+	return [...]string{aTruth: "bool", aString: "string", aValue: "any", aMap: "map"}[r]
 }
 
 func appendVariable(list []Variable, name string, t *types.Type, doc string) []Variable {
 	list = append(list, Variable{Name: name, Type: t.String(), Doc: doc})
-	for _, o := range objectTypes {
+	for _, o := range slices.Concat(objectTypes, accessTypes) {
 		if o.name == t.TypeName() {
 			for _, f := range o.fields {
 				list = appendVariable(list, name+"."+f.name, f.typ, f.doc)
