@@ -34,6 +34,7 @@ func (a *assembler) add(m *configsyncv1.WatchResponse) (_ Batch, complete bool, 
 	}
 	a.parts.Upserts = append(a.parts.Upserts, m.GetUpserts()...)
 	a.parts.Deletes = append(a.parts.Deletes, m.GetDeletes()...)
+	a.parts.Withheld = withheld(a.parts.Withheld, m)
 	if m.GetPartial() {
 		return Batch{}, false, nil
 	}

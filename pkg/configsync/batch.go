@@ -11,8 +11,10 @@ type Batch struct {
 	Installation string
 	// Revision is the state after the batch.
 	Revision int64
-	// Reset means that Upserts are all there is: whatever is held besides them is gone.
+	// Reset means that Upserts are all there is, beside what is Withheld: whatever is held besides them is gone.
 	Reset bool
+	// Withheld is what a Reset leaves out, at most one entry for a domain; see SubscriberOptions.MostRegistered.
+	Withheld []Withheld
 	// Upserts are new or changed resources, each key at most once. A subscriber that is older than its publisher may find
 	// one of a kind it does not know: a Resource without a kind.
 	Upserts []*configv1.Resource

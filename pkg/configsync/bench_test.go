@@ -132,7 +132,7 @@ func BenchmarkParts(b *testing.B) {
 	load(b, p, "i", 1, clients(100, 1000)...)
 	b.ReportAllocs()
 	for b.Loop() {
-		for range p.current.Load().batch(place{}, nil, cut{500, 1 << 20}) {
+		for range p.current.Load().batch(place{}, nil, cut{500, 1 << 20, 0}) {
 		}
 	}
 }
@@ -154,7 +154,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	with := heap()
 	encoded := 0
-	for _, u := range p.current.Load().image.all(nil) {
+	for _, u := range p.current.Load().image.all() {
 		encoded += len(u)
 	}
 	p = nil

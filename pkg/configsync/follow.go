@@ -25,7 +25,7 @@ func (s *Subscriber) follow(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	held := s.Status()
-	sub := &configsyncv1.Subscribe{Node: s.node, Domains: s.options.Domains}
+	sub := &configsyncv1.Subscribe{Node: s.node, Domains: s.options.Domains, MostRegistered: s.options.MostRegistered}
 	if !s.anew {
 		sub.Installation, sub.Revision = held.Installation, held.Revision
 	}

@@ -14,7 +14,17 @@ type image struct {
 }
 
 // domainImage is what belongs to one domain, the domain itself included.
-type domainImage = trie[item, upsert]
+type domainImage struct {
+	trie[item, stored]
+	// registered is how many of them are registered clients.
+	registered int
+}
+
+// stored is a resource, and the hash of its client_id if it is a registered client; otherwise 0.
+type stored struct {
+	upsert
+	client uint64
+}
 
 // item names a resource within its domain.
 type item struct{ kind, id string }
@@ -30,16 +40,30 @@ func (i image) get(k resource.Key) (upsert, bool) {
 	if !ok {
 		return nil, false
 	}
-	return d.get(item{k.Kind, k.ID})
+	u, ok := d.get(item{k.Kind, k.ID})
+	return u.upsert, ok
 }
 
 // with returns the image with k set to u. See trie.with about e.
-func (i image) with(e *edit, k resource.Key, u upsert) image {
+func (i image) with(e *edit, k resource.Key, u stored) image {
 	d, ok := i.domains.get(k.Domain)
 	if !ok {
-		d = newTrie[item, upsert](hashOf[item])
+		d.trie = newTrie[item, stored](hashOf[item])
 	}
-	return image{i.domains.with(e, k.Domain, d.with(e, item{k.Kind, k.ID}, u))}
+	at := item{k.Kind, k.ID}
+	d.forget(at)
+	if u.client != 0 {
+		d.registered++
+	}
+	d.trie = d.trie.with(e, at, u)
+	return image{i.domains.with(e, k.Domain, d)}
+}
+
+// forget stops counting what is there.
+func (d *domainImage) forget(at item) {
+	if old, ok := d.get(at); ok && old.client != 0 {
+		d.registered--
+	}
 }
 
 // without returns the image without k.
@@ -48,49 +72,50 @@ func (i image) without(k resource.Key) image {
 	if !ok {
 		return i
 	}
-	if d = d.without(item{k.Kind, k.ID}); d.size == 0 {
+	at := item{k.Kind, k.ID}
+	d.forget(at)
+	if d.trie = d.trie.without(at); d.size == 0 {
 		return image{i.domains.without(k.Domain)}
 	}
 	return image{i.domains.with(nil, k.Domain, d)}
 }
 
-// all yields what the domains of f hold.
-func (i image) all(f filter) iter.Seq2[resource.Key, upsert] {
-	return func(yield func(resource.Key, upsert) bool) {
-		if f == nil {
-			for domain, d := range i.domains.all() {
-				if !walk(domain, d, yield) {
-					return
-				}
-			}
-			return
-		}
+// each yields the domains of f.
+func (i image) each(f filter) iter.Seq2[string, domainImage] {
+	if f == nil {
+		return i.domains.all()
+	}
+	return func(yield func(string, domainImage) bool) {
 		for domain := range f {
-			if d, ok := i.domains.get(domain); ok && !walk(domain, d, yield) {
+			if d, ok := i.domains.get(domain); ok && !yield(domain, d) {
 				return
 			}
 		}
 	}
 }
 
-func walk(domain string, d domainImage, yield func(resource.Key, upsert) bool) bool {
-	for it, u := range d.all() {
-		if !yield(resource.Key{Kind: it.kind, Domain: domain, ID: it.id}, u) {
-			return false
+// all yields everything.
+func (i image) all() iter.Seq2[resource.Key, upsert] {
+	return func(yield func(resource.Key, upsert) bool) {
+		for domain, d := range i.domains.all() {
+			for it, u := range d.all() {
+				if !yield(resource.Key{Kind: it.kind, Domain: domain, ID: it.id}, u.upsert) {
+					return
+				}
+			}
 		}
 	}
-	return true
 }
 
 // differences yields the keys of which i and other do not hold the same.
 func (i image) differences(other image) iter.Seq[resource.Key] {
 	return func(yield func(resource.Key) bool) {
-		for k, u := range i.all(nil) {
+		for k, u := range i.all() {
 			if v, ok := other.get(k); (!ok || !bytes.Equal(u, v)) && !yield(k) {
 				return
 			}
 		}
-		for k := range other.all(nil) {
+		for k := range other.all() {
 			if _, ok := i.get(k); !ok && !yield(k) {
 				return
 			}

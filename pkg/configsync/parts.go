@@ -11,6 +11,8 @@ import (
 type cut struct {
 	resources int
 	bytes     int
+	// registered is the most registered clients of a domain that are sent when everything is; 0 is any number.
+	registered int64
 }
 
 // part is one message of a batch and how many resources and bytes of them it carries.
@@ -48,9 +50,17 @@ type assembly struct {
 }
 
 func (a *assembly) everything(f filter) {
-	for _, u := range a.state.image.all(f) {
-		if a.upsert(u); a.done {
-			return
+	for domain, d := range a.state.image.each(f) {
+		withheld := a.cut.registered > 0 && int64(d.registered) > a.cut.registered
+		for _, u := range d.all() {
+			if withheld && u.client != 0 {
+				a.withhold(domain, u.client)
+			} else {
+				a.upsert(u.upsert)
+			}
+			if a.done {
+				return
+			}
 		}
 	}
 }
@@ -102,15 +112,19 @@ func (a *assembly) delete(k resource.Key) {
 // room hands out the part under way if size more bytes do not fit.
 func (a *assembly) room(size int) {
 	full := a.part.resources >= a.cut.resources || a.part.bytes+size > a.cut.bytes
-	if a.part.resources == 0 || !full {
+	if a.part.bytes == 0 || !full {
 		return
 	}
-	a.open().Partial = true
-	a.flush()
-	if a.done {
+	if a.next(); a.done {
 		return
 	}
 	a.raw = make([]byte, 0, a.cut.bytes/4)
+}
+
+// next hands out the part under way, which others follow.
+func (a *assembly) next() {
+	a.open().Partial = true
+	a.flush()
 }
 
 func (a *assembly) close() {

@@ -119,7 +119,7 @@ func (p *Publisher) Load(installation string, revision int64, resources []*confi
 		if _, twice := img.get(c.key); twice {
 			return fmt.Errorf("load: %v: named twice", c.key)
 		}
-		img = img.with(e, c.key, c.upsert)
+		img = img.with(e, c.key, c.stored)
 	}
 
 	p.writing.Lock()
@@ -186,7 +186,7 @@ func editOf(r *configv1.Resource) (edited, error) {
 	if err != nil {
 		return edited{}, fmt.Errorf("%v: %w", k, err)
 	}
-	return edited{k, u}, nil
+	return edited{k, stored{u, ClientHash(r.GetApplication())}}, nil
 }
 
 // publish makes s the present state and wakes every stream. The caller holds writing.

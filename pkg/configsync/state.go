@@ -53,8 +53,8 @@ func (s *state) behind(p place) ([]change, bool) {
 
 // edited is one change of a batch, encoded; a nil upsert is a deletion.
 type edited struct {
-	key    resource.Key
-	upsert upsert
+	key resource.Key
+	stored
 }
 
 // apply returns the state after a batch. A revision that is not new leads to no other, but its changes are made.
@@ -67,7 +67,7 @@ func (s *state) apply(revision int64, edits []edited, limit int, now time.Time) 
 	}
 	for i, c := range edits {
 		if c.upsert != nil {
-			next.image = next.image.with(e, c.key, c.upsert)
+			next.image = next.image.with(e, c.key, c.stored)
 		} else {
 			next.image = next.image.without(c.key)
 		}

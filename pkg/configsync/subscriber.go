@@ -25,6 +25,9 @@ type Sink interface {
 type SubscriberOptions struct {
 	// Domains are the ids of the domains to watch; empty means every domain.
 	Domains []string
+	// MostRegistered is how many registered clients of a domain a batch with Reset may bring; of a domain that has more, it brings
+	// none and says so (Batch.Withheld). 0 means any number. A publisher that does not know this brings all of them.
+	MostRegistered int64
 	// InitialInstallation and InitialRevision name the state that the sink holds already, for instance from a local disk,
 	// so that only what has changed since is sent. They must have been reached with the same Domains.
 	InitialInstallation string

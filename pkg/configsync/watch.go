@@ -139,7 +139,7 @@ func (w *watcher) decide(ctx context.Context) error {
 	at, only := s.locate(sub.GetInstallation(), sub.GetRevision()), newFilter(sub.GetDomains())
 	w.publisher.arrive(ctx, w, newNode(sub, at, w.publisher.options.Now()))
 	for sent := int64(1); ; sent++ {
-		if err := w.deliver(ctx, s, at, only); err != nil {
+		if err := w.deliver(ctx, s, at, only, sub.GetMostRegistered()); err != nil {
 			return err
 		}
 		at = s.here()
@@ -178,14 +178,14 @@ func (w *watcher) begin(ctx context.Context, sub *configsyncv1.Subscribe) (*stat
 }
 
 // deliver hands one batch to the sender.
-func (w *watcher) deliver(ctx context.Context, s *state, at place, only filter) error {
+func (w *watcher) deliver(ctx context.Context, s *state, at place, only filter, mostRegistered int64) error {
 	o, n := &w.publisher.options, w.node.Load()
 	_, continues := s.behind(at)
 	if !continues {
 		n.begin(s.at)
 	}
 	sent := Sent{Node: n.name, Revision: s.revision, Reset: !continues}
-	for part := range s.batch(at, only, cut{o.PartResources, o.PartBytes}) {
+	for part := range s.batch(at, only, cut{o.PartResources, o.PartBytes, mostRegistered}) {
 		select {
 		case w.outgoing <- part:
 		case <-ctx.Done():

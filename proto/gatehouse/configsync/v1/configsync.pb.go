@@ -113,10 +113,13 @@ type Subscribe struct {
 	// Domain ids; empty = every domain.
 	Domains []string `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"`
 	// The installation and revision the gateway holds; empty and 0 if it holds nothing.
-	Installation  string `protobuf:"bytes,3,opt,name=installation,proto3" json:"installation,omitempty"`
-	Revision      int64  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Installation string `protobuf:"bytes,3,opt,name=installation,proto3" json:"installation,omitempty"`
+	Revision     int64  `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The most registered clients of one domain that a state from the beginning may bring. Of a domain that has more, none is
+	// sent: the gateway asks for them when they are used. 0 = any number.
+	MostRegistered int64 `protobuf:"varint,5,opt,name=most_registered,json=mostRegistered,proto3" json:"most_registered,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Subscribe) Reset() {
@@ -173,6 +176,13 @@ func (x *Subscribe) GetInstallation() string {
 func (x *Subscribe) GetRevision() int64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *Subscribe) GetMostRegistered() int64 {
+	if x != nil {
+		return x.MostRegistered
 	}
 	return 0
 }
@@ -297,7 +307,9 @@ type WatchResponse struct {
 	Upserts []*v1.Resource `protobuf:"bytes,4,rep,name=upserts,proto3" json:"upserts,omitempty"`
 	Deletes []*v1.Key      `protobuf:"bytes,5,rep,name=deletes,proto3" json:"deletes,omitempty"`
 	// Identifies the database the revisions count in; sent with every batch. Revisions of another one mean nothing.
-	Installation  string `protobuf:"bytes,6,opt,name=installation,proto3" json:"installation,omitempty"`
+	Installation string `protobuf:"bytes,6,opt,name=installation,proto3" json:"installation,omitempty"`
+	// What a batch with reset leaves out; see Subscribe.most_registered. Changes of what was left out are sent like all others.
+	Withheld      []*Withheld `protobuf:"bytes,7,rep,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -374,6 +386,67 @@ func (x *WatchResponse) GetInstallation() string {
 	return ""
 }
 
+func (x *WatchResponse) GetWithheld() []*Withheld {
+	if x != nil {
+		return x.Withheld
+	}
+	return nil
+}
+
+// Withheld names the registered clients of a domain that are not sent, or some of them: the others follow in further ones.
+type Withheld struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The first eight bytes of the SHA-256 of each client_id, big-endian. They tell clients that there may be from invented ones.
+	Clients       []uint64 `protobuf:"fixed64,2,rep,packed,name=clients,proto3" json:"clients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Withheld) Reset() {
+	*x = Withheld{}
+	mi := &file_gatehouse_configsync_v1_configsync_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Withheld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Withheld) ProtoMessage() {}
+
+func (x *Withheld) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_configsync_v1_configsync_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Withheld.ProtoReflect.Descriptor instead.
+func (*Withheld) Descriptor() ([]byte, []int) {
+	return file_gatehouse_configsync_v1_configsync_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Withheld) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Withheld) GetClients() []uint64 {
+	if x != nil {
+		return x.Clients
+	}
+	return nil
+}
+
 var File_gatehouse_configsync_v1_configsync_proto protoreflect.FileDescriptor
 
 const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
@@ -382,12 +455,13 @@ const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
 	"\fWatchRequest\x12B\n" +
 	"\tsubscribe\x18\x01 \x01(\v2\".gatehouse.configsync.v1.SubscribeH\x00R\tsubscribe\x129\n" +
 	"\x06report\x18\x02 \x01(\v2\x1f.gatehouse.configsync.v1.ReportH\x00R\x06reportB\t\n" +
-	"\amessage\"y\n" +
+	"\amessage\"\xa2\x01\n" +
 	"\tSubscribe\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\adomains\x18\x02 \x03(\tR\adomains\x12\"\n" +
 	"\finstallation\x18\x03 \x01(\tR\finstallation\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"h\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\x12'\n" +
+	"\x0fmost_registered\x18\x05 \x01(\x03R\x0emostRegistered\"h\n" +
 	"\x06Report\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12B\n" +
 	"\n" +
@@ -395,14 +469,18 @@ const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
 	"rejections\"O\n" +
 	"\tRejection\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.gatehouse.config.v1.KeyR\x03key\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xec\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xab\x02\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\bR\x05reset\x12\x18\n" +
 	"\apartial\x18\x03 \x01(\bR\apartial\x127\n" +
 	"\aupserts\x18\x04 \x03(\v2\x1d.gatehouse.config.v1.ResourceR\aupserts\x122\n" +
 	"\adeletes\x18\x05 \x03(\v2\x18.gatehouse.config.v1.KeyR\adeletes\x12\"\n" +
-	"\finstallation\x18\x06 \x01(\tR\finstallation2o\n" +
+	"\finstallation\x18\x06 \x01(\tR\finstallation\x12=\n" +
+	"\bwithheld\x18\a \x03(\v2!.gatehouse.configsync.v1.WithheldR\bwithheld\"<\n" +
+	"\bWithheld\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x18\n" +
+	"\aclients\x18\x02 \x03(\x06R\aclients2o\n" +
 	"\x11ConfigSyncService\x12Z\n" +
 	"\x05Watch\x12%.gatehouse.configsync.v1.WatchRequest\x1a&.gatehouse.configsync.v1.WatchResponse(\x010\x01BNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1;configsyncv1b\x06proto3"
 
@@ -418,30 +496,32 @@ func file_gatehouse_configsync_v1_configsync_proto_rawDescGZIP() []byte {
 	return file_gatehouse_configsync_v1_configsync_proto_rawDescData
 }
 
-var file_gatehouse_configsync_v1_configsync_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_gatehouse_configsync_v1_configsync_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_gatehouse_configsync_v1_configsync_proto_goTypes = []any{
 	(*WatchRequest)(nil),  // 0: gatehouse.configsync.v1.WatchRequest
 	(*Subscribe)(nil),     // 1: gatehouse.configsync.v1.Subscribe
 	(*Report)(nil),        // 2: gatehouse.configsync.v1.Report
 	(*Rejection)(nil),     // 3: gatehouse.configsync.v1.Rejection
 	(*WatchResponse)(nil), // 4: gatehouse.configsync.v1.WatchResponse
-	(*v1.Key)(nil),        // 5: gatehouse.config.v1.Key
-	(*v1.Resource)(nil),   // 6: gatehouse.config.v1.Resource
+	(*Withheld)(nil),      // 5: gatehouse.configsync.v1.Withheld
+	(*v1.Key)(nil),        // 6: gatehouse.config.v1.Key
+	(*v1.Resource)(nil),   // 7: gatehouse.config.v1.Resource
 }
 var file_gatehouse_configsync_v1_configsync_proto_depIdxs = []int32{
 	1, // 0: gatehouse.configsync.v1.WatchRequest.subscribe:type_name -> gatehouse.configsync.v1.Subscribe
 	2, // 1: gatehouse.configsync.v1.WatchRequest.report:type_name -> gatehouse.configsync.v1.Report
 	3, // 2: gatehouse.configsync.v1.Report.rejections:type_name -> gatehouse.configsync.v1.Rejection
-	5, // 3: gatehouse.configsync.v1.Rejection.key:type_name -> gatehouse.config.v1.Key
-	6, // 4: gatehouse.configsync.v1.WatchResponse.upserts:type_name -> gatehouse.config.v1.Resource
-	5, // 5: gatehouse.configsync.v1.WatchResponse.deletes:type_name -> gatehouse.config.v1.Key
-	0, // 6: gatehouse.configsync.v1.ConfigSyncService.Watch:input_type -> gatehouse.configsync.v1.WatchRequest
-	4, // 7: gatehouse.configsync.v1.ConfigSyncService.Watch:output_type -> gatehouse.configsync.v1.WatchResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 3: gatehouse.configsync.v1.Rejection.key:type_name -> gatehouse.config.v1.Key
+	7, // 4: gatehouse.configsync.v1.WatchResponse.upserts:type_name -> gatehouse.config.v1.Resource
+	6, // 5: gatehouse.configsync.v1.WatchResponse.deletes:type_name -> gatehouse.config.v1.Key
+	5, // 6: gatehouse.configsync.v1.WatchResponse.withheld:type_name -> gatehouse.configsync.v1.Withheld
+	0, // 7: gatehouse.configsync.v1.ConfigSyncService.Watch:input_type -> gatehouse.configsync.v1.WatchRequest
+	4, // 8: gatehouse.configsync.v1.ConfigSyncService.Watch:output_type -> gatehouse.configsync.v1.WatchResponse
+	8, // [8:9] is the sub-list for method output_type
+	7, // [7:8] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_configsync_v1_configsync_proto_init() }
@@ -459,7 +539,7 @@ func file_gatehouse_configsync_v1_configsync_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_configsync_v1_configsync_proto_rawDesc), len(file_gatehouse_configsync_v1_configsync_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

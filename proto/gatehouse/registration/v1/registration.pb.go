@@ -695,6 +695,8 @@ type ResolveRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
 	ClientId string                 `protobuf:"bytes,2,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	// The revision of the configuration that the gateway holds: the answer is no older. 0 = as new as there is.
+	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// A registered client that waits for approval is found, too. It is disabled and serves nobody.
 	Pending       bool `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -743,6 +745,13 @@ func (x *ResolveRequest) GetClientId() string {
 		return x.ClientId
 	}
 	return ""
+}
+
+func (x *ResolveRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 func (x *ResolveRequest) GetPending() bool {
@@ -972,10 +981,11 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
 	"\x06caller\x18\x04 \x01(\tR\x06caller\",\n" +
 	"\x0eDeleteResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"_\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"{\n" +
 	"\x0eResolveRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
-	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x18\n" +
+	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x18\n" +
 	"\apending\x18\n" +
 	" \x01(\bR\apending\"U\n" +
 	"\x0fResolveResponse\x12B\n" +
