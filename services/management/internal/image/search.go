@@ -29,17 +29,19 @@ func newSearch(q string) *search {
 		return s
 	}
 	last, texts := len(s.parts)-1, 0
+	s.literal = "\n"
 	for i, part := range s.parts {
-		if part != "" {
-			texts++
+		if part == "" {
+			continue // what is found has to contain a text, if there is any
 		}
+		texts++
 		if i == 0 {
 			part = "\n" + part
 		}
 		if i == last {
 			part += "\n"
 		}
-		if len(part) > len(s.literal) {
+		if texts == 1 || len(part) > len(s.literal) {
 			s.literal = part
 		}
 	}
