@@ -107,6 +107,50 @@ func TestListsHaveWhatThisProcessWrote(t *testing.T) {
 	racers.Wait()
 }
 
+// TestAClientIsFoundAsNewAsItIsAskedFor: from memory where that is new enough, otherwise in the database.
+func TestAClientIsFoundAsNewAsItIsAskedFor(t *testing.T) {
+	writer := newRig(t).replica(true)
+	_, at := writer.domain("clients")
+	a, _ := writer.application(at, webApplication)
+	clientID := catalog.ClientID(a)
+	reader := writer.replica(false) // its image stands still
+	changed, err := Patch(t.Context(), writer.Editor, catalog.Applications, at, a.GetId(), prototree.Object{"name": "Changed"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := writer.application(at, `{"name": "Other", "type": "service"}`)
+	find := func(clientID string, revision int64) string {
+		found, err := reader.FindClientSince(t.Context(), at.Domain, clientID, revision)
+		if err != nil {
+			return err.Error()
+		}
+		return found.GetName()
+	}
+	v, _ := reader.opts.Image.View()
+	for _, tt := range []struct {
+		name     string
+		clientID string
+		revision int64
+		want     string
+	}{
+		{"an older state is enough", clientID, v.Revision, "Web"},
+		{"a newer one is asked for", clientID, changed.GetRevision(), "Changed"},
+		{"the newest one is asked for", clientID, 0, "Changed"},
+		{"the image has never heard of it", catalog.ClientID(other), 1, "Other"},
+		{"nobody has", "nobody", 1, "Application [nobody] can not be found."},
+	} {
+		if got := find(tt.clientID, tt.revision); got != tt.want {
+			t.Errorf("%s: found %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if _, err := Delete(t.Context(), writer.Editor, catalog.Applications, at, a.GetId(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := find(clientID, 0); got != "Application ["+clientID+"] can not be found." {
+		t.Errorf("a deleted client is found: %q", got)
+	}
+}
+
 func TestListsHaveWhatOtherReplicasWrote(t *testing.T) {
 	one := newRig(t).replica(true)
 	other := one.replica(true)

@@ -107,6 +107,29 @@ func (e *Editor) FindClient(ctx context.Context, domain, clientID string) (*conf
 	return a, err
 }
 
+// FindClientSince is FindClient with an answer that need not be newer than a revision, and comes from the image where that has got
+// so far; 0 is as new as there is. The application is shared and must not be changed.
+func (e *Editor) FindClientSince(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, error) {
+	if e.opts.Image == nil {
+		return e.FindClient(ctx, domain, clientID)
+	}
+	v, _ := e.opts.Image.View()
+	a, ok := v.Client(domain, clientID)
+	if !ok {
+		return e.FindClient(ctx, domain, clientID) // another replica may have made it a moment ago
+	}
+	if revision > 0 && v.Revision >= revision {
+		return a, nil
+	}
+	// By its own identifier, by which every database finds it at once. Where it is gone or called otherwise by now, another one may
+	// have its name.
+	found, err := store.Get(ctx, e.store, catalog.Applications, a.GetId())
+	if errors.Is(err, store.ErrNotFound) || err == nil && (found.GetDomain() != domain || catalog.ClientID(found) != clientID) {
+		return e.FindClient(ctx, domain, clientID)
+	}
+	return found, err
+}
+
 // FindApplication returns the application with an identifier or, failing that, with a client identifier.
 func (e *Editor) FindApplication(ctx context.Context, at Place, id string) (*configv1.Application, error) {
 	d, err := e.domain(ctx, at, at.Domain)

@@ -181,8 +181,14 @@ func (i *Image) Wait(ctx context.Context, revision int64) error {
 func (i *Image) Revisions() map[resource.Key]int64 {
 	v, _ := i.View()
 	held := map[resource.Key]int64{}
-	for r := range v.All() {
-		held[resource.KeyOf(r)] = r.GetRevision()
+	for p := range v.parts.all() {
+		for e := range p.inOrder.all() {
+			if e.resource == nil { // an application: its key needs no decoding
+				held[resource.Key{Kind: p.kind, Domain: p.domain, ID: e.id}] = e.revision
+				continue
+			}
+			held[resource.KeyOf(e.resource)] = e.revision
+		}
 	}
 	return held
 }

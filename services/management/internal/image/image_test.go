@@ -102,8 +102,18 @@ func anyQuery(r *rand.Rand) Query {
 }
 
 // TestImageAnswersAsAPlainList changes an image at random and compares what it lists with what a map and a loop would.
-func TestImageAnswersAsAPlainList(t *testing.T) {
-	for seed := range uint64(6) {
+func TestImageAnswersAsAPlainList(t *testing.T) { answersAsAPlainList(t, 6) }
+
+// TestACrowdedImageAnswersAsAPlainList: it makes no difference what is kept encoded.
+func TestACrowdedImageAnswersAsAPlainList(t *testing.T) {
+	defer func(before int) { crowded = before }(crowded)
+	crowded = 100
+	answersAsAPlainList(t, 2)
+}
+
+func answersAsAPlainList(t *testing.T, seeds uint64) {
+	t.Helper()
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		img, m := New(), model{}
 		revision := int64(0)
@@ -121,7 +131,11 @@ func TestImageAnswersAsAPlainList(t *testing.T) {
 				resource.Stamp(s, resource.Stamps{ID: id, Domain: domainID})
 				return stamped(s, revision)
 			}
-			return stamped(application(domainID, id, word(r), word(r)), revision)
+			a := stamped(application(domainID, id, word(r), word(r)), revision)
+			if r.IntN(2) == 0 {
+				a.Registration = &configv1.ClientRegistration{}
+			}
+			return a
 		}
 		var first []resource.Resource
 		for range 1000 {
@@ -147,6 +161,7 @@ func TestImageAnswersAsAPlainList(t *testing.T) {
 				continue
 			}
 			v, _ := img.View()
+			checkClient(t, v, m, fmt.Sprint("d", r.IntN(3)), word(r))
 			q := anyQuery(r)
 			for _, k := range []catalog.Any{catalog.Applications, catalog.Scopes, catalog.Domains} {
 				want, wantTotal := m.list(k, q)
@@ -168,6 +183,53 @@ func TestImageAnswersAsAPlainList(t *testing.T) {
 		if diff := cmp.Diff(held, img.Revisions()); diff != "" {
 			t.Errorf("revisions (-want +got):\n%s", diff)
 		}
+	}
+}
+
+// checkClient compares what is found by a client identifier.
+func checkClient(t *testing.T, v View, m model, domain, clientID string) {
+	t.Helper()
+	want := false
+	for _, r := range m {
+		a, ok := r.(*configv1.Application)
+		want = want || ok && a.GetDomain() == domain && catalog.ClientID(a) == clientID && clientID != ""
+	}
+	got, ok := v.Client(domain, clientID)
+	if ok != want || ok && (catalog.ClientID(got) != clientID || m[resource.KeyOf(got)].GetRevision() != got.GetRevision()) {
+		t.Fatalf("client %q of %s is %v, %t; want %t", clientID, domain, got, ok, want)
+	}
+}
+
+func TestRegisteredClientsOfACrowdedDomainAreKeptEncoded(t *testing.T) {
+	defer func(before int) { crowded = before }(crowded)
+	crowded = 10
+	var all []resource.Resource
+	for i := range 12 {
+		a := stamped(application("d", fmt.Sprint(i), "client", fmt.Sprint("c", i)), 1)
+		if i > 0 {
+			a.Registration = &configv1.ClientRegistration{}
+		}
+		all = append(all, a)
+	}
+	i := New()
+	i.Load(i.Begin(), 1, all)
+	fresh := stamped(application("d", "fresh", "fresh", "fresh"), 2)
+	fresh.Registration = &configv1.ClientRegistration{}
+	i.Apply(2, []resource.Resource{fresh}, nil)
+	v, _ := i.View()
+	encoded := 0
+	for p := range v.parts.all() {
+		for e := range p.inOrder.all() {
+			if e.resource == nil {
+				encoded++
+			}
+		}
+	}
+	if encoded != 12 { // all but that of an operator
+		t.Errorf("%d of 13 applications are kept encoded, want 12", encoded)
+	}
+	if got, ok := v.Client("d", "fresh"); !ok || got.GetName() != "fresh" {
+		t.Errorf("client %v, %t", got, ok)
 	}
 }
 
@@ -203,6 +265,7 @@ func TestSearches(t *testing.T) {
 		{"a star stands for anything", "pay*", []string{"1", "2"}},
 		{"or for nothing", "payroll*", []string{"1", "2"}},
 		{"in the middle as well", "p*l", []string{"1"}},
+		{"a single letter anywhere", "*y*", []string{"1", "2"}},
 		{"a client id, in any case", "Client-a", []string{"1"}},
 		{"client ids by a star", "client-*", []string{"1", "3"}},
 		{"letters beyond ASCII", "ä*", []string{"3"}},

@@ -133,7 +133,7 @@ type selection struct {
 func (s selection) everything() bool { return s.search == nil && s.where == nil && s.only == nil }
 
 func (s selection) takes(e *entry) bool {
-	return (s.only == nil || s.only[e.id]) && (s.where == nil || s.where(e.resource))
+	return (s.only == nil || s.only[e.id]) && (s.where == nil || s.where(e.get()))
 }
 
 // in calls found with what is selected of a sequence, in order.
@@ -174,7 +174,7 @@ func (s selection) among(p *part) []*entry {
 func resourcesOf(entries []*entry) []resource.Resource {
 	all := make([]resource.Resource, len(entries))
 	for i, e := range entries {
-		all[i] = e.resource
+		all[i] = e.get()
 	}
 	return all
 }

@@ -2,10 +2,15 @@ package image
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
 
@@ -21,12 +26,47 @@ type part struct {
 	kind, domain string
 	inOrder      sequence[*entry]
 	byID         sequence[*entry]
+	// byClient has what has a client identifier.
+	byClient sequence[*entry]
 }
 
 // entry is a resource with what lists need of it.
 type entry struct {
 	id, sort, text string
-	resource       resource.Resource
+	// client is the client identifier of an application.
+	client   string
+	revision int64
+	// resource is nil where the resource is kept encoded.
+	resource resource.Resource
+	encoded  []byte
+}
+
+// crowded is how many applications of a domain are kept as messages, ready for lists. In a domain with more of them, the clients
+// that registered themselves are kept encoded, in a quarter of the memory, and decoded whenever they are looked at: a list that looks at
+// every one of a million takes seconds. It is a variable for tests alone.
+var crowded = 50_000
+
+// get returns the resource, which must not be changed.
+func (e *entry) get() resource.Resource {
+	if e.resource != nil {
+		return e.resource
+	}
+	a := new(configv1.Application)
+	if err := proto.Unmarshal(e.encoded, a); err != nil {
+		panic(fmt.Sprintf("image: application %q cannot be read: %v", e.id, err)) // bytes that this process made
+	}
+	return a
+}
+
+// compact keeps a registered client encoded.
+func (e *entry) compact() {
+	a, ok := e.resource.(*configv1.Application)
+	if !ok || !configsync.OnDemand(a) {
+		return
+	}
+	if encoded, err := proto.Marshal(a); err == nil {
+		e.resource, e.encoded = nil, encoded
+	}
 }
 
 var (
@@ -37,17 +77,24 @@ var (
 		compare: func(a, b *entry) int { return cmp.Or(strings.Compare(a.sort, b.sort), strings.Compare(a.id, b.id)) },
 		text:    func(e *entry) string { return e.text },
 	}
-	idRules = &rules[*entry]{compare: func(a, b *entry) int { return strings.Compare(a.id, b.id) }}
+	idRules     = &rules[*entry]{compare: func(a, b *entry) int { return strings.Compare(a.id, b.id) }}
+	clientRules = &rules[*entry]{compare: func(a, b *entry) int {
+		return cmp.Or(strings.Compare(a.client, b.client), strings.Compare(a.id, b.id))
+	}}
 )
 
 func entryOf(k catalog.Any, r resource.Resource) *entry {
-	return &entry{id: r.GetId(), sort: k.SortText(r), text: catalog.Searchable(k.SearchText(r)), resource: r}
+	e := &entry{id: r.GetId(), sort: k.SortText(r), text: catalog.Searchable(k.SearchText(r)), revision: r.GetRevision(), resource: r}
+	if a, ok := r.(*configv1.Application); ok {
+		e.client = catalog.ClientID(a)
+	}
+	return e
 }
 
 // partOf returns the empty part where a resource belongs.
 func partOf(k catalog.Any, key resource.Key) *part {
 	d := k.Descriptor()
-	p := &part{kind: d.Arm, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}}
+	p := &part{kind: d.Arm, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}, byClient: sequence[*entry]{rules: clientRules}}
 	if d.Parent != nil {
 		p.domain = key.Domain
 	}
@@ -80,6 +127,16 @@ func newView(revision int64, resources []resource.Resource) View {
 	for _, c := range parts {
 		c.inOrder = newSequence(orderRules, c.entries)
 		c.byID = newSequence(idRules, append([]*entry(nil), c.entries...))
+		var clients []*entry
+		for _, e := range c.entries {
+			if e.client != "" {
+				clients = append(clients, e)
+			}
+			if len(c.entries) > crowded {
+				e.compact()
+			}
+		}
+		c.byClient = newSequence(clientRules, clients)
 		all = append(all, c.part)
 	}
 	return View{Revision: revision, parts: newSequence(partRules, all)}
@@ -97,8 +154,18 @@ func (v View) with(r resource.Resource) View {
 		*p = *old
 	}
 	e := entryOf(k, r)
-	if old, ok := p.byID.get(e); ok && old.sort != e.sort {
+	if p.inOrder.size >= crowded {
+		e.compact()
+	}
+	old, ok := p.byID.get(e)
+	if ok && old.sort != e.sort {
 		p.inOrder = p.inOrder.without(old)
+	}
+	if ok && old.client != e.client {
+		p.byClient = p.byClient.without(old)
+	}
+	if e.client != "" {
+		p.byClient = p.byClient.with(e)
 	}
 	p.inOrder, p.byID = p.inOrder.with(e), p.byID.with(e)
 	v.parts = v.parts.with(p)
@@ -124,7 +191,7 @@ func (v View) without(key resource.Key) View {
 		v.parts = v.parts.without(p)
 		return v
 	}
-	p.inOrder, p.byID = old.inOrder.without(gone), old.byID.without(gone)
+	p.inOrder, p.byID, p.byClient = old.inOrder.without(gone), old.byID.without(gone), old.byClient.without(gone)
 	v.parts = v.parts.with(p)
 	return v
 }
@@ -143,7 +210,26 @@ func (v View) Get(k catalog.Any, domain, id string) (resource.Resource, bool) {
 	if !ok {
 		return nil, false
 	}
-	return e.resource, true
+	return e.get(), true
+}
+
+// Client returns the application of a domain with a client identifier. It must not be changed.
+func (v View) Client(domain, clientID string) (*configv1.Application, bool) {
+	if v.parts.size == 0 || clientID == "" {
+		return nil, false
+	}
+	p, ok := v.parts.get(partOf(catalog.Applications, resource.Key{Domain: domain}))
+	if !ok {
+		return nil, false
+	}
+	for e := range p.byClient.from(&entry{client: clientID}) {
+		if e.client != clientID {
+			break
+		}
+		a, ok := e.get().(*configv1.Application)
+		return a, ok
+	}
+	return nil, false
 }
 
 // All yields every resource. They must not be changed.
@@ -151,7 +237,7 @@ func (v View) All() iter.Seq[resource.Resource] {
 	return func(yield func(resource.Resource) bool) {
 		for p := range v.parts.all() {
 			for e := range p.inOrder.all() {
-				if !yield(e.resource) {
+				if !yield(e.get()) {
 					return
 				}
 			}

@@ -302,7 +302,7 @@ func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) 
 	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
 		return nil, err
 	}
-	app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
+	app, err := s.clientSince(ctx, r.GetDomain(), r.GetClientId(), r.GetRevision())
 	if err != nil {
 		return nil, err
 	}
@@ -315,9 +315,14 @@ func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) 
 	return app, nil
 }
 
-// client returns the application with a client identifier. Applications without one are found by nothing.
+// client returns the application with a client identifier, as it is now. Applications without one are found by nothing.
 func (s *Server) client(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
-	app, err := s.editor.FindClient(ctx, domain, clientID)
+	return s.clientSince(ctx, domain, clientID, 0)
+}
+
+// clientSince is client with an answer that need not be newer than a revision.
+func (s *Server) clientSince(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, error) {
+	app, err := s.editor.FindClientSince(ctx, domain, clientID, revision)
 	if err != nil {
 		return nil, err
 	}
