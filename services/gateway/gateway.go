@@ -41,6 +41,7 @@ type Config struct {
 	TrustedProxies    []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers, and --client-certificate-header, count, such as 10.0.0.0/8"`
 	Node              string        `flag:"node-name" help:"the gateway's name for operators; default: the host's name"`
 	Domains           []string      `flag:"domains" help:"ids of the domains to serve; none: all"`
+	RegisteredClients int           `flag:"registered-clients" help:"how many dynamically registered clients of a domain are held in memory; of a domain that has more, the others are asked for at management when they are used; 0: any number"`
 	OutboundAllow     []string      `flag:"outbound-allow" help:"what outgoing requests may reach beside public addresses: hosts, host:port or networks; http:// before one allows plain http there"`
 	OutboundCAFile    string        `flag:"outbound-ca-file" help:"authorities that outgoing requests trust beside the system's, PEM"`
 	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
@@ -74,6 +75,7 @@ func Defaults() Config {
 		Address:           ":8092",
 		TechnicalAddress:  "localhost:18092",
 		TechnicalUser:     "admin",
+		RegisteredClients: 100_000,
 		DrainDelay:        0,
 		Logs:              Logs{Level: slog.LevelInfo, Format: observe.JSON},
 	}
@@ -89,6 +91,9 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--public-url %q is not an http(s) URL with a host and without a query", c.PublicURL)
 	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
 		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to management is mutually authenticated")
+	}
+	if c.RegisteredClients < 0 {
+		return fmt.Errorf("--registered-clients %d is negative", c.RegisteredClients)
 	}
 	if err := outbound.CheckAllow(c.OutboundAllow); err != nil {
 		return fmt.Errorf("--outbound-allow: %w", err)
@@ -175,22 +180,24 @@ func New(c Config) (*Gateway, error) {
 	}
 	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
 	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
-	parts := assembly.New(assembly.Parts{
+	var parts *assembly.Gateway
+	parts = assembly.New(assembly.Parts{
 		PublicURL: publicURL, Certificates: shown,
 		Store: store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
 		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
-			app, err := registrar.Resolve(ctx, domainID, clientID)
+			held, _ := parts.Domains.Revision()
+			app, err := registrar.Find(ctx, domainID, clientID, held)
 			if fault.Is(err, fault.NotFound) {
 				return nil, domain.ErrNoClient
 			}
 			return app, err
 		},
-		Used: used, Proxies: proxies, Fetch: fetch, Metrics: metrics, Log: log, Now: time.Now,
+		MostRegistered: c.RegisteredClients, Used: used, Proxies: proxies, Fetch: fetch, Metrics: metrics, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()
 	subscriber := configsync.NewSubscriber(conn, c.Node, parts.Domains, configsync.SubscriberOptions{
-		Domains: c.Domains, Log: log,
+		Domains: c.Domains, MostRegistered: int64(c.RegisteredClients), Log: log,
 		OnStatus: func(s configsync.Status) {
 			metrics.SetConfigRevision(s.Revision)
 			metrics.SetConfigRejections(s.Rejections)

@@ -68,6 +68,8 @@ type Parts struct {
 	Registrar registration.Management
 	// Resolve is as in domain.Options; nil resolves nothing.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// MostRegistered is as in domain.Options.
+	MostRegistered int
 	// Used is told of the use of secrets; nil tells nobody.
 	Used *usage.Reporter
 	// Proxies are those whose headers count; nil means none.
@@ -132,7 +134,7 @@ func New(p Parts) *Gateway {
 			p.Metrics.ProviderAsked(q.Type, q.Outcome, q.Took)
 		}}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
-		Resolve:  p.Resolve, Used: p.Used, Failures: failures, Logger: p.Log, Now: p.Now,
+		Resolve:  p.Resolve, MostRegistered: p.MostRegistered, Used: p.Used, Failures: failures, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
 	look.Failures = failures

@@ -23,6 +23,8 @@ type change struct {
 	*Set
 	// dirty are the domains that are to be made anew.
 	dirty map[string]*source
+	// wanted means that somebody asks for what is put in effect.
+	wanted bool
 }
 
 // Apply takes a complete batch from the stream and returns what of the present state cannot be used. It implements
@@ -30,13 +32,16 @@ type change struct {
 func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := change{s, map[string]*source{}}
+	c := change{Set: s, dirty: map[string]*source{}}
 	if b.Installation != s.installation {
 		clear(s.ahead) // revisions of another database mean nothing here
 		s.installation = b.Installation
 	}
 	if b.Reset {
 		c.reset(b)
+	}
+	for _, w := range b.Withheld {
+		c.withhold(w)
 	}
 	// Deletions come first: a client identifier may have moved from a deleted application to a new one.
 	for _, k := range b.Deletes {
@@ -54,6 +59,7 @@ func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejec
 		}
 	}
 	s.revision = b.Revision
+	c.touched(b)
 	maps.DeleteFunc(s.ahead, func(_ resource.Key, revision int64) bool { return revision <= b.Revision })
 	c.publish()
 	s.status.reached(b.Revision)
@@ -65,12 +71,21 @@ func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejec
 func (s *Set) Learn(app *configv1.Application) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.learn(app)
+}
+
+func (s *Set) learn(app *configv1.Application) {
 	key := resource.KeyOf(app)
 	if s.sources[key.Domain] == nil || app.GetRevision() <= s.revision || app.GetRevision() < s.ahead[key] {
 		return
 	}
 	s.ahead[key] = app.GetRevision()
-	c := change{s, map[string]*source{}}
+	s.hold(key, app)
+}
+
+// hold puts an application in effect that the stream did not bring.
+func (s *Set) hold(key resource.Key, app *configv1.Application) {
+	c := change{Set: s, dirty: map[string]*source{}, wanted: true}
 	c.upsert(key, app)
 	c.publish()
 }
@@ -84,13 +99,19 @@ func (s *Set) Forget(domain, id string, revision int64) {
 		return
 	}
 	s.ahead[key] = revision
-	c := change{s, map[string]*source{}}
+	c := change{Set: s, dirty: map[string]*source{}}
 	c.remove(key)
 	c.publish()
 }
 
 // reset forgets everything that the batch does not bring, except what this gateway learned at a later revision.
 func (c *change) reset(b configsync.Batch) {
+	for _, src := range c.sources {
+		src.voidQuestions()
+		if src.beyond != nil {
+			src.beyond, c.dirty[src.id] = nil, src
+		}
+	}
 	keep := make(map[resource.Key]struct{}, len(b.Upserts))
 	for _, w := range b.Upserts {
 		if r := resource.Unwrap(w); r != nil {
@@ -149,13 +170,19 @@ func (src *source) keys() []resource.Key {
 	return keys
 }
 
-func (c *change) upsert(key resource.Key, r resource.Resource) {
-	src := c.sources[key.Domain]
+// source returns that of a domain, which is made anew when the change is published.
+func (c *change) source(domain string) *source {
+	src := c.sources[domain]
 	if src == nil {
-		src = newSource(key.Domain)
-		c.sources[key.Domain] = src
+		src = newSource(domain)
+		c.sources[domain] = src
 	}
-	c.dirty[key.Domain] = src
+	c.dirty[domain] = src
+	return src
+}
+
+func (c *change) upsert(key resource.Key, r resource.Resource) {
+	src := c.source(key.Domain)
 	var err error
 	switch r := r.(type) {
 	case *configv1.Domain:
@@ -187,7 +214,7 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 		}
 		err = part.err
 	case *configv1.Application:
-		err = src.upsertApplication(r)
+		err = c.upsertApplication(src, r)
 	case *configv1.Form:
 		part := src.forms[key.ID]
 		if part == nil || !proto.Equal(part.message, r) {
@@ -217,13 +244,16 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 	c.rejected.set(key, err)
 }
 
-func (src *source) upsertApplication(app *configv1.Application) error {
+func (c *change) upsertApplication(src *source, app *configv1.Application) error {
 	fresh, err := newEntry(app)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	edit := src.edit()
 	old := src.apps[fresh.id]
+	if old == nil && c.leavesOut(src, fresh) {
+		return nil // it is asked for when it is used
+	}
+	edit := src.edit()
 	if old != nil && old.same(fresh) {
 		return nil // what was compiled from it stays
 	}
@@ -235,6 +265,7 @@ func (src *source) upsertApplication(app *configv1.Application) error {
 	}
 	src.apps[fresh.id] = fresh
 	src.relist(old, fresh)
+	c.keep(src, old, fresh)
 	if fresh.clientID != "" {
 		edit.put(fresh)
 	}
@@ -284,6 +315,8 @@ func (c *change) remove(key resource.Key) {
 			src.edit().remove(old.clientID, old.id)
 			src.relist(old, nil)
 			delete(src.apps, key.ID)
+			src.registered.drop(old)
+			src.beyond.remove(old.clientID)
 		}
 	}
 }
@@ -306,7 +339,7 @@ func (c *change) publish() {
 			continue // its domain has not come yet; nothing can be served
 		}
 		old := src.slot.current.Load()
-		next := &Domain{Revision: c.revision, clients: src.clients, seen: src.seen, set: c.Set}
+		next := &Domain{Revision: c.revision, clients: src.clients, beyond: src.beyond, seen: src.seen, set: c.Set}
 		if old != nil {
 			next.Core = old.Core
 		}

@@ -159,6 +159,9 @@ func (d *Domain) BySlug(slug string, now time.Time) (*App, *configv1.Application
 	var found *listing
 	var last time.Time
 	for _, l := range claims {
+		if d.passesBy(l.entry) {
+			continue
+		}
 		if l.slug == slug {
 			found = l
 			break
@@ -183,6 +186,9 @@ func (d *Domain) BySlug(slug string, now time.Time) (*App, *configv1.Application
 func (d *Domain) Shown() []*App {
 	all := make([]*App, 0, d.seen.shown.size)
 	for l := range d.seen.shown.all() {
+		if d.passesBy(l.entry) {
+			continue
+		}
 		if app, err := d.listed(l); err == nil {
 			all = append(all, app)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -59,9 +60,20 @@ type entry struct {
 	compiled atomic.Pointer[outcome]
 	// listing is nil for an application that people never see.
 	listing *listing
+	// use is whether it was asked for lately, of registered clients alone; place is where they are in source.registered, counted
+	// from 1, and guarded by Set.mu.
+	use   atomic.Uint32
+	place int32
 	// next is an entry whose identifier has the same hash.
 	next *entry
 }
+
+// What entry.use says.
+const (
+	notRegistered = iota
+	idle
+	used
+)
 
 // outcome is what compiling an entry with one core gave.
 type outcome struct {
@@ -82,6 +94,9 @@ func newEntry(app *configv1.Application) (*entry, error) {
 		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
 	}
 	e.listing = newListing(e, app)
+	if configsync.OnDemand(app) {
+		e.use.Store(idle)
+	}
 	return e, nil
 }
 
@@ -213,6 +228,7 @@ func (e *entry) chain(v *entry) *entry {
 func (e *entry) link(next *entry) *entry {
 	linked := &entry{id: e.id, clientID: e.clientID, revision: e.revision, encoded: e.encoded, template: e.template, next: next}
 	linked.compiled.Store(e.compiled.Load())
+	linked.use.Store(e.use.Load())
 	return linked
 }
 

@@ -29,7 +29,9 @@ type Domain struct {
 
 	clients *clients
 	seen    apps
-	set     *Set
+	// beyond are the registered clients that are not among them; nil if there are none.
+	beyond *beyond
+	set    *Set
 }
 
 // Core is a domain without its clients.

@@ -10,7 +10,10 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 
+	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
 const (
@@ -18,41 +21,58 @@ const (
 	askTimeout = time.Second
 	// refusalFor is how long an unknown client identifier is not asked for again.
 	refusalFor = time.Second
-	// Questions per domain: enough for a burst of fresh registrations, too few to carry a flood of invented identifiers
-	// to management.
+	// Questions per domain about identifiers that may be invented: enough for a burst of fresh registrations, too few to carry
+	// a flood to management.
 	askRate, askBurst = 200, 400
+	// Questions per domain about registered clients that are not held, which nobody can invent. They have a bound of their own, so
+	// that a flood of others takes nothing from them; management answers each from memory.
+	askHeldRate, askHeldBurst = 2000, 4000
+	// askAgain is how often a question is asked whose answer was out of date when it came.
+	askAgain = 3
 	// refusalsKept bounds the memory that invented identifiers can take.
 	refusalsKept = 4096
 )
 
-// questions are asked about clients that the stream has not brought yet.
+// questions are asked about clients that are not held.
 type questions struct {
 	now    func() time.Time
 	joined singleflight.Group
 
 	mu       sync.Mutex
-	limits   map[string]*rate.Limiter
+	limits   map[limited]*rate.Limiter
 	refusals map[string]time.Time
 }
 
+// limited is what has a bound of its own: questions about clients of a domain that are known to be there, and others.
+type limited struct {
+	domain string
+	known  bool
+}
+
 func (q *questions) init(now func() time.Time) {
-	q.now, q.limits, q.refusals = now, map[string]*rate.Limiter{}, map[string]time.Time{}
+	q.now, q.limits, q.refusals = now, map[limited]*rate.Limiter{}, map[string]time.Time{}
 }
 
 // allow reports whether management may be asked now. An error means that too many questions were asked.
-func (q *questions) allow(domain, question string) (bool, error) {
+func (q *questions) allow(about limited, question string) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
 	if until, refused := q.refusals[question]; refused && now.Before(until) {
 		return false, nil
 	}
-	limit := q.limits[domain]
+	limit := q.limits[about]
 	if limit == nil {
 		limit = rate.NewLimiter(askRate, askBurst)
-		q.limits[domain] = limit
+		if about.known {
+			limit = rate.NewLimiter(askHeldRate, askHeldBurst)
+		}
+		q.limits[about] = limit
 	}
 	if !limit.AllowN(now, 1) {
+		if about.known {
+			return false, oauth2.TemporarilyUnavailable.Errorf("Too many clients at once, try again shortly")
+		}
 		return false, oauth2.TemporarilyUnavailable.Errorf("Too many unknown clients, try again shortly")
 	}
 	return true, nil
@@ -62,7 +82,8 @@ func (q *questions) allow(domain, question string) (bool, error) {
 func (q *questions) forget(domain string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.limits, domain)
+	delete(q.limits, limited{domain, false})
+	delete(q.limits, limited{domain, true})
 }
 
 func (q *questions) refuse(question string) {
@@ -91,29 +112,39 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 	if s.options.Resolve == nil || clientID == "" || len(clientID) > 256 {
 		return nil, ErrNoClient
 	}
-	question := d.ID + "/" + clientID
-	allowed, err := s.asked.allow(d.ID, question)
+	named := d.ID + "/" + clientID
+	known := d.beyond.has(clientID)
+	if fresh := s.Domain(d.ID); !known && fresh != nil {
+		known = fresh.beyond.has(clientID)
+	}
+	allowed, err := s.asked.allow(limited{d.ID, known}, named)
 	if err != nil {
 		return nil, err
 	}
 	if !allowed {
 		return nil, ErrNoClient
 	}
-	answers := s.asked.joined.DoChan(question, func() (any, error) {
+	answers := s.asked.joined.DoChan(named, func() (any, error) {
 		if s.holds(d.ID, clientID) {
 			return nil, nil // an answer to the same question came while this one was on its way here
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
-		app, err := s.options.Resolve(ctx, d.ID, clientID)
-		if err != nil {
-			if errors.Is(err, ErrNoClient) {
-				s.asked.refuse(question)
+		for range askAgain {
+			q := s.ask(d.ID)
+			app, err := s.options.Resolve(ctx, d.ID, clientID)
+			current := s.answered(q, app)
+			if err != nil {
+				if errors.Is(err, ErrNoClient) {
+					s.asked.refuse(named)
+				}
+				return nil, err
 			}
-			return nil, err
+			if current {
+				return nil, nil
+			}
 		}
-		s.Learn(app)
-		return nil, nil
+		return nil, oauth2.TemporarilyUnavailable.Errorf("The client is being changed, try again shortly")
 	})
 	select {
 	case <-ctx.Done():
@@ -132,6 +163,93 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 		}
 	}
 	return nil, ErrNoClient
+}
+
+// question is one about a client, under way. What the stream brings meanwhile is noted with it, so that an answer that was on its
+// way while the client changed is not taken for the present state. Set.mu guards it.
+type question struct {
+	domain string
+	src    *source
+	// void means that everything was forgotten meanwhile.
+	void bool
+	// touched are the revisions of the applications that changed meanwhile, by their own identifiers.
+	touched map[string]int64
+}
+
+// ask notes that a question is under way.
+func (s *Set) ask(domain string) *question {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := &question{domain: domain, src: s.sources[domain]}
+	if q.src != nil {
+		if q.src.asking == nil {
+			q.src.asking = map[*question]struct{}{}
+		}
+		q.src.asking[q] = struct{}{}
+	}
+	return q
+}
+
+// answered puts an answer in effect, nil for none, and reports whether it was the present state. An answer that is newer than what the
+// stream has brought is learned in any case. One that the stream has passed counts if the stream leaves it out, and
+// has not brought a change of it since the question.
+func (s *Set) answered(q *question, app *configv1.Application) (current bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.src == nil {
+		return true
+	}
+	delete(q.src.asking, q)
+	if app == nil {
+		return true
+	}
+	if q.void || s.sources[q.domain] != q.src {
+		return false
+	}
+	if app.GetRevision() > s.revision {
+		s.learn(app)
+		return true
+	}
+	key := resource.KeyOf(app)
+	switch {
+	case key.Domain != q.domain || q.src.beyond == nil || !configsync.OnDemand(app) || q.src.apps[app.GetId()] != nil:
+		return true // the stream knows better
+	case app.GetRevision() < max(q.touched[app.GetId()], s.ahead[key]):
+		return false
+	}
+	s.hold(key, app)
+	return true
+}
+
+// touched notes with the questions under way what a batch changes.
+func (c *change) touched(b configsync.Batch) {
+	note := func(key resource.Key, revision int64) {
+		src := c.sources[key.Domain]
+		if src == nil || key.Kind != "application" {
+			return
+		}
+		for q := range src.asking {
+			if q.touched == nil {
+				q.touched = map[string]int64{}
+			}
+			q.touched[key.ID] = max(q.touched[key.ID], revision)
+		}
+	}
+	for _, k := range b.Deletes {
+		note(resource.KeyFromProto(k), b.Revision)
+	}
+	for _, w := range b.Upserts {
+		if app := w.GetApplication(); app != nil {
+			note(resource.KeyOf(app), app.GetRevision())
+		}
+	}
+}
+
+// voidQuestions makes the answers to the questions under way count for nothing.
+func (src *source) voidQuestions() {
+	for q := range src.asking {
+		q.void = true
+	}
 }
 
 // Templates returns the applications whose copies registrations can be, by name. They must not be changed.

@@ -31,9 +31,13 @@ type Options struct {
 	Open func(*configv1.IdentityProvider) (*idp.Provider, error)
 	// Metadata renders the discovery document of a domain.
 	Metadata func(*Core) []byte
-	// Resolve asks management for an application that the stream has not brought yet, by domain id and client id. It
-	// returns ErrNoClient if management does not know it either.
+	// Resolve asks management for an application that is not held, by domain id and client id: one that the stream has not
+	// brought yet, or one beyond MostRegistered. It returns ErrNoClient if management does not know it either. The answer is no
+	// older than what the set held when it was asked for.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// MostRegistered is how many registered clients of one domain are held; 0 = any number. Of a domain that has more, those
+	// are held that were used last, and the others asked for when they are used.
+	MostRegistered int
 	// CachedTokens bounds the verified access tokens that are remembered over all domains; 0 = 65536. Each takes about
 	// 1.5 KiB.
 	CachedTokens int
@@ -153,6 +157,9 @@ func (d *Domain) Client(ctx context.Context, clientID string) (*Client, error) {
 }
 
 func (d *Domain) client(e *entry) (*Client, error) {
+	if e.use.Load() == idle {
+		e.use.Store(used)
+	}
 	o := e.compiled.Load()
 	if o == nil || o.core != d.mark {
 		o = d.compile(e)

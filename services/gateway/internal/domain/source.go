@@ -22,6 +22,12 @@ type source struct {
 	headings     map[string]*configv1.ApplicationGroup
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
+	// registered are those of them that registered themselves, and beyond those that are not held; nil where all are. Both are
+	// kept only where there is a bound.
+	registered registered
+	beyond     *beyond
+	// asking are the questions under way about clients of the domain.
+	asking map[*question]struct{}
 	// clients are the present ones, editing the changes to them of the batch being applied.
 	clients *clients
 	editing *clientsEdit
@@ -62,7 +68,7 @@ func newSource(id string) *source {
 		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, flows: map[string]*flowPart{},
 		policies: map[string]*configv1.Policy{}, mappings: map[string]*configv1.ClaimMapping{},
 		headings: map[string]*configv1.ApplicationGroup{},
-		apps: map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
+		apps:     map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
 	}
 }
 

@@ -54,6 +54,8 @@ type Options struct {
 	RedisURL string
 	// Resolve is as in domain.Options.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// MostRegistered is as in domain.Options.
+	MostRegistered int
 	// Registrar writes registered clients; nil for tests in which nothing is registered.
 	Registrar registration.Management
 	// Proxies are those whose headers count; Certificates are those of clients.
@@ -98,7 +100,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		h.Public = "http://" + server.Listener.Addr().String()
 	}
 	made := assembly.New(assembly.Parts{
-		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve,
+		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve, MostRegistered: o.MostRegistered,
 		Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})

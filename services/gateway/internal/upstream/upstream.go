@@ -139,11 +139,16 @@ func (r *Registration) Delete(ctx context.Context, request *registrationv1.Delet
 	return answer.GetRevision(), translate(err, r.failed)
 }
 
-// Resolve finds an application by its client identifier; fault.NotFound if there is none.
+// Resolve finds an application by its client identifier, as it is now; fault.NotFound if there is none.
 func (r *Registration) Resolve(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
+	return r.Find(ctx, domain, clientID, 0)
+}
+
+// Find is Resolve with an answer that need not be newer than a revision, which management may give from memory.
+func (r *Registration) Find(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := r.client.Resolve(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID})
+	answer, err := r.client.Resolve(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Revision: revision})
 	return answer.GetApplication(), translate(err, r.failed)
 }
 
