@@ -14,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/accounts"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authorize"
@@ -115,17 +116,18 @@ func New(p Parts) *Gateway {
 	failures := reporter(p)
 	hasher := secret.NewHasher()
 	keys := clientkeys.New(p.Fetch, p.Now)
-	minter := tokens.NewMinter(keys, p.Now, failures)
+	people := tokens.NewPeople(p.Directory, p.Now)
+	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people)
+	judge := access.New(people, failures, p.Now)
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(clientauth.Options{
 		Hasher: hasher, Used: p.Used, Keys: keys, Memory: p.Store, Proxies: p.Proxies, Now: p.Now,
 		Certificates: p.Certificates.Shown, Authorities: p.Certificates.Authorities,
 	})
 	holders := possession.New(p.Store, p.Now)
-	people := tokens.NewPeople(p.Directory, p.Now)
 	signIn := signin.New(p.Directory, p.Store, p.Log, failures)
 	served := grants.Builtin(grants.Parts{
-		Store: p.Store, SignIn: signIn, People: people, Verifier: verifier, Issuers: keys, Proxies: p.Proxies, Now: p.Now,
+		Store: p.Store, SignIn: signIn, People: people, Access: judge, Verifier: verifier, Issuers: keys, Proxies: p.Proxies, Now: p.Now,
 	})
 
 	set := domain.NewSet(domain.Options{
@@ -144,7 +146,7 @@ func New(p Parts) *Gateway {
 	logins := underway.New(p.Store, runner)
 	door := admission.New(p.Store, p.Now).Behind(p.Proxies).Running(logins, failures)
 	routes := concat(
-		authorize.New(p.Store, requests, p.Directory, people, minter, authorize.Flows{Logins: logins, Tokens: runner, Proxies: p.Proxies}, look, p.Now).Routes(),
+		authorize.New(p.Store, requests, p.Directory, people, minter, judge, authorize.Flows{Logins: logins, Tokens: runner, Proxies: p.Proxies}, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
 		authflow.New(p.Store, requests, signIn, door, logins, people, p.Directory, p.Proxies, look, p.Now).Routes(),
 		accounts.New(accounts.Parts{
@@ -153,7 +155,7 @@ func New(p Parts) *Gateway {
 		logout.New(p.Store, look, p.Now).Routes(),
 		grants.New(clients, holders, minter, grants.Flows{Engine: runner, Proxies: p.Proxies}, served...).Routes(),
 		consents.New(p.Store, p.Directory, people, look, p.Now).Routes(),
-		device.New(clients, p.Store, people, p.Directory, logins, p.Proxies, look, p.Now).Routes(),
+		device.New(clients, p.Store, people, judge, p.Directory, logins, p.Proxies, look, p.Now).Routes(),
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/selection"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -156,13 +157,19 @@ func (f *Flow) leave(p *page, to domain.ClientProvider, origin, hint string) err
 		return p.refuse(oauth2.InvalidRequest.Errorf("The request is longer than %d bytes", maxLegQuery))
 	}
 	leg := idp.Leg{Callback: callback(p.d, to.ID), State: secret.NewToken(), LoginHint: hint, Locales: strings.Fields(p.params.Get("ui_locales"))}
+	leg.Choose = p.params.Get(browser.AccountParam) == "other"
+	stepping, err := f.stepping(p)
+	if err != nil {
+		return err
+	}
+	leg.Again = stepping
 	if browser.Return(p.params) != browser.DevicePage {
 		req, err := p.request.Read(ctx, p.d, true)
 		if err != nil {
 			return p.redirect("/oauth/authorize", p.query) // which says what is wrong with the request, to whom it may
 		}
-		leg.Again = req.Prompt.Has(oauth2.PromptLogin) || req.MaxAge == 0
-		leg.Choose = req.Prompt.Has(oauth2.PromptSelectAccount)
+		leg.Again = leg.Again || req.Prompt.Has(oauth2.PromptLogin) || req.MaxAge == 0
+		leg.Choose = leg.Choose || req.Prompt.Has(oauth2.PromptSelectAccount)
 		leg.MaxAge = max(req.MaxAge, 0)
 	}
 	location, memo, err := to.Federation.Begin(ctx, leg)
@@ -178,6 +185,17 @@ func (f *Flow) leave(p *page, to domain.ClientProvider, origin, hint string) err
 	}
 	browser.Go(p.w, p.r, p.d, p.c, location)
 	return nil
+}
+
+// stepping reports whether the person signs in once more because the application wants another sign-in than the one they have.
+func (f *Flow) stepping(p *page) (bool, error) {
+	if !p.c.Restricted {
+		return false, nil
+	}
+	if err := p.visit.Look(p.r.Context(), f.sessions); err != nil {
+		return false, err
+	}
+	return p.visit.Session != nil && p.visit.Session.Stepping == authorization.Digest(p.params), nil
 }
 
 // turnBack answers what a provider failed with.

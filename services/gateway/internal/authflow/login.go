@@ -54,6 +54,9 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 			out.Current = p.visit.Session.Person.Username
 		}
 	}
+	if out.Again, err = f.stepping(p); err != nil {
+		return err
+	}
 	out.Remember = p.c.Remember > 0
 	out.Remembered = p.visit.Wished(p.params)
 	out.HideForm = len(out.Providers) > 0 && (p.c.Selection.HideForm || !selection.HasInternal(p.c.Providers))

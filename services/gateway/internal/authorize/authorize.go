@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/underway"
@@ -49,20 +50,23 @@ type Endpoint struct {
 	consents Consents
 	people   browser.People
 	minter   Minter
+	judge    Judge
 	flows    Flows
 	pages    *pages.Pages
 	now      func() time.Time
 }
 
 // New returns the endpoint. The zero value of Flows runs none.
-func New(store Store, requests *authorization.Resolver, consents Consents, people browser.People, minter Minter, f Flows, p *pages.Pages, now func() time.Time) *Endpoint {
-	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, flows: f, pages: p, now: now}
+func New(store Store, requests *authorization.Resolver, consents Consents, people browser.People, minter Minter, j Judge, f Flows, p *pages.Pages, now func() time.Time) *Endpoint {
+	return &Endpoint{store: store, requests: requests, consents: consents, people: people, minter: minter, judge: j, flows: f, pages: p, now: now}
 }
 
 // Routes returns the endpoint's route.
 func (e *Endpoint) Routes() []endpoint.Route {
 	return []endpoint.Route{{
 		Name: "authorize", Path: "/oauth/authorize", Get: e.serve, Post: e.serve, NoHead: true, Errors: e.pages.Errors,
+	}, {
+		Name: "denied", Path: deniedPath, Get: e.leave, NoHead: true, Errors: e.pages.Errors,
 	}}
 }
 
@@ -78,9 +82,20 @@ type exchange struct {
 	query    string
 	// login is the login under way; nil where the client has no flows.
 	login *underway.Login
+	// outcome is what was decided about the person.
+	outcome access.Outcome
 }
 
 func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+	x, err := e.open(w, r, d)
+	if err != nil {
+		return e.fail(x, err)
+	}
+	return e.proceed(x)
+}
+
+// open reads a request, and looks for who is signed in. It returns what it has understood with an error, too.
+func (e *Endpoint) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*exchange, error) {
 	x := &exchange{w: w, r: r, d: d, visit: browser.Open(w, r, d)}
 	params, query, err := browser.Params(w, r)
 	loadErr := x.visit.Find(r.Context(), e.store, e.people)
@@ -99,10 +114,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	default:
 		err = readErr
 	}
-	if err != nil {
-		return e.fail(x, err)
-	}
-	return e.proceed(x)
+	return x, err
 }
 
 func (e *Endpoint) proceed(x *exchange) error {
@@ -110,6 +122,9 @@ func (e *Endpoint) proceed(x *exchange) error {
 		return e.fail(x, err)
 	}
 	decision := authorization.Next(x.d, x.req, x.visit.Session, nil, e.now())
+	if done, err := e.admit(x, decision); done || err != nil {
+		return err
+	}
 	if decision.Step == authorization.Recall {
 		s := x.visit.Session
 		list, err := e.consents.Consents(x.r.Context(), x.d.ID, s.Person.UserID, x.req.ClientID)

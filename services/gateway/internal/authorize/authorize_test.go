@@ -27,7 +27,7 @@ import (
 func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
 	return router.New(router.Options{
-		Domains: env.Domains, Routes: authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), authorize.Flows{}, p, env.Clock.Now).Routes(),
+		Domains: env.Domains, Routes: authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), nil, authorize.Flows{}, p, env.Clock.Now).Routes(),
 		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
 	})
 }
@@ -416,7 +416,7 @@ func TestSignOutMeanwhile(t *testing.T) {
 	env := browsertest.New(t, nil, apps...)
 	p := pages.New()
 	b := browsertest.NewBrowser(t, router.New(router.Options{
-		Domains: env.Domains, Routes: authorize.New(signingOut{env.Store}, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), authorize.Flows{}, p, env.Clock.Now).Routes(),
+		Domains: env.Domains, Routes: authorize.New(signingOut{env.Store}, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), nil, authorize.Flows{}, p, env.Clock.Now).Routes(),
 		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
 	}))
 	signIn(t, env, b, func(s *state.Session) { s.Client = "other" })

@@ -19,6 +19,7 @@ func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 		return e.fail(x, err)
 	}
 	a := authorized(x, decision)
+	a.Situation = e.situation(x).Kept()
 	a.AuthFlow = set
 	inFront := a.AuthFlow // what the tokens of this answer see, a code keeps what the login has set
 	if req.Type.InFront() {
@@ -47,7 +48,9 @@ func (e *Endpoint) finish(x *exchange, decision authorization.Decision) error {
 			a.Grant = state.GrantOf(secret.NewToken())
 		}
 		a.AuthFlow = inFront
-		made, err := e.minter.Mint(ctx, x.d, front(req, &a, granted.Code))
+		t := front(req, &a, granted.Code)
+		t.Whom, t.Situation = x.outcome.Person, a.Situation
+		made, err := e.minter.Mint(ctx, x.d, t)
 		if err != nil {
 			return e.fail(x, fmt.Errorf("make tokens: %w", err))
 		}

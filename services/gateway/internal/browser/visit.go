@@ -155,7 +155,7 @@ func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) 
 	same := old != nil && old.Person.Subject == s.Person.Subject
 	switch {
 	case same:
-		s.ID, s.Client, s.Began = old.ID, old.Client, old.Began
+		s.ID, s.Client, s.Began, s.Stepped = old.ID, old.Client, old.Began, old.Stepping
 	case old != nil:
 		if _, err := v.Close(ctx, sessions); err != nil {
 			return err
@@ -198,8 +198,12 @@ func (v *Visit) Save(ctx context.Context, sessions Sessions) error {
 // asks again; and notes the client that the session is used for. It writes only if that changes anything.
 func (v *Visit) Settle(ctx context.Context, sessions Sessions, digest, clientID string) error {
 	s := v.Session
-	if s.Answered != digest && s.Consented != digest && s.Client == clientID {
+	stepped := digest != "" && (s.Stepping == digest || s.Stepped == digest)
+	if s.Answered != digest && s.Consented != digest && s.Client == clientID && !stepped {
 		return nil
+	}
+	if stepped {
+		s.Stepping, s.Stepped = "", ""
 	}
 	if s.Answered == digest {
 		s.Answered = ""

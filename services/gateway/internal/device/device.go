@@ -51,6 +51,7 @@ type Handler struct {
 	clients  *clientauth.Authenticator
 	store    Store
 	people   browser.People
+	judge    Judge
 	consents Consents
 	logins   *underway.Book
 	proxies  *observe.Proxies
@@ -59,8 +60,8 @@ type Handler struct {
 }
 
 // New returns the endpoint and the pages. It runs flows by logins; nil runs none.
-func New(clients *clientauth.Authenticator, store Store, people browser.People, consents Consents, logins *underway.Book, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
-	return &Handler{clients: clients, store: store, people: people, consents: consents, logins: logins, proxies: proxies, pages: p, now: now}
+func New(clients *clientauth.Authenticator, store Store, people browser.People, j Judge, consents Consents, logins *underway.Book, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Handler {
+	return &Handler{clients: clients, store: store, people: people, judge: j, consents: consents, logins: logins, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns their routes.

@@ -102,6 +102,9 @@ func (h *Handler) ask(p *page, typed string) error {
 	if q.person == nil {
 		return q.signIn()
 	}
+	if done, err := h.admit(q); done || err != nil {
+		return err
+	}
 	return h.question(q, "")
 }
 
@@ -237,6 +240,9 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 	case !q.visit.Sent(q.r, form, q.purpose(), h.now()):
 		return h.question(q, expired)
 	}
+	if done, err := h.admit(q); done || err != nil {
+		return err
+	}
 	var allowed *state.Authorization
 	if form.Get("user_oauth_approval") == "true" {
 		set, err := h.after(q, form)
@@ -247,7 +253,7 @@ func (h *Handler) decide(p *page, form oauth2.Params) error {
 		allowed = &state.Authorization{
 			Domain: q.d.ID, ApplicationID: q.client.ID, ClientID: q.client.ClientID, Scopes: q.pending.Scopes,
 			Resources: q.pending.Resources, Person: s.Person, AuthTime: s.AuthTime, ACR: s.ACR, AMR: s.AMR, SessionID: s.ID,
-			Grant: secret.NewToken()[:22], AuthFlow: set,
+			Grant: secret.NewToken()[:22], AuthFlow: set, Situation: h.situation(q).Kept(),
 		}
 		switch err := h.record(q); {
 		case errors.Is(err, state.ErrUnknown):

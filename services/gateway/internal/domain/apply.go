@@ -164,6 +164,9 @@ func (src *source) keys() []resource.Key {
 	for id := range src.headings {
 		add("application_group", id)
 	}
+	for _, id := range src.groups.list() {
+		add("group", id)
+	}
 	for id := range src.apps {
 		add("application", id)
 	}
@@ -225,18 +228,16 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 	case *configv1.Flow:
 		err = src.upsertFlow(r)
 	case *configv1.Policy:
-		if !proto.Equal(src.policies[key.ID], r) {
-			src.policies[key.ID], src.changed = r, true
-		}
+		err = src.upsertPolicy(r)
 	case *configv1.ClaimMapping:
-		if !proto.Equal(src.mappings[key.ID], r) {
-			src.mappings[key.ID], src.changed = r, true
-		}
+		err = src.upsertMapping(r)
+	case *configv1.Group:
+		src.changed = src.groups.add(key.ID) || src.changed // nothing else of it matters here: management knows who is in it
 	case *configv1.ApplicationGroup:
 		if !proto.Equal(src.headings[key.ID], r) {
 			src.headings[key.ID], src.changed = r, true
 		}
-	case *configv1.Role, *configv1.Group, *configv1.Email:
+	case *configv1.Role, *configv1.Email:
 		return // nothing that is served depends on them yet
 	default:
 		err = errors.New("this gateway does not know what to do with a resource of this kind")
@@ -310,6 +311,8 @@ func (c *change) remove(key resource.Key) {
 	case "application_group":
 		src.changed = src.changed || src.headings[key.ID] != nil
 		delete(src.headings, key.ID)
+	case "group":
+		src.changed = src.groups.remove(key.ID) || src.changed // its bindings are orphans from now on
 	case "application":
 		if old := src.apps[key.ID]; old != nil {
 			src.edit().remove(old.clientID, old.id)

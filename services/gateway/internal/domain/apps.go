@@ -213,7 +213,7 @@ func (d *Domain) listed(l *listing) (*App, error) {
 }
 
 func (d *Domain) compileApp(m *configv1.Application) *App {
-	return &App{
+	app := &App{
 		ID: m.GetId(), Slug: m.GetSlug(), Name: cmp.Or(strings.TrimSpace(m.GetName()), m.GetSlug()),
 		Description: m.GetDescription(), Publisher: m.GetPublisher(), Group: m.GetGroup(),
 		Light: m.GetIcon().GetLight(), Dark: m.GetIcon().GetDark(), NewTab: m.GetOpenInNewTab(),
@@ -221,6 +221,8 @@ func (d *Domain) compileApp(m *configv1.Application) *App {
 			ID: m.GetId(), ClientID: m.GetSettings().GetOauth().GetClientId(), Name: m.GetName(), Type: m.GetType(), Revision: m.GetRevision(),
 		},
 	}
+	d.compileRule(app.Client, m)
+	return app
 }
 
 // IsSlug reports whether a text has the form of a slug.

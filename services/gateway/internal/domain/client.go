@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/branding"
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
@@ -114,6 +116,12 @@ type Client struct {
 	Providers []ClientProvider
 
 	AccessClaims, IDClaims, UserInfoClaims []Claim
+	// Mappings make further claims; nil if there are none.
+	Mappings *claims.Set
+
+	// Access says who may use the client; never nil. Restricted is false where that is everybody, and nothing needs to be asked.
+	Access     *access.Rule
+	Restricted bool
 
 	// Meter notes that the client is used.
 	Meter *usage.Meter
@@ -326,6 +334,8 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 	}
 	c.Rules = selection.ClientOf(app)
 	c.Flows = core.flowsOf(app)
+	core.compileRule(c, app)
+	c.Mappings = core.mappingsOf(app)
 	return c, errors.Join(problems...)
 }
 

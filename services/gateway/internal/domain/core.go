@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/branding"
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
@@ -65,6 +67,8 @@ type Core struct {
 	Login        *configv1.LoginSettings
 	// SessionIdle and SessionMaxAge limit sessions.
 	SessionIdle, SessionMaxAge time.Duration
+	// MembershipGrace is for how long the last known groups of somebody count while the directory does not answer.
+	MembershipGrace time.Duration
 	// WatchesSessions lets clients watch a session by an iframe (OpenID Connect Session Management 1.0).
 	WatchesSessions bool
 	// Secret makes values that only the gateways of this domain recognise.
@@ -96,6 +100,12 @@ type Core struct {
 	derived derived
 	// Theme is how pages look; nil where nobody has said anything. Where a client is known, its own counts.
 	Theme *branding.Theme
+	// policies are those that can be used, mappings the claim mappings that can and are enabled, by identifier; groups are those of
+	// the domain. present is the domain as it is now: what one application says of another is looked up there.
+	policies map[string]*access.Policy
+	mappings map[string]*claims.Mapping
+	groups   *groups
+	present  func() *Domain
 	// forms are the pages that administrators wrote; nil if there are none.
 	forms map[formKey]*Form
 	// decrypter has the domain's private keys for what clients encrypt.
@@ -118,6 +128,11 @@ type VerifiedToken struct {
 	// Person is the subject by which the gateways know the person, or the client, of the token. It is not the claim sub where a
 	// client knows people by pairwise subjects.
 	Person string
+	// Situation is from where and how the person came, as state.Situation has it, SignedIn when they signed in, in seconds since the
+	// epoch, and Methods how. They are there where that decides who may exchange the token.
+	Situation string
+	SignedIn  int64
+	Methods   []string
 	// Requested are the claims that the authorization request wanted of UserInfo one by one, Locales the languages it wanted
 	// them in.
 	Requested []oauth2.RequestedClaim
@@ -192,6 +207,7 @@ func (s *Set) compileCore(src *source, old *Core) (*Core, error) {
 	core.compileFlows(src.flows)
 	core.compileHeadings(src.headings)
 	core.compilePortal()
+	core.compileRules(src)
 	if err := core.compileKeys(src, old); err != nil {
 		return nil, err
 	}

@@ -17,8 +17,10 @@ type source struct {
 	providers    map[string]*providerPart
 	forms        map[string]*formPart
 	flows        map[string]*flowPart
-	policies     map[string]*configv1.Policy
-	mappings     map[string]*configv1.ClaimMapping
+	policies     map[string]*policyPart
+	mappings     map[string]*mappingPart
+	// groups are those of people: a binding of another one is an orphan.
+	groups *groups
 	headings     map[string]*configv1.ApplicationGroup
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
@@ -66,7 +68,7 @@ func newSource(id string) *source {
 	return &source{
 		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
 		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, flows: map[string]*flowPart{},
-		policies: map[string]*configv1.Policy{}, mappings: map[string]*configv1.ClaimMapping{},
+		policies: map[string]*policyPart{}, mappings: map[string]*mappingPart{}, groups: &groups{},
 		headings: map[string]*configv1.ApplicationGroup{},
 		apps:     map[string]*entry{}, clients: &clients{}, slot: &slotOf{},
 	}

@@ -27,6 +27,7 @@ type AuthorizationCode struct {
 	Codes  Codes
 	Grants Refresher
 	People People
+	Access Judge
 	Now    func() time.Time
 }
 
@@ -75,6 +76,11 @@ func (g AuthorizationCode) Authorize(ctx context.Context, r *Request) (tokens.Au
 	out.Nonce = a.Nonce
 	if out.Resources, err = resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
 		return tokens.Authorization{}, err
+	}
+	if r.Client.Restricted {
+		if out.Whom, err = (door{g.Access, g.Codes, g.Now}).admit(ctx, r, &a, errCode); err != nil {
+			return tokens.Authorization{}, err
+		}
 	}
 	if err := r.allow(ctx, &a.Person, a.AuthFlow); err != nil {
 		return tokens.Authorization{}, err
@@ -134,7 +140,7 @@ func authorization(r *Request, a *state.Authorization) tokens.Authorization {
 		Client: r.Client, Scopes: a.Scopes, Person: &a.Person, Grant: a.Line(),
 		AuthTime: a.AuthTime, SessionID: a.SessionID, ACR: a.ACR, AMR: a.AMR, Confirmation: r.Confirmation,
 		Resources: a.Resources, Claims: a.Claims, ClaimsLocales: a.ClaimsLocales, Actor: a.Actor,
-		AuthFlow: a.AuthFlow,
+		AuthFlow: a.AuthFlow, Situation: a.Situation,
 	}
 	if a.Ends > 0 {
 		out.NotAfter = time.UnixMilli(a.Ends)

@@ -14,6 +14,7 @@ type Parts struct {
 	SignIn   PasswordSignIn
 	People   Known
 	Verifier *tokens.Verifier
+	Access   Judge
 	// Issuers verifies by keys that trusted issuers publish; nil knows those alone that are in the configuration.
 	Issuers IssuerKeys
 	// Proxies are those whose headers count; nil means none.
@@ -25,12 +26,12 @@ type Parts struct {
 func Builtin(p Parts) []Grant {
 	others := trusted{keys: p.Issuers, people: p.People, now: p.Now}
 	return []Grant{
-		AuthorizationCode{Codes: p.Store, Grants: p.Store, People: p.People, Now: p.Now},
-		RefreshToken{Grants: p.Store, People: p.People, Now: p.Now},
+		AuthorizationCode{Codes: p.Store, Grants: p.Store, People: p.People, Access: p.Access, Now: p.Now},
+		RefreshToken{Grants: p.Store, People: p.People, Access: p.Access, Now: p.Now},
 		ClientCredentials{},
-		DeviceCode{Devices: p.Store, Grants: p.Store, People: p.People},
-		TokenExchange{reader: reader{trusted: others, verifier: p.Verifier, kept: p.Store}, grants: p.Store},
-		JWTBearer{trusted: others, replay: p.Store},
-		Password{SignIn: p.SignIn, Grants: p.Store, Proxies: p.Proxies, Now: p.Now},
+		DeviceCode{Devices: p.Store, Grants: p.Store, People: p.People, Access: p.Access, Now: p.Now},
+		TokenExchange{reader: reader{trusted: others, verifier: p.Verifier, kept: p.Store}, grants: p.Store, access: p.Access},
+		JWTBearer{trusted: others, replay: p.Store, access: p.Access},
+		Password{SignIn: p.SignIn, Grants: p.Store, Proxies: p.Proxies, Access: p.Access, Now: p.Now},
 	}
 }

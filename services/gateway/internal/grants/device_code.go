@@ -23,6 +23,8 @@ type DeviceCode struct {
 	Devices Devices
 	Grants  Refresher
 	People  People
+	Access  Judge
+	Now     func() time.Time
 }
 
 // Type implements Grant.
@@ -61,6 +63,11 @@ func (g DeviceCode) Authorize(ctx context.Context, r *Request) (tokens.Authoriza
 	out := authorization(r, &a)
 	if out.Resources, err = resources.Narrow(a.Resources, r.Params.All("resource")); err != nil {
 		return tokens.Authorization{}, err
+	}
+	if r.Client.Restricted {
+		if out.Whom, err = (door{g.Access, g.Grants, g.Now}).admit(ctx, r, &a, oauth2.AccessDenied.Errorf("User denied access")); err != nil {
+			return tokens.Authorization{}, err
+		}
 	}
 	if err := r.allow(ctx, &a.Person, a.AuthFlow); err != nil {
 		return tokens.Authorization{}, err

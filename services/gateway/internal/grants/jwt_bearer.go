@@ -5,11 +5,14 @@ import (
 	"errors"
 	"time"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
@@ -23,6 +26,7 @@ type Replay interface {
 type JWTBearer struct {
 	trusted
 	replay Replay
+	access Judge
 }
 
 // Type implements Grant.
@@ -63,6 +67,10 @@ func (g JWTBearer) Authorize(ctx context.Context, r *Request) (tokens.Authorizat
 	if err != nil {
 		return tokens.Authorization{}, refuseAssertion(err)
 	}
+	whom, err := g.admit(ctx, r, who, granted, wanted)
+	if err != nil {
+		return tokens.Authorization{}, err
+	}
 	if err := r.allow(ctx, who, nil); err != nil {
 		return tokens.Authorization{}, err
 	}
@@ -81,8 +89,23 @@ func (g JWTBearer) Authorize(ctx context.Context, r *Request) (tokens.Authorizat
 	}
 	return tokens.Authorization{
 		Client: r.Client, Scopes: granted, Resources: wanted, Person: who, Grant: secret.NewToken()[:22],
-		Confirmation: r.Confirmation, Without: tokens.WithoutIDToken,
+		Confirmation: r.Confirmation, Without: tokens.WithoutIDToken, Whom: whom,
 	}, nil
+}
+
+// admit asks whether the person may use the application. How and from where they signed in is known to nobody here.
+func (g JWTBearer) admit(ctx context.Context, r *Request, who *state.Person, granted, wanted []string) (*rule.Person, error) {
+	if !r.Client.Restricted {
+		return nil, nil
+	}
+	out, err := g.access.Decide(ctx, r.Domain, r.Client, who, access.Situation{Protocol: access.OAuth, Scopes: granted, Resources: wanted})
+	switch {
+	case err != nil:
+		return nil, err
+	case !out.Allowed():
+		return nil, oauth2.InvalidGrant.Errorf("The person may not use this application").WithCause(errAccess)
+	}
+	return out.Person, nil
 }
 
 // refuseAssertion tells the client what it may know of why an assertion is not accepted.

@@ -41,6 +41,10 @@ type party struct {
 	acr       string
 	amr       []string
 	session   string
+	// situation is from where and how the person came, since when they had signed in and by which methods; empty where it is not known.
+	situation state.Situation
+	since     int64
+	how       []string
 	act       json.RawMessage
 	mayAct    map[string]json.RawMessage
 	// passing is true for an ID token: it ends with nothing that could be asked later.
@@ -136,6 +140,7 @@ func (g *reader) access(ctx context.Context, r *Request, token string) (*party, 
 	if i := strings.LastIndexByte(c.ID, '.'); i > 0 {
 		p.line = c.ID[:i]
 	}
+	p.situation, p.since, p.how = state.Situation(found.Situation), found.SignedIn, found.Methods
 	for _, aud := range c.Audience {
 		if r.Domain.Resources[aud] != nil {
 			p.resources = append(p.resources, aud)
@@ -218,6 +223,7 @@ func (g *reader) refresh(ctx context.Context, r *Request, token string) (*party,
 		clientID: a.ClientID, issuer: r.Domain.Issuer, name: tokens.Subject(r.Domain, r.Client, &a.Person), line: a.Line(),
 		scopes: a.Scopes, resources: a.Resources, expires: expires,
 		authTime: a.AuthTime, acr: a.ACR, amr: a.AMR, session: a.SessionID, act: a.Actor,
+		situation: a.Situation, since: a.AuthTime, how: a.AMR,
 	}
 	return p, g.about(ctx, r.Domain, p, a.Person.Subject, created)
 }

@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"time"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
@@ -28,6 +30,7 @@ type Password struct {
 	SignIn  PasswordSignIn
 	Grants  Refresher
 	Proxies *observe.Proxies
+	Access  Judge
 	Now     func() time.Time
 }
 
@@ -62,15 +65,36 @@ func (g Password) Authorize(ctx context.Context, r *Request) (tokens.Authorizati
 	a := state.Authorization{
 		Domain: r.Domain.ID, ApplicationID: r.Client.ID, ClientID: r.Client.ClientID, Scopes: granted, Person: who.Person,
 		AuthTime: g.Now().Unix(), ACR: who.ACR, AMR: who.AMR, Resources: wanted, Grant: secret.NewToken()[:22],
+		Situation: state.SituationFields{IP: g.from(r), Provider: who.Provider, ACR: who.ACR, Method: access.MethodOf(who.ACR)}.Pack(),
+	}
+	whom, err := g.admit(ctx, r, &a)
+	if err != nil {
+		return tokens.Authorization{}, err
 	}
 	if err := r.allow(ctx, &who.Person, nil); err != nil {
 		return tokens.Authorization{}, err
 	}
 	out := authorization(r, &a)
+	out.Whom = whom
 	if out.RefreshToken, err = newRefreshToken(ctx, g.Grants, r, a); err != nil {
 		return tokens.Authorization{}, err
 	}
 	return out, nil
+}
+
+// admit asks whether the person may use the application. There is nobody who could be asked to sign in in another way.
+func (g Password) admit(ctx context.Context, r *Request, a *state.Authorization) (*rule.Person, error) {
+	if !r.Client.Restricted {
+		return nil, nil
+	}
+	out, err := g.Access.Decide(ctx, r.Domain, r.Client, &a.Person, access.Of(a))
+	switch {
+	case err != nil:
+		return nil, err
+	case !out.Allowed():
+		return nil, oauth2.InvalidGrant.Errorf("The person may not use this application").WithCause(errAccess)
+	}
+	return out.Person, nil
 }
 
 // from is where the person is, as far as that is known: the server of a confidential client speaks for all of its people, and a

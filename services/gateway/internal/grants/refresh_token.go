@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/resources"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -35,6 +36,7 @@ type People interface {
 type RefreshToken struct {
 	Grants Refresher
 	People People
+	Access Judge
 	Now    func() time.Time
 }
 
@@ -65,6 +67,13 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 			return tokens.Authorization{}, err
 		}
 	}
+	var whom *rule.Person
+	if c.Restricted {
+		var err error
+		if whom, err = g.admit(ctx, r, token); err != nil {
+			return tokens.Authorization{}, err
+		}
+	}
 	a, next, err := g.Grants.Refresh(ctx, r.Domain.ID, c.ID, token, how)
 	if err != nil {
 		return tokens.Authorization{}, g.refuse(ctx, r, &a, asked, err)
@@ -77,7 +86,7 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 		return tokens.Authorization{}, g.end(ctx, r, &a, err)
 	}
 	out := authorization(r, &a)
-	out.RefreshToken = next
+	out.RefreshToken, out.Whom = next, whom
 	if out.Resources, err = resources.Narrow(a.Resources, how.Within.Resources); err != nil {
 		return tokens.Authorization{}, err
 	}
@@ -85,6 +94,20 @@ func (g RefreshToken) Authorize(ctx context.Context, r *Request) (tokens.Authori
 		out.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(s string) bool { return !slices.Contains(asked, s) })
 	}
 	return out, nil
+}
+
+// admit asks whether the person may still use the application, before the token is exchanged, so that somebody who only has to sign in
+// again has not used it up. What is no token of this client is left for the exchange to refuse.
+func (g RefreshToken) admit(ctx context.Context, r *Request, token string) (*rule.Person, error) {
+	found, err := g.Grants.Inspect(ctx, token)
+	a := &found.Authorization
+	switch {
+	case errors.Is(err, state.ErrUnknown), err == nil && (a.Domain != r.Domain.ID || a.ApplicationID != r.Client.ID):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return door{g.Access, g.Grants, g.Now}.admit(ctx, r, a, oauth2.InvalidGrant.Errorf("Refresh token is invalid"))
 }
 
 // allow runs the flows before the token is exchanged, so that a refusal does not use it up. What is no token of this client is left for

@@ -21,6 +21,7 @@ import (
 type TokenExchange struct {
 	reader
 	grants Refresher
+	access Judge
 }
 
 // Type implements Grant.
@@ -40,6 +41,7 @@ func (g TokenExchange) Authorize(ctx context.Context, r *Request) (tokens.Author
 	out := tokens.Authorization{
 		Client: r.Client, Person: subject.person, Grant: subject.line, AuthTime: subject.authTime, ACR: subject.acr, AMR: subject.amr,
 		SessionID: subject.session, Confirmation: r.Confirmation, NotAfter: subject.expires, Actor: subject.act, Issue: issue,
+		Situation: subject.situation,
 	}
 	if subject.person == nil {
 		out.Subject = subject.name
@@ -51,6 +53,9 @@ func (g TokenExchange) Authorize(ctx context.Context, r *Request) (tokens.Author
 		return tokens.Authorization{}, err
 	}
 	if out.Scopes, err = exchangedScopes(r, subject); err != nil {
+		return tokens.Authorization{}, err
+	}
+	if out.Whom, err = g.admit(ctx, r, subject, &out); err != nil {
 		return tokens.Authorization{}, err
 	}
 	if err := r.allow(ctx, out.Person, nil); err != nil {
@@ -249,7 +254,7 @@ func (g TokenExchange) refreshToken(ctx context.Context, r *Request, subject *pa
 	a := state.Authorization{
 		Domain: r.Domain.ID, ApplicationID: r.Client.ID, ClientID: r.Client.ClientID, Scopes: out.Scopes, Person: *out.Person,
 		AuthTime: out.AuthTime, ACR: out.ACR, AMR: out.AMR, SessionID: out.SessionID, Resources: out.Resources, Actor: out.Actor,
-		Grant: secret.NewToken()[:22], Root: subject.line, Ends: out.NotAfter.UnixMilli(),
+		Grant: secret.NewToken()[:22], Root: subject.line, Ends: out.NotAfter.UnixMilli(), Situation: out.Situation,
 	}
 	if !out.NotAfter.After(now.Add(time.Second)) {
 		return oauth2.InvalidRequest.Errorf("The subject_token is invalid")

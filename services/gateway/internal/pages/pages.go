@@ -95,6 +95,8 @@ type Login struct {
 	Message  Message
 	// Current is who is signed in already, where the person may go on as them.
 	Current string
+	// Again tells that the person is signed in, and has to sign in once more for this application.
+	Again bool
 	// Remember offers that the browser remembers the person; Remembered is whether they have asked for it on the page before.
 	Remember, Remembered bool
 	// HideForm leaves out what a name and a password are typed into: there are nothing but Providers.

@@ -22,6 +22,7 @@ const (
 	IdentityProvider = "identity_provider"
 	Flow             = "flow"
 	Form             = "form"
+	ClaimMapping     = "claim_mapping"
 )
 
 // Places, as the metric names them. A gateway counts each of them from its start.
@@ -33,10 +34,13 @@ const (
 	Provider  = "provider"
 	Redirect  = "redirect"
 	Page      = "page"
+	// Access are the bindings of applications whose policies fail, Mapping the claim mappings.
+	Access  = "access"
+	Mapping = "claim_mapping"
 )
 
 // Places returns all of them.
-func Places() []string { return []string{Selection, Claim, Mapper, Flows, Provider, Redirect, Page} }
+func Places() []string { return []string{Selection, Claim, Mapper, Flows, Provider, Redirect, Page, Access, Mapping} }
 
 // Expression names one expression of the configuration.
 type Expression struct {

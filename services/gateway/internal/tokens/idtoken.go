@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	mapping "github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -19,8 +20,18 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 	custom := m.custom(ctx, d, c, a.Person, a.AuthFlow, c.IDClaims)
 	claims := make(map[string]any, 24)
 	m.addPerson(claims, d, a)
+	if err := m.addEntitlements(ctx, claims, d, a); err != nil {
+		return "", err
+	}
 	for _, claim := range custom {
 		claims[claim.name] = claim.value
+	}
+	if c.Mappings != nil {
+		mapped, err := m.mapped(ctx, d, a, mapping.IDToken, a.Scopes)
+		if err != nil {
+			return "", err
+		}
+		maps.Copy(claims, mapped)
 	}
 	claims["iss"], claims["sub"] = d.Issuer, Subject(d, c, a.Person)
 	claims["aud"] = json.RawMessage(appendAudience(nil, c.ClientID, nil, custom))
@@ -65,8 +76,8 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 // access token will ever be there to ask UserInfo for them (OpenID Connect Core §5.4); and the claims that were asked for one by
 // one.
 func (m *Minter) addPerson(claims map[string]any, d *domain.Domain, a *Authorization) {
-	alone := a.Without&WithoutAccessToken != 0 && a.Code == ""
-	if alone || a.Client.Profile.ScopeClaimsInIDToken {
+	alone := a.alone()
+	if a.inIDToken() {
 		maps.Copy(claims, ProfileClaims(a.Person, a.Scopes))
 	}
 	if request := a.claims(); request != nil {
@@ -77,6 +88,12 @@ func (m *Minter) addPerson(claims map[string]any, d *domain.Domain, a *Authoriza
 	}
 	AddLocalized(claims, a.Person, locales(a.ClaimsLocales))
 }
+
+// alone reports whether no access token will ever be there to ask UserInfo with.
+func (a *Authorization) alone() bool { return a.Without&WithoutAccessToken != 0 && a.Code == "" }
+
+// inIDToken reports whether the ID token holds the claims of scopes.
+func (a *Authorization) inIDToken() bool { return a.alone() || a.Client.Profile.ScopeClaimsInIDToken }
 
 // identifies reports whether an authorization comes with an ID token.
 func (a *Authorization) identifies() bool {

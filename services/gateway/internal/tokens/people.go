@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -26,10 +27,17 @@ type Known struct {
 	Enabled bool
 	// PasswordChanged is when the person's password was last set anew; zero if it never was, or is not the directory's.
 	PasswordChanged time.Time
+	// User is all that the directory says, with the groups, inherited ones included. It must not be changed.
+	User *directoryv1.User
 
 	// withdrawn is when the person withdrew their consents, by client; in milliseconds since the epoch. Nil for most.
 	withdrawn map[string]int64
 
+	// as is the person as decisions about access see them, made when the first one does.
+	as     *access.Person
+	asOnce sync.Once
+
+	// at is when the directory was asked.
 	at time.Time
 	// repeat is until when this is said again without asking, because the directory did not answer; in nanoseconds since
 	// the epoch.
@@ -90,6 +98,27 @@ func (p *People) Find(ctx context.Context, domain, subject string, maxAge time.D
 	return known, err
 }
 
+// Lately is Find for decisions about access, which hold at once: what the directory says, or said at most maxAge ago. While it does
+// not answer what it said last counts, if that was within grace; beyond that the error is fault.Unavailable.
+func (p *People) Lately(ctx context.Context, domain, subject string, maxAge, grace time.Duration) (*Known, error) {
+	key := personKey{domain, subject}
+	held := p.get(key)
+	if held != nil && p.now().Sub(held.at) < maxAge {
+		return held, nil
+	}
+	known, err := p.ask(ctx, key)
+	if fault.Is(err, fault.Unavailable) && held != nil && p.now().Sub(held.at) < grace {
+		return held, nil
+	}
+	return known, err
+}
+
+// Access is the person as decisions about access see them. It must not be changed.
+func (k *Known) Access() *access.Person {
+	k.asOnce.Do(func() { k.as = access.NewPerson(k.User) })
+	return k.as
+}
+
 // SignedOut reports whether a session is over: the directory does not know its person any more, they are disabled, or they have
 // set another password since they signed in. It notices so within half a minute. A directory that does not answer says
 // nothing, and nobody is signed out: gateways serve on without it.
@@ -145,6 +174,7 @@ func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
 	answers := p.joined.DoChan(key.domain+"/"+key.subject, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
+		asked := p.now() // an answer may be as old as its question
 		user, err := p.directory.User(ctx, key.domain, key.subject)
 		switch {
 		case fault.Is(err, fault.Unavailable):
@@ -156,7 +186,7 @@ func (p *People) ask(ctx context.Context, key personKey) (*Known, error) {
 		case err != nil:
 			return nil, err
 		}
-		known := &Known{Person: PersonOf(user), Enabled: user.Enabled == nil || user.GetEnabled(), at: p.now()}
+		known := &Known{Person: PersonOf(user), Enabled: user.Enabled == nil || user.GetEnabled(), User: user, at: asked}
 		if at := user.GetLastPasswordReset(); at != nil {
 			known.PasswordChanged = at.AsTime()
 		}

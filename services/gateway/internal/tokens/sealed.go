@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
 // sealedClaim is the claim of an access token that only the gateways of its domain can read. Tokens are not stored anywhere, so
@@ -23,6 +24,10 @@ type sealed struct {
 	// Claims are those wanted of UserInfo, each with the values it should have, nil for any.
 	Claims  map[string][]json.RawMessage `json:"c,omitempty"`
 	Locales []string                     `json:"l,omitempty"`
+	// Situation, SignedIn and Methods are for whoever exchanges the token: the rule of its application looks at them.
+	Situation state.Situation `json:"f,omitempty"`
+	SignedIn  int64           `json:"t,omitempty"`
+	Methods   []string        `json:"m,omitempty"`
 }
 
 // maxSealed is the largest content in bytes. What does not fit is not asked of UserInfo: a request header has room for little
@@ -31,7 +36,8 @@ const maxSealed = 2 << 10
 
 // seal returns the claim for a token, "" if there is nothing to seal.
 func seal(d *domain.Domain, a *Authorization, tokenID []byte) (string, error) {
-	if a.Person == nil || a.Client.Sector == "" && len(a.Claims) == 0 && len(a.ClaimsLocales) == 0 {
+	exchanged := a.Client.Restricted && d.Exchange != nil
+	if a.Person == nil || a.Client.Sector == "" && len(a.Claims) == 0 && len(a.ClaimsLocales) == 0 && !exchanged {
 		return "", nil
 	}
 	var s sealed
@@ -44,7 +50,10 @@ func seal(d *domain.Domain, a *Authorization, tokenID []byte) (string, error) {
 			s.Claims = carried(request.UserInfo)
 		}
 	}
-	if s.Subject == "" && len(s.Claims) == 0 && len(s.Locales) == 0 {
+	if exchanged && a.Situation != "" {
+		s.Situation, s.SignedIn, s.Methods = a.Situation, a.AuthTime, a.AMR
+	}
+	if s.Subject == "" && len(s.Claims) == 0 && len(s.Locales) == 0 && s.Situation == "" {
 		return "", nil
 	}
 	plain, err := json.Marshal(s)
@@ -99,6 +108,7 @@ func unseal(d *domain.Domain, found *domain.VerifiedToken, c *jose.Claims) error
 		found.Person = s.Subject
 	}
 	found.Locales = s.Locales
+	found.Situation, found.SignedIn, found.Methods = string(s.Situation), s.SignedIn, s.Methods
 	for name, values := range s.Claims {
 		found.Requested = append(found.Requested, oauth2.RequestedClaim{Name: name, Values: values})
 	}

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/access"
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -53,6 +55,10 @@ type Authorization struct {
 	ClaimsLocales []string
 	Actor         json.RawMessage
 	AuthFlow      json.RawMessage
+	// Situation is that of state.Authorization, Whom the person as rules know them, where somebody has asked; nil leaves it to the minter
+	// to ask, where a claim depends on it.
+	Situation state.Situation
+	Whom      *access.Person
 	// NotAfter is when the tokens end at the latest; zero means that the client's lifetimes count.
 	NotAfter time.Time
 	// AlwaysID makes an ID token although the scope openid was not granted: the response type asked for one.
@@ -91,12 +97,21 @@ type Minter struct {
 	// failures is told of a custom claim that could not be computed.
 	failures  *ruleerrors.Reporter
 	encrypter Encrypter
+	// people are asked where claims depend on groups; nil knows nobody.
+	people *People
 }
 
 // Encrypter encrypts what only a client may read; *clientkeys.Keys does. An empty enc is the usual one; cty is jose.ContentJWT for a
 // payload that is a JWT itself.
 type Encrypter interface {
 	Encrypt(ctx context.Context, c *domain.Client, alg, enc string, payload []byte, cty string) (string, error)
+}
+
+// Knowing returns the minter as it knows people: claims that depend on their groups are those of the moment.
+func (m *Minter) Knowing(people *People) *Minter {
+	made := *m
+	made.people = people
+	return &made
 }
 
 // NewMinter returns a Minter. It reports each custom claim that could not be computed; nil reports nothing.
@@ -173,6 +188,15 @@ func (m *Minter) access(ctx context.Context, d *domain.Domain, a *Authorization,
 		sub = a.Subject
 	}
 	custom := m.custom(ctx, d, c, a.Person, a.AuthFlow, c.AccessClaims)
+	if c.Mappings != nil {
+		mapped, err := m.mapped(ctx, d, a, claims.AccessToken, a.Scopes)
+		if err != nil {
+			return "", err
+		}
+		if custom, err = overlay(custom, mapped); err != nil {
+			return "", err
+		}
+	}
 	var buf [1024]byte
 	b := append(buf[:0], `{"iss":`...)
 	b = appendString(b, d.Issuer)

@@ -3,7 +3,10 @@ package tokens
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 
+	mapping "github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -12,14 +15,26 @@ import (
 
 // UserInfo returns what an access token lets its client know about the person: a JSON object, or, where the client registered
 // that, a JWT that is signed, encrypted, or signed and then encrypted (OpenID Connect Core §5.3.2).
-func (m *Minter) UserInfo(ctx context.Context, d *domain.Domain, c *domain.Client, p *state.Person, found *domain.VerifiedToken) (body []byte, jwt bool, err error) {
-	claims := ProfileClaims(p, oauth2.SplitScope(found.Claims.Scope))
+func (m *Minter) UserInfo(ctx context.Context, d *domain.Domain, c *domain.Client, known *Known, found *domain.VerifiedToken) (body []byte, jwt bool, err error) {
+	p, granted := &known.Person, oauth2.SplitScope(found.Claims.Scope)
+	claims := ProfileClaims(p, granted)
 	AddRequested(claims, d, c, p, found.Requested)
 	AddLocalized(claims, p, found.Locales)
+	if c.Restricted && slices.Contains(granted, ScopeEntitlements) {
+		addHeld(claims, c, known.Access(), granted, m.now())
+	}
 	for _, claim := range m.custom(ctx, d, c, p, nil, c.UserInfoClaims) {
 		if claim.name != "aud" {
 			claims[claim.name] = claim.value
 		}
+	}
+	if c.Mappings != nil {
+		a := Authorization{Client: c, Person: p, Whom: known.Access(), Scopes: granted, Situation: state.Situation(found.Situation), AuthTime: found.SignedIn, AMR: found.Methods}
+		mapped, err := m.mapped(ctx, d, &a, mapping.UserInfo, granted)
+		if err != nil {
+			return nil, false, err
+		}
+		maps.Copy(claims, mapped)
 	}
 	claims["sub"] = found.Claims.Subject
 	if c.UserInfoKey == nil && c.UserInfoEncryption == nil {

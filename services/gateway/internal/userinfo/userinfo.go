@@ -84,7 +84,7 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request, d *domain.Dom
 	case !known.Enabled, known.Withdrew(c.ClientID, found.IssuedAt):
 		return errInvalid
 	}
-	body, jwt, err := h.minter.UserInfo(r.Context(), d, client, &known.Person, found)
+	body, jwt, err := h.minter.UserInfo(r.Context(), d, client, known, found)
 	switch {
 	case err != nil:
 		return err

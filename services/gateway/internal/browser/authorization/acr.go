@@ -6,6 +6,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -68,10 +69,7 @@ func contextNamed(d *domain.Domain, name string) *configv1.AuthenticationContext
 // meets reports whether a sign-in meets a class: what the domain says of it, or the class that comes with the way of signing
 // in where the domain says nothing.
 func meets(d *domain.Domain, s *state.Session, name string) bool {
-	if class := contextNamed(d, name); class != nil {
-		return met(class, s)
-	}
-	return name != "" && name == s.ACR
+	return access.Meets(d, s.Provider, s.ACR, s.AMR, name)
 }
 
 func met(class *configv1.AuthenticationContext, s *state.Session) bool {

@@ -274,7 +274,7 @@ func (r *Request) checkRegistered(p oauth2.Params) error {
 }
 
 // passing are the parameters that pages add, change and take away: they are no part of the request itself.
-var passing = []string{"login_hint", "username", "rememberMe", "error", "error_code", "error_description", "error_hash"}
+var passing = []string{"login_hint", "username", "rememberMe", "account", "error", "error_code", "error_description", "error_hash"}
 
 // Digest names an authorization request by its parameters, whatever their order and encoding.
 func Digest(p oauth2.Params) string {
