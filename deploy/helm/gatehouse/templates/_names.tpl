@@ -1,0 +1,107 @@
+{{- define "gatehouse.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Every object's name begins with this: the release's name, with the chart's where that does not hold it. */}}
+{{- define "gatehouse.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "gatehouse.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The following take a dict: root, component. */}}
+{{- define "gatehouse.component" -}}
+{{- printf "%s-%s" (include "gatehouse.fullname" .root) .component -}}
+{{- end -}}
+
+{{- define "gatehouse.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "gatehouse.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "gatehouse.labels" -}}
+{{- $own := include "gatehouse.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/version" .root.Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $own "app.kubernetes.io/part-of" "gatehouse" -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") -}}
+{{- toYaml (merge $own (default dict .more) .root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/* metadata of an object; takes also: name (default: the component's), annotations, labels. */}}
+{{- define "gatehouse.metadata" -}}
+name: {{ default (include "gatehouse.component" .) .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "gatehouse.labels" (dict "root" .root "component" .component "more" .labels) | nindent 2 }}
+{{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "gatehouse.serviceAccount" -}}
+{{- $account := (get .root.Values .component).serviceAccount -}}
+{{- if $account.create -}}
+{{- default (include "gatehouse.component" .) $account.name -}}
+{{- else -}}
+{{- default "default" $account.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gatehouse.image" -}}
+{{- $image := (get .root.Values .component).image -}}
+{{- $repository := $image.repository -}}
+{{- with .root.Values.image.registry -}}{{- $repository = printf "%s/%s" . $repository -}}{{- end -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (default .root.Chart.AppVersion .root.Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gatehouse.bundledImage" -}}
+{{- if .digest -}}{{- printf "%s@%s" .repository .digest -}}{{- else -}}{{- printf "%s:%s" .repository .tag -}}{{- end -}}
+{{- end -}}
+
+{{- define "gatehouse.publicHost" -}}
+{{- (urlParse .Values.publicUrl).host | regexFind "^(\\[[^]]*\\]|[^:]*)" -}}
+{{- end -}}
+
+{{- define "gatehouse.publicPath" -}}
+{{- default "/" ((urlParse .Values.publicUrl).path | trimSuffix "/") -}}
+{{- end -}}
+
+{{/* The secret with tls.crt, tls.key and ca.crt of one end of the plane. */}}
+{{- define "gatehouse.planeSecret" -}}
+{{- if .root.Values.plane.certManager.enabled -}}
+{{- include "gatehouse.component" . }}-plane
+{{- else -}}
+{{- get .root.Values.plane.existingSecrets .component -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "gatehouse.gatewayTLSSecret" -}}
+{{- if .Values.gateway.tls.certManager.enabled -}}
+{{- include "gatehouse.component" (dict "root" . "component" "gateway") }}-tls
+{{- else -}}
+{{- .Values.gateway.tls.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where gateways find management. With all addresses in the DNS answer, a gateway goes on with the next one. */}}
+{{- define "gatehouse.managementAddress" -}}
+{{- if .Values.management.enabled -}}
+{{ include "gatehouse.component" (dict "root" . "component" "management") }}-plane.{{ .Release.Namespace }}.svc:18094
+{{- else -}}
+{{- .Values.gateway.managementAddress -}}
+{{- end -}}
+{{- end -}}
