@@ -139,9 +139,12 @@ func (p *program) reason(err error) string {
 	var cancelled interpreter.EvalCancelledError
 	var limit *limitError
 	var unknown *unknownError
+	var unplaced *unplacedError
 	switch message := err.Error(); {
 	case errors.As(err, &unknown):
 		return unknown.Error()
+	case errors.As(err, &unplaced):
+		return unplaced.Error()
 	case errors.As(err, &limit):
 		return limit.Error()
 	case errors.As(err, &cancelled):
