@@ -23,6 +23,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/monitor"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/upstream"
@@ -44,6 +45,7 @@ type Config struct {
 	RegisteredClients int           `flag:"registered-clients" help:"how many dynamically registered clients of a domain are held in memory; of a domain that has more, the others are asked for at management when they are used; 0: any number"`
 	OutboundAllow     []string      `flag:"outbound-allow" help:"what outgoing requests may reach beside public addresses: hosts, host:port or networks; http:// before one allows plain http there"`
 	OutboundCAFile    string        `flag:"outbound-ca-file" help:"authorities that outgoing requests trust beside the system's, PEM"`
+	GeoDatabases      []string      `flag:"geo-database" help:"databases of addresses in the format of MaxMind, of countries and of networks (ASN), by which policies know where people are; read at the start"`
 	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
 	Certificates      Certificates
 	Plane             Plane
@@ -166,6 +168,10 @@ func New(c Config) (*Gateway, error) {
 		return nil, err
 	}
 	publicURL := strings.TrimSuffix(c.PublicURL, "/")
+	places, err := geo.Open(c.GeoDatabases...)
+	if err != nil {
+		return nil, fmt.Errorf("--geo-database: %w", err)
+	}
 	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
 	if err != nil {
 		return nil, err
@@ -192,7 +198,7 @@ func New(c Config) (*Gateway, error) {
 			}
 			return app, err
 		},
-		MostRegistered: c.RegisteredClients, Used: used, Proxies: proxies, Fetch: fetch, Metrics: metrics, Log: log, Now: time.Now,
+		MostRegistered: c.RegisteredClients, Used: used, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()

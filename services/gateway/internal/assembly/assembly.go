@@ -30,6 +30,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/flows"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/grants"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/directory"
@@ -77,6 +78,8 @@ type Parts struct {
 	Proxies *observe.Proxies
 	// Certificates are those that clients show; the zero value means that they show none.
 	Certificates Certificates
+	// Places tells where addresses are; nil where no database is configured.
+	Places *geo.Database
 	// Fetch makes every request to an address that somebody else chose.
 	Fetch   *outbound.Client
 	Metrics *observe.Metrics
