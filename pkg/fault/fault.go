@@ -72,6 +72,8 @@ type Error struct {
 	Kind    Kind
 	Message string
 	Details []Detail
+	// Confirm is what the change leads to, where it waits for that to be confirmed; nil otherwise.
+	Confirm *Consequence
 
 	cause error
 }

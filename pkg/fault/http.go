@@ -38,6 +38,8 @@ type Body struct {
 	Message    string   `json:"message"`
 	HTTPStatus int      `json:"http_status"`
 	Errors     []Detail `json:"errors,omitempty"`
+	// Confirm is what has to be confirmed for the request to be carried out.
+	Confirm *Consequence `json:"confirm,omitempty"`
 }
 
 // BodyOf returns what a caller may see of err. An error without a kind gives InternalMessage and nothing else.
@@ -46,7 +48,7 @@ func BodyOf(err error) Body {
 	if !ok || e.Kind == Internal {
 		return Body{Message: InternalMessage, HTTPStatus: http.StatusInternalServerError}
 	}
-	return Body{Message: e.Message, HTTPStatus: e.Kind.HTTPStatus(), Errors: e.Details}
+	return Body{Message: e.Message, HTTPStatus: e.Kind.HTTPStatus(), Errors: e.Details, Confirm: e.Confirm}
 }
 
 // encode returns the JSON form without a trailing line break. Angle brackets stay readable.

@@ -34,7 +34,7 @@ type Comparison struct {
 
 // comparing is the audit dialect before secrets are masked. Its trees leave this file only through reveal.
 var comparing = &Dialect{shape: &shape{
-	times: rfc3339, secrets: compared, variants: asObject, switches: true, always: true, keyed: true,
+	times: rfc3339, secrets: compared, variants: asObject, switches: true, always: true, recorded: true, keyed: true,
 }}
 
 // Compare says what differs between two states of a message. Either may be nil or a typed nil: there was or is none.

@@ -30,7 +30,7 @@ var (
 	}}
 	// Audit is Management for records and logs: times in RFC 3339, `configuration` as an object.
 	Audit = &Dialect{shape: &shape{
-		times: rfc3339, secrets: masked, variants: asObject, switches: true, always: true,
+		times: rfc3339, secrets: masked, variants: asObject, switches: true, always: true, recorded: true,
 	}}
 	// Registration is the dialect of client metadata (RFC 7591): field names, times in epoch seconds, no variants, no
 	// secrets. Reading skips what it does not know, and output-only members. Fields from 100 on are there too: which of
@@ -100,6 +100,7 @@ type shape struct {
 
 	fieldNames    bool // names of fields instead of JSON names
 	internal      bool // internal members exist
+	recorded      bool // of the internal members, those exist that are recorded
 	switches      bool // booleans that cannot be absent are written even when false
 	always        bool // members marked `always` are written even when empty
 	skipping      bool // unknown members are skipped

@@ -15,6 +15,7 @@ type Marks struct {
 	OutputOnly bool // set by the server
 	Immutable  bool // set at creation
 	Internal   bool // never in REST, audit or registration bodies
+	Recorded   bool // internal, and in audit records and the history all the same
 	Always     bool // written to REST bodies even when empty
 	Secret     bool // masked, absent or sealed, depending on the dialect
 	Hashed     bool // a secret that is kept as a one-way hash and therefore not sealed
@@ -52,6 +53,7 @@ func readMarks(fd protoreflect.FieldDescriptor) Marks {
 		m.OutputOnly = f.GetOutputOnly()
 		m.Immutable = f.GetImmutable()
 		m.Internal = f.GetInternal()
+		m.Recorded = f.GetRecorded()
 		m.Always = f.GetAlways()
 		m.Hashed = f.GetHashed()
 		m.Key = f.GetKey()

@@ -132,7 +132,7 @@ func (s *shape) completeVariant(p *plan, md protoreflect.MessageDescriptor) erro
 
 // hides reports whether a field does not exist in the dialect.
 func (s *shape) hides(f *field) bool {
-	return f.marks.Internal && !s.internal || f.marks.Secret && s.secrets == absent || f.marks.Waiting && s.skipping
+	return f.marks.Internal && !s.internal && !(f.marks.Recorded && s.recorded) || f.marks.Secret && s.secrets == absent || f.marks.Waiting && s.skipping
 }
 
 func (s *shape) newField(fd protoreflect.FieldDescriptor) (*field, error) {

@@ -139,7 +139,7 @@ func New(c Config) (*Management, error) {
 		post = letters
 	}
 	people := directory.New(directory.Options{
-		Store: db, Hasher: hasher, Recorder: recorder, Image: held, Post: post, GatewayURL: c.GatewayURL, Logger: log,
+		Store: db, Hasher: hasher, Recorder: recorder, Image: held, Post: post, GatewayURL: c.GatewayURL, Bindings: edit, Logger: log,
 	})
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})

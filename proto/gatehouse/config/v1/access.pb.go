@@ -784,7 +784,7 @@ const file_gatehouse_config_v1_access_proto_rawDesc = "" +
 	"\x04DENY\x10\x02B\n" +
 	"\n" +
 	"\b_enabledB\b\n" +
-	"\x06_order\"\xdc\x02\n" +
+	"\x06_order\"\xde\x02\n" +
 	"\vEntitlement\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -795,8 +795,8 @@ const file_gatehouse_config_v1_access_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
 	"\n" +
-	"updated_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12@\n" +
-	"\bbindings\x18\a \x03(\v2\x1c.gatehouse.config.v1.BindingB\x06\xa2\xbb\x18\x02\x18\x01R\bbindings\"0\n" +
+	"updated_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12B\n" +
+	"\bbindings\x18\a \x03(\v2\x1c.gatehouse.config.v1.BindingB\b\xa2\xbb\x18\x04\x18\x01P\x01R\bbindings\"0\n" +
 	"\x04Icon\x12\x14\n" +
 	"\x05light\x18\x01 \x01(\tR\x05light\x12\x12\n" +
 	"\x04dark\x18\x02 \x01(\tR\x04dark\"L\n" +

@@ -2108,7 +2108,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x0f\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x0f\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2143,9 +2143,9 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x0eclaim_mappings\x18& \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rclaimMappings\x12G\n" +
 	"\n" +
 	"visibility\x18' \x01(\v2\x1f.gatehouse.config.v1.VisibilityB\x06\xa2\xbb\x18\x02\b\x01R\n" +
-	"visibility\x12@\n" +
-	"\bbindings\x18( \x03(\v2\x1c.gatehouse.config.v1.BindingB\x06\xa2\xbb\x18\x02\x18\x01R\bbindings\x12L\n" +
-	"\fentitlements\x18) \x03(\v2 .gatehouse.config.v1.EntitlementB\x06\xa2\xbb\x18\x02\x18\x01R\fentitlements\x12J\n" +
+	"visibility\x12B\n" +
+	"\bbindings\x18( \x03(\v2\x1c.gatehouse.config.v1.BindingB\b\xa2\xbb\x18\x04\x18\x01P\x01R\bbindings\x12N\n" +
+	"\fentitlements\x18) \x03(\v2 .gatehouse.config.v1.EntitlementB\b\xa2\xbb\x18\x04\x18\x01P\x01R\fentitlements\x12J\n" +
 	"\fformer_slugs\x18* \x03(\v2\x1f.gatehouse.config.v1.FormerSlugB\x06\xa2\xbb\x18\x02\x18\x01R\vformerSlugs\x12A\n" +
 	"\x04part\x18+ \x01(\x0e2%.gatehouse.config.v1.Application.PartB\x06\xa2\xbb\x18\x02\x18\x01R\x04part\x12S\n" +
 	"\fregistration\x18< \x01(\v2'.gatehouse.config.v1.ClientRegistrationB\x06\xa2\xbb\x18\x02\b\x01R\fregistration\x1a;\n" +

@@ -48,7 +48,9 @@ type FieldMarks struct {
 	WaitingValues []string `protobuf:"bytes,8,rep,name=waiting_values,json=waitingValues,proto3" json:"waiting_values,omitempty"`
 	// Says where, or how safely, the secrets beside it and in messages beside it are sent. While it changes, no stored secret among
 	// them is kept: who may change it but was never told the secret could have it sent to themselves.
-	Destination   bool `protobuf:"varint,9,opt,name=destination,proto3" json:"destination,omitempty"`
+	Destination bool `protobuf:"varint,9,opt,name=destination,proto3" json:"destination,omitempty"`
+	// An internal member that audit records and the history hold: it is changed by routes of its own.
+	Recorded      bool `protobuf:"varint,10,opt,name=recorded,proto3" json:"recorded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,6 +144,13 @@ func (x *FieldMarks) GetWaitingValues() []string {
 func (x *FieldMarks) GetDestination() bool {
 	if x != nil {
 		return x.Destination
+	}
+	return false
+}
+
+func (x *FieldMarks) GetRecorded() bool {
+	if x != nil {
+		return x.Recorded
 	}
 	return false
 }
@@ -369,7 +378,7 @@ var File_gatehouse_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\x8c\x02\n" +
+	"\"gatehouse/options/v1/options.proto\x12\x14gatehouse.options.v1\x1a google/protobuf/descriptor.proto\"\xa8\x02\n" +
 	"\n" +
 	"FieldMarks\x12\x1f\n" +
 	"\voutput_only\x18\x01 \x01(\bR\n" +
@@ -381,7 +390,9 @@ const file_gatehouse_options_v1_options_proto_rawDesc = "" +
 	"\x06hashed\x18\x06 \x01(\bR\x06hashed\x12\x18\n" +
 	"\awaiting\x18\a \x01(\bR\awaiting\x12%\n" +
 	"\x0ewaiting_values\x18\b \x03(\tR\rwaitingValues\x12 \n" +
-	"\vdestination\x18\t \x01(\bR\vdestination\"<\n" +
+	"\vdestination\x18\t \x01(\bR\vdestination\x12\x1a\n" +
+	"\brecorded\x18\n" +
+	" \x01(\bR\brecorded\"<\n" +
 	"\fVariantMarks\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\bR\awaiting\"C\n" +

@@ -2076,6 +2076,18 @@ type Comparison struct {
 	To *int64 `json:"to,omitempty"`
 }
 
+// Consequence What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.
+type Consequence struct {
+	// After How many it will be about.
+	After int `json:"after"`
+
+	// Before How many people, or things, it is about now.
+	Before int `json:"before"`
+
+	// Word What has to be confirmed: opens, closes, everyone or deletes.
+	Word string `json:"word"`
+}
+
 // CorsSettings CorsSettings say which sites may call token, userinfo, discovery, JWKS, revocation and registration from a browser.
 type CorsSettings struct {
 	AllowCredentials *bool    `json:"allowCredentials,omitempty"`
@@ -3721,6 +3733,9 @@ type Preview struct {
 
 // Problem Why a request was refused.
 type Problem struct {
+	// Confirm What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.
+	Confirm *Consequence `json:"confirm,omitempty"`
+
 	// Errors Where it is wrong, if a place is known.
 	Errors []ProblemDetail `json:"errors,omitempty"`
 

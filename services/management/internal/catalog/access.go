@@ -114,3 +114,46 @@ func AccessWarnings(a *configv1.Application, path string, now time.Time) []*mana
 	}
 	return warnings
 }
+
+// Consequences reports whether a change opens an application to everybody, or closes it to everybody, now or when
+// everything has expired that will.
+func Consequences(old, fresh *configv1.Application, now time.Time) (opens, closes bool) {
+	switch {
+	case Open(fresh):
+		return !Open(old), false
+	case Closed(fresh, now):
+		return false, !Closed(old, now)
+	}
+	return false, !Open(old) && ends(fresh) && !ends(old)
+}
+
+// ends reports whether everything by which an application lets people in ends by itself, or has ended.
+func ends(a *configv1.Application) bool {
+	once := a
+	if a.GetAccess().GetMode() == configv1.ApplicationAccess_ALL { // where some of the bindings end, that is only warned of
+		once = &configv1.Application{Bindings: a.GetBindings(), Entitlements: a.GetEntitlements()}
+		once.Access = &configv1.ApplicationAccess{EntitlementsGrant: a.GetAccess().GetEntitlementsGrant()}
+	}
+	return Closed(once, time.Time{})
+}
+
+// Containers returns a group and those that contain it at any depth, by their identifiers.
+func Containers(groups []*configv1.Group, id string) map[string]bool {
+	outer := map[string][]string{}
+	for _, g := range groups {
+		for _, inner := range g.GetGroups() {
+			outer[inner] = append(outer[inner], g.GetId())
+		}
+	}
+	found := map[string]bool{}
+	next := []string{id}
+	for len(next) > 0 {
+		one := next[len(next)-1]
+		next = next[:len(next)-1]
+		if !found[one] {
+			found[one] = true
+			next = append(next, outer[one]...)
+		}
+	}
+	return found
+}

@@ -294,3 +294,24 @@ func SortBindings(bindings []*configv1.Binding) {
 		return cmp.Or(cmp.Compare(a.GetOrder(), b.GetOrder()), cmp.Compare(a.GetId(), b.GetId()))
 	})
 }
+
+// allBindings returns the bindings of an application and of its entitlements.
+func allBindings(a *configv1.Application) []*configv1.Binding {
+	all := slices.Clone(a.GetBindings())
+	for _, e := range a.GetEntitlements() {
+		all = append(all, e.GetBindings()...)
+	}
+	return all
+}
+
+// Bound reports whether one of the bindings of an application, or of its entitlements, is what is looked for.
+func Bound(a *configv1.Application, is func(*configv1.Binding) bool) bool {
+	return slices.ContainsFunc(allBindings(a), is)
+}
+
+// Orphan marks the bindings of an application whose subject is gone. They go on limiting the application, and match nobody.
+func Orphan(a *configv1.Application, gone func(*configv1.Binding) bool) {
+	for _, b := range allBindings(a) {
+		b.Orphaned = b.GetOrphaned() || gone(b)
+	}
+}

@@ -48,6 +48,14 @@ var Groups = &Kind[*configv1.Group]{
 			delete(from.(*configv1.IdentityProvider).GetGroupMapper(), gone.GetId())
 		},
 	}, {
+		Kind: "application",
+		In: func(from resource.Resource, gone *configv1.Group) bool {
+			return Bound(from.(*configv1.Application), func(b *configv1.Binding) bool { return b.GetGroup() == gone.GetId() && !b.GetOrphaned() })
+		},
+		Remove: func(from resource.Resource, gone *configv1.Group) {
+			Orphan(from.(*configv1.Application), func(b *configv1.Binding) bool { return b.GetGroup() == gone.GetId() })
+		},
+	}, {
 		Kind:  "group",
 		Field: "groups",
 		Value: (*configv1.Group).GetId,

@@ -100,6 +100,8 @@ type Reference[R resource.Resource] struct {
 	In func(from resource.Resource, gone R) bool
 	// Refuse is the text by which a deletion is refused while there is a reference. Empty: references are removed.
 	Refuse string
+	// Refused makes the refusal where it is more than this text; from are all that have the reference.
+	Refused func(from []resource.Resource, gone R) error
 	// Remove takes the reference out of a resource that has it.
 	Remove func(from resource.Resource, gone R)
 	// Move lets the reference of a resource that has it lead to another one.

@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -29,4 +31,23 @@ var Policies = &Kind[*configv1.Policy]{
 		return nil
 	},
 	Validate: func(_ *Scene, _, p *configv1.Policy) error { return named(p.GetName(), p.GetDescription()) },
+	References: []Reference[*configv1.Policy]{{
+		Kind: "application",
+		In: func(from resource.Resource, gone *configv1.Policy) bool {
+			return Bound(from.(*configv1.Application), func(b *configv1.Binding) bool { return b.GetPolicy() == gone.GetId() })
+		},
+		Refuse: "The policy is in use.",
+		Refused: func(from []resource.Resource, gone *configv1.Policy) error {
+			refusal := fault.Conflictf("Policy [%s] is in use.", gone.GetName())
+			for _, r := range from {
+				for _, b := range r.(*configv1.Application).GetBindings() {
+					if b.GetPolicy() == gone.GetId() {
+						refusal = refusal.At("applications."+r.GetId()+".bindings."+b.GetId(),
+							fmt.Sprintf("application [%s] is bound to it", r.(*configv1.Application).GetName()))
+					}
+				}
+			}
+			return refusal
+		},
+	}},
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Post Post
 	// GatewayURL is where gateways are reached from outside, for the links of e-mails that administrators cause.
 	GatewayURL string
+	// Bindings are those of applications that name people; nil means that there are none.
+	Bindings Bindings
 	// Logger is told of faults of ours; nil means none.
 	Logger *slog.Logger
 	Now    func() time.Time
@@ -49,13 +51,23 @@ type Service struct {
 
 	post       Post
 	gatewayURL string
+	bindings   Bindings
+}
+
+// Bindings are the bindings of applications that name people; *editor.Editor keeps them.
+type Bindings interface {
+	// GuardUser refuses the deletion of somebody whose consequences have to be confirmed first, and otherwise marks their
+	// bindings, which match nobody then.
+	GuardUser(ctx context.Context, domain, user, name string) error
+	// OrphanUser marks the bindings of somebody who is gone.
+	OrphanUser(ctx context.Context, domain, user string) error
 }
 
 // New returns the directory over a store.
 func New(o Options) *Service {
 	s := &Service{
 		store: o.Store, hasher: o.Hasher, recorder: o.Recorder, image: o.Image, log: o.Logger, clock: o.Now, post: o.Post,
-		gatewayURL: o.GatewayURL,
+		gatewayURL: o.GatewayURL, bindings: o.Bindings,
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -225,6 +225,12 @@ func (s *Service) Delete(ctx context.Context, domain, id string, ifMatch int64) 
 	if ifMatch != 0 && ifMatch != user.GetRevision() {
 		return errStale
 	}
+	// Bindings before anything: without the mark, one that is negated would let everybody in.
+	if s.bindings != nil {
+		if err := s.bindings.GuardUser(ctx, domain, id, user.GetUsername()); err != nil {
+			return err
+		}
+	}
 	// Decisions first: where the second step fails, the whole can be repeated. The store removes those of the meantime.
 	if err := s.store.Consents().DeleteUser(ctx, domain, id); err != nil {
 		return err
@@ -235,6 +241,12 @@ func (s *Service) Delete(ctx context.Context, domain, id string, ifMatch int64) 
 		return err
 	}
 	s.record(ctx, actionDelete, user, nil)
+	if s.bindings != nil {
+		// Somebody may have bound them meanwhile. Nobody does from now on.
+		if err := s.bindings.OrphanUser(ctx, domain, id); err != nil {
+			s.log.ErrorContext(ctx, "bindings of a deleted user left unmarked", "domain", domain, "user", id, "err", err)
+		}
+	}
 	return nil
 }
 

@@ -140,6 +140,11 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if err != nil {
 			return err
 		}
+		if app, ok := any(fresh).(*configv1.Application); ok {
+			if err := e.guardRule(ctx, any(old).(*configv1.Application), app); err != nil {
+				return err
+			}
+		}
 		release, err := e.claimVirtualHosts(ctx, old, fresh)
 		if err != nil {
 			return err

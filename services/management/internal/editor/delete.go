@@ -51,6 +51,11 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		if err != nil {
 			return err
 		}
+		if group, ok := any(old).(*configv1.Group); ok {
+			if err := e.guardGroup(ctx, group); err != nil {
+				return err
+			}
+		}
 		level, err := e.levelOps(ctx, old)
 		if err != nil {
 			return err
@@ -65,6 +70,13 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		e.forget(ctx, old)
 		return nil
 	})
+	if err == nil && k.Arm == catalog.Groups.Arm {
+		// Another replica may have bound the group while it was being deleted. Nobody does from now on.
+		gone := func(b *configv1.Binding) bool { return b.GetGroup() == id && !b.GetOrphaned() }
+		if err := e.orphanAll(ctx, at.Domain, gone); err != nil {
+			e.opts.Logger.ErrorContext(ctx, "bindings of a deleted group left unmarked", "group", id, "err", err)
+		}
+	}
 	return revision, err
 }
 
@@ -93,7 +105,7 @@ func detach[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			continue
 		}
 		most := 0
-		if ref.Refuse != "" {
+		if ref.Refuse != "" && ref.Refused == nil {
 			most = 1
 		}
 		var users []resource.Resource
@@ -107,6 +119,9 @@ func detach[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			return nil, err
 		}
 		if ref.Refuse != "" {
+			if len(users) > 0 && ref.Refused != nil {
+				return nil, ref.Refused(users, gone)
+			}
 			if len(users) > 0 {
 				return nil, fault.Invalidf("%s", ref.Refuse)
 			}

@@ -34,6 +34,8 @@ type Options struct {
 	// KeepSecrets is how long the value of a fresh client secret is kept, sealed, so that its application can be switched
 	// to using it as a key. 0 = not at all.
 	KeepSecrets time.Duration
+	// Count counts whom rules let in. Nil means that policies are counted as if they held.
+	Count Counter
 }
 
 // Editor changes configuration. It is safe for concurrent use.
@@ -41,6 +43,7 @@ type Editor struct {
 	opts  Options
 	store *store.Store
 	locks locks
+	count Counter
 }
 
 // New returns an editor.
@@ -54,7 +57,10 @@ func New(o Options) *Editor {
 	if o.MaxSecrets <= 0 {
 		o.MaxSecrets = catalog.DefaultMaxSecrets
 	}
-	return &Editor{opts: o, store: o.Store}
+	if o.Count == nil {
+		o.Count = counting{o.Store}
+	}
+	return &Editor{opts: o, store: o.Store, count: o.Count}
 }
 
 // Now is the time by which the editor goes.

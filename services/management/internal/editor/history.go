@@ -221,7 +221,7 @@ func Restore[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 	case k.Arm == catalog.Certificates.Arm:
 		return Put[R]{}, fault.Invalidf("A deleted certificate can not be put back: its private key is not in the history. Create a certificate instead")
 	}
-	put, err := createAgain(ctx, e, k, at, id, tree)
+	put, err := createAgain(ctx, e, k, at, id, then, tree)
 	if err == nil {
 		put.Notices = append(put.Notices, e.notPutBack(ctx, gone)...)
 	}
@@ -229,7 +229,7 @@ func Restore[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 }
 
 // createAgain makes a resource that is gone, with the identifier that it had.
-func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, tree prototree.Object) (Put[R], error) {
+func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, then R, tree prototree.Object) (Put[R], error) {
 	var put Put[R]
 	var err error
 	put.Resource, put.Issued, err = create(ctx, e, k, at, Restored, func(_ context.Context, s *catalog.Scene) (R, catalog.Issued, error) {
@@ -243,6 +243,9 @@ func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog
 		a, ok := any(fresh).(*configv1.Application)
 		if !ok {
 			return fresh, catalog.Issued{}, nil
+		}
+		if err := e.bindAgain(ctx, s, a, any(then).(*configv1.Application)); err != nil {
+			return fresh, catalog.Issued{}, err
 		}
 		_, plain, err := catalog.AddSecret(s, a, "Default")
 		return fresh, catalog.Issued{ClientSecret: plain}, err

@@ -25,6 +25,18 @@ func ownSchemas() map[string]object {
 					"type": "array", "description": "Where it is wrong, if a place is known.",
 					"items": object{"$ref": schemas + "ProblemDetail"},
 				},
+				"confirm": object{"$ref": schemas + "Consequence"},
+			},
+			"additionalProperties": false,
+		},
+		"Consequence": {
+			"type":        "object",
+			"description": "What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.",
+			"required":    []any{"word", "before", "after"},
+			"properties": object{
+				"word":   text("What has to be confirmed: opens, closes, everyone or deletes."),
+				"before": number("How many people, or things, it is about now."),
+				"after":  number("How many it will be about."),
 			},
 			"additionalProperties": false,
 		},

@@ -141,9 +141,19 @@ func (a *API) guarded(permission string, h handler) handler {
 		if o.ChangesDomain, err = a.changesDomain(r, o); err != nil {
 			return err
 		}
+		ctx := editor.WithConfirmation(operator.WithOperator(r.Context(), o), o.ID+" "+r.Method+" "+r.URL.Path, confirmedWords(r))
 		// Path values belong to the request, not to its context: they have to be taken along.
-		return h(w, r.WithContext(operator.WithOperator(r.Context(), o)))
+		return h(w, r.WithContext(ctx))
 	}
+}
+
+// confirmedWords are the consequences that a request confirms: ?confirm=opens, or several of them.
+func confirmedWords(r *http.Request) []string {
+	var words []string
+	for _, value := range r.URL.Query()["confirm"] {
+		words = append(words, strings.Split(value, ",")...)
+	}
+	return words
 }
 
 // permitted returns what an operator may do at the place of a request. What the path names by another name is looked up

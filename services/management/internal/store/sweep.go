@@ -29,7 +29,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Sweep is one round of Run. Its parts may be repeated at any time.
 func (s *Store) Sweep(ctx context.Context) error {
-	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneSecretKeys(ctx), s.pruneAudits(ctx),
+	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneSecretKeys(ctx), s.pruneConfirmations(ctx), s.pruneAudits(ctx),
 		s.pruneTickets(ctx), s.pruneRegistrationAttempts(ctx), s.pruneMailLimits(ctx), s.closeChanges(ctx))
 }
 

@@ -399,6 +399,12 @@ var steps = []struct {
 		w.is(err, ErrNotFound)
 	}},
 
+	{"Confirmations.Put", func(w *walk) { w.ok(w.s.Confirmations().Put(w.Context(), "q", 1, 2, time.Now())) }},
+	{"Confirmations.Get", func(w *walk) {
+		if _, _, err := w.s.Confirmations().Get(w.Context(), "none", time.Now()); !errors.Is(err, store.ErrNotFound) {
+			w.ok(err)
+		}
+	}},
 	{"SecretKeys.Put", func(w *walk) { w.ok(w.s.SecretKeys().Put(w.Context(), "d1", "a", "s", "value", time.Now())) }},
 	{"SecretKeys.Get", func(w *walk) {
 		_, err := w.s.SecretKeys().Get(w.Context(), "a", time.Now())

@@ -1,0 +1,17 @@
+package fault
+
+// Consequence is what a change leads to outside of what it changes. It is refused until it is confirmed by its word.
+type Consequence struct {
+	// Word is what has to be confirmed: opens, closes, everyone or deletes.
+	Word string `json:"word"`
+	// Before and After are how many people, or things, it is about: now, and then.
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// Asking returns a copy of the error that asks for a consequence to be confirmed.
+func (e *Error) Asking(c Consequence) *Error {
+	asking := *e
+	asking.Confirm = &c
+	return &asking
+}

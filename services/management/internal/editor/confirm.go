@@ -1,0 +1,68 @@
+package editor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+)
+
+// The words of consequences.
+const (
+	Opens  = "opens"
+	Closes = "closes"
+)
+
+// confirmingTime is for how long the numbers of a question are remembered.
+const confirmingTime = time.Hour
+
+type confirmedKey struct{}
+
+// confirmed is what the request in a context says about consequences.
+type confirmed struct {
+	question string
+	words    []string
+}
+
+// WithConfirmation returns a context in which the consequences with some words are confirmed. Question is what the request
+// is recognised by when it is repeated: who asks for what.
+func WithConfirmation(ctx context.Context, question string, words []string) context.Context {
+	return context.WithValue(ctx, confirmedKey{}, confirmed{question: question, words: words})
+}
+
+// Ask refuses a change until its consequence is confirmed, and asks again where the numbers have grown by more than a
+// tenth since they were told. What confirms a consequence of which it was told nothing is believed. A change that nobody
+// asked for by a request, such as one of the service itself, is never confirmed.
+func (e *Editor) Ask(ctx context.Context, c fault.Consequence, text string, places ...fault.Detail) error {
+	said, _ := ctx.Value(confirmedKey{}).(confirmed)
+	sum := sha256.Sum256([]byte(c.Word + "\x00" + said.question))
+	question := hex.EncodeToString(sum[:])
+	now := e.opts.Now()
+	if slices.Contains(said.words, c.Word) {
+		before, after, err := e.store.Confirmations().Get(ctx, question, now)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case !grown(before, c.Before) && !grown(after, c.After):
+			return nil
+		}
+		text += fmt.Sprintf(". The numbers have grown since they were told: from %d and %d", before, after)
+	}
+	if said.question != "" {
+		if err := e.store.Confirmations().Put(ctx, question, c.Before, c.After, now.Add(confirmingTime)); err != nil {
+			return err
+		}
+	}
+	return fault.Conflictf("%s. Repeat the request with ?confirm=%s to do it all the same", text, c.Word).With(places...).Asking(c)
+}
+
+// grown reports whether a number is more than a tenth larger than another.
+func grown(from, to int64) bool { return to*10 > from*11 }
