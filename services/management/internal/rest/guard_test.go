@@ -73,7 +73,7 @@ func TestAcceptance02DisablingTheOnlyBindingClosesTheApplicationAndDoesNotOpenIt
 	ids := g.people(5)
 	finance := g.group("Finance")
 	g.join(finance, ids[:3]...)
-	b := g.a + "/bindings/" + g.bind(`{"group":"`+finance+`"}`)["id"].(string)
+	b := g.a + "/bindings/" + g.bind(`{"group":"` + finance + `"}`)["id"].(string)
 
 	for _, body := range []string{`{"enabled":false}`, `{"expiresAt":4102444800000}`} {
 		g.send("PATCH", b, body).asks("closes", 3, 0)
@@ -94,7 +94,7 @@ func TestAcceptance03DeletingTheLastAllowBindingWaitsForConfirmation(t *testing.
 	ids := g.people(20)
 	finance := g.group("Finance")
 	g.join(finance, ids[:2]...)
-	b := g.a + "/bindings/" + g.bind(`{"group":"`+finance+`"}`)["id"].(string)
+	b := g.a + "/bindings/" + g.bind(`{"group":"` + finance + `"}`)["id"].(string)
 	deny := g.a + "/bindings/" + g.bind(`{"user":"p19","effect":"deny"}`)["id"].(string)
 	g.send("DELETE", deny, "").status(http.StatusNoContent)
 
