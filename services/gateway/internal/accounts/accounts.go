@@ -123,6 +123,10 @@ func (e *Endpoint) open(w http.ResponseWriter, r *http.Request, d *domain.Domain
 			clientID = p.form.Get("client_id")
 		}
 	}
+	if browser.Direct(p.params) {
+		p.c, err = browser.Entrance(d, p.params, e.Now())
+		return p, err
+	}
 	return p, p.find(clientID, true)
 }
 
@@ -160,7 +164,7 @@ func (p *page) account() *configv1.AccountSettings {
 
 // back is the sign-in page that the person came from; empty where there is none.
 func (p *page) back() string {
-	if p.c == nil || !p.params.Has("client_id") {
+	if (p.c == nil || !p.params.Has("client_id")) && !browser.Direct(p.params) {
 		return ""
 	}
 	return browser.URL(p.d, "/login", p.query)

@@ -167,6 +167,7 @@ func (e *Endpoint) goOn(p *page, t *directoryv1.Ticket, u *directoryv1.User) err
 	}
 	request, waits := e.Requests.Kept(p.r.Context(), p.d, p.params)
 	waits = waits && p.c != nil && request.Err() == nil && (p.params.Has("request_uri") || p.params.Has("response_type") || p.params.Has("user_code"))
+	waits = waits || browser.Direct(p.params)
 	params := request.On(p.params)
 	if u.Enabled != nil && !u.GetEnabled() {
 		enters = false
@@ -192,7 +193,7 @@ func (e *Endpoint) goOn(p *page, t *directoryv1.Ticket, u *directoryv1.User) err
 	}
 	next := ""
 	if waits {
-		next = browser.URL(p.d, browser.Return(params), p.query)
+		next = browser.URL(p.d, browser.Return(params), browser.ReturnQuery(params, p.query))
 	}
 	switch uri := p.target(uri); {
 	case uri != "":

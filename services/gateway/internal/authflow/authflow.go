@@ -126,6 +126,9 @@ func (f *Flow) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*
 			clientID = p.form.Get("client_id")
 		}
 	}
+	if browser.Direct(params) {
+		return p, f.enter(p)
+	}
 	if clientID == "" {
 		return p, oauth2.InvalidRequest.Errorf("Missing parameter: client_id")
 	}
@@ -138,6 +141,17 @@ func (f *Flow) open(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*
 		return p, err
 	}
 	return p, f.find(p)
+}
+
+// enter opens a page of a sign-in without an authorization request.
+func (f *Flow) enter(p *page) error {
+	c, err := browser.Entrance(p.d, p.params, f.now())
+	if err != nil {
+		return err
+	}
+	p.c, p.request, p.r = c, authorization.Resolved{Params: p.params}, pages.WithLocales(p.r, p.params.Get("ui_locales"))
+	p.login, err = f.logins.Open(p.r.Context(), p.visit, p.d, p.c, p.params)
+	return err
 }
 
 // find looks for the parameters of the request.
@@ -160,7 +174,7 @@ func (f *Flow) find(p *page) error {
 // ours.
 func (p *page) refuse(err error) error {
 	if errors.Is(err, errElsewhere) {
-		return p.redirect("/oauth/authorize", p.query)
+		return p.redirect(browser.AuthorizePage, p.query)
 	}
 	problem := endpoint.Protocol(err)
 	if problem.Code == oauth2.ServerError || problem.Code == oauth2.TemporarilyUnavailable {

@@ -163,7 +163,8 @@ func (f *Flow) leave(p *page, to domain.ClientProvider, origin, hint string) err
 		return err
 	}
 	leg.Again = stepping
-	if browser.Return(p.params) != browser.DevicePage {
+	switch browser.Return(p.params) {
+	case browser.AuthorizePage:
 		req, err := p.request.Read(ctx, p.d, true)
 		if err != nil {
 			return p.redirect("/oauth/authorize", p.query) // which says what is wrong with the request, to whom it may
@@ -171,6 +172,11 @@ func (f *Flow) leave(p *page, to domain.ClientProvider, origin, hint string) err
 		leg.Again = leg.Again || req.Prompt.Has(oauth2.PromptLogin) || req.MaxAge == 0
 		leg.Choose = leg.Choose || req.Prompt.Has(oauth2.PromptSelectAccount)
 		leg.MaxAge = max(req.MaxAge, 0)
+	case browser.DevicePage:
+	default:
+		prompt := authorization.Opening(p.d, p.c, p.params).Prompt
+		leg.Again = leg.Again || prompt.Has(oauth2.PromptLogin)
+		leg.Choose = leg.Choose || prompt.Has(oauth2.PromptSelectAccount)
 	}
 	location, memo, err := to.Federation.Begin(ctx, leg)
 	if err != nil {
@@ -233,7 +239,7 @@ func (f *Flow) answerClient(p *page, e *oauth2.Error) error {
 	ctx := p.r.Context()
 	browser.Refused(p.r, e)
 	req, err := p.request.Read(ctx, p.d, true)
-	if browser.Return(p.params) == browser.DevicePage || req.RedirectURI == "" || !req.Trusted() || req.Anonymous(p.d) {
+	if browser.Return(p.params) != browser.AuthorizePage || req.RedirectURI == "" || !req.Trusted() || req.Anonymous(p.d) {
 		browser.Go(p.w, p.r, p.d, p.c, browser.ErrorPage(p.d, p.params.Get("client_id"), p.params.Get("state"), e))
 		return nil
 	}

@@ -84,7 +84,7 @@ func (f *Flow) admit(p *page, result signin.Result) error {
 	case err != nil:
 		return err
 	}
-	return p.redirect(browser.Return(p.params), p.query)
+	return p.redirect(browser.Return(p.params), browser.ReturnQuery(p.params, p.query))
 }
 
 // signOut signs the browser out while its login goes on.

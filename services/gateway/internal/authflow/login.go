@@ -78,6 +78,9 @@ func accounts(p *page) (forgot, register string) {
 
 // mayChoose reports whether the person may go on as who they are.
 func (f *Flow) mayChoose(p *page) bool {
+	if browser.Direct(p.params) {
+		return authorization.Opening(p.d, p.c, p.params).MayChoose(p.visit.Session, f.now())
+	}
 	req, err := p.request.Read(p.r.Context(), p.d, p.visit.Session != nil)
 	return err == nil && req.MayChoose(p.visit.Session, f.now())
 }
@@ -119,7 +122,7 @@ func (f *Flow) choose(p *page) error {
 			return err
 		}
 	}
-	return p.redirect(browser.Return(p.params), p.query)
+	return p.redirect(browser.Return(p.params), browser.ReturnQuery(p.params, p.query))
 }
 
 // refuseLogin signs the browser out and shows the form again.

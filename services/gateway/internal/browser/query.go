@@ -85,12 +85,15 @@ const (
 )
 
 // Return is the path of the endpoint that a sign-in with these parameters belongs to, and goes back to: the page of devices where
-// they carry the code of one, the authorization endpoint otherwise.
+// they carry the code of one, what somebody opened where that is Direct, the authorization endpoint otherwise.
 func Return(p oauth2.Params) string {
-	if p.Has("user_code") && !p.Sent("response_type") {
+	switch {
+	case p.Has("user_code") && !p.Sent("response_type"):
 		return DevicePage
+	case Direct(p):
+		return returnDirect(p)
 	}
-	return "/oauth/authorize"
+	return AuthorizePage
 }
 
 // URL is one of the domain's own pages, absolute, with a query that may be empty.

@@ -23,6 +23,10 @@ type App struct {
 	// Light and Dark are the digests of its pictures; empty where there is none.
 	Light, Dark string
 	NewTab      bool
+	// Enabled and Launches tell whether it can be opened now, and whether it leads anywhere at all.
+	Enabled, Launches bool
+	// Message is what it was made from, for those who ask by its slug; nil in lists. It must not be changed.
+	Message *configv1.Application
 	// Client is the application as the decision knows it. Only what decides is set of it: it signs nobody in.
 	Client *Client
 }
@@ -61,9 +65,11 @@ func enabled(app *configv1.Application) bool { return app.Enabled == nil || app.
 
 // shows reports whether My applications may show an application to those who may use it.
 func shows(app *configv1.Application) bool {
-	if !enabled(app) || app.GetHidden() {
-		return false
-	}
+	return enabled(app) && !app.GetHidden() && launches(app)
+}
+
+// launches reports whether an application leads anywhere.
+func launches(app *configv1.Application) bool {
 	target, err := launch.Target(app, "https://issuer.example") // whether there is one does not depend on the issuer
 	return err == nil && target != nil && !target.Blank()
 }
@@ -151,9 +157,9 @@ func (src *source) relist(old, fresh *entry) {
 
 // BySlug returns the application that has a slug, or else the last that had it, until that ends. It may be disabled. ErrNoClient
 // means that there is none; any other error that it cannot be read.
-func (d *Domain) BySlug(slug string, now time.Time) (*App, *configv1.Application, error) {
+func (d *Domain) BySlug(slug string, now time.Time) (*App, error) {
 	if !IsSlug(slug) {
-		return nil, nil, ErrNoClient
+		return nil, ErrNoClient
 	}
 	claims, _ := d.seen.bySlug.get(slug)
 	var found *listing
@@ -171,14 +177,19 @@ func (d *Domain) BySlug(slug string, now time.Time) (*App, *configv1.Application
 		}
 	}
 	if found == nil {
-		return nil, nil, ErrNoClient
+		return nil, ErrNoClient
 	}
 	message, err := found.entry.application()
 	if err != nil {
-		return nil, nil, fmt.Errorf("decode application %q: %w", found.entry.id, err)
+		return nil, fmt.Errorf("decode application %q: %w", found.entry.id, err)
 	}
 	app, err := d.listed(found)
-	return app, message, err
+	if err != nil {
+		return nil, fmt.Errorf("decode application %q: %w", found.entry.id, err)
+	}
+	asked := *app
+	asked.Message = message
+	return &asked, nil
 }
 
 // Shown returns the applications that My applications may show, in no order: they are enabled, not hidden and have a target. Whoever
@@ -195,9 +206,6 @@ func (d *Domain) Shown() []*App {
 	}
 	return all
 }
-
-// SlugOf is the slug of the application behind a client; empty if it has none.
-func (c *Client) SlugOf() string { return c.Application.GetSlug() }
 
 func (d *Domain) listed(l *listing) (*App, error) {
 	made := l.compiled.Load()
@@ -216,7 +224,7 @@ func (d *Domain) compileApp(m *configv1.Application) *App {
 	app := &App{
 		ID: m.GetId(), Slug: m.GetSlug(), Name: cmp.Or(strings.TrimSpace(m.GetName()), m.GetSlug()),
 		Description: m.GetDescription(), Publisher: m.GetPublisher(), Group: m.GetGroup(),
-		Light: m.GetIcon().GetLight(), Dark: m.GetIcon().GetDark(), NewTab: m.GetOpenInNewTab(),
+		Light: m.GetIcon().GetLight(), Dark: m.GetIcon().GetDark(), NewTab: m.GetOpenInNewTab(), Enabled: enabled(m), Launches: launches(m),
 		Client: &Client{
 			ID: m.GetId(), ClientID: m.GetSettings().GetOauth().GetClientId(), Name: m.GetName(), Type: m.GetType(), Revision: m.GetRevision(),
 		},

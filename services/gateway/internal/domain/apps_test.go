@@ -37,13 +37,13 @@ func slugs(d *domain.Domain) []string {
 }
 
 func bySlug(d *domain.Domain, slug string, now time.Time) string {
-	app, message, err := d.BySlug(slug, now)
+	app, err := d.BySlug(slug, now)
 	switch {
 	case errors.Is(err, domain.ErrNoClient):
 		return "none"
 	case err != nil:
 		return err.Error()
-	case app.ID != message.GetId():
+	case app.ID != app.Message.GetId():
 		return "two applications"
 	}
 	return app.ID
@@ -178,12 +178,12 @@ func TestPortalSignIn(t *testing.T) {
 	set.Apply(t.Context(), gatewaytest.Upserts(3, own, card(id, "alone")))
 	d = set.Domain(id)
 	for slug, want := range map[string][]string{"own": {"managers"}, "alone": {"staff"}} {
-		_, message, err := d.BySlug(slug, time.Now())
+		app, err := d.BySlug(slug, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := d.Entrance(message)
-		if diff := cmp.Diff(want, names(c)); diff != "" || c.Name != message.GetName() {
+		c := d.Entrance(app)
+		if diff := cmp.Diff(want, names(c)); diff != "" || c.Name != app.Name {
 			t.Errorf("%s, called %s, lets in by (-want +got):\n%s", slug, c.Name, diff)
 		}
 	}

@@ -43,14 +43,16 @@ func (core *Core) compilePortal() {
 
 // Entrance is the client as which an application lets people in who open it by its launch link: the application itself, where people
 // can sign in to it; else My applications under the application's name and in its colours.
-func (d *Domain) Entrance(message *configv1.Application) *Client {
+func (d *Domain) Entrance(app *App) *Client {
+	message := app.Message
 	if e := d.clients.get(message.GetSettings().GetOauth().GetClientId()); e != nil && e.id == message.GetId() {
 		if c, err := d.client(e); err == nil && len(c.Providers) > 0 {
 			return c
 		}
 	}
 	made := *d.Portal
-	made.ID, made.Name, made.Application = message.GetId(), message.GetName(), message
+	made.ID, made.Name, made.Application, made.Revision = app.ID, app.Name, message, message.GetRevision()
+	made.Access, made.Restricted = app.Client.Access, app.Client.Restricted
 	made.Rules, made.Flows = selection.ClientOf(message), d.flowsOf(message)
 	if own := message.GetSettings().GetBranding(); own != nil {
 		made.Theme = branding.Compile(d.Settings.GetBranding(), own)
