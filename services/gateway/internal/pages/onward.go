@@ -56,6 +56,15 @@ type onwardWriter struct {
 	shown bool
 }
 
+// Straight is the writer of answers that redirect as they stand. It is for requests that began at a link of our own pages and at no
+// form: browsers hold those to no form-action.
+func Straight(w http.ResponseWriter) http.ResponseWriter {
+	if onward, ok := w.(*onwardWriter); ok {
+		return onward.ResponseWriter
+	}
+	return w
+}
+
 // Unwrap is for http.ResponseController.
 func (w *onwardWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -33,6 +33,9 @@ type Pages struct {
 	style     template.CSS
 	styleHash string
 	policy    string
+	// portal is the further style sheet of My applications, wide the policy of a page with it.
+	portal    template.CSS
+	wide      string
 	languages []*language
 	// templates are the pages by language and name.
 	templates map[*language]map[string]*template.Template
@@ -40,22 +43,40 @@ type Pages struct {
 
 // New reads the templates. That they are sound is a matter of the program's own files.
 func New() *Pages {
-	style, err := files.ReadFile("templates/style.css")
-	if err != nil {
-		panic(err)
-	}
 	languages, err := readTexts(textFiles)
 	if err != nil {
 		panic(err)
 	}
-	p := &Pages{style: template.CSS(style), languages: languages, templates: map[*language]map[string]*template.Template{}} //nolint:gosec // our own file
-	p.styleHash = hash(string(style))
+	p := &Pages{
+		style: styled("base.css", "cards.css"), portal: styled("base.css", "portal.css"),
+		languages: languages, templates: map[*language]map[string]*template.Template{},
+	}
+	p.styleHash = hash(string(p.style))
 	p.policy = "default-src 'none'; style-src " + p.styleHash + "; base-uri 'none'; frame-ancestors 'none'"
+	p.wide = strings.Replace(p.policy, p.styleHash, hash(string(p.portal)), 1)
 	for _, l := range languages {
 		p.templates[l] = parse(l)
 	}
 	return p
 }
+
+// styled is a style sheet made of several files, without what only people who read it need.
+func styled(names ...string) template.CSS {
+	var all strings.Builder
+	for _, name := range names {
+		text, err := files.ReadFile("templates/" + name)
+		if err != nil {
+			panic(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			all.WriteString(tight.Replace(strings.TrimSpace(line)))
+		}
+	}
+	return template.CSS(all.String()) //nolint:gosec // our own files
+}
+
+// tight leaves out space that means nothing. Our style sheets have none of these in texts.
+var tight = strings.NewReplacer("; }", "}", ";}", "}", " { ", "{", " {", "{", "; ", ";", ": ", ":", ", ", ",")
 
 // parse reads all pages in a language. Each is a file below templates; layout.html is what they have in common.
 func parse(l *language) map[string]*template.Template {
@@ -231,6 +252,8 @@ type view struct {
 	Domain string
 	Style  template.CSS
 	Page   any
+	// Wide tells that the page is no card.
+	Wide bool
 	// Onward is nil for pages that stay.
 	Onward *onward
 
@@ -313,6 +336,9 @@ var (
 
 func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name, policy string, v view) error {
 	v.Style = p.style
+	if v.Wide {
+		v.Style = p.portal
+	}
 	var body bytes.Buffer
 	l := p.language(r)
 	page, own, ok := p.own(r, l, policy, &v)

@@ -59,7 +59,7 @@ func (v view) picture(name, address string) string {
 func (p *Pages) themed(policy string, v *view) string {
 	t := v.Theme()
 	if t.CSS != "" {
-		policy = strings.Replace(policy, p.styleHash, p.styleHash+" "+t.Hash, 1)
+		policy = strings.Replace(policy, "; style-src ", "; style-src "+t.Hash+" ", 1)
 	}
 	if (t.Logo != "" || t.LogoDark != "" || t.Favicon != "") && !strings.Contains(policy, "; img-src ") {
 		policy += "; img-src 'self'"
