@@ -38,6 +38,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/logout"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/portal"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/possession"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/push"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
@@ -164,6 +165,7 @@ func New(p Parts) *Gateway {
 		userinfo.New(verifier, people, holders, minter).Routes(),
 		registration.New(registration.Options{Counter: p.Store, Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Statements: keys, Secrets: hasher, Proxies: p.Proxies, Now: p.Now}).Routes(),
 		discovery.Routes(),
+		portal.New(portal.Parts{Store: p.Store, Judge: portal.Unasked{}, People: people, Proxies: p.Proxies, Pages: look, Log: p.Log, Now: p.Now}).Routes(),
 		logo.New(p.Fetch, p.Now).Routes(),
 		p.Routes,
 	)
