@@ -165,7 +165,7 @@ func New(p Parts) *Gateway {
 		userinfo.New(verifier, people, holders, minter).Routes(),
 		registration.New(registration.Options{Counter: p.Store, Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Statements: keys, Secrets: hasher, Proxies: p.Proxies, Now: p.Now}).Routes(),
 		discovery.Routes(),
-		portal.New(portal.Parts{Store: p.Store, Judge: portal.Unasked{}, People: people, Proxies: p.Proxies, Pages: look, Log: p.Log, Now: p.Now}).Routes(),
+		portal.New(portal.Parts{Store: p.Store, Judge: judge, People: people, Proxies: p.Proxies, Pages: look, Log: p.Log, Now: p.Now}).Routes(),
 		logo.New(p.Fetch, p.Now).Routes(),
 		p.Routes,
 	)

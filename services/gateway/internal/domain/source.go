@@ -20,8 +20,8 @@ type source struct {
 	policies     map[string]*policyPart
 	mappings     map[string]*mappingPart
 	// groups are those of people: a binding of another one is an orphan.
-	groups *groups
-	headings     map[string]*configv1.ApplicationGroup
+	groups   *groups
+	headings map[string]*configv1.ApplicationGroup
 	// apps are the applications by their own identifiers.
 	apps map[string]*entry
 	// registered are those of them that registered themselves, and beyond those that are not held; nil where all are. Both are

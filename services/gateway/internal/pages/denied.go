@@ -39,12 +39,12 @@ func (p *Pages) Denied(w http.ResponseWriter, r *http.Request, d *domain.Domain,
 			HelpMail, Help string
 			Contact        string
 			Reference      string
-		}{page, p.said(r, page.Messages), mail, web(help), strings.TrimPrefix(help, "mailto:"), observe.RequestID(r.Context())},
+		}{page, p.Said(r, page.Messages), mail, web(help), strings.TrimPrefix(help, "mailto:"), observe.RequestID(r.Context())},
 	})
 }
 
-// said is what messages say in the language of the reader, without repetitions.
-func (p *Pages) said(r *http.Request, messages []map[string]string) []string {
+// Said is what messages say in the language of the reader, without repetitions.
+func (p *Pages) Said(r *http.Request, messages []map[string]string) []string {
 	var texts []string
 	for _, m := range messages {
 		if text := p.chosen(r, m); text != "" && !slices.Contains(texts, text) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 )
 
 // application is one of the list in JSON.
@@ -114,25 +114,16 @@ func (e *Endpoint) own(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	case err != nil:
 		return err
 	}
-	verdict, err := e.Judge.Now(r, d, app, v.Session)
+	decided, err := e.Judge.Decide(r.Context(), d, app.Client, &v.Session.Person, access.Browsing(r, e.Proxies, v.Session, access.Portal))
 	if err != nil {
 		return err
 	}
 	out := struct {
 		Verdict  string   `json:"verdict"`
 		Messages []string `json:"messages"`
-	}{"denied", []string{}}
-	switch {
-	case verdict.StepUp:
-		out.Verdict = "stepUp"
-	case verdict.Allowed:
-		out.Verdict = "allowed"
-	default:
-		for _, message := range verdict.Messages {
-			if text := inLanguage(message, pages.Locales(r)); text != "" {
-				out.Messages = append(out.Messages, text)
-			}
-		}
+	}{decided.Verdict.String(), []string{}}
+	if decided.Verdict == rule.Denied {
+		out.Messages = append(out.Messages, e.Pages.Said(r, decided.Messages)...)
 	}
 	body, err := json.Marshal(out)
 	if err != nil {
@@ -141,20 +132,4 @@ func (e *Endpoint) own(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	w.Header().Add("Vary", "Accept-Language, Cookie")
 	endpoint.JSON(w, http.StatusOK, body)
 	return nil
-}
-
-// inLanguage is a message in the first of somebody's languages that it has (RFC 4647 §3.4), or else in that of everybody.
-func inLanguage(message map[string]string, locales []string) string {
-	for _, locale := range locales {
-		for tag := locale; tag != ""; {
-			for name, text := range message {
-				if strings.EqualFold(name, tag) {
-					return text
-				}
-			}
-			i := strings.LastIndexByte(tag, '-')
-			tag = tag[:max(i, 0)]
-		}
-	}
-	return message["default"]
 }

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/launch"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -60,7 +62,7 @@ func (e *Endpoint) launch(w http.ResponseWriter, r *http.Request, d *domain.Doma
 	if !sent.Has(browser.ReturnedParam) {
 		w = pages.Straight(w)
 	}
-	o := &opening{w: w, r: r, d: d, app: app, c: d.Entrance(app.Message)}
+	o := &opening{w: w, r: r, d: d, app: app, c: d.Entrance(app)}
 	o.params = o.params.With(browser.LaunchParam, app.Slug)
 	for _, name := range passed {
 		if sent.Has(name) {
@@ -84,19 +86,33 @@ func (e *Endpoint) proceed(o *opening) error {
 		}
 		return e.signIn(o.w, o.r, o.d, o.c, o.query, o.params.Has("login_hint"))
 	}
-	verdict, err := e.Judge.Now(o.r, o.d, o.app, s)
-	switch {
-	case err != nil:
-		return err
-	case verdict.Allowed && verdict.StepUp && !asked.Answered(s, e.Now()):
-		return e.stepUp(o, verdict)
-	case !verdict.Allowed, verdict.StepUp:
-		return e.deny(o, verdict)
-	}
-	if err := e.settle(o, asked.Digest); err != nil {
+	decided, err := e.Judge.Decide(o.r.Context(), o.d, o.c, &s.Person, access.Browsing(o.r, e.Proxies, s, access.Launch))
+	if err != nil {
 		return err
 	}
-	return e.leave(o)
+	switch decided.Verdict {
+	case rule.Allowed:
+		if err := e.settle(o, asked.Digest); err != nil {
+			return err
+		}
+		return e.leave(o)
+	case rule.StepUp:
+		// A stronger sign-in that nobody can make here, or that was made for this link and did not help, is no way out.
+		curing := authorization.Curing(o.d, o.c, decided.Step)
+		if s.Stepped != asked.Digest && len(curing) > 0 {
+			return e.stepUp(o, asked, curing)
+		}
+	}
+	return e.deny(o, decided)
+}
+
+// deny shows why somebody may not use the application.
+func (e *Endpoint) deny(o *opening, decided access.Outcome) error {
+	browser.Refused(o.r, oauth2.AccessDenied.Errorf("The person may not use this application"))
+	return e.Pages.Denied(o.w, pages.WithLocales(o.r, o.params.Get("ui_locales")), o.d, pages.Denied{
+		Client: o.c, Username: whoever(o.visit).Username, Messages: decided.Messages,
+		Portal: browser.URL(o.d, browser.PortalPage, ""), Other: browser.OtherAccount(o.d, o.c, o.query),
+	})
 }
 
 // settle forgets that the link's own sign-in was asked for, so that the same link, opened again, asks again.
@@ -108,16 +124,19 @@ func (e *Endpoint) settle(o *opening, digest string) error {
 	return err
 }
 
-// stepUp asks for a stronger sign-in, once. Whoever comes back from it without what is needed is refused.
-func (e *Endpoint) stepUp(o *opening, v Verdict) error {
-	if o.params.Get("prompt") == "none" {
-		return oauth2.InteractionRequired.Errorf("Interaction required")
+// stepUp asks for another sign-in, once, by a provider by which that can help.
+func (e *Endpoint) stepUp(o *opening, asked *authorization.Request, curing []domain.ClientProvider) error {
+	if asked.Prompt.Has(oauth2.PromptNone) {
+		return oauth2.InteractionRequired.Errorf("The application needs another sign-in")
 	}
-	p := o.params.With("prompt", "login")
-	if len(v.ACRValues) > 0 {
-		p = p.With("acr_values", strings.Join(v.ACRValues, " "))
+	if s := o.visit.Session; s.Stepping != asked.Digest {
+		s.Stepping = asked.Digest
+		if err := o.visit.Save(o.r.Context(), e.Store); err != nil && !errors.Is(err, state.ErrUnknown) {
+			return err
+		}
 	}
-	return e.signIn(o.w, o.r, o.d, o.c, p.Values().Encode(), p.Has("login_hint"))
+	browser.Go(o.w, o.r, o.d, o.c, browser.URL(o.d, browser.StepUpPage(curing), o.query))
+	return nil
 }
 
 // leave sends the browser to the application.

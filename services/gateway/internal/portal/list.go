@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/text/language"
 
+	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -123,14 +125,14 @@ func (e *Endpoint) list(r *http.Request, d *domain.Domain, s *state.Session, w w
 func (e *Endpoint) mine(r *http.Request, d *domain.Domain, s *state.Session) ([]found, error) {
 	all := d.Shown()
 	out := make([]found, 0, min(len(all), 64))
-	verdict := e.Judge.Lately(r, d, s)
+	decide := e.Judge.Among(r.Context(), d, &s.Person, access.Browsing(r, e.Proxies, s, access.Portal))
 	for _, app := range all {
-		v, err := verdict(app)
-		switch {
-		case err != nil:
+		decided, err := decide(app.Client)
+		if err != nil {
 			return nil, err
-		case v.Allowed:
-			out = append(out, found{app: app, heading: d.Headings[app.Group], locked: v.StepUp})
+		}
+		if decided.Verdict != rule.Denied {
+			out = append(out, found{app: app, heading: d.Headings[app.Group], locked: decided.Verdict == rule.StepUp})
 		}
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
@@ -21,6 +22,13 @@ type People interface {
 	browser.People
 	// Find returns what the directory said at most maxAge ago.
 	Find(ctx context.Context, domain, subject string, maxAge time.Duration) (*tokens.Known, error)
+}
+
+// Judge decides who may use an application; *access.Judge does.
+type Judge interface {
+	Decide(ctx context.Context, d *domain.Domain, c *domain.Client, person *state.Person, s access.Situation) (access.Outcome, error)
+	// Among decides about many applications by one answer of the directory.
+	Among(ctx context.Context, d *domain.Domain, person *state.Person, s access.Situation) func(*domain.Client) (access.Outcome, error)
 }
 
 // Parts are what the portal works with. All are needed, but for Proxies.
@@ -90,7 +98,7 @@ func assetURL(d *domain.Domain, digest string) string {
 	if digest == "" {
 		return ""
 	}
-	return browser.URL(d, assetPath+digest, "")
+	return browser.URL(d, pages.AssetPath+digest, "")
 }
 
 // whoever is the person of a session.

@@ -21,8 +21,3 @@ func Opening(d *domain.Domain, c *domain.Client, p oauth2.Params) *Request {
 func (r *Request) MustSignIn(s *state.Session, now time.Time) bool {
 	return s == nil || r.mustSignIn(r.domain, s, now)
 }
-
-// Answered reports whether the last sign-in was made for this very request, a moment ago.
-func (r *Request) Answered(s *state.Session, now time.Time) bool {
-	return s != nil && s.Answered == r.Digest && now.Sub(time.Unix(s.SignedIn(), 0)) <= AnsweredFor
-}
