@@ -166,7 +166,7 @@ func TestTarget(t *testing.T) {
 		})
 	}
 	bookmark := anApp("", "", "https://r.example/cb")
-	bookmark.Part = configv1.Application_BOOKMARK
+	bookmark.Type = configv1.Application_BOOKMARK
 	if target, err := Target(bookmark, ""); target != nil || err != nil {
 		t.Errorf("a bookmark has no sign-in: %v, %v", target, err)
 	}

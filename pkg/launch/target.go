@@ -15,7 +15,7 @@ func Target(app *configv1.Application, issuer string) (*Template, error) {
 	if template := app.GetLaunchUrl(); template != "" {
 		return Parse(template)
 	}
-	if app.GetPart() == configv1.Application_BOOKMARK {
+	if app.GetType() == configv1.Application_BOOKMARK {
 		return nil, nil
 	}
 	o := app.GetSettings().GetOauth()

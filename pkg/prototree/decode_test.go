@@ -136,15 +136,15 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{
 			"an unknown word", app, `{"type":"desktop"}`,
-			"type", prototree.Enum, "[desktop: must be one of web, native, browser, service, resource_server]",
+			"type", prototree.Enum, "[desktop: must be one of web, native, browser, service, resource_server, bookmark]",
 		},
 		{
 			"the word for nothing", app, `{"type":"TYPE_UNSPECIFIED"}`,
-			"type", prototree.Enum, "[TYPE_UNSPECIFIED: must be one of web, native, browser, service, resource_server]",
+			"type", prototree.Enum, "[TYPE_UNSPECIFIED: must be one of web, native, browser, service, resource_server, bookmark]",
 		},
 		{
 			"the number of a word", app, `{"type":1}`,
-			"type", prototree.Enum, "[type: must be one of web, native, browser, service, resource_server]",
+			"type", prototree.Enum, "[type: must be one of web, native, browser, service, resource_server, bookmark]",
 		},
 		{
 			"a fraction for a whole number", app, `{"settings":{"oauth":{"accessTokenValiditySeconds":1.5}}}`,
@@ -174,7 +174,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{
 			"a word too long to be repeated", app, `{"type":"` + strings.Repeat("x", 65) + `"}`,
-			"type", prototree.Enum, "[type: must be one of web, native, browser, service, resource_server]",
+			"type", prototree.Enum, "[type: must be one of web, native, browser, service, resource_server, bookmark]",
 		},
 		{
 			"an unknown provider type", idp, `{"type":"nis-am-idp","configuration":{}}`,

@@ -737,10 +737,10 @@ var File_gatehouse_config_v1_access_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_access_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/access.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x03\n" +
+	" gatehouse/config/v1/access.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x03\n" +
 	"\x11ApplicationAccess\x12?\n" +
-	"\x04mode\x18\x01 \x01(\x0e2+.gatehouse.config.v1.ApplicationAccess.ModeR\x04mode\x12-\n" +
-	"\x12entitlements_grant\x18\x02 \x01(\bR\x11entitlementsGrant\x12M\n" +
+	"\x04mode\x18\x01 \x01(\x0e2+.gatehouse.config.v1.ApplicationAccess.ModeR\x04mode\x125\n" +
+	"\x12entitlements_grant\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\x11entitlementsGrant\x12M\n" +
 	"\amessage\x18\x03 \x03(\v23.gatehouse.config.v1.ApplicationAccess.MessageEntryR\amessage\x12L\n" +
 	"\ton_denied\x18\x04 \x01(\x0e2/.gatehouse.config.v1.ApplicationAccess.OnDeniedR\bonDenied\x1a:\n" +
 	"\fMessageEntry\x12\x10\n" +

@@ -33,6 +33,8 @@ const (
 	Application_BROWSER          Application_Type = 3
 	Application_SERVICE          Application_Type = 4
 	Application_RESOURCE_SERVER  Application_Type = 5
+	// Signs nobody in and has no client: a link in My applications.
+	Application_BOOKMARK Application_Type = 6
 )
 
 // Enum value maps for Application_Type.
@@ -44,6 +46,7 @@ var (
 		3: "BROWSER",
 		4: "SERVICE",
 		5: "RESOURCE_SERVER",
+		6: "BOOKMARK",
 	}
 	Application_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED": 0,
@@ -52,6 +55,7 @@ var (
 		"BROWSER":          3,
 		"SERVICE":          4,
 		"RESOURCE_SERVER":  5,
+		"BOOKMARK":         6,
 	}
 )
 
@@ -86,7 +90,6 @@ type Application_Part int32
 
 const (
 	Application_PART_UNSPECIFIED Application_Part = 0
-	Application_BOOKMARK         Application_Part = 1
 	Application_PROVIDER         Application_Part = 2
 )
 
@@ -94,12 +97,10 @@ const (
 var (
 	Application_Part_name = map[int32]string{
 		0: "PART_UNSPECIFIED",
-		1: "BOOKMARK",
 		2: "PROVIDER",
 	}
 	Application_Part_value = map[string]int32{
 		"PART_UNSPECIFIED": 0,
-		"BOOKMARK":         1,
 		"PROVIDER":         2,
 	}
 )
@@ -279,7 +280,7 @@ type Application struct {
 	// first redirect URI.
 	LaunchUrl    string `protobuf:"bytes,34,opt,name=launch_url,json=launchUrl,proto3" json:"launch_url,omitempty"`
 	OpenInNewTab bool   `protobuf:"varint,35,opt,name=open_in_new_tab,json=openInNewTab,proto3" json:"open_in_new_tab,omitempty"`
-	// Not shown in My applications; everything else works.
+	// Not shown in My applications; everything else works. Clients that registered themselves are hidden until somebody shows them.
 	Hidden bool `protobuf:"varint,36,opt,name=hidden,proto3" json:"hidden,omitempty"`
 	// Who may use the application; see its bindings.
 	Access *ApplicationAccess `protobuf:"bytes,37,opt,name=access,proto3" json:"access,omitempty"`
@@ -291,8 +292,8 @@ type Application struct {
 	Bindings     []*Binding     `protobuf:"bytes,40,rep,name=bindings,proto3" json:"bindings,omitempty"`
 	Entitlements []*Entitlement `protobuf:"bytes,41,rep,name=entitlements,proto3" json:"entitlements,omitempty"`
 	FormerSlugs  []*FormerSlug  `protobuf:"bytes,42,rep,name=former_slugs,json=formerSlugs,proto3" json:"former_slugs,omitempty"`
-	// What it consists of where it is not whole: a bookmark signs nobody in; a provider is sign-in settings that wait for an
-	// application, and is shown as nothing else.
+	// What it is where it is no application: a provider is sign-in settings that wait for an application, and is shown as
+	// nothing else.
 	Part Application_Part `protobuf:"varint,43,opt,name=part,proto3,enum=gatehouse.config.v1.Application_Part" json:"part,omitempty"`
 	// How the application registered itself; absent for those that operators made.
 	Registration  *ClientRegistration `protobuf:"bytes,60,opt,name=registration,proto3" json:"registration,omitempty"`
@@ -2108,7 +2109,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x0f\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x0f\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2136,9 +2137,9 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x04icon\x18  \x01(\v2\x19.gatehouse.config.v1.IconB\x06\xa2\xbb\x18\x02\b\x01R\x04icon\x12\x1c\n" +
 	"\tpublisher\x18! \x01(\tR\tpublisher\x12\x1d\n" +
 	"\n" +
-	"launch_url\x18\" \x01(\tR\tlaunchUrl\x12%\n" +
-	"\x0fopen_in_new_tab\x18# \x01(\bR\fopenInNewTab\x12\x16\n" +
-	"\x06hidden\x18$ \x01(\bR\x06hidden\x12>\n" +
+	"launch_url\x18\" \x01(\tR\tlaunchUrl\x12-\n" +
+	"\x0fopen_in_new_tab\x18# \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\fopenInNewTab\x12\x1e\n" +
+	"\x06hidden\x18$ \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\x06hidden\x12>\n" +
 	"\x06access\x18% \x01(\v2&.gatehouse.config.v1.ApplicationAccessR\x06access\x12-\n" +
 	"\x0eclaim_mappings\x18& \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rclaimMappings\x12G\n" +
 	"\n" +
@@ -2151,7 +2152,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\fregistration\x18< \x01(\v2'.gatehouse.config.v1.ClientRegistrationB\x06\xa2\xbb\x18\x02\b\x01R\fregistration\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"`\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"n\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\a\n" +
 	"\x03WEB\x10\x01\x12\n" +
@@ -2159,11 +2160,11 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x06NATIVE\x10\x02\x12\v\n" +
 	"\aBROWSER\x10\x03\x12\v\n" +
 	"\aSERVICE\x10\x04\x12\x13\n" +
-	"\x0fRESOURCE_SERVER\x10\x05\"8\n" +
+	"\x0fRESOURCE_SERVER\x10\x05\x12\f\n" +
+	"\bBOOKMARK\x10\x06\"0\n" +
 	"\x04Part\x12\x14\n" +
 	"\x10PART_UNSPECIFIED\x10\x00\x12\f\n" +
-	"\bBOOKMARK\x10\x01\x12\f\n" +
-	"\bPROVIDER\x10\x02B\n" +
+	"\bPROVIDER\x10\x02\"\x04\b\x01\x10\x01B\n" +
 	"\n" +
 	"\b_enabled\"\xaa\x03\n" +
 	"\x12ClientRegistration\x12F\n" +

@@ -25,15 +25,22 @@ const (
 
 // ApplicationEntry is an application in a list.
 type ApplicationEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	Type          v1.Application_Type    `protobuf:"varint,4,opt,name=type,proto3,enum=gatehouse.config.v1.Application_Type" json:"type,omitempty"`
-	Enabled       bool                   `protobuf:"varint,5,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	Template      bool                   `protobuf:"varint,6,opt,name=template,proto3" json:"template,omitempty"`
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	ClientId      string                 `protobuf:"bytes,8,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name        string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Description string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Type        v1.Application_Type    `protobuf:"varint,4,opt,name=type,proto3,enum=gatehouse.config.v1.Application_Type" json:"type,omitempty"`
+	Enabled     bool                   `protobuf:"varint,5,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	Template    bool                   `protobuf:"varint,6,opt,name=template,proto3" json:"template,omitempty"`
+	UpdatedAt   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	ClientId    string                 `protobuf:"bytes,8,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
+	Slug        string                 `protobuf:"bytes,9,opt,name=slug,proto3" json:"slug,omitempty"`
+	// The id of its heading in My applications.
+	Group         string         `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
+	Publisher     string         `protobuf:"bytes,11,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	Icon          *v1.Icon       `protobuf:"bytes,12,opt,name=icon,proto3" json:"icon,omitempty"`
+	Hidden        bool           `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	Visibility    *v1.Visibility `protobuf:"bytes,14,opt,name=visibility,proto3" json:"visibility,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,11 +131,53 @@ func (x *ApplicationEntry) GetClientId() string {
 	return ""
 }
 
+func (x *ApplicationEntry) GetSlug() string {
+	if x != nil {
+		return x.Slug
+	}
+	return ""
+}
+
+func (x *ApplicationEntry) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ApplicationEntry) GetPublisher() string {
+	if x != nil {
+		return x.Publisher
+	}
+	return ""
+}
+
+func (x *ApplicationEntry) GetIcon() *v1.Icon {
+	if x != nil {
+		return x.Icon
+	}
+	return nil
+}
+
+func (x *ApplicationEntry) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
+func (x *ApplicationEntry) GetVisibility() *v1.Visibility {
+	if x != nil {
+		return x.Visibility
+	}
+	return nil
+}
+
 var File_gatehouse_management_v1_entry_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"#gatehouse/management/v1/entry.proto\x12\x17gatehouse.management.v1\x1a%gatehouse/config/v1/application.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x02\n" +
+	"#gatehouse/management/v1/entry.proto\x12\x17gatehouse.management.v1\x1a gatehouse/config/v1/access.proto\x1a%gatehouse/config/v1/application.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n" +
 	"\x10ApplicationEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -138,7 +187,16 @@ const file_gatehouse_management_v1_entry_proto_rawDesc = "" +
 	"\btemplate\x18\x06 \x01(\bR\btemplate\x129\n" +
 	"\n" +
 	"updated_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x1b\n" +
-	"\tclient_id\x18\b \x01(\tR\bclientIdBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\tclient_id\x18\b \x01(\tR\bclientId\x12\x12\n" +
+	"\x04slug\x18\t \x01(\tR\x04slug\x12\x14\n" +
+	"\x05group\x18\n" +
+	" \x01(\tR\x05group\x12\x1c\n" +
+	"\tpublisher\x18\v \x01(\tR\tpublisher\x12-\n" +
+	"\x04icon\x18\f \x01(\v2\x19.gatehouse.config.v1.IconR\x04icon\x12\x16\n" +
+	"\x06hidden\x18\r \x01(\bR\x06hidden\x12?\n" +
+	"\n" +
+	"visibility\x18\x0e \x01(\v2\x1f.gatehouse.config.v1.VisibilityR\n" +
+	"visibilityBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_entry_proto_rawDescOnce sync.Once
@@ -157,15 +215,19 @@ var file_gatehouse_management_v1_entry_proto_goTypes = []any{
 	(*ApplicationEntry)(nil),      // 0: gatehouse.management.v1.ApplicationEntry
 	(v1.Application_Type)(0),      // 1: gatehouse.config.v1.Application.Type
 	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*v1.Icon)(nil),               // 3: gatehouse.config.v1.Icon
+	(*v1.Visibility)(nil),         // 4: gatehouse.config.v1.Visibility
 }
 var file_gatehouse_management_v1_entry_proto_depIdxs = []int32{
 	1, // 0: gatehouse.management.v1.ApplicationEntry.type:type_name -> gatehouse.config.v1.Application.Type
 	2, // 1: gatehouse.management.v1.ApplicationEntry.updated_at:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: gatehouse.management.v1.ApplicationEntry.icon:type_name -> gatehouse.config.v1.Icon
+	4, // 3: gatehouse.management.v1.ApplicationEntry.visibility:type_name -> gatehouse.config.v1.Visibility
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_entry_proto_init() }

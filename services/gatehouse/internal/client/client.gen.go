@@ -54,6 +54,7 @@ func (e AccessRuleOnDenied) Valid() bool {
 
 // Defines values for ApplicationTypeWord.
 const (
+	ApplicationTypeWordBookmark       ApplicationTypeWord = "bookmark"
 	ApplicationTypeWordBrowser        ApplicationTypeWord = "browser"
 	ApplicationTypeWordNative         ApplicationTypeWord = "native"
 	ApplicationTypeWordResourceServer ApplicationTypeWord = "resource_server"
@@ -64,6 +65,8 @@ const (
 // Valid indicates whether the value is a known member of the ApplicationTypeWord enum.
 func (e ApplicationTypeWord) Valid() bool {
 	switch e {
+	case ApplicationTypeWordBookmark:
+		return true
 	case ApplicationTypeWordBrowser:
 		return true
 	case ApplicationTypeWordNative:
@@ -117,6 +120,7 @@ func (e ApplicationAccessOnDenied) Valid() bool {
 
 // Defines values for ApplicationEntryType.
 const (
+	ApplicationEntryTypeBookmark       ApplicationEntryType = "bookmark"
 	ApplicationEntryTypeBrowser        ApplicationEntryType = "browser"
 	ApplicationEntryTypeNative         ApplicationEntryType = "native"
 	ApplicationEntryTypeResourceServer ApplicationEntryType = "resource_server"
@@ -127,6 +131,8 @@ const (
 // Valid indicates whether the value is a known member of the ApplicationEntryType enum.
 func (e ApplicationEntryType) Valid() bool {
 	switch e {
+	case ApplicationEntryTypeBookmark:
+		return true
 	case ApplicationEntryTypeBrowser:
 		return true
 	case ApplicationEntryTypeNative:
@@ -144,6 +150,7 @@ func (e ApplicationEntryType) Valid() bool {
 
 // Defines values for ApplicationTypeType.
 const (
+	ApplicationTypeTypeBookmark       ApplicationTypeType = "bookmark"
 	ApplicationTypeTypeBrowser        ApplicationTypeType = "browser"
 	ApplicationTypeTypeNative         ApplicationTypeType = "native"
 	ApplicationTypeTypeResourceServer ApplicationTypeType = "resource_server"
@@ -154,6 +161,8 @@ const (
 // Valid indicates whether the value is a known member of the ApplicationTypeType enum.
 func (e ApplicationTypeType) Valid() bool {
 	switch e {
+	case ApplicationTypeTypeBookmark:
+		return true
 	case ApplicationTypeTypeBrowser:
 		return true
 	case ApplicationTypeTypeNative:
@@ -690,6 +699,7 @@ func (e ImportedUserStatus) Valid() bool {
 
 // Defines values for NewApplicationType.
 const (
+	NewApplicationTypeBookmark       NewApplicationType = "bookmark"
 	NewApplicationTypeBrowser        NewApplicationType = "browser"
 	NewApplicationTypeNative         NewApplicationType = "native"
 	NewApplicationTypeResourceServer NewApplicationType = "resource_server"
@@ -700,6 +710,8 @@ const (
 // Valid indicates whether the value is a known member of the NewApplicationType enum.
 func (e NewApplicationType) Valid() bool {
 	switch e {
+	case NewApplicationTypeBookmark:
+		return true
 	case NewApplicationTypeBrowser:
 		return true
 	case NewApplicationTypeNative:
@@ -798,6 +810,7 @@ func (e ProfileLintProfile) Valid() bool {
 
 // Defines values for RegisteredClientType.
 const (
+	RegisteredClientTypeBookmark       RegisteredClientType = "bookmark"
 	RegisteredClientTypeBrowser        RegisteredClientType = "browser"
 	RegisteredClientTypeNative         RegisteredClientType = "native"
 	RegisteredClientTypeResourceServer RegisteredClientType = "resource_server"
@@ -808,6 +821,8 @@ const (
 // Valid indicates whether the value is a known member of the RegisteredClientType enum.
 func (e RegisteredClientType) Valid() bool {
 	switch e {
+	case RegisteredClientTypeBookmark:
+		return true
 	case RegisteredClientTypeBrowser:
 		return true
 	case RegisteredClientTypeNative:
@@ -1475,7 +1490,7 @@ type Application struct {
 	// Group The id of the heading under which My applications shows it.
 	Group *string `json:"group,omitempty"`
 
-	// Hidden Not shown in My applications; everything else works.
+	// Hidden Not shown in My applications; everything else works. Clients that registered themselves are hidden until somebody shows them.
 	Hidden *bool `json:"hidden,omitempty"`
 
 	// Icon Icon names the pictures of an application by digest.
@@ -1550,16 +1565,28 @@ type ApplicationAccessOnDenied string
 
 // ApplicationEntry ApplicationEntry is an application in a list.
 type ApplicationEntry struct {
-	ClientId    *string               `json:"clientId,omitempty"`
-	Description *string               `json:"description,omitempty"`
-	Enabled     *bool                 `json:"enabled,omitempty"`
-	Id          *string               `json:"id,omitempty"`
-	Name        *string               `json:"name,omitempty"`
-	Template    *bool                 `json:"template,omitempty"`
-	Type        *ApplicationEntryType `json:"type,omitempty"`
+	ClientId    *string `json:"clientId,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Enabled     *bool   `json:"enabled,omitempty"`
+
+	// Group The id of its heading in My applications.
+	Group  *string `json:"group,omitempty"`
+	Hidden *bool   `json:"hidden,omitempty"`
+
+	// Icon Icon names the pictures of an application by digest.
+	Icon      *Icon                 `json:"icon,omitempty"`
+	Id        *string               `json:"id,omitempty"`
+	Name      *string               `json:"name,omitempty"`
+	Publisher *string               `json:"publisher,omitempty"`
+	Slug      *string               `json:"slug,omitempty"`
+	Template  *bool                 `json:"template,omitempty"`
+	Type      *ApplicationEntryType `json:"type,omitempty"`
 
 	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+
+	// Visibility Visibility says whether an application is shown to those who may use it, and why not.
+	Visibility *Visibility `json:"visibility,omitempty"`
 }
 
 // ApplicationEntryType defines model for ApplicationEntry.Type.
@@ -3430,6 +3457,11 @@ type OpenIDSettings struct {
 	TrustedIssuers []TrustedIssuer `json:"trustedIssuers,omitempty"`
 }
 
+// Order Order is the body of a new order of a list: all identifiers, none of them twice.
+type Order struct {
+	Ids []string `json:"ids,omitempty"`
+}
+
 // Organization Organization is what everything belongs to.
 type Organization struct {
 	Hrids []string `json:"hrids,omitempty"`
@@ -4858,6 +4890,9 @@ type ListApplicationsParams struct {
 
 	// Q What to search for, in any case; `*` stands for any text.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Slug The application that has this slug.
+	Slug *string `form:"slug,omitempty" json:"slug,omitempty"`
 }
 
 // DeleteApplicationParams defines parameters for DeleteApplication.
@@ -6078,6 +6113,9 @@ type PutDomainJSONRequestBody = Domain
 // CreateApplicationGroupJSONRequestBody defines body for CreateApplicationGroup for application/json ContentType.
 type CreateApplicationGroupJSONRequestBody = ApplicationGroup
 
+// ReorderApplicationGroupsJSONRequestBody defines body for ReorderApplicationGroups for application/json ContentType.
+type ReorderApplicationGroupsJSONRequestBody = Order
+
 // PatchApplicationGroupJSONRequestBody defines body for PatchApplicationGroup for application/json ContentType.
 type PatchApplicationGroupJSONRequestBody = ApplicationGroup
 
@@ -6596,6 +6634,24 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
 	CreateApplicationGroup(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReorderApplicationGroupsWithBody Put the application groups of a domain in an order
+	//
+	// The body names all of them. They change together. Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+	ReorderApplicationGroupsWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReorderApplicationGroups Put the application groups of a domain in an order
+	//
+	// The body names all of them. They change together. Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+	ReorderApplicationGroups(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteApplicationGroup Delete an application group
 	//
 	// Needs the permission `application_group:delete`.
@@ -6709,6 +6765,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 	CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationBySlug Read an application by its slug
+	//
+	// Slugs that it had before do not count. Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/_slug/{slug} (the `GetApplicationBySlug` operationId).
+	GetApplicationBySlug(ctx context.Context, domain string, slug string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteApplication Delete an application
 	//
@@ -10070,6 +10133,44 @@ func (c *Client) CreateApplicationGroup(ctx context.Context, domain string, body
 	return c.Client.Do(req)
 }
 
+// ReorderApplicationGroupsWithBody Put the application groups of a domain in an order
+//
+// The body names all of them. They change together. Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+func (c *Client) ReorderApplicationGroupsWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationGroupsRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReorderApplicationGroups Put the application groups of a domain in an order
+//
+// The body names all of them. They change together. Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+func (c *Client) ReorderApplicationGroups(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationGroupsRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteApplicationGroup Delete an application group
 //
 // Needs the permission `application_group:delete`.
@@ -10314,6 +10415,23 @@ func (c *Client) CreateApplicationWithBody(ctx context.Context, domain string, c
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 func (c *Client) CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateApplicationRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationBySlug Read an application by its slug
+//
+// Slugs that it had before do not count. Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/_slug/{slug} (the `GetApplicationBySlug` operationId).
+func (c *Client) GetApplicationBySlug(ctx context.Context, domain string, slug string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationBySlugRequest(c.Server, domain, slug)
 	if err != nil {
 		return nil, err
 	}
@@ -17896,6 +18014,53 @@ func NewCreateApplicationGroupRequestWithBody(server string, domain string, cont
 	return req, nil
 }
 
+// NewReorderApplicationGroupsRequest calls the generic ReorderApplicationGroups builder with application/json body
+func NewReorderApplicationGroupsRequest(server string, domain string, body ReorderApplicationGroupsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReorderApplicationGroupsRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewReorderApplicationGroupsRequestWithBody constructs an http.Request for the ReorderApplicationGroups method, with any body, and a specified content type
+func NewReorderApplicationGroupsRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/_reorder", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeleteApplicationGroupRequest constructs an http.Request for the DeleteApplicationGroup method
 func NewDeleteApplicationGroupRequest(server string, domain string, applicationGroup string, params *DeleteApplicationGroupParams) (*http.Request, error) {
 	var err error
@@ -18481,6 +18646,18 @@ func NewListApplicationsRequest(server string, domain string, params *ListApplic
 
 		}
 
+		if params.Slug != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "slug", *params.Slug, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -18538,6 +18715,47 @@ func NewCreateApplicationRequestWithBody(server string, domain string, contentTy
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetApplicationBySlugRequest constructs an http.Request for the GetApplicationBySlug method
+func NewGetApplicationBySlugRequest(server string, domain string, slug string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "slug", slug, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/_slug/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -35749,6 +35967,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
 	CreateApplicationGroupWithResponse(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
 
+	// ReorderApplicationGroupsWithBodyWithResponse Put the application groups of a domain in an order
+	//
+	// The body names all of them. They change together. Needs the permission `application_group:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+	ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
+
+	// ReorderApplicationGroupsWithResponse Put the application groups of a domain in an order
+	//
+	// The body names all of them. They change together. Needs the permission `application_group:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+	ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
+
 	// DeleteApplicationGroupWithResponse Delete an application group
 	//
 	// Needs the permission `application_group:delete`.
@@ -35874,6 +36110,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 	CreateApplicationWithResponse(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
+
+	// GetApplicationBySlugWithResponse Read an application by its slug
+	//
+	// Slugs that it had before do not count. Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/_slug/{slug} (the `GetApplicationBySlug` operationId).
+	GetApplicationBySlugWithResponse(ctx context.Context, domain string, slug string, reqEditors ...RequestEditorFn) (*GetApplicationBySlugResponse, error)
 
 	// DeleteApplicationWithResponse Delete an application
 	//
@@ -39867,6 +40112,54 @@ func (r CreateApplicationGroupResponse) ContentType() string {
 	return ""
 }
 
+type ReorderApplicationGroupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]ApplicationGroup
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReorderApplicationGroupsResponse) GetJSON200() *[]ApplicationGroup {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ReorderApplicationGroupsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReorderApplicationGroupsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReorderApplicationGroupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReorderApplicationGroupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReorderApplicationGroupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteApplicationGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -40334,6 +40627,54 @@ func (r CreateApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationBySlugResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationBySlugResponse) GetJSON200() *Application {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationBySlugResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationBySlugResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationBySlugResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationBySlugResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationBySlugResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -53751,6 +54092,36 @@ func (c *ClientWithResponses) CreateApplicationGroupWithResponse(ctx context.Con
 	return ParseCreateApplicationGroupResponse(rsp)
 }
 
+// ReorderApplicationGroupsWithBodyWithResponse Put the application groups of a domain in an order
+//
+// The body names all of them. They change together. Needs the permission `application_group:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+func (c *ClientWithResponses) ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
+	rsp, err := c.ReorderApplicationGroupsWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReorderApplicationGroupsResponse(rsp)
+}
+
+// ReorderApplicationGroupsWithResponse Put the application groups of a domain in an order
+//
+// The body names all of them. They change together. Needs the permission `application_group:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
+func (c *ClientWithResponses) ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
+	rsp, err := c.ReorderApplicationGroups(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReorderApplicationGroupsResponse(rsp)
+}
+
 // DeleteApplicationGroupWithResponse Delete an application group
 //
 // Needs the permission `application_group:delete`.
@@ -53959,6 +54330,21 @@ func (c *ClientWithResponses) CreateApplicationWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseCreateApplicationResponse(rsp)
+}
+
+// GetApplicationBySlugWithResponse Read an application by its slug
+//
+// Slugs that it had before do not count. Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/_slug/{slug} (the `GetApplicationBySlug` operationId).
+func (c *ClientWithResponses) GetApplicationBySlugWithResponse(ctx context.Context, domain string, slug string, reqEditors ...RequestEditorFn) (*GetApplicationBySlugResponse, error) {
+	rsp, err := c.GetApplicationBySlug(ctx, domain, slug, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationBySlugResponse(rsp)
 }
 
 // DeleteApplicationWithResponse Delete an application
@@ -60076,6 +60462,39 @@ func ParseCreateApplicationGroupResponse(rsp *http.Response) (*CreateApplication
 	return response, nil
 }
 
+// ParseReorderApplicationGroupsResponse parses an HTTP response from a ReorderApplicationGroupsWithResponse call
+func ParseReorderApplicationGroupsResponse(rsp *http.Response) (*ReorderApplicationGroupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReorderApplicationGroupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteApplicationGroupResponse parses an HTTP response from a DeleteApplicationGroupWithResponse call
 func ParseDeleteApplicationGroupResponse(rsp *http.Response) (*DeleteApplicationGroupResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -60389,6 +60808,39 @@ func ParseCreateApplicationResponse(rsp *http.Response) (*CreateApplicationRespo
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationBySlugResponse parses an HTTP response from a GetApplicationBySlugWithResponse call
+func ParseGetApplicationBySlugResponse(rsp *http.Response) (*GetApplicationBySlugResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationBySlugResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -90,6 +90,10 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	e := &entry{
 		id: app.GetId(), clientID: app.GetSettings().GetOauth().GetClientId(), revision: app.GetRevision(), encoded: encoded,
 	}
+	if app.GetPart() == configv1.Application_PROVIDER || app.GetType() == configv1.Application_BOOKMARK {
+		e.clientID = "" // answers for nobody: sign-in settings that wait for an application, and an application without any
+		return e, nil
+	}
 	if app.GetTemplate() && (app.Enabled == nil || app.GetEnabled()) {
 		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
@@ -24,10 +25,10 @@ var Applications = &Kind[*configv1.Application]{
 	Parent:      Domains,
 	PutMerges:   true,
 	NeedsMember: true,
-	Needs:       NeedsScopes | NeedsProviders | NeedsCertificates,
+	Needs:       NeedsScopes | NeedsProviders | NeedsCertificates | NeedsHeadings,
 	Name:        (*configv1.Application).GetName,
 	Searched: func(a *configv1.Application) []string {
-		return []string{a.GetName(), ClientID(a)}
+		return []string{a.GetName(), ClientID(a), a.GetSlug(), a.GetDescription(), a.GetPublisher()}
 	},
 	Unique: []Unique[*configv1.Application]{{
 		Name: "clientId",
@@ -40,6 +41,17 @@ var Applications = &Kind[*configv1.Application]{
 		},
 		Taken: func(_, a *configv1.Application) error {
 			return existsIn("client", ClientID(a), a.GetDomain())
+		},
+	}, {
+		Name: UniqueSlug,
+		Value: func(a *configv1.Application) string {
+			if a.GetSlug() == "" {
+				return DomainKey(a.GetDomain(), "/"+a.GetId())
+			}
+			return DomainKey(a.GetDomain(), a.GetSlug())
+		},
+		Taken: func(_, a *configv1.Application) error {
+			return fault.Conflictf("The slug [%s] is taken.", a.GetSlug()).At("slug", "is taken by another application")
 		},
 	}},
 	NewDraft:   func() proto.Message { return &configv1.NewApplication{} },
@@ -71,6 +83,9 @@ func buildApplication(ctx context.Context, s *Scene, draft proto.Message) (*conf
 	}
 	if err := required("name", in.GetName(), "type", kind); err != nil {
 		return nil, Issued{}, err
+	}
+	if in.GetType() == configv1.Application_BOOKMARK {
+		return newBookmark(in)
 	}
 	clientID := in.GetClientId()
 	if clientID == "" {
@@ -135,6 +150,14 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 		a.Enabled = &enabled
 	}
 	followEnabled(s, a)
+	if err := normalizeShown(s, old, a); err != nil {
+		return err
+	}
+	if IsBookmark(a) {
+		a.TokensValidFrom = tokensValidFrom(s, old, a)
+		a.Visibility = visibility(a)
+		return nil
+	}
 	ensure(&a.Settings)
 	ensure(&a.Settings.Oauth)
 	ensure(&a.Settings.Advanced)
@@ -157,13 +180,19 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	encryptByDefault(oauth)
 	holdKeys(s, a)
 	a.TokensValidFrom = tokensValidFrom(s, old, a)
+	a.Visibility = visibility(a)
 	return nil
 }
 
 // tokensValidFrom cuts off what was issued before: to an earlier application with the same client_id, and to this one
-// before it was disabled or became a template. Enabling it again does not bring tokens back.
+// before it was disabled, became a template or got or lost its client. Enabling it again does not bring tokens back.
 func tokensValidFrom(s *Scene, old, a *configv1.Application) *timestamppb.Timestamp {
-	served := func(a *configv1.Application) bool { return a.GetEnabled() && !a.GetTemplate() }
+	served := func(a *configv1.Application) bool {
+		return a.GetEnabled() && !a.GetTemplate() && a.GetPart() != configv1.Application_PROVIDER
+	}
+	if ClientID(old) != ClientID(a) {
+		return timestamppb.New(time.UnixMilli(s.Now.UnixMilli()))
+	}
 	if old.GetId() == "" || (served(old) && !served(a)) {
 		return timestamppb.New(time.UnixMilli(s.Now.UnixMilli()))
 	}
@@ -193,6 +222,9 @@ func secondsByDefault(p *int32, value int32) {
 }
 
 func applicationCompanions(_ context.Context, s *Scene, _, a *configv1.Application) ([]resource.Resource, error) {
+	if IsBookmark(a) {
+		return s.Along, nil
+	}
 	o := a.GetSettings().GetOauth()
 	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg(),
 		o.GetUserinfoSignedResponseAlg(), o.GetAuthorizationSignedResponseAlg(), profileAlgorithm(profileOf(s.Domain, a)))

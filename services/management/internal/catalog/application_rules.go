@@ -18,8 +18,13 @@ import (
 const oauthPath = "settings.oauth."
 
 // applicationRules are the documented rules; the first one that is broken is the answer.
-var applicationRules = []func(s *Scene, old, a *configv1.Application) error{
+var applicationRules = append([]func(s *Scene, old, a *configv1.Application) error{
 	checkMembers,
+	checkShown,
+}, signInRules...)
+
+// signInRules are those about clients.
+var signInRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkClaimNames,
 	checkGrantTypes,
 	func(_ *Scene, _, a *configv1.Application) error {
@@ -56,7 +61,14 @@ func validateApplication(s *Scene, old, a *configv1.Application) error {
 			return err
 		}
 	}
-	for _, check := range applicationRules {
+	rules := applicationRules
+	switch {
+	case IsBookmark(a):
+		rules = bookmarkRules
+	case IsProvider(a):
+		rules = providerRules
+	}
+	for _, check := range rules {
 		if err := check(s, old, a); err != nil {
 			return err
 		}

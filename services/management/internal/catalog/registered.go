@@ -38,7 +38,7 @@ var own = []string{
 	"id", "domain", "revision", "createdAt", "updatedAt", "name", "enabled", "template", "secrets", "secretSettings", "registration",
 	"settings.oauth.clientId", "settings.oauth.clientName", "settings.oauth.clientIdIssuedAt", "settings.oauth.clientSecretExpiresAt",
 	"settings.oauth.redirectUris", "settings.oauth.sectorIdentifierUri", "settings.oauth.jwks", "settings.oauth.jwksUri",
-	"settings.oauth.registrationClientUri", "settings.oauth.softwareId",
+	"settings.oauth.registrationClientUri", "settings.oauth.softwareId", "slug", "hidden", "visibility",
 }
 
 // TemplateDifference is a member in which a client differs from its template; a value is nil where there is none.

@@ -28,6 +28,13 @@ type Scene struct {
 	Policies     []*configv1.Policy
 	// People are the names of those of the domain's people whom the change names, by identifier.
 	People map[string]string
+	Headings     []*configv1.ApplicationGroup
+	// SlugTaken reports whether another application than the one with this identifier has a slug; nil: none has. Contested says
+	// that others are choosing slugs at this moment, so that those made of a name are spread.
+	SlugTaken func(slug, application string) (bool, error)
+	Contested bool
+	// SlugMade is set where the slug was made of a name: if it turns out to be taken, another one will do.
+	SlugMade bool
 	// MaxSecrets is how many client secrets an application may have.
 	MaxSecrets int
 	// Fresh are values of the application's client secrets that were made lately, by the secret's identifier; Made are
@@ -78,6 +85,7 @@ const (
 	NeedsRoles
 	NeedsGroups
 	NeedsPolicies
+	NeedsHeadings
 )
 
 // Hasher turns a chosen secret into its hash; *secret.Hasher is one.

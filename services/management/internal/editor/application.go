@@ -28,6 +28,10 @@ func (e *Editor) SetType(ctx context.Context, at Place, id string, t configv1.Ap
 		return nil, fault.Invalidf("[type: must not be null]").At("type", "must not be null")
 	}
 	return e.changeApplication(ctx, at, id, ifMatch, TypeChanged, func(s *catalog.Scene, a *configv1.Application) error {
+		if t == configv1.Application_BOOKMARK || catalog.IsBookmark(a) {
+			return fault.Invalidf("An application becomes a bookmark by losing its provider, and is one no more when it gets one").
+				At("type", "follows the provider")
+		}
 		s.TypeChange = true
 		catalog.SetType(s, a, t)
 		return nil
@@ -54,6 +58,9 @@ func (e *Editor) changeSecret(ctx context.Context, at Place, id string, action A
 	var changed *configv1.ClientSecret
 	var plain string
 	_, err := e.changeApplication(ctx, at, id, 0, action, func(s *catalog.Scene, a *configv1.Application) error {
+		if catalog.IsBookmark(a) {
+			return fault.Invalidf("A bookmark signs nobody in and has no client secrets. Give it a provider first")
+		}
 		s.SecretChange = true
 		var err error
 		changed, plain, err = change(s, a)

@@ -54,7 +54,8 @@ func TestNewApplication(t *testing.T) {
 	delete(tree, "secretSettings")
 	want := r.tree(`{
 		"name": "My App", "type": "web", "enabled": true, "template": false, "domain": "` + d.GetId() + `", "identityProviders": [],
-		"metadata": {"a.b": "c"},
+		"metadata": {"a.b": "c"}, "slug": "my-app", "openInNewTab": false, "hidden": false, "claimMappings": [],
+		"access": {"mode": "any", "entitlementsGrant": false, "onDenied": "page"}, "visibility": {"shown": true, "because": []},
 		"settings": {
 			"oauth": {
 				"clientName": "My App", "redirectUris": ["https://app.example.com/cb"],
@@ -115,7 +116,7 @@ func TestApplicationCreationRefusals(t *testing.T) {
 		name, body, want string
 	}{
 		{"nothing", `{}`, "[name: must not be blank, type: must not be blank]"},
-		{"an unknown type", `{"name": "x", "type": "robot"}`, "[robot: must be one of web, native, browser, service, resource_server]"},
+		{"an unknown type", `{"name": "x", "type": "robot"}`, "[robot: must be one of web, native, browser, service, resource_server, bookmark]"},
 		{"an unknown member", `{"name": "x", "type": "web", "settings": {}}`, "Property [settings] is not recognized as a valid property"},
 		{"a wrong kind", `{"name": 7, "type": "web"}`, "[name: must be a string]"},
 		{"no redirect URI", `{"name": "x", "type": "browser"}`, "At least one redirect_uri is required"},

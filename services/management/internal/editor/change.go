@@ -155,7 +155,7 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			ops = append(ops, store.Op{New: c})
 		}
 		if _, err := e.write(ctx, fresh, action, ops); err != nil {
-			return lost(k, id, err)
+			return otherSlug(on, lost(k, id, err))
 		}
 		e.keepFresh(ctx, on, old, fresh)
 		result = fresh

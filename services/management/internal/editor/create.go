@@ -122,7 +122,7 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 			ops = append(ops, store.Op{New: c})
 		}
 		if _, err := e.write(ctx, r, action, append(ops, store.Op{New: r})); err != nil {
-			return err
+			return otherSlug(on, err)
 		}
 		e.keepFresh(ctx, on, nil, r)
 		if e.opts.OnCreate != nil {

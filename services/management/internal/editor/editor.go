@@ -72,6 +72,8 @@ type Place struct {
 	// Application is the identifier of the application whose own is meant, of kinds that a domain and its applications
 	// have; empty means the domain's.
 	Application string
+	// provider says that sign-in settings are meant which wait for an application, not an application.
+	provider bool
 }
 
 // maxAttempts is how often a change begins again after a lost race: the first time and three more.

@@ -23,7 +23,7 @@ func TestDeleteLargeDomain(t *testing.T) {
 	a, _ := r.application(at, `{"name": "A", "type": "browser", "redirectUris": ["https://app.example.com/cb"]}`)
 	for i := range 60 {
 		next := proto.CloneOf(a)
-		next.Name = fmt.Sprint("A", i)
+		next.Name, next.Slug = fmt.Sprint("A", i), fmt.Sprint("a-", i)
 		next.Settings.Oauth.ClientId = fmt.Sprint("client-", i)
 		resource.Stamp(next, resource.Stamps{ID: secret.NewID()})
 		if _, err := r.store.Write(r.ctx, store.Change{Ops: []store.Op{{New: next}}}); err != nil {

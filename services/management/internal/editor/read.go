@@ -37,6 +37,9 @@ func read[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R
 		}
 		return none, k.NotFound(id)
 	}
+	if a, ok := any(r).(*configv1.Application); ok && catalog.IsProvider(a) != at.provider {
+		return none, k.NotFound(id)
+	}
 	if !atLevel(at, r) {
 		return none, k.NotFound(id)
 	}
@@ -66,6 +69,7 @@ func ReadAll[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 			return nil, 0, err
 		}
 		all, _, err := store.List(ctx, e.store, k, store.Query{Domain: q.Domain})
+		q.Providers = at.provider
 		found, total := image.Select(k, all, q)
 		return found, int64(total), err
 	}
@@ -79,6 +83,7 @@ func ReadAll[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 			return nil, 0, err
 		}
 	}
+	q.Providers = at.provider
 	found, total := image.List(v, k, q)
 	return found, int64(total), nil
 }
@@ -101,7 +106,7 @@ func (e *Editor) ReadDomainByHRID(ctx context.Context, at Place, hrid string) (*
 // FindClient returns the application with a client identifier.
 func (e *Editor) FindClient(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
 	a, err := store.FindByUnique(ctx, e.store, catalog.Applications, "clientId", catalog.DomainKey(domain, clientID))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && catalog.IsProvider(a) {
 		return nil, catalog.Applications.NotFound(clientID)
 	}
 	return a, err

@@ -37,6 +37,7 @@ func (e *Editor) onScene(ctx context.Context, at Place, d *configv1.Domain, need
 	if err != nil {
 		return err
 	}
+	s.Contested = exact
 	err = decide(s)
 	if quick.view == nil || !refusal(err) {
 		return err
@@ -102,6 +103,12 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 			return nil, err
 		}
 	}
+	if needs&catalog.NeedsHeadings != 0 {
+		if s.Headings, err = allOf(ctx, from, catalog.ApplicationGroups, d); err != nil {
+			return nil, err
+		}
+	}
+	s.SlugTaken = func(slug, application string) (bool, error) { return e.slugTaken(ctx, d.GetId(), slug, application) }
 	return s, nil
 }
 

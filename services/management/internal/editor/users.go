@@ -60,8 +60,7 @@ func (f finder) having(ctx context.Context, k catalog.Any, domain, field, value 
 	if err != nil {
 		return nil, err
 	}
-	found, _ := f.view.ListAny(k, image.Query{Domain: domain, Where: has, Size: most})
-	return found, nil
+	return f.list(k, image.Query{Domain: domain, Where: has, Size: most}), nil
 }
 
 // all returns the resources of a kind in a domain. They must not be changed.
@@ -70,8 +69,18 @@ func (f finder) all(ctx context.Context, k catalog.Any, domain string) ([]resour
 		found, _, err := f.store.ListAny(ctx, k, store.Query{Domain: domain})
 		return found, err
 	}
-	found, _ := f.view.ListAny(k, image.Query{Domain: domain})
-	return found, nil
+	return f.list(k, image.Query{Domain: domain}), nil
+}
+
+// list returns what a query selects, and of applications also the providers that belong to none: they name resources too.
+func (f finder) list(k catalog.Any, q image.Query) []resource.Resource {
+	found, _ := f.view.ListAny(k, q)
+	if k.Descriptor().Arm == catalog.Applications.Arm && (q.Size == 0 || len(found) < q.Size) {
+		q.Providers = true
+		waiting, _ := f.view.ListAny(k, q)
+		found = append(found, waiting...)
+	}
+	return found
 }
 
 // where returns the resources of a kind in all domains that satisfy has. In the database they are looked for by a value in
@@ -81,6 +90,5 @@ func (f finder) where(ctx context.Context, k catalog.Any, field string, value an
 		found, _, err := f.store.ListAny(ctx, k, store.Query{Where: map[string][]any{field: {value}}})
 		return slices.DeleteFunc(found, func(r resource.Resource) bool { return !has(r) }), err
 	}
-	found, _ := f.view.ListAny(k, image.Query{Where: has})
-	return found, nil
+	return f.list(k, image.Query{Where: has}), nil
 }

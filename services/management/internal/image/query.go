@@ -18,6 +18,8 @@ type Query struct {
 	Where func(resource.Resource) bool
 	// Only are the identifiers of those that may be shown at all; nil means all.
 	Only map[string]bool
+	// Providers selects, of applications, the sign-in settings that wait for one, and nothing else.
+	Providers bool
 	// Page counts from 0. A Size of 0 means everything.
 	Page, Size int
 }
@@ -109,12 +111,13 @@ func (v View) partsOf(k catalog.Any, q *Query) []*part {
 		q.Only = map[string]bool{q.Domain: true}
 		fallthrough
 	case d.Parent == nil || q.Domain != "":
-		if p, ok := v.parts.get(partOf(k, resource.Key{Domain: q.Domain})); ok {
+		if p, ok := v.parts.get(partOf(k, resource.Key{Domain: q.Domain}, q.Providers)); ok {
 			parts = append(parts, p)
 		}
 	default:
-		for p := range v.parts.from(partOf(k, resource.Key{})) {
-			if p.kind != d.Arm {
+		first := partOf(k, resource.Key{}, q.Providers)
+		for p := range v.parts.from(first) {
+			if p.kind != first.kind {
 				break
 			}
 			parts = append(parts, p)

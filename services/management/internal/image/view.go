@@ -91,10 +91,22 @@ func entryOf(k catalog.Any, r resource.Resource) *entry {
 	return e
 }
 
+// providers is the part of sign-in settings that wait for an application. Stored as applications, they are in no list of them.
+const providers = "application without"
+
+func isProvider(r resource.Resource) bool {
+	a, ok := r.(*configv1.Application)
+	return ok && catalog.IsProvider(a)
+}
+
 // partOf returns the empty part where a resource belongs.
-func partOf(k catalog.Any, key resource.Key) *part {
+func partOf(k catalog.Any, key resource.Key, provider bool) *part {
 	d := k.Descriptor()
-	p := &part{kind: d.Arm, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}, byClient: sequence[*entry]{rules: clientRules}}
+	kind := d.Arm
+	if provider {
+		kind = providers
+	}
+	p := &part{kind: kind, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}, byClient: sequence[*entry]{rules: clientRules}}
 	if d.Parent != nil {
 		p.domain = key.Domain
 	}
@@ -115,7 +127,7 @@ func newView(revision int64, resources []resource.Resource) View {
 		if !ok {
 			continue
 		}
-		empty := partOf(k, key)
+		empty := partOf(k, key, isProvider(r))
 		c := parts[place{empty.kind, empty.domain}]
 		if c == nil {
 			c = &collected{part: empty}
@@ -149,7 +161,7 @@ func (v View) with(r resource.Resource) View {
 	if !ok {
 		return v
 	}
-	p := partOf(k, key)
+	p := partOf(k, key, isProvider(r))
 	if old, ok := v.parts.get(p); ok {
 		*p = *old
 	}
@@ -178,7 +190,13 @@ func (v View) without(key resource.Key) View {
 	if !ok {
 		return v
 	}
-	p := partOf(k, key)
+	if k.Descriptor().Arm == catalog.Applications.Arm {
+		v = v.withoutFrom(partOf(k, key, true), key) // the key does not tell which it was
+	}
+	return v.withoutFrom(partOf(k, key, false), key)
+}
+
+func (v View) withoutFrom(p *part, key resource.Key) View {
 	old, ok := v.parts.get(p)
 	if !ok {
 		return v
@@ -202,7 +220,7 @@ func (v View) Get(k catalog.Any, domain, id string) (resource.Resource, bool) {
 	if v.parts.size == 0 {
 		return nil, false
 	}
-	p, ok := v.parts.get(partOf(k, resource.Key{Domain: domain}))
+	p, ok := v.parts.get(partOf(k, resource.Key{Domain: domain}, false))
 	if !ok {
 		return nil, false
 	}
@@ -218,7 +236,7 @@ func (v View) Client(domain, clientID string) (*configv1.Application, bool) {
 	if v.parts.size == 0 || clientID == "" {
 		return nil, false
 	}
-	p, ok := v.parts.get(partOf(catalog.Applications, resource.Key{Domain: domain}))
+	p, ok := v.parts.get(partOf(catalog.Applications, resource.Key{Domain: domain}, false))
 	if !ok {
 		return nil, false
 	}

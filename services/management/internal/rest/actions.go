@@ -44,6 +44,7 @@ func mountActions(m *Mux) {
 	m.Handle("GET "+domain+"/secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("listExpiringSecrets", "of a domain"))
 	m.Handle("GET /secrets/_expiring", "application_secret:read", x.expiringSecrets, expiringOperation("listExpiringSecretsOfAllDomains", "of all domains of an environment"))
 
+	mountApplications(m)
 	mountForms(m)
 	mountAudits(m)
 	mountFlows(m)

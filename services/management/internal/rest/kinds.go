@@ -10,6 +10,7 @@ import (
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
 // mountKinds adds the collection of every kind in the catalog.
@@ -32,6 +33,9 @@ var applications = Special{
 	Summary: summarizeApplication,
 	Entry:   &managementv1.ApplicationEntry{},
 	Filter:  filterApplications,
+	Query: []operation.Parameter{
+		{Name: "slug", Type: "string", Description: "The application that has this slug."},
+	},
 	Issued:  issueApplication,
 }
 
@@ -48,7 +52,8 @@ func only(names ...string) func(prototree.Object) prototree.Object {
 	}
 }
 
-var applicationEntry = only("id", "name", "description", "type", "enabled", "template", "updatedAt")
+var applicationEntry = only("id", "name", "description", "type", "enabled", "template", "updatedAt",
+	"slug", "group", "publisher", "icon", "hidden", "visibility")
 
 func summarizeApplication(whole prototree.Object) prototree.Object {
 	entry := applicationEntry(whole)
@@ -83,11 +88,15 @@ func filterApplications(r *http.Request, q *image.Query) error {
 		for _, text := range values["type"] {
 			number, ok := configv1.Application_Type_value[strings.ToUpper(text)]
 			if !ok || number == int32(configv1.Application_TYPE_UNSPECIFIED) {
-				return constraint("type", text, "must be one of web, native, browser, service, resource_server")
+				return constraint("type", text, "must be one of web, native, browser, service, resource_server, bookmark")
 			}
 			types[configv1.Application_Type(number)] = true
 		}
 		q.And(func(r resource.Resource) bool { return types[r.(*configv1.Application).GetType()] })
+	}
+	if values.Has("slug") {
+		slug := values.Get("slug")
+		q.And(func(r resource.Resource) bool { return r.(*configv1.Application).GetSlug() == slug })
 	}
 	if text := values.Get("status"); text != "" {
 		var enabled bool

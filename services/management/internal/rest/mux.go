@@ -206,6 +206,10 @@ func (a *API) named(r *http.Request, at operator.Place) (operator.Place, error) 
 		var found *configv1.Application
 		found, err = a.Editor.FindApplication(r.Context(), placeOf(r), client)
 		at.Application = found.GetId()
+	} else if slug := r.PathValue(slugName); slug != "" {
+		var found *configv1.Application
+		found, err = a.Editor.FindBySlug(r.Context(), placeOf(r), slug)
+		at.Application = found.GetId()
 	}
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
 		return at, nil

@@ -98,7 +98,7 @@ func TestBadInput(t *testing.T) {
 		{"a search that is no text", "GET", d + "/applications?q=%ff", "", 400, "[q: must be text in UTF-8]", []string{"q"}},
 		{"a search of a novel", "GET", d + "/applications?q=" + strings.Repeat("x", 300), "", 400, "[q: size must be at most 256]", []string{"q"}},
 		{"a broken query", "GET", d + "/applications?page=%zz", "", 400, "The query is malformed", nil},
-		{"an unknown type to list", "GET", d + "/applications?type=toaster", "", 400, "[toaster: must be one of web, native, browser, service, resource_server]", []string{"type"}},
+		{"an unknown type to list", "GET", d + "/applications?type=toaster", "", 400, "[toaster: must be one of web, native, browser, service, resource_server, bookmark]", []string{"type"}},
 		{"an unknown status to list", "GET", d + "/applications?status=maybe", "", 400, "[maybe: must be one of enabled, disabled]", []string{"status"}},
 
 		{"a body that is too large", "PATCH", d, `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, "The body is larger than 1 MiB", nil},
