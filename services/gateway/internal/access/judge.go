@@ -8,7 +8,6 @@ import (
 
 	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -28,13 +27,14 @@ type People interface {
 // Judge decides who may use an application. It is safe for concurrent use.
 type Judge struct {
 	people   People
+	log      *slog.Logger
 	failures *ruleerrors.Reporter
 	now      func() time.Time
 }
 
 // New returns a Judge. It reports each policy that could not be evaluated; nil reports nothing.
-func New(people People, failures *ruleerrors.Reporter, now func() time.Time) *Judge {
-	return &Judge{people: people, failures: failures, now: now}
+func New(people People, log *slog.Logger, failures *ruleerrors.Reporter, now func() time.Time) *Judge {
+	return &Judge{people: people, log: log, failures: failures, now: now}
 }
 
 // Outcome is a decision about somebody.
@@ -49,7 +49,7 @@ type Outcome struct {
 func (o *Outcome) Allowed() bool { return o.Verdict == rule.Allowed }
 
 // Decide returns the verdict on a person who is signed in, or for whom tokens are asked. The verdict, the bindings that decided and
-// the revision of the application go into the record of the request. The error is fault.Unavailable where the directory cannot be
+// the revision of the application go into the log, under the identity of the request. The error is fault.Unavailable where the directory cannot be
 // asked and has not been for too long.
 func (j *Judge) Decide(ctx context.Context, d *domain.Domain, c *domain.Client, person *state.Person, s Situation) (Outcome, error) {
 	if !c.Restricted {
@@ -57,7 +57,8 @@ func (j *Judge) Decide(ctx context.Context, d *domain.Domain, c *domain.Client, 
 	}
 	out, err := j.decide(ctx, d, c, person, s)
 	if err == nil {
-		observe.Annotate(ctx, slog.String("access", out.Verdict.String()), slog.Any("bindings", out.Deciding), slog.Int64("access_revision", c.Access.Revision()))
+		j.log.LogAttrs(ctx, slog.LevelInfo, "access was decided", slog.String("domain", d.ID), slog.String("client_id", c.ClientID), slog.String("user", person.UserID),
+			slog.String("verdict", out.Verdict.String()), slog.Any("bindings", out.Deciding), slog.Int64("revision", c.Access.Revision()))
 		j.failed(ctx, d, c, out.Failures)
 	}
 	return out, err

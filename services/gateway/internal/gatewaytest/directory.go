@@ -58,6 +58,21 @@ func (d *Directory) Put(domain string, u *directoryv1.User) {
 	d.users[domain+"/"+u.GetSubject()] = u
 }
 
+// Join makes somebody whom `staff` knows a member of groups, whose names are their identifiers, and of no others.
+func (d *Directory) Join(domain, name string, groups ...string) {
+	if _, err := d.SignIn(context.Background(), domain, "", Identity(name)); err != nil {
+		panic(err) // a test does so where it has disabled them
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u := proto.CloneOf(d.users[domain+"/"+Subject("staff", name)])
+	u.Standing = &directoryv1.Standing{}
+	for _, g := range groups {
+		u.Standing.Groups = append(u.Standing.Groups, &directoryv1.Standing_Group{Id: g, Name: g, Direct: true})
+	}
+	d.users[domain+"/"+u.GetSubject()] = u
+}
+
 // Remove forgets a user.
 func (d *Directory) Remove(domain, subject string) {
 	d.mu.Lock()

@@ -66,6 +66,8 @@ type Options struct {
 	// Outbound are the options of outgoing requests; without any they reach servers on loopback addresses, by http too.
 	Outbound *outbound.Options
 	Log      *slog.Logger
+	// Directory is the one of another gateway; nil makes one.
+	Directory *Directory
 	// Local makes the public URL that of the harness's own server, so that what the gateway says of itself can be asked.
 	Local bool
 }
@@ -80,7 +82,11 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Harness{t: t, Clock: NewClock(), Directory: NewDirectory()}
-	h.Directory.now = h.Clock.Now
+	if o.Directory != nil {
+		h.Directory = o.Directory
+	} else {
+		h.Directory.now = h.Clock.Now
+	}
 	store, err := state.Open(o.RedisURL, state.Options{Now: h.Clock.Now, Logger: o.Log})
 	if err != nil {
 		t.Fatal(err)

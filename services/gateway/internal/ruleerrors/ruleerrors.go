@@ -40,7 +40,9 @@ const (
 )
 
 // Places returns all of them.
-func Places() []string { return []string{Selection, Claim, Mapper, Flows, Provider, Redirect, Page, Access, Mapping} }
+func Places() []string {
+	return []string{Selection, Claim, Mapper, Flows, Provider, Redirect, Page, Access, Mapping}
+}
 
 // Expression names one expression of the configuration.
 type Expression struct {
