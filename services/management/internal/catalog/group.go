@@ -79,11 +79,16 @@ func validateGroup(s *Scene, old, g *configv1.Group) error {
 			return dangling(fmt.Sprintf("roles[%d]", i), "Role", id)
 		}
 	}
+	var f Faults
+	CheckAttributes(&f, "attributes", g.GetAttributes())
+	if err := f.Err(); err != nil {
+		return err
+	}
 	contains := make(map[string][]string, len(s.Groups))
 	for _, other := range s.Groups {
 		contains[other.GetId()] = other.GetGroups()
 	}
-	seen := map[string]bool{} // what is there and does not lead back to g
+	added := false
 	for i, id := range g.GetGroups() {
 		if slices.Contains(old.GetGroups(), id) {
 			continue // what somebody else made wrong meanwhile keeps nobody from changing the rest
@@ -92,30 +97,107 @@ func validateGroup(s *Scene, old, g *configv1.Group) error {
 		if _, known := contains[id]; !known && id != g.GetId() {
 			return dangling(path, "Group", id)
 		}
-		if reaches(contains, seen, id, g.GetId()) {
+		if chain := reaches(contains, id, g.GetId()); chain != nil {
 			return fault.Invalidf("Group [%s] can not contain itself.", g.GetName()).
-				At(path, "is the group itself or contains it")
+				At(path, "is the group itself or contains it: "+chainOf(s.Groups, g, append([]string{g.GetId()}, chain...)))
 		}
+		added = true
+	}
+	if added {
+		return checkDepth(s.Groups, g)
 	}
 	return nil
 }
 
-// reaches reports whether one group is another or contains it at any depth. It adds to seen whom it has looked at.
-func reaches(contains map[string][]string, seen map[string]bool, from, to string) bool {
-	next := []string{from}
-	for len(next) > 0 {
-		id := next[len(next)-1]
-		next = next[:len(next)-1]
-		switch {
-		case id == to:
-			return true
-		case seen[id]:
+// maxDepth is how many groups may contain one another in a row.
+const maxDepth = 16
+
+// checkDepth refuses a group with which more groups contain one another in a row than anybody can follow.
+func checkDepth(groups []*configv1.Group, g *configv1.Group) error {
+	inner, outer := map[string][]string{}, map[string][]string{}
+	for _, one := range groups {
+		list := one.GetGroups()
+		if one.GetId() == g.GetId() {
+			list = nil
+		}
+		inner[one.GetId()] = list
+		for _, id := range list {
+			outer[id] = append(outer[id], one.GetId())
+		}
+	}
+	inner[g.GetId()] = g.GetGroups()
+	down, up := longest(inner, g.GetId()), longest(outer, g.GetId())
+	if n := len(down) + len(up) - 1; n > maxDepth {
+		slices.Reverse(up)
+		return fault.Invalidf("Groups can contain one another %d deep, and these would be %d deep.", maxDepth, n).
+			At("groups", chainOf(groups, g, append(up, down[1:]...)))
+	}
+	return nil
+}
+
+// longest returns the longest way that leads on from an identifier, itself included.
+func longest(next map[string][]string, from string) []string {
+	known := map[string][]string{}
+	var walk func(id string) []string
+	walk = func(id string) []string {
+		if way, seen := known[id]; seen {
+			return way
+		}
+		known[id] = nil // a circle ends here
+		var best []string
+		for _, n := range next[id] {
+			if way := walk(n); len(way) > len(best) {
+				best = way
+			}
+		}
+		known[id] = append([]string{id}, best...)
+		return known[id]
+	}
+	return walk(from)
+}
+
+// chainOf names groups, the outer before the inner.
+func chainOf(groups []*configv1.Group, g *configv1.Group, ids []string) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id
+		if id == g.GetId() && g.GetName() != "" {
+			names[i] = g.GetName()
 			continue
 		}
-		seen[id] = true
-		next = append(next, contains[id]...)
+		for _, one := range groups {
+			if one.GetId() == id {
+				names[i] = one.GetName()
+			}
+		}
 	}
-	return false
+	return strings.Join(names, " > ")
+}
+
+// reaches returns the shortest way by which one group is another or contains it at any depth, both included; nil if there is
+// none.
+func reaches(contains map[string][]string, from, to string) []string {
+	before := map[string]string{from: ""}
+	next := []string{from}
+	for len(next) > 0 {
+		id := next[0]
+		next = next[1:]
+		if id == to {
+			var way []string
+			for ; id != ""; id = before[id] {
+				way = append(way, id)
+			}
+			slices.Reverse(way)
+			return way
+		}
+		for _, inner := range contains[id] {
+			if _, seen := before[inner]; !seen {
+				before[inner] = id
+				next = append(next, inner)
+			}
+		}
+	}
+	return nil
 }
 
 // Limits of names, and of descriptions of groups and roles, in bytes.

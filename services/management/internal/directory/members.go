@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -180,17 +179,6 @@ func (s *Service) recordMembers(ctx context.Context, action string, g *configv1.
 		}
 		s.recorder.Record(context.WithoutCancel(ctx), e)
 	}
-}
-
-// groupsOf returns the groups in which somebody is directly, by name.
-func (s *Service) groupsOf(ctx context.Context, domain, user string) ([]*configv1.Group, error) {
-	direct, err := s.store.Memberships().OfUsers(ctx, domain, []string{user})
-	if err != nil {
-		return nil, err
-	}
-	groups, err := s.groupsWith(ctx, domain, "_id", direct[user])
-	slices.SortFunc(groups, func(a, b *configv1.Group) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return groups, err
 }
 
 // groupsWith returns the groups in whose document a member has one of some values.

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -182,7 +183,7 @@ func TestStandingFromTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &directoryv1.Standing{
-		Groups: []*directoryv1.Standing_Group{{Id: group, Name: "Held"}, {Id: "outer", Name: "Outer"}},
+		Groups: []*directoryv1.Standing_Group{{Id: group, Name: "Held", Direct: true}, {Id: "outer", Name: "Outer"}},
 		Roles:  []*directoryv1.Standing_Role{{Id: "role", Name: "Editor"}}, Scopes: []string{"email"},
 	}
 	if diff := cmp.Diff(want, got.GetUser().GetStanding(), protocmp.Transform()); diff != "" {
@@ -230,6 +231,9 @@ func TestStanding(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			for _, g := range tt.want.GetGroups() {
+				g.Direct = slices.Contains(tt.direct, g.GetId())
+			}
 			if diff := cmp.Diff(tt.want, directory.Standing(tt.direct, tt.own, tt.groups, tt.roles), protocmp.Transform()); diff != "" {
 				t.Errorf("standing (-want +got):\n%s", diff)
 			}

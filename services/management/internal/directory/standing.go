@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/gatehouse-am/gatehouse/pkg/access"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
@@ -26,6 +29,10 @@ func Standing(direct, own []string, groups []*configv1.Group, roles []*configv1.
 		}
 	}
 	mine := map[string]bool{}
+	in := map[string]bool{}
+	for _, id := range direct {
+		in[id] = true
+	}
 	has := map[string]bool{}
 	for _, id := range own {
 		has[id] = true
@@ -41,7 +48,7 @@ func Standing(direct, own []string, groups []*configv1.Group, roles []*configv1.
 		}
 		mine[id] = true
 		next = append(next, containers[id]...)
-		standing.Groups = append(standing.Groups, &directoryv1.Standing_Group{Id: id, Name: g.GetName()})
+		standing.Groups = append(standing.Groups, &directoryv1.Standing_Group{Id: id, Name: g.GetName(), Direct: in[id]})
 		for _, role := range g.GetRoles() {
 			has[role] = true
 		}
@@ -53,10 +60,29 @@ func Standing(direct, own []string, groups []*configv1.Group, roles []*configv1.
 		}
 	}
 	slices.SortFunc(standing.Groups, func(a, b *directoryv1.Standing_Group) int { return strings.Compare(a.GetName(), b.GetName()) })
+	standing.Attributes = attributesOf(standing.GetGroups(), byID)
 	slices.SortFunc(standing.Roles, func(a, b *directoryv1.Standing_Role) int { return strings.Compare(a.GetName(), b.GetName()) })
 	slices.Sort(standing.Scopes)
 	standing.Scopes = slices.Compact(standing.Scopes)
 	return standing
+}
+
+// attributesOf merges the attributes of groups in the order of their names; nil where there are none.
+func attributesOf(groups []*directoryv1.Standing_Group, byID map[string]*configv1.Group) *structpb.Struct {
+	var merged map[string]any
+	for _, g := range groups {
+		if own := byID[g.GetId()].GetAttributes(); len(own.GetFields()) > 0 {
+			merged = access.Merge(merged, own.AsMap())
+		}
+	}
+	if merged == nil {
+		return nil
+	}
+	s, err := structpb.NewStruct(merged)
+	if err != nil {
+		return nil // what was JSON stays JSON
+	}
+	return s
 }
 
 // standing returns what somebody's groups and roles come to. Most people have neither, which costs one question.
@@ -79,7 +105,7 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 			q := image.Query{Domain: u.GetDomain()}
 			groups, _ := image.List(v, catalog.Groups, q)
 			roles, _ := image.List(v, catalog.Roles, q)
-			return Standing(mine, own, groups, roles), nil
+			return withOwn(u, Standing(mine, own, groups, roles)), nil
 		}
 	}
 	groups, err := s.around(ctx, u.GetDomain(), mine)
@@ -106,7 +132,19 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 			return nil, err
 		}
 	}
-	return Standing(mine, own, groups, roles), nil
+	return withOwn(u, Standing(mine, own, groups, roles)), nil
+}
+
+// withOwn puts somebody's own attributes over those of their groups.
+func withOwn(u *directoryv1.User, standing *directoryv1.Standing) *directoryv1.Standing {
+	if standing.GetAttributes() == nil || len(u.GetAdditionalInformation().GetFields()) == 0 {
+		return standing
+	}
+	merged := access.Merge(standing.GetAttributes().AsMap(), u.GetAdditionalInformation().AsMap())
+	if s, err := structpb.NewStruct(merged); err == nil {
+		standing.Attributes = s
+	}
+	return standing
 }
 
 // around returns groups and those that contain them at any depth, one question for each level.

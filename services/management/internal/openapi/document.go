@@ -101,6 +101,7 @@ func (b *builder) document() object {
 	addNotices(all)
 	addShown(all)
 	addWarnings(all)
+	addBelonging(all)
 	addMerges(all, b.merges)
 	return object{
 		"openapi":           "3.1.0",

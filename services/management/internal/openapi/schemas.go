@@ -112,6 +112,25 @@ func addWarnings(all object) {
 	}
 }
 
+// addBelonging adds what lists of the members of a group, and of the groups of a user, say of an entry.
+func addBelonging(all object) {
+	for _, name := range []string{"User", "Group"} {
+		s, ok := all[name].(object)
+		if !ok {
+			continue
+		}
+		properties := s["properties"].(object)
+		properties["direct"] = object{
+			"type": "boolean", "readOnly": true,
+			"description": "Whether the user is in the group itself; only in lists of members of a group and of groups of a user.",
+		}
+		properties["via"] = object{
+			"type": "array", "items": object{"type": "string"}, "readOnly": true,
+			"description": "The ids of the groups through which the user is in it, from their own on; only there.",
+		}
+	}
+}
+
 // warning is the name of the schema of a warning.
 const warning = "Warning"
 

@@ -225,3 +225,28 @@ func TestAnApplicationThatIsPutBackHasItsBindings(t *testing.T) {
 		t.Errorf("%d entitlements", got)
 	}
 }
+
+func TestAcceptance12ACycleOfGroupsIsRefusedWithItsPath(t *testing.T) {
+	g := newGuarded(t)
+	payables := g.group("Payables")
+	finance := g.group("Finance", `"groups":["`+payables+`"]`)
+	office := g.group("Office", `"groups":["`+finance+`"]`)
+	answer := g.send("PATCH", g.d+"/groups/"+payables, `{"groups":["`+office+`"]}`).
+		refused(400, "Group [Payables] can not contain itself.", "groups[0]").tree()
+	if got, want := answer["errors"].([]any)[0].(prototree.Object)["detail"], "is the group itself or contains it: Payables > Office > Finance > Payables"; got != want {
+		t.Errorf("detail %q, want %q", got, want)
+	}
+}
+
+func TestGroupsAreAtMostSixteenDeep(t *testing.T) {
+	g := newGuarded(t)
+	last := g.group("Group 1")
+	for i := 2; i <= 16; i++ {
+		last = g.group(fmt.Sprintf("Group %d", i), `"groups":["`+last+`"]`)
+	}
+	g.send("POST", g.d+"/groups", `{"name":"Group 17","groups":["`+last+`"]}`).
+		refused(400, "Groups can contain one another 16 deep, and these would be 17 deep.", "groups")
+	g.send("POST", g.d+"/groups", `{"name":"Heavy","attributes":{"a":"`+strings.Repeat("x", 16<<10)+`"}}`).
+		refused(400, "[attributes: must be at most 16384 bytes of JSON]", "attributes")
+	g.send("POST", g.d+"/groups", `{"name":"Listed","attributes":[]}`).status(http.StatusBadRequest)
+}
