@@ -2622,7 +2622,10 @@ type Group struct {
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	CreatedAt   *int64  `json:"createdAt,omitempty"`
 	Description *string `json:"description,omitempty"`
-	Domain      *string `json:"domain,omitempty"`
+
+	// Direct Whether the user is in the group itself; only in lists of members of a group and of groups of a user.
+	Direct *bool   `json:"direct,omitempty"`
+	Domain *string `json:"domain,omitempty"`
 
 	// Groups The ids of groups whose members are members of this one as well. No group contains itself.
 	Groups []string `json:"groups,omitempty"`
@@ -2643,6 +2646,9 @@ type Group struct {
 
 	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+
+	// Via The ids of the groups through which the user is in it, from their own on; only there.
+	Via []string `json:"via,omitempty"`
 }
 
 // GroupPage One page of a list.
@@ -4546,7 +4552,10 @@ type User struct {
 	Client *string `json:"client,omitempty"`
 
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
-	CreatedAt     *int64  `json:"createdAt,omitempty"`
+	CreatedAt *int64 `json:"createdAt,omitempty"`
+
+	// Direct Whether the user is in the group itself; only in lists of members of a group and of groups of a user.
+	Direct        *bool   `json:"direct,omitempty"`
 	DisplayName   *string `json:"displayName,omitempty"`
 	Domain        *string `json:"domain,omitempty"`
 	Email         *string `json:"email,omitempty"`
@@ -4608,7 +4617,10 @@ type User struct {
 
 	// Username Unique per source, in any case.
 	Username *string `json:"username,omitempty"`
-	Website  *string `json:"website,omitempty"`
+
+	// Via The ids of the groups through which the user is in it, from their own on; only there.
+	Via     []string `json:"via,omitempty"`
+	Website *string  `json:"website,omitempty"`
 
 	// ZoneInfo A name of the time zone database: `Europe/Zurich`.
 	ZoneInfo *string `json:"zoneInfo,omitempty"`
@@ -5598,6 +5610,9 @@ type ListGroupMembersParams struct {
 
 	// Size Entries on a page; default 50.
 	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Inherited Whether to list who is in the group through others, too; default false.
+	Inherited *bool `form:"inherited,omitempty" json:"inherited,omitempty"`
 }
 
 // ListHistoryParams defines parameters for ListHistory.
@@ -8492,9 +8507,9 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/groups/{group}/history/{revision}/diff (the `GetGroupHistoryDiff` operationId).
 	GetGroupHistoryDiff(ctx context.Context, domain string, group string, revision string, params *GetGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListGroupMembers List who is directly in a group
+	// ListGroupMembers List who is in a group
 	//
-	// In the order of their identifiers. Needs the permission `group:read`.
+	// Those who are in it directly, in the order of their identifiers. With `inherited=true` those as well who are in it through a group that it contains: `via` names the groups on the way, from their own on. Needs the permission `group:read`.
 	//
 	// Corresponds with GET /domains/{domain}/groups/{group}/members (the `ListGroupMembers` operationId).
 	ListGroupMembers(ctx context.Context, domain string, group string, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -9292,9 +9307,9 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
 	GetUserConsent(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListUserGroups List the groups in which a user is directly
+	// ListUserGroups List the groups in which a user is
 	//
-	// Needs the permission `user:read`.
+	// By name. `direct` says of each whether the user is in it directly, and `via` names the groups through which they are otherwise, from their own on. Needs the permission `user:read`.
 	//
 	// Corresponds with GET /domains/{domain}/users/{user}/groups (the `ListUserGroups` operationId).
 	ListUserGroups(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -14271,9 +14286,9 @@ func (c *Client) GetGroupHistoryDiff(ctx context.Context, domain string, group s
 	return c.Client.Do(req)
 }
 
-// ListGroupMembers List who is directly in a group
+// ListGroupMembers List who is in a group
 //
-// In the order of their identifiers. Needs the permission `group:read`.
+// Those who are in it directly, in the order of their identifiers. With `inherited=true` those as well who are in it through a group that it contains: `via` names the groups on the way, from their own on. Needs the permission `group:read`.
 //
 // Corresponds with GET /domains/{domain}/groups/{group}/members (the `ListGroupMembers` operationId).
 func (c *Client) ListGroupMembers(ctx context.Context, domain string, group string, params *ListGroupMembersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -16071,9 +16086,9 @@ func (c *Client) GetUserConsent(ctx context.Context, domain string, user string,
 	return c.Client.Do(req)
 }
 
-// ListUserGroups List the groups in which a user is directly
+// ListUserGroups List the groups in which a user is
 //
-// Needs the permission `user:read`.
+// By name. `direct` says of each whether the user is in it directly, and `via` names the groups through which they are otherwise, from their own on. Needs the permission `user:read`.
 //
 // Corresponds with GET /domains/{domain}/users/{user}/groups (the `ListUserGroups` operationId).
 func (c *Client) ListUserGroups(ctx context.Context, domain string, user string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -28382,6 +28397,18 @@ func NewListGroupMembersRequest(server string, domain string, group string, para
 
 		}
 
+		if params.Inherited != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "inherited", *params.Inherited, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -38017,9 +38044,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/groups/{group}/history/{revision}/diff (the `GetGroupHistoryDiff` operationId).
 	GetGroupHistoryDiffWithResponse(ctx context.Context, domain string, group string, revision string, params *GetGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetGroupHistoryDiffResponse, error)
 
-	// ListGroupMembersWithResponse List who is directly in a group
+	// ListGroupMembersWithResponse List who is in a group
 	//
-	// In the order of their identifiers. Needs the permission `group:read`.
+	// Those who are in it directly, in the order of their identifiers. With `inherited=true` those as well who are in it through a group that it contains: `via` names the groups on the way, from their own on. Needs the permission `group:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -38915,9 +38942,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/users/{user}/consents/{consent} (the `GetUserConsent` operationId).
 	GetUserConsentWithResponse(ctx context.Context, domain string, user string, consent string, reqEditors ...RequestEditorFn) (*GetUserConsentResponse, error)
 
-	// ListUserGroupsWithResponse List the groups in which a user is directly
+	// ListUserGroupsWithResponse List the groups in which a user is
 	//
-	// Needs the permission `user:read`.
+	// By name. `direct` says of each whether the user is in it directly, and `via` names the groups through which they are otherwise, from their own on. Needs the permission `user:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -57510,9 +57537,9 @@ func (c *ClientWithResponses) GetGroupHistoryDiffWithResponse(ctx context.Contex
 	return ParseGetGroupHistoryDiffResponse(rsp)
 }
 
-// ListGroupMembersWithResponse List who is directly in a group
+// ListGroupMembersWithResponse List who is in a group
 //
-// In the order of their identifiers. Needs the permission `group:read`.
+// Those who are in it directly, in the order of their identifiers. With `inherited=true` those as well who are in it through a group that it contains: `via` names the groups on the way, from their own on. Needs the permission `group:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -59008,9 +59035,9 @@ func (c *ClientWithResponses) GetUserConsentWithResponse(ctx context.Context, do
 	return ParseGetUserConsentResponse(rsp)
 }
 
-// ListUserGroupsWithResponse List the groups in which a user is directly
+// ListUserGroupsWithResponse List the groups in which a user is
 //
-// Needs the permission `user:read`.
+// By name. `direct` says of each whether the user is in it directly, and `via` names the groups through which they are otherwise, from their own on. Needs the permission `user:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
