@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
 )
 
 // Capabilities are what the endpoints of this gateway do; the document says nothing else.
@@ -45,7 +46,7 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 			"scopes_supported":                               list(d.DiscoveryScopes),
 			"grant_types_supported":                          sorted(slices.DeleteFunc(slices.Clone(can.GrantTypes), func(g oauth2.GrantType) bool { return !d.Serves(g) })),
 			"claim_types_supported":                          []string{"normal"},
-			"claims_supported":                               sorted(can.Claims),
+			"claims_supported":                               sorted(claims(can, d)),
 			"authorization_response_iss_parameter_supported": true,
 		}
 		if r := d.Registration; r.GetDynamicClientRegistrationEnabled() && r.GetClientTemplateEnabled() {
@@ -67,6 +68,14 @@ func Metadata(can Capabilities) func(*domain.Core) []byte {
 		}
 		return body
 	}
+}
+
+// claims are those that tokens and UserInfo of a domain can carry.
+func claims(can Capabilities, d *domain.Core) []string {
+	if slices.Contains(d.DiscoveryScopes, tokens.ScopeEntitlements) {
+		return append(slices.Clone(can.Claims), tokens.ScopeEntitlements)
+	}
+	return can.Claims
 }
 
 // Routes returns the two documents' routes.

@@ -213,7 +213,7 @@ func ProfileClaims(p *state.Person, scopes []string) map[string]any {
 	if slices.Contains(scopes, fullProfile) {
 		additional, _ := p.Profile[state.AdditionalInformation].(map[string]any)
 		for name, v := range additional {
-			if v != nil && v != "" && name != "aud" && !oauth2.ReservedClaim(name) {
+			if v != nil && v != "" && name != "aud" && name != claimEntitlements && !oauth2.ReservedClaim(name) {
 				out[name] = v
 			}
 		}

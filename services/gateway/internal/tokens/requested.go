@@ -125,7 +125,7 @@ func AddRequested(claims map[string]any, d *domain.Domain, c *domain.Client, p *
 	for _, wish := range wanted {
 		name, language := untagged(wish.Name)
 		scope, kind := about(name)
-		if protocolClaim(name) || !c.MayAsk(d.Core, scope) && !c.MayAsk(d.Core, fullProfile) {
+		if protocolClaim(name) || name == claimEntitlements || !c.MayAsk(d.Core, scope) && !c.MayAsk(d.Core, fullProfile) {
 			continue
 		}
 		v := p.Profile[name]
