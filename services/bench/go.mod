@@ -4,7 +4,9 @@ go 1.26.0
 
 require (
 	github.com/gatehouse-am/gatehouse/pkg v0.0.0
+	github.com/gatehouse-am/gatehouse/proto v0.0.0
 	go.mongodb.org/mongo-driver/v2 v2.9.3
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
@@ -39,7 +41,6 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/grpc v1.85.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/gatehouse-am/gatehouse/proto => ../../proto

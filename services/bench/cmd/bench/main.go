@@ -4,6 +4,7 @@
 //	bench --programs DIR [--short|--full] [--only NAME,…] [--json FILE] [--enforce]
 //	bench --list
 //	bench floor --kind KIND [--redis HOST:PORT]
+//	bench crowd --clients N …
 //
 // It needs a MongoDB server in GATEHOUSE_TEST_MONGODB_URI, and redis-server in the PATH or a server in
 // GATEHOUSE_TEST_REDIS_URL; scripts/with-backing.sh provides both.
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/services/bench/internal/cpu"
+	"github.com/gatehouse-am/gatehouse/services/bench/internal/crowd"
 	"github.com/gatehouse-am/gatehouse/services/bench/internal/floor"
 	"github.com/gatehouse-am/gatehouse/services/bench/internal/harness"
 	"github.com/gatehouse-am/gatehouse/services/bench/internal/report"
@@ -47,6 +49,9 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "floor" {
 		return runFloor(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "crowd" {
+		return crowd.Main(ctx, args[1:], stdout, stderr)
 	}
 	o, err := parse(args, stderr)
 	if err != nil {
@@ -102,11 +107,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	var only string
 	var short, full bool
+	var registered int
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.programs, "programs", "bin", "`directory` with the programs management and gateway")
 	f.BoolVar(&short, "short", false, "less than three minutes altogether (default)")
 	f.BoolVar(&full, "full", false, "runs of ten seconds, with 16 and with 64 connections")
+	f.IntVar(&registered, "registered", 0, "how many clients the domains of crowd and crowd-management have; default: 20,000, and 1,000,000 with --full")
 	f.StringVar(&only, "only", "", "`names` of scenarios, separated by commas; default: all")
 	f.BoolVar(&o.list, "list", false, "list the scenarios")
 	f.StringVar(&o.json, "json", "", "`file` for the results in JSON")
@@ -125,6 +132,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	o.length = scenario.Short
 	if full {
 		o.length = scenario.Full
+	}
+	switch {
+	case registered < 0:
+		return o, errors.New("--registered: must not be negative")
+	case registered > 0:
+		o.length.Registered = registered
 	}
 	var names []string
 	for name := range strings.SplitSeq(only, ",") {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/gatehouse-am/gatehouse/services/bench/internal/cpu"
 )
@@ -50,28 +51,48 @@ func (p *Platform) AddGateways(ctx context.Context, n int) ([]*Gateway, error) {
 }
 
 func (p *Platform) startGateway(ctx context.Context, ports []string) (*Gateway, error) {
+	g, err := p.runGateway(ctx, ports, p.address.grpc, startPatience)
+	if err == nil {
+		p.gateways = append(p.gateways, g)
+	}
+	return g, err
+}
+
+// StartGateway runs a gateway of the installation and returns it when it is ready. The caller stops it.
+func (l *Installation) StartGateway(ctx context.Context, patience time.Duration, arguments ...string) (*Gateway, error) {
+	return l.platform.StartGatewayOf(ctx, l.ports[1], patience, arguments...)
+}
+
+// AwaitDomain waits until the gateway serves a domain and has applied everything that was announced to it.
+func (g *Gateway) AwaitDomain(ctx context.Context, l *Installation, id string) error {
+	return Await(ctx, startPatience, "the domain at the gateway", func(ctx context.Context) error {
+		return expectOK(ctx, "http://"+g.technical+"/_node/domains?domainId="+id, technicalUser, l.platform.password)
+	}, g.process, l.Process)
+}
+
+// runGateway runs a gateway that asks the management at an address.
+func (p *Platform) runGateway(ctx context.Context, ports []string, management string, patience time.Duration, arguments ...string) (*Gateway, error) {
 	g := &Gateway{Address: ports[0], technical: ports[1]}
 	var err error
-	g.process, err = p.starter.Start("gateway", filepath.Join(p.options.Programs, "gateway"), []string{
+	g.process, err = p.starter.Start("gateway", filepath.Join(p.options.Programs, "gateway"), append([]string{
 		"--gateway-address", g.Address,
 		"--technical-address", g.technical,
 		"--public-url", p.publicURL,
-		"--management-grpc-address", p.address.grpc,
+		"--management-grpc-address", management,
 		"--redis-url", "redis://" + p.redisAt + "/0",
 		"--technical-user", technicalUser,
 		"--node-name", "bench-" + strconv.Itoa(len(p.gateways)+1),
 		"--tls-cert-file", p.plane.gateway.CertFile,
 		"--tls-key-file", p.plane.gateway.KeyFile,
 		"--tls-ca-file", p.plane.gateway.CAFile,
-	}, []string{"GATEHOUSE_TECHNICAL_PASSWORD=" + p.password})
+	}, arguments...), []string{"GATEHOUSE_TECHNICAL_PASSWORD=" + p.password})
 	if err != nil {
 		return nil, err
 	}
-	if err := Await(ctx, startPatience, "the gateway", ready(g.technical), g.process); err != nil {
+	if err := Await(ctx, patience, "the gateway", ready(g.technical), g.process); err != nil {
 		g.process.Stop()
 		return nil, err
 	}
-	p.gateways = append(p.gateways, g)
 	return g, nil
 }
 

@@ -73,7 +73,7 @@ func TestProcessRunsUntilItIsStopped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := firstLine(t.Context(), p, "ready at ")
+	said, err := firstLine(t.Context(), p, startPatience, "ready at ")
 	if err != nil || said != "here" {
 		t.Errorf("first line %q, %v", said, err)
 	}
@@ -111,7 +111,7 @@ func TestProcessesEndWithTheOneThatStartedThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child, err := firstLine(t.Context(), p, "child ")
+	child, err := firstLine(t.Context(), p, startPatience, "child ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := firstLine(t.Context(), p, "ready at "); err != nil {
+		if _, err := firstLine(t.Context(), p, startPatience, "ready at "); err != nil {
 			t.Fatal(err)
 		}
 		started = append(started, p)

@@ -225,7 +225,7 @@ func (p *Platform) StartFloor(ctx context.Context, kind floor.Kind) (*Process, s
 	if err != nil {
 		return nil, "", err
 	}
-	address, err := firstLine(ctx, process, floor.Announcement)
+	address, err := firstLine(ctx, process, startPatience, floor.Announcement)
 	if err != nil {
 		process.Stop()
 		return nil, "", err

@@ -175,9 +175,9 @@ func Await(ctx context.Context, patience time.Duration, what string, ask func(co
 }
 
 // firstLine waits for the line with prefix in a process's output and returns what follows.
-func firstLine(ctx context.Context, p *Process, prefix string) (string, error) {
+func firstLine(ctx context.Context, p *Process, patience time.Duration, prefix string) (string, error) {
 	var found string
-	err := Await(ctx, startPatience, p.Name+" to tell its address", func(context.Context) error {
+	err := Await(ctx, patience, p.Name+" to tell its address", func(context.Context) error {
 		text, err := os.ReadFile(p.log)
 		if err != nil {
 			return err

@@ -89,10 +89,19 @@ func RedisTrips(limit float64) Goal {
 
 // Extra bounds one of the row's extra measures.
 func Extra(name string, limit float64) Goal {
-	return Goal{name: name, limit: limit, value: func(r *Row) float64 {
+	return Goal{name: name, limit: limit, value: extra(name)}
+}
+
+// ExtraAtLeast is Extra with a bound from below.
+func ExtraAtLeast(name string, limit float64) Goal {
+	return Goal{name: name, limit: limit, atLeast: true, value: extra(name)}
+}
+
+func extra(name string) func(*Row) float64 {
+	return func(r *Row) float64 {
 		if v, ok := r.Extra[name]; ok {
 			return v
 		}
 		return math.NaN()
-	}}
+	}
 }

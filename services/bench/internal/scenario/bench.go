@@ -26,16 +26,18 @@ type Length struct {
 	Applications int           // of the domain of lists
 	Lists        int           // of each sort, unless ListsTime is over before
 	ListsTime    time.Duration // for each sort
+
+	Registered int // clients of the domains of crowd and crowd-management
 }
 
 // The lengths. Short is for every day and takes less than three minutes altogether; Full is what is published.
 var (
 	Short = Length{Name: "short", Runs: 5, Duration: 700 * time.Millisecond, WarmUp: 300 * time.Millisecond, Idle: 2 * time.Second,
 		Connections: []int{16}, ColdTokens: 4_000, Changes: 100, ChangesTime: 8 * time.Second,
-		Applications: 5_000, Lists: 100, ListsTime: time.Second}
+		Applications: 5_000, Lists: 100, ListsTime: time.Second, Registered: 20_000}
 	Full = Length{Name: "full", Runs: 3, Duration: 10 * time.Second, WarmUp: 2 * time.Second, Idle: 10 * time.Second,
 		Connections: []int{16, 64}, ColdTokens: 50_000, Changes: 1_000, ChangesTime: 2 * time.Minute,
-		Applications: 100_000, Lists: 1_000, ListsTime: 15 * time.Second}
+		Applications: 100_000, Lists: 1_000, ListsTime: 15 * time.Second, Registered: 1_000_000}
 )
 
 // checkEvery is the distance between two answers that are checked in every respect.

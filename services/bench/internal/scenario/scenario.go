@@ -37,6 +37,8 @@ func All() []Scenario {
 		propagation(1),
 		propagation(4),
 		lists(),
+		crowdAtGateway(),
+		crowdAtManagement(),
 	}
 }
 

@@ -47,6 +47,11 @@ func (d *Database) Close(ctx context.Context) error {
 // Copy makes n copies of an application, whose texts have Number where each copy has its own, counted from 1. Types take
 // turns. The change log does not say so: a management has to be started afterwards.
 func (d *Database) Copy(ctx context.Context, id string, n int) error {
+	return d.CopyAs(ctx, id, Number, n)
+}
+
+// CopyAs is Copy of an application whose texts have something else where copies have their numbers, of seven digits at least.
+func (d *Database) CopyAs(ctx context.Context, id, mark string, n int) error {
 	c := d.db.Collection("applications")
 	var like bson.D
 	if err := c.FindOne(ctx, bson.M{"_id": id}).Decode(&like); err != nil {
@@ -56,13 +61,15 @@ func (d *Database) Copy(ctx context.Context, id string, n int) error {
 	for first := 1; first <= n; first += batch {
 		docs := make([]any, 0, batch)
 		for i := first; i <= n && i < first+batch; i++ {
-			doc := numbered(like, fmt.Sprintf("%0*d", len(Number), i)).(bson.D)
+			doc := numbered(like, mark, Numbered(mark, i)).(bson.D)
 			for m := range doc {
 				switch doc[m].Key {
 				case "_id":
 					doc[m].Value = "seed-" + strings.ToLower(rand.Text())
 				case "type":
-					doc[m].Value = types[i%len(types)]
+					if mark == Number {
+						doc[m].Value = types[i%len(types)]
+					}
 				}
 			}
 			docs = append(docs, doc)
@@ -74,21 +81,40 @@ func (d *Database) Copy(ctx context.Context, id string, n int) error {
 	return nil
 }
 
+// CopyClient is CopyAs of the application with a client identifier, which is what copies have with their numbers.
+func (d *Database) CopyClient(ctx context.Context, clientID string, n int) error {
+	var found struct {
+		ID string `bson:"_id"`
+	}
+	if err := d.db.Collection("applications").FindOne(ctx, bson.M{"settings.oauth.clientId": clientID}).Decode(&found); err != nil {
+		return err
+	}
+	return d.CopyAs(ctx, found.ID, clientID, n)
+}
+
+// Numbered is what copy number i has in the place of a mark: the number alone in that of Number, otherwise after it.
+func Numbered(mark string, i int) string {
+	if mark == Number {
+		return fmt.Sprintf("%0*d", len(Number), i)
+	}
+	return fmt.Sprintf("%s-%07d", mark, i)
+}
+
 // numbered returns a copy of a value with the number in its texts.
-func numbered(v any, number string) any {
+func numbered(v any, mark, number string) any {
 	switch v := v.(type) {
 	case string:
-		return strings.ReplaceAll(v, Number, number)
+		return strings.ReplaceAll(v, mark, number)
 	case bson.D:
 		copied := make(bson.D, len(v))
 		for i, e := range v {
-			copied[i] = bson.E{Key: e.Key, Value: numbered(e.Value, number)}
+			copied[i] = bson.E{Key: e.Key, Value: numbered(e.Value, mark, number)}
 		}
 		return copied
 	case bson.A:
 		copied := make(bson.A, len(v))
 		for i, e := range v {
-			copied[i] = numbered(e, number)
+			copied[i] = numbered(e, mark, number)
 		}
 		return copied
 	}
