@@ -34,9 +34,10 @@ type Step string
 
 // The points.
 const (
-	Chosen Step = "chosen" // the identifier of the client is kept, there is no client
-	Made   Step = "made"   // there is the client, and nobody knows its secret
-	Kept   Step = "kept"   // the answer is kept, and not given
+	Chosen  Step = "chosen"  // the identifier of the client is kept, there is no client
+	Counted Step = "counted" // it is counted for its initial access token
+	Made    Step = "made"    // there is the client, and nobody knows its secret
+	Kept    Step = "kept"    // the answer is kept, and not given
 )
 
 // placeOfKey is the place of a refusal that concerns the key, not the metadata.

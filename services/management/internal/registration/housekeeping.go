@@ -42,7 +42,12 @@ type Keeper struct {
 	holder string
 	held   store.Lease
 	holds  bool
+	// unsettled are the registrations that were pending at their tokens in the last round.
+	unsettled map[unsettled]bool
 }
+
+// unsettled is a registration that was counted for an initial access token and may not have been made.
+type unsettled struct{ token, application string }
 
 // NewKeeper returns a Keeper over the service. Every is how often it looks; 0 means ten minutes.
 func NewKeeper(s *Server, leases Leases, every time.Duration) *Keeper {
@@ -75,6 +80,9 @@ func (k *Keeper) Round(ctx context.Context) error {
 	if k.held, k.holds, err = k.leases.Acquire(ctx, keeperLease, k.holder, max(keeperTTL, 2*k.every)); err != nil || !k.holds {
 		return err
 	}
+	if err := k.settle(ctx); err != nil {
+		return err
+	}
 	domains, err := k.server.editor.DisablesUnused(ctx)
 	if err != nil {
 		return err
@@ -96,6 +104,30 @@ func (k *Keeper) Round(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// settle looks after registrations whose processes died before they were made, or before they said so: those that are pending in two
+// rounds, which no registration takes.
+func (k *Keeper) settle(ctx context.Context) error {
+	tokens, err := k.server.tokens.Unsettled(ctx)
+	if err != nil {
+		return err
+	}
+	found := map[unsettled]bool{}
+	for _, t := range tokens {
+		for _, application := range t.Pending {
+			one := unsettled{t.ID, application}
+			if !k.unsettled[one] {
+				found[one] = true
+				continue
+			}
+			if err := k.server.tokens.Reconcile(ctx, t.ID, application); err != nil {
+				return err
+			}
+		}
+	}
+	k.unsettled = found
 	return nil
 }
 

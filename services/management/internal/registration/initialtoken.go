@@ -57,25 +57,30 @@ func (s *Server) tokenOf(ctx context.Context, domain, hash string) (*store.Regis
 	return token, nil
 }
 
-// take counts a registration. One too many is as if there were no such token.
-func (s *Server) take(ctx context.Context, token *initialToken) error {
+// take counts the registration of an application. One too many is as if there were no such token.
+func (s *Server) take(ctx context.Context, token *initialToken, application string) error {
 	if token == nil {
 		return nil
 	}
-	ok, err := s.tokens.Take(ctx, token.RegistrationToken, s.now())
+	ok, err := s.tokens.Take(ctx, token.RegistrationToken, application, s.now())
 	if err == nil && !ok {
 		err = errNoToken
 	}
 	return err
 }
 
-// giveBack takes back what was counted for a registration that came to nothing.
-func (s *Server) giveBack(ctx context.Context, token *initialToken) {
-	if token == nil {
+// settle ends the registration of an application that was counted, and of which err came. Where nobody knows whether it was made, or
+// this fails, it stays pending until the housekeeping has looked.
+func (s *Server) settle(ctx context.Context, token *initialToken, application string, err error) {
+	if token == nil || fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Internal) {
 		return
 	}
-	if err := s.tokens.GiveBack(context.WithoutCancel(ctx), token.ID); err != nil {
-		s.log.WarnContext(ctx, "a registration that failed counts for its initial access token", "token", token.ID, "err", err)
+	end := s.tokens.Settle
+	if err != nil {
+		end = s.tokens.Reconcile // another one may have registered it for the same attempt
+	}
+	if err := end(context.WithoutCancel(ctx), token.ID, application); err != nil {
+		s.log.WarnContext(ctx, "a registration stays pending at its initial access token", "token", token.ID, "application", application, "err", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package registration_test
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -315,4 +316,73 @@ func TestUnusedClientsAreDisabledAndLaterDeleted(t *testing.T) {
 	if n := h.clients(domain); n != 3 {
 		t.Errorf("%d applications: what operators made stays", n)
 	}
+}
+
+// TestAProcessThatDiedUsesUpNoRegistration kills management between counting a use of an initial access token and making its
+// client, and after it; the housekeeping finds out which it was.
+func TestAProcessThatDiedUsesUpNoRegistration(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("People", true, false)
+	token, plain := h.token(domain, &managementv1.NewRegistrationToken{Quota: proto.Int32(2)})
+	dead := errors.New("killed")
+	die := func(step registration.Step) *registration.Server {
+		o := h.options()
+		o.Hook = func(at registration.Step) error {
+			if at == step {
+				return dead
+			}
+			return nil
+		}
+		return registration.New(o)
+	}
+	if _, err := die(registration.Counted).Create(t.Context(), with(domain, plain)); err == nil {
+		t.Fatal("it lives")
+	}
+	if n := h.used(token); n != 1 {
+		t.Fatalf("%d used, want 1", n)
+	}
+	keeper := registration.NewKeeper(h.server, h.store.Leases(), 0)
+	rounds := func(n int, want int32) {
+		t.Helper()
+		for range n {
+			if err := keeper.Round(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := h.used(token); n != want {
+			t.Errorf("%d used, want %d", n, want)
+		}
+	}
+	rounds(1, 1) // it may be slow only
+	rounds(1, 0)
+	// Whoever asks again by the same key is counted once, though the first one counted it.
+	again := with(domain, plain)
+	again.Attempt = &registrationv1.Attempt{Key: "k", Fingerprint: "f"}
+	if _, err := die(registration.Counted).Create(t.Context(), again); err == nil {
+		t.Fatal("it lives")
+	}
+	h.now = h.now.Add(31 * time.Second)
+	if _, err := h.server.Create(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	rounds(0, 1)
+	// One that was made stays counted, also where nobody said so.
+	made, err := h.store.RegistrationTokens().Take(t.Context(), token, h.application(domain), h.now)
+	if err != nil || !made {
+		t.Fatal(made, err)
+	}
+	rounds(3, 2)
+	if _, err := h.server.Create(t.Context(), with(domain, plain)); !fault.Is(fault.FromGRPC(err), fault.Unauthenticated) {
+		t.Errorf("one more than the token may: %v", err)
+	}
+}
+
+// application returns the identifier of an application of a domain.
+func (h *house) application(domain string) string {
+	h.Helper()
+	found, _, err := store.List(h.Context(), h.store, catalog.Applications, store.Query{Domain: domain})
+	if err != nil || len(found) == 0 {
+		h.Fatal(found, err)
+	}
+	return found[0].GetId()
 }

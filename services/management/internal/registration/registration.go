@@ -128,14 +128,21 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	return s.make(ctx, asked, token)
 }
 
-// make makes a client, and counts it for the token that allows it.
+// make makes a client, and counts it for the token that allows it. It is counted under the identifier that it gets, so that what is
+// left of a process that dies in between can be found and settled.
 func (s *Server) make(ctx context.Context, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
-	if err := s.take(ctx, token); err != nil {
+	if asked.ID == "" {
+		asked.ID = secret.NewID()
+	}
+	if err := s.take(ctx, token, asked.ID); err != nil {
+		return nil, err
+	}
+	if err := s.hook(Counted); err != nil {
 		return nil, err
 	}
 	app, made, err := s.editor.Register(ctx, asked)
+	s.settle(ctx, token, asked.ID, err)
 	if err != nil {
-		s.giveBack(ctx, token)
 		return nil, err
 	}
 	return &registrationv1.CreateResponse{

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
 
 const registrationTokensCollection = "registration_tokens"
@@ -28,6 +31,9 @@ type RegistrationToken struct {
 	ExpiresAt     time.Time `bson:"expiresAt"`
 	// LastUsedAt is zero where it was not used yet.
 	LastUsedAt time.Time `bson:"lastUsedAt"`
+	// Pending are the identifiers of the applications that were counted and may not be there: their registrations are under way,
+	// or ended with their process.
+	Pending []string `bson:"pending,omitempty"`
 }
 
 // RegistrationTokens keeps initial access tokens.
@@ -58,22 +64,61 @@ func (t *RegistrationTokens) Find(ctx context.Context, domain, hash string) (*Re
 	return t.docs.one(ctx, bson.M{"hash": hash, "domain": domain})
 }
 
-// Take counts a registration by a token, and reports false where it has none left or is gone: no more than the quota, however
-// many are under way at once.
-func (t *RegistrationTokens) Take(ctx context.Context, token *RegistrationToken, now time.Time) (bool, error) {
+// Take counts the registration of an application, once, and keeps it pending until Settle or GiveBack. It reports false where the
+// token has none left or is gone: no more than the quota, however many are under way at once.
+func (t *RegistrationTokens) Take(ctx context.Context, token *RegistrationToken, application string, now time.Time) (bool, error) {
 	result, err := t.docs.collection().UpdateOne(ctx,
-		bson.M{"_id": token.ID, "used": bson.M{"$lt": token.Quota}, "expiresAt": bson.M{"$gt": now.UTC()}},
-		bson.M{"$inc": bson.M{"used": int32(1)}, "$set": bson.M{"lastUsedAt": now.UTC()}})
+		bson.M{
+			"_id": token.ID, "used": bson.M{"$lt": token.Quota}, "expiresAt": bson.M{"$gt": now.UTC()},
+			"pending": bson.M{"$ne": application},
+		},
+		bson.M{
+			"$inc": bson.M{"used": int32(1)}, "$set": bson.M{"lastUsedAt": now.UTC()}, "$push": bson.M{"pending": application},
+		})
 	if err != nil {
 		return false, t.docs.s.fail(ctx, err)
 	}
-	return result.MatchedCount > 0, nil
+	if result.MatchedCount > 0 {
+		return true, nil
+	}
+	// Whoever began to register the application before this one, and died, has counted it.
+	_, err = t.docs.one(ctx, bson.M{"_id": token.ID, "pending": application})
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// GiveBack takes back a registration that was counted and came to nothing.
-func (t *RegistrationTokens) GiveBack(ctx context.Context, id string) error {
-	_, err := t.docs.collection().UpdateOne(ctx, bson.M{"_id": id, "used": bson.M{"$gt": int32(0)}}, bson.M{"$inc": bson.M{"used": int32(-1)}})
+// Settle says that an application was registered that was counted.
+func (t *RegistrationTokens) Settle(ctx context.Context, id, application string) error {
+	_, err := t.docs.collection().UpdateOne(ctx, bson.M{"_id": id, "pending": application}, bson.M{"$pull": bson.M{"pending": application}})
 	return t.docs.s.fail(ctx, err)
+}
+
+// GiveBack takes back a registration that was counted and came to nothing, once.
+func (t *RegistrationTokens) GiveBack(ctx context.Context, id, application string) error {
+	_, err := t.docs.collection().UpdateOne(ctx, bson.M{"_id": id, "pending": application},
+		bson.M{"$inc": bson.M{"used": int32(-1)}, "$pull": bson.M{"pending": application}})
+	return t.docs.s.fail(ctx, err)
+}
+
+// Unsettled returns tokens with registrations that are pending.
+func (t *RegistrationTokens) Unsettled(ctx context.Context) ([]*RegistrationToken, error) {
+	found, _, err := t.docs.find(ctx, bson.M{"pending": bson.M{"$gt": ""}}, bson.D{{Key: "_id", Value: 1}}, 0, 0)
+	return found, err
+}
+
+// Reconcile settles a registration that has been pending for long: it stays counted if its application was made, also where that is
+// gone since.
+func (t *RegistrationTokens) Reconcile(ctx context.Context, id, application string) error {
+	made, err := t.docs.s.stamps(ctx, traitsOf(catalog.Applications), bson.M{"_id": application})
+	switch {
+	case err != nil:
+		return err
+	case len(made) > 0:
+		return t.Settle(ctx, id, application)
+	}
+	return t.GiveBack(ctx, id, application)
 }
 
 // Delete ends a token of a domain and returns what it was, or ErrNotFound.

@@ -510,10 +510,16 @@ var steps = []struct {
 		w.ok(err)
 	}},
 	{"RegistrationTokens.Take", func(w *walk) {
-		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), time.Now())
+		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), "a", time.Now())
 		w.ok(err)
 	}},
-	{"RegistrationTokens.GiveBack", func(w *walk) { w.ok(w.s.RegistrationTokens().GiveBack(w.Context(), "t")) }},
+	{"RegistrationTokens.GiveBack", func(w *walk) { w.ok(w.s.RegistrationTokens().GiveBack(w.Context(), "t", "a")) }},
+	{"RegistrationTokens.Settle", func(w *walk) { w.ok(w.s.RegistrationTokens().Settle(w.Context(), "t", "a")) }},
+	{"RegistrationTokens.Reconcile", func(w *walk) { w.ok(w.s.RegistrationTokens().Reconcile(w.Context(), "t", "a")) }},
+	{"RegistrationTokens.Unsettled", func(w *walk) {
+		_, err := w.s.RegistrationTokens().Unsettled(w.Context())
+		w.ok(err)
+	}},
 	{"RegistrationTokens.Delete", func(w *walk) {
 		_, err := w.s.RegistrationTokens().Delete(w.Context(), "d1", "t")
 		w.ok(err)
