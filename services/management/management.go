@@ -15,10 +15,12 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/console"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/assets"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
@@ -163,9 +165,15 @@ func New(c Config) (*Management, error) {
 	})
 	registrations.Register(m.plane)
 	people.Register(m.plane)
+	assets.New(db.Icons()).Register(m.plane)
 	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Logger: log}).Register(m.plane)
 
+	outside, err := outbound.New(outbound.Options{Logger: log})
+	if err != nil {
+		return nil, err
+	}
 	api := start.holdRequests(rest.New(rest.Options{
+		Outbound: outside,
 		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
 		Members: people, Logger: log, Mount: mounts(registrations, people),
 	}))

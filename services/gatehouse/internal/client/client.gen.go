@@ -1105,6 +1105,60 @@ func (e GetApplicationFormsParamsTemplate) Valid() bool {
 	}
 }
 
+// Defines values for DeleteApplicationIconParamsTheme.
+const (
+	DeleteApplicationIconParamsThemeDark  DeleteApplicationIconParamsTheme = "dark"
+	DeleteApplicationIconParamsThemeLight DeleteApplicationIconParamsTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the DeleteApplicationIconParamsTheme enum.
+func (e DeleteApplicationIconParamsTheme) Valid() bool {
+	switch e {
+	case DeleteApplicationIconParamsThemeDark:
+		return true
+	case DeleteApplicationIconParamsThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetApplicationIconParamsTheme.
+const (
+	GetApplicationIconParamsThemeDark  GetApplicationIconParamsTheme = "dark"
+	GetApplicationIconParamsThemeLight GetApplicationIconParamsTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the GetApplicationIconParamsTheme enum.
+func (e GetApplicationIconParamsTheme) Valid() bool {
+	switch e {
+	case GetApplicationIconParamsThemeDark:
+		return true
+	case GetApplicationIconParamsThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PutApplicationIconParamsTheme.
+const (
+	PutApplicationIconParamsThemeDark  PutApplicationIconParamsTheme = "dark"
+	PutApplicationIconParamsThemeLight PutApplicationIconParamsTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the PutApplicationIconParamsTheme enum.
+func (e PutApplicationIconParamsTheme) Valid() bool {
+	switch e {
+	case PutApplicationIconParamsThemeDark:
+		return true
+	case PutApplicationIconParamsThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListAuditsParamsStatus.
 const (
 	ListAuditsParamsStatusAttempted ListAuditsParamsStatus = "attempted"
@@ -2771,6 +2825,12 @@ type Icon struct {
 
 	// Light The picture on light ground, and on dark ground; absent where there is none.
 	Light *string `json:"light,omitempty"`
+}
+
+// IconAddress IconAddress is the body that takes an icon from an address.
+type IconAddress struct {
+	// Url An https or http URL, fetched once.
+	Url *string `json:"url,omitempty"`
 }
 
 // IdentityProvider An IdentityProvider is a configured source of identity. An internal one checks credentials itself, an external one redirects to another site.
@@ -5237,6 +5297,39 @@ type GetApplicationHistoryDiffParams struct {
 	With *string `form:"with,omitempty" json:"with,omitempty"`
 }
 
+// DeleteApplicationIconParams defines parameters for DeleteApplicationIcon.
+type DeleteApplicationIconParams struct {
+	// Theme The ground on which it is shown; absent: light.
+	Theme *DeleteApplicationIconParamsTheme `form:"theme,omitempty" json:"theme,omitempty"`
+
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// DeleteApplicationIconParamsTheme defines parameters for DeleteApplicationIcon.
+type DeleteApplicationIconParamsTheme string
+
+// GetApplicationIconParams defines parameters for GetApplicationIcon.
+type GetApplicationIconParams struct {
+	// Theme The ground on which it is shown; absent: light.
+	Theme *GetApplicationIconParamsTheme `form:"theme,omitempty" json:"theme,omitempty"`
+}
+
+// GetApplicationIconParamsTheme defines parameters for GetApplicationIcon.
+type GetApplicationIconParamsTheme string
+
+// PutApplicationIconParams defines parameters for PutApplicationIcon.
+type PutApplicationIconParams struct {
+	// Theme The ground on which it is shown; absent: light.
+	Theme *PutApplicationIconParamsTheme `form:"theme,omitempty" json:"theme,omitempty"`
+
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PutApplicationIconParamsTheme defines parameters for PutApplicationIcon.
+type PutApplicationIconParamsTheme string
+
 // ListApplicationMembersParams defines parameters for ListApplicationMembers.
 type ListApplicationMembersParams struct {
 	// Page The page, from 0.
@@ -6226,6 +6319,9 @@ type RestoreApplicationFormHistoryJSONRequestBody = Form
 
 // RestoreApplicationHistoryJSONRequestBody defines body for RestoreApplicationHistory for application/json ContentType.
 type RestoreApplicationHistoryJSONRequestBody = Application
+
+// PutApplicationIconJSONRequestBody defines body for PutApplicationIcon for application/json ContentType.
+type PutApplicationIconJSONRequestBody = IconAddress
 
 // CreateApplicationMemberJSONRequestBody defines body for CreateApplicationMember for application/json ContentType.
 type CreateApplicationMemberJSONRequestBody = NewMembership
@@ -7550,6 +7646,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/history/{revision}/diff (the `GetApplicationHistoryDiff` operationId).
 	GetApplicationHistoryDiff(ctx context.Context, domain string, application string, revision string, params *GetApplicationHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteApplicationIcon Take the icon from an application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/icon (the `DeleteApplicationIcon` operationId).
+	DeleteApplicationIcon(ctx context.Context, domain string, application string, params *DeleteApplicationIconParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApplicationIcon Read the icon of an application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/icon (the `GetApplicationIcon` operationId).
+	GetApplicationIcon(ctx context.Context, domain string, application string, params *GetApplicationIconParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationIconWithBody Give an application an icon
+	//
+	// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+	PutApplicationIconWithBody(ctx context.Context, domain string, application string, params *PutApplicationIconParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutApplicationIcon Give an application an icon
+	//
+	// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+	PutApplicationIcon(ctx context.Context, domain string, application string, params *PutApplicationIconParams, body PutApplicationIconJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplicationMembers List the members of an application
 	//
@@ -12140,6 +12268,78 @@ func (c *Client) RestoreApplicationHistory(ctx context.Context, domain string, a
 // Corresponds with GET /domains/{domain}/applications/{application}/history/{revision}/diff (the `GetApplicationHistoryDiff` operationId).
 func (c *Client) GetApplicationHistoryDiff(ctx context.Context, domain string, application string, revision string, params *GetApplicationHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetApplicationHistoryDiffRequest(c.Server, domain, application, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteApplicationIcon Take the icon from an application
+//
+// Needs the permission `application:update`.
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/icon (the `DeleteApplicationIcon` operationId).
+func (c *Client) DeleteApplicationIcon(ctx context.Context, domain string, application string, params *DeleteApplicationIconParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteApplicationIconRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApplicationIcon Read the icon of an application
+//
+// Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/icon (the `GetApplicationIcon` operationId).
+func (c *Client) GetApplicationIcon(ctx context.Context, domain string, application string, params *GetApplicationIconParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationIconRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationIconWithBody Give an application an icon
+//
+// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+func (c *Client) PutApplicationIconWithBody(ctx context.Context, domain string, application string, params *PutApplicationIconParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationIconRequestWithBody(c.Server, domain, application, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutApplicationIcon Give an application an icon
+//
+// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+func (c *Client) PutApplicationIcon(ctx context.Context, domain string, application string, params *PutApplicationIconParams, body PutApplicationIconJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutApplicationIconRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -23210,6 +23410,253 @@ func NewGetApplicationHistoryDiffRequest(server string, domain string, applicati
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteApplicationIconRequest constructs an http.Request for the DeleteApplicationIcon method
+func NewDeleteApplicationIconRequest(server string, domain string, application string, params *DeleteApplicationIconParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/icon", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Theme != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "theme", *params.Theme, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetApplicationIconRequest constructs an http.Request for the GetApplicationIcon method
+func NewGetApplicationIconRequest(server string, domain string, application string, params *GetApplicationIconParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/icon", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Theme != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "theme", *params.Theme, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutApplicationIconRequest calls the generic PutApplicationIcon builder with application/json body
+func NewPutApplicationIconRequest(server string, domain string, application string, params *PutApplicationIconParams, body PutApplicationIconJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutApplicationIconRequestWithBody(server, domain, application, params, "application/json", bodyReader)
+}
+
+// NewPutApplicationIconRequestWithBody constructs an http.Request for the PutApplicationIcon method, with any body, and a specified content type
+func NewPutApplicationIconRequestWithBody(server string, domain string, application string, params *PutApplicationIconParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/icon", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Theme != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "theme", *params.Theme, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -36984,6 +37431,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/applications/{application}/history/{revision}/diff (the `GetApplicationHistoryDiff` operationId).
 	GetApplicationHistoryDiffWithResponse(ctx context.Context, domain string, application string, revision string, params *GetApplicationHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetApplicationHistoryDiffResponse, error)
 
+	// DeleteApplicationIconWithResponse Take the icon from an application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/icon (the `DeleteApplicationIcon` operationId).
+	DeleteApplicationIconWithResponse(ctx context.Context, domain string, application string, params *DeleteApplicationIconParams, reqEditors ...RequestEditorFn) (*DeleteApplicationIconResponse, error)
+
+	// GetApplicationIconWithResponse Read the icon of an application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/icon (the `GetApplicationIcon` operationId).
+	GetApplicationIconWithResponse(ctx context.Context, domain string, application string, params *GetApplicationIconParams, reqEditors ...RequestEditorFn) (*GetApplicationIconResponse, error)
+
+	// PutApplicationIconWithBodyWithResponse Give an application an icon
+	//
+	// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+	PutApplicationIconWithBodyWithResponse(ctx context.Context, domain string, application string, params *PutApplicationIconParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationIconResponse, error)
+
+	// PutApplicationIconWithResponse Give an application an icon
+	//
+	// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+	PutApplicationIconWithResponse(ctx context.Context, domain string, application string, params *PutApplicationIconParams, body PutApplicationIconJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationIconResponse, error)
+
 	// ListApplicationMembersWithResponse List the members of an application
 	//
 	// Needs the permission `member:list`.
@@ -43773,6 +44256,136 @@ func (r GetApplicationHistoryDiffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetApplicationHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteApplicationIconResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteApplicationIconResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteApplicationIconResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteApplicationIconResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteApplicationIconResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteApplicationIconResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApplicationIconResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationIconResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationIconResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationIconResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationIconResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationIconResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutApplicationIconResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutApplicationIconResponse) GetJSON200() *Application {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PutApplicationIconResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutApplicationIconResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutApplicationIconResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutApplicationIconResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutApplicationIconResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -55769,6 +56382,66 @@ func (c *ClientWithResponses) GetApplicationHistoryDiffWithResponse(ctx context.
 	return ParseGetApplicationHistoryDiffResponse(rsp)
 }
 
+// DeleteApplicationIconWithResponse Take the icon from an application
+//
+// Needs the permission `application:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/icon (the `DeleteApplicationIcon` operationId).
+func (c *ClientWithResponses) DeleteApplicationIconWithResponse(ctx context.Context, domain string, application string, params *DeleteApplicationIconParams, reqEditors ...RequestEditorFn) (*DeleteApplicationIconResponse, error) {
+	rsp, err := c.DeleteApplicationIcon(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteApplicationIconResponse(rsp)
+}
+
+// GetApplicationIconWithResponse Read the icon of an application
+//
+// Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/icon (the `GetApplicationIcon` operationId).
+func (c *ClientWithResponses) GetApplicationIconWithResponse(ctx context.Context, domain string, application string, params *GetApplicationIconParams, reqEditors ...RequestEditorFn) (*GetApplicationIconResponse, error) {
+	rsp, err := c.GetApplicationIcon(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationIconResponse(rsp)
+}
+
+// PutApplicationIconWithBodyWithResponse Give an application an icon
+//
+// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+func (c *ClientWithResponses) PutApplicationIconWithBodyWithResponse(ctx context.Context, domain string, application string, params *PutApplicationIconParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutApplicationIconResponse, error) {
+	rsp, err := c.PutApplicationIconWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationIconResponse(rsp)
+}
+
+// PutApplicationIconWithResponse Give an application an icon
+//
+// The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places. Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/icon (the `PutApplicationIcon` operationId).
+func (c *ClientWithResponses) PutApplicationIconWithResponse(ctx context.Context, domain string, application string, params *PutApplicationIconParams, body PutApplicationIconJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationIconResponse, error) {
+	rsp, err := c.PutApplicationIcon(ctx, domain, application, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutApplicationIconResponse(rsp)
+}
+
 // ListApplicationMembersWithResponse List the members of an application
 //
 // Needs the permission `member:list`.
@@ -62981,6 +63654,94 @@ func ParseGetApplicationHistoryDiffResponse(rsp *http.Response) (*GetApplication
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteApplicationIconResponse parses an HTTP response from a DeleteApplicationIconWithResponse call
+func ParseDeleteApplicationIconResponse(rsp *http.Response) (*DeleteApplicationIconResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteApplicationIconResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApplicationIconResponse parses an HTTP response from a GetApplicationIconWithResponse call
+func ParseGetApplicationIconResponse(rsp *http.Response) (*GetApplicationIconResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationIconResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutApplicationIconResponse parses an HTTP response from a PutApplicationIconWithResponse call
+func ParsePutApplicationIconResponse(rsp *http.Response) (*PutApplicationIconResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutApplicationIconResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -206,8 +206,10 @@ func TestBookmarks(t *testing.T) {
 		"settings.oauth": func(a *configv1.Application) {
 			a.Settings = &configv1.ApplicationSettings{Oauth: &configv1.OAuthSettings{RedirectUris: []string{"https://x.example/cb"}}}
 		},
-		"template":          func(a *configv1.Application) { a.Template = true },
-		"identityProviders": func(a *configv1.Application) { a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: "idp"}} },
+		"template": func(a *configv1.Application) { a.Template = true },
+		"identityProviders": func(a *configv1.Application) {
+			a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: "idp"}}
+		},
 	} {
 		b := proto.CloneOf(a)
 		edit(b)

@@ -27,8 +27,8 @@ type Scene struct {
 	Groups       []*configv1.Group
 	Policies     []*configv1.Policy
 	// People are the names of those of the domain's people whom the change names, by identifier.
-	People map[string]string
-	Headings     []*configv1.ApplicationGroup
+	People   map[string]string
+	Headings []*configv1.ApplicationGroup
 	// SlugTaken reports whether another application than the one with this identifier has a slug; nil: none has. Contested says
 	// that others are choosing slugs at this moment, so that those made of a name are spread.
 	SlugTaken func(slug, application string) (bool, error)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
@@ -39,6 +40,8 @@ type Options struct {
 	Organization, Environment string
 	// GatewayURL is where gateways are reached from outside, such as https://auth.example.com.
 	GatewayURL string
+	// Outbound fetches icons; nil refuses to.
+	Outbound *outbound.Client
 	// Proxies are believed about the client's address; nil trusts nobody.
 	Proxies *observe.Proxies
 	// Metrics count requests by kind of resource; nil means no counting.

@@ -18,6 +18,7 @@ const slugName = "slug"
 // mountApplications adds what there is of applications as people see them.
 func mountApplications(m *Mux) {
 	x := &actions{mux: m, editor: m.api.Editor}
+	mountIcons(m)
 	m.Handle("GET "+catalog.Applications.Collection()+"/_slug/{"+slugName+"}", "application:read", x.readApplicationBySlug, operation.Operation{
 		ID: "getApplicationBySlug", Summary: "Read an application by its slug.",
 		Details: "Slugs that it had before do not count.", Answer: &configv1.Application{},

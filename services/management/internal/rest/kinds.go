@@ -36,7 +36,7 @@ var applications = Special{
 	Query: []operation.Parameter{
 		{Name: "slug", Type: "string", Description: "The application that has this slug."},
 	},
-	Issued:  issueApplication,
+	Issued: issueApplication,
 }
 
 // only makes entries of a list that have no more than the given members.

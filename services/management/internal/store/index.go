@@ -96,6 +96,7 @@ func manifest() map[string][]index {
 
 		registrationAttemptsCollection: {ascending("expiry", "expiresAt"), ascending("domain", "domain")},
 		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt")},
+		iconsCollection:                {ascending("domain", "domain")},
 		clientUsesCollection:           {ascending("domain", "domain")},
 	}
 	for _, k := range catalog.All {

@@ -175,6 +175,8 @@ var asks = []ask{
 	{ticketsCollection, "domain", "", "", "", "user", "removing those of a deleted domain"},
 	{ticketsCollection, "", "expiresAt", "", "", "expiry", "the sweep"},
 	{ticketsCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
+	{iconsCollection, "_id", "", "", "", "_id", "an icon"},
+	{iconsCollection, "domain", "", "", "", "domain", "removing those of a deleted domain"},
 	{registrationAttemptsCollection, "_id", "", "", "", "_id", "an attempt"},
 	{registrationAttemptsCollection, "_id", "", "revision", "", "_id", "a write of who makes it"},
 	{registrationAttemptsCollection, "domain", "", "", "", "domain", "removing those of a deleted domain"},

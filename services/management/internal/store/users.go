@@ -120,7 +120,7 @@ func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
 		return err
 	}
 	if err := errors.Join(
-		s.Tickets().docs.removeMany(ctx, bson.M{"domain": domain}), s.Mails().docs.removeMany(ctx, bson.M{"domain": domain}),
+		s.Icons().docs.removeMany(ctx, bson.M{"domain": domain}), s.Tickets().docs.removeMany(ctx, bson.M{"domain": domain}), s.Mails().docs.removeMany(ctx, bson.M{"domain": domain}),
 	); err != nil {
 		return err
 	}

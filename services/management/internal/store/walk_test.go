@@ -483,6 +483,17 @@ var steps = []struct {
 	{"Tickets.PutBack", func(w *walk) { w.ok(w.s.Tickets().PutBack(w.Context(), aTicket())) }},
 	{"Tickets.RemoveUser", func(w *walk) { w.ok(w.s.Tickets().RemoveUser(w.Context(), "d1", "u")) }},
 
+	{"Icons.Put", func(w *walk) {
+		for range 2 {
+			w.ok(w.s.Icons().Put(w.Context(), Icon{Domain: "d1", Digest: "x", MediaType: "image/png", Content: []byte("x")}))
+		}
+	}},
+	{"Icons.Get", func(w *walk) {
+		_, err := w.s.Icons().Get(w.Context(), "d1", "x")
+		w.ok(err)
+		_, err = w.s.Icons().Get(w.Context(), "d2", "x")
+		w.is(err, ErrNotFound)
+	}},
 	{"RegistrationAttempts.Put", func(w *walk) {
 		attempt := &RegistrationAttempt{ID: "a", Domain: "d1", BegunAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 		for range 2 {
