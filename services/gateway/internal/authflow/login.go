@@ -41,7 +41,7 @@ func (f *Flow) showLogin(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	out := pages.Login{
 		Action: browser.URL(d, "/login", p.query), Client: p.c, Username: p.params.Get("login_hint"),
-		Message: pages.Message(p.visit.Error(p.params).Description), Providers: buttons(p),
+		Message: pages.Message(p.visit.Error(p.params).Description), Providers: buttons(p), Direct: browser.Direct(p.params),
 	}
 	if p.c.IdentifierFirst && out.Username != "" {
 		out.Back = browser.URL(d, "/login/identifier", browser.Without(p.query, "login_hint", browser.RememberParam))
@@ -161,7 +161,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request, d *domain.
 		Action: browser.URL(d, "/login/identifier", p.query), Client: p.c, Username: p.params.Get("login_hint"),
 		Message: pages.Message(p.visit.Error(p.params).Description),
 		Token:   p.visit.FormToken(identifierForm+p.c.ClientID, f.now()),
-		Forgot:  forgot, Register: register, Remember: p.c.Remember > 0,
+		Forgot:  forgot, Register: register, Remember: p.c.Remember > 0, Direct: browser.Direct(p.params),
 	})
 }
 

@@ -120,6 +120,8 @@ type Login struct {
 	Again bool
 	// Remember offers that the browser remembers the person; Remembered is whether they have asked for it on the page before.
 	Remember, Remembered bool
+	// Direct tells that the person opens the application itself, which waits for no answer.
+	Direct bool
 	// HideForm leaves out what a name and a password are typed into: there are nothing but Providers.
 	HideForm bool
 	// Back is the URL where another name can be given; empty where the name was not asked for before.
@@ -157,6 +159,8 @@ type Identifier struct {
 	// Username fills the field in.
 	Username string
 	Message  Message
+	// Direct is as in Login.
+	Direct bool
 	// Forgot and Register are the URLs of those pages; empty where there are none.
 	Forgot, Register string
 	// Remember offers that the browser remembers the person.

@@ -90,6 +90,9 @@ func (p *Pages) Portal(w http.ResponseWriter, r *http.Request, d *domain.Domain,
 	return p.write(w, r, http.StatusOK, "portal", policy, view{d: d, base: d.Base, Title: "portal.title", Domain: d.Name, Page: page, Wide: true})
 }
 
+// PortalURL is where My applications is.
+func (v view) PortalURL() string { return v.d.Base + "/portal" }
+
 // Opening is a page about an application that cannot be opened.
 type Opening struct {
 	// Client is the application, for its name and looks; nil where the page must not tell which it is.

@@ -121,7 +121,7 @@ func (e *Endpoint) own(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	out := struct {
 		Verdict  string   `json:"verdict"`
 		Messages []string `json:"messages"`
-	}{decided.Verdict.String(), []string{}}
+	}{e.verdict(d, app, &decided).String(), []string{}}
 	if decided.Verdict == rule.Denied {
 		out.Messages = append(out.Messages, e.Pages.Said(r, decided.Messages)...)
 	}

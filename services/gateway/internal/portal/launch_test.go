@@ -26,7 +26,7 @@ func TestAcceptance34ASignedOutLaunchEndsAtTheTarget(t *testing.T) {
 		t.Errorf("what reaches the sign-in (-want +got):\n%s", diff)
 	}
 	page := b.Follow(away)
-	if !strings.Contains(page.Text, "to continue to <strong>Payroll</strong>") || !strings.Contains(page.Text, `value="ann"`) {
+	if !strings.Contains(page.Text, "Continue to <strong>Payroll</strong>") || !strings.Contains(page.Text, `value="ann"`) {
 		t.Fatalf("%d %s", page.StatusCode, page.Text)
 	}
 	done := b.SignIn(page, "ann", gatewaytest.Password)

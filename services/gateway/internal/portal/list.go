@@ -14,6 +14,7 @@ import (
 	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -131,11 +132,29 @@ func (e *Endpoint) mine(r *http.Request, d *domain.Domain, s *state.Session) ([]
 		if err != nil {
 			return nil, err
 		}
-		if decided.Verdict != rule.Denied {
+		if e.verdict(d, app, &decided) != rule.Denied {
 			out = append(out, found{app: app, heading: d.Headings[app.Group], locked: decided.Verdict == rule.StepUp})
 		}
 	}
 	return out, nil
+}
+
+// verdict is what a decision comes to here: whoever needs another sign-in that nobody can make at this application is refused.
+func (e *Endpoint) verdict(d *domain.Domain, app *domain.App, decided *access.Outcome) rule.Verdict {
+	if decided.Verdict != rule.StepUp {
+		return decided.Verdict
+	}
+	if app.Message == nil {
+		found, err := d.BySlug(app.Slug, e.Now())
+		if err != nil {
+			return rule.Denied // it has just gone
+		}
+		app = found
+	}
+	if len(authorization.Curing(d, d.Entrance(app), decided.Step)) == 0 {
+		return rule.Denied
+	}
+	return rule.StepUp
 }
 
 // count counts what fits under each heading.
