@@ -19,7 +19,7 @@ import (
 // card is an application with a slug; bookmarks have no client.
 func card(domainID, slug string, change ...func(*configv1.Application)) *configv1.Application {
 	app := &configv1.Application{
-		Id: "app-" + slug, Domain: domainID, Name: slug, Slug: slug, Part: configv1.Application_BOOKMARK, LaunchUrl: "https://" + slug + ".example/",
+		Id: "app-" + slug, Domain: domainID, Name: slug, Slug: slug, Type: configv1.Application_BOOKMARK, LaunchUrl: "https://" + slug + ".example/",
 	}
 	for _, f := range change {
 		f(app)
@@ -136,7 +136,7 @@ func TestBookmarksComeAndGo(t *testing.T) {
 	whole := gatewaytest.NewApp(id, "orders")
 	whole.Slug, whole.LaunchUrl = "orders", "https://orders.example/"
 	alone := proto.CloneOf(whole)
-	alone.Part, alone.Settings = configv1.Application_BOOKMARK, nil
+	alone.Type, alone.Settings = configv1.Application_BOOKMARK, nil
 	for i, app := range []*configv1.Application{whole, alone, whole} {
 		set.Apply(t.Context(), gatewaytest.Upserts(int64(i+2), app))
 		d := set.Domain(id)

@@ -90,6 +90,7 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	e := &entry{
 		id: app.GetId(), clientID: app.GetSettings().GetOauth().GetClientId(), revision: app.GetRevision(), encoded: encoded,
 	}
+	e.listing = newListing(e, app) // a bookmark has one as well
 	if app.GetPart() == configv1.Application_PROVIDER || app.GetType() == configv1.Application_BOOKMARK {
 		e.clientID = "" // answers for nobody: sign-in settings that wait for an application, and an application without any
 		return e, nil
@@ -97,7 +98,6 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	if app.GetTemplate() && (app.Enabled == nil || app.GetEnabled()) {
 		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
 	}
-	e.listing = newListing(e, app)
 	if configsync.OnDemand(app) {
 		e.use.Store(idle)
 	}

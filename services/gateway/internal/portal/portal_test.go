@@ -40,7 +40,7 @@ func newSite(t testing.TB, change ...func(*gatewaytest.Config)) *site {
 // app is a bookmark, unless it is changed.
 func (s *site) app(slug string, change ...func(*configv1.Application)) *configv1.Application {
 	app := &configv1.Application{
-		Id: "app-" + slug, Domain: s.id, Name: strings.ToUpper(slug[:1]) + slug[1:], Slug: slug, Part: configv1.Application_BOOKMARK,
+		Id: "app-" + slug, Domain: s.id, Name: strings.ToUpper(slug[:1]) + slug[1:], Slug: slug, Type: configv1.Application_BOOKMARK,
 		LaunchUrl: "https://" + slug + ".example/",
 	}
 	for _, f := range change {
