@@ -126,7 +126,9 @@ func TestAcceptance14ARemovedMemberIsRefusedAtTheNextRefreshAndTheGrantIsGone(t 
 }
 
 func TestAcceptance13AnExpiredAllowBindingStopsPassingWithoutAChangeOfConfiguration(t *testing.T) {
-	r := newRig(t, func(_ *gatewaytest.Config, a *configv1.Application) { a.Bindings[0].ExpiresAt = timestamppb.New(time.Now().Add(time.Hour)) })
+	r := newRig(t, func(_ *gatewaytest.Config, a *configv1.Application) {
+		a.Bindings[0].ExpiresAt = timestamppb.New(time.Now().Add(time.Hour))
+	})
 	tokens := r.tokens(r.Browser("/acme"), "ann", "pay")
 	left := r.app.GetBindings()[0].GetExpiresAt().AsTime().Sub(r.Clock.Now())
 	r.Clock.Forward(left - time.Second)

@@ -99,7 +99,9 @@ func TestAcceptance40EntitlementsAndRolesListTheHeldNamesWithTheScopeAndNothingW
 		want(t, "entitlements", fmt.Sprint(r.userinfo(next)["entitlements"]), "[reader]")
 	})
 	t.Run("no ID token of an application whose claims are those of UserInfo", func(t *testing.T) {
-		r := newRig(t, entitled, func(_ *gatewaytest.Config, a *configv1.Application) { a.Settings.Oauth.SecurityProfile = profile.OAuth21 })
+		r := newRig(t, entitled, func(_ *gatewaytest.Config, a *configv1.Application) {
+			a.Settings.Oauth.SecurityProfile = profile.OAuth21
+		})
 		code := r.Code(r.domain, "pay", "ann", func(a *state.Authorization) { a.Scopes = []string{"openid", "entitlements"} })
 		answer := r.redeem("pay", code).JSON(t)
 		if got := payload(t, answer["id_token"]); got["entitlements"] != nil || got["roles"] != nil {

@@ -9,6 +9,7 @@ import (
 	rule "github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
@@ -29,7 +30,15 @@ type Judge struct {
 	people   People
 	log      *slog.Logger
 	failures *ruleerrors.Reporter
+	places   *geo.Database
 	now      func() time.Time
+}
+
+// Knowing returns the judge as it knows where addresses are; nil knows nothing, and policies that need to know fail.
+func (j *Judge) Knowing(places *geo.Database) *Judge {
+	made := *j
+	made.places = places
+	return &made
 }
 
 // New returns a Judge. It reports each policy that could not be evaluated; nil reports nothing.
@@ -93,6 +102,7 @@ func (j *Judge) decide(ctx context.Context, d *domain.Domain, c *domain.Client, 
 // one that is wanted, it is asked about once more as that.
 func (j *Judge) judge(ctx context.Context, d *domain.Domain, c *domain.Client, p *rule.Person, s Situation) Outcome {
 	moment := s.Moment(j.now())
+	j.places.Place(&moment)
 	out := Outcome{Decision: c.Access.Decide(ctx, p, &moment), Person: p}
 	if out.Verdict != rule.StepUp || out.Step == nil {
 		return out

@@ -122,7 +122,7 @@ func New(p Parts) *Gateway {
 	keys := clientkeys.New(p.Fetch, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people)
-	judge := access.New(people, p.Log, failures, p.Now)
+	judge := access.New(people, p.Log, failures, p.Now).Knowing(p.Places)
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(clientauth.Options{
 		Hasher: hasher, Used: p.Used, Keys: keys, Memory: p.Store, Proxies: p.Proxies, Now: p.Now,

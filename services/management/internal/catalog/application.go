@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -222,11 +223,15 @@ func secondsByDefault(p *int32, value int32) {
 }
 
 func applicationCompanions(_ context.Context, s *Scene, _, a *configv1.Application) ([]resource.Resource, error) {
+	along := slices.Clip(s.Along)
+	if scope := missingEntitlementScope(s, a); scope != nil {
+		along = append(along, scope)
+	}
 	if IsBookmark(a) {
-		return s.Along, nil
+		return along, nil
 	}
 	o := a.GetSettings().GetOauth()
 	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg(),
 		o.GetUserinfoSignedResponseAlg(), o.GetAuthorizationSignedResponseAlg(), profileAlgorithm(profileOf(s.Domain, a)))
-	return append(made, s.Along...), err
+	return append(made, along...), err
 }

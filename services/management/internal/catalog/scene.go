@@ -29,6 +29,7 @@ type Scene struct {
 	// People are the names of those of the domain's people whom the change names, by identifier.
 	People   map[string]string
 	Headings []*configv1.ApplicationGroup
+	Mappings []*configv1.ClaimMapping
 	// SlugTaken reports whether another application than the one with this identifier has a slug; nil: none has. Contested says
 	// that others are choosing slugs at this moment, so that those made of a name are spread.
 	SlugTaken func(slug, application string) (bool, error)
@@ -86,6 +87,7 @@ const (
 	NeedsGroups
 	NeedsPolicies
 	NeedsHeadings
+	NeedsMappings
 )
 
 // Hasher turns a chosen secret into its hash; *secret.Hasher is one.

@@ -276,6 +276,14 @@ func mergedPart(old *configv1.Binding, body prototree.Object, held bool) (protot
 
 // AddEntitlement gives an application another entitlement, without bindings: nobody holds it yet.
 func (e *Editor) AddEntitlement(ctx context.Context, at Place, id string, body prototree.Object) (*configv1.Application, *configv1.Entitlement, error) {
+	a, made, err := e.addEntitlement(ctx, at, id, body)
+	if fault.Is(err, fault.Invalid) && strings.Contains(err.Error(), "scope") {
+		a, made, err = e.addEntitlement(ctx, at, id, body) // somebody else's first entitlement of the domain has brought its scope
+	}
+	return a, made, err
+}
+
+func (e *Editor) addEntitlement(ctx context.Context, at Place, id string, body prototree.Object) (*configv1.Application, *configv1.Entitlement, error) {
 	var made *configv1.Entitlement
 	a, err := e.changeRule(ctx, at, id, 0, EntitlementAdded, func(s *catalog.Scene, f *catalog.Faults, a *configv1.Application) error {
 		if len(a.GetEntitlements()) >= catalog.MaxEntitlements {

@@ -103,6 +103,11 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 			return nil, err
 		}
 	}
+	if needs&catalog.NeedsMappings != 0 {
+		if s.Mappings, err = allOf(ctx, from, catalog.ClaimMappings, d); err != nil {
+			return nil, err
+		}
+	}
 	if needs&catalog.NeedsHeadings != 0 {
 		if s.Headings, err = allOf(ctx, from, catalog.ApplicationGroups, d); err != nil {
 			return nil, err
