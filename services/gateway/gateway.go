@@ -190,6 +190,7 @@ func New(c Config) (*Gateway, error) {
 	parts = assembly.New(assembly.Parts{
 		PublicURL: publicURL, Certificates: shown,
 		Store: store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
+		Icons: upstream.NewAssets(conn, metrics.UpstreamErrors("assets").Inc),
 		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
 			held, _ := parts.Domains.Revision()
 			app, err := registrar.Find(ctx, domainID, clientID, held)

@@ -73,6 +73,8 @@ type Parts struct {
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
 	// MostRegistered is as in domain.Options.
 	MostRegistered int
+	// Icons hands out the pictures of applications; nil serves none.
+	Icons portal.IconSource
 	// Used is told of the use of secrets; nil tells nobody.
 	Used *usage.Reporter
 	// Proxies are those whose headers count; nil means none.
@@ -169,6 +171,9 @@ func New(p Parts) *Gateway {
 		logo.New(p.Fetch, p.Now).Routes(),
 		p.Routes,
 	)
+	if p.Icons != nil {
+		routes = append(routes, portal.NewIcons(p.Icons).Routes()...)
+	}
 	handler := observe.Requests(router.New(router.Options{
 		Domains: set, Routes: look.Onward(routes), Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})

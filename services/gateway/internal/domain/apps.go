@@ -43,6 +43,8 @@ type listing struct {
 	slug   string
 	former []*configv1.FormerSlug
 	shown  bool
+	// icons are the digests of its pictures.
+	icons []string
 	// compiled is made with the core of its mark.
 	compiled atomic.Pointer[listed]
 }
@@ -58,7 +60,13 @@ func newListing(e *entry, app *configv1.Application) *listing {
 	if app.GetSlug() == "" || app.GetTemplate() || app.GetPart() == configv1.Application_PROVIDER {
 		return nil
 	}
-	return &listing{entry: e, slug: app.GetSlug(), former: app.GetFormerSlugs(), shown: shows(app)}
+	l := &listing{entry: e, slug: app.GetSlug(), former: app.GetFormerSlugs(), shown: shows(app)}
+	for _, digest := range []string{app.GetIcon().GetLight(), app.GetIcon().GetDark()} {
+		if digest != "" && !slices.Contains(l.icons, digest) {
+			l.icons = append(l.icons, digest)
+		}
+	}
+	return l
 }
 
 func enabled(app *configv1.Application) bool { return app.Enabled == nil || app.GetEnabled() }
@@ -74,20 +82,23 @@ func launches(app *configv1.Application) bool {
 	return err == nil && target != nil && !target.Blank()
 }
 
-// apps are the applications of a domain as people see them: by the slugs that they have and had, and those that are shown.
+// apps are the applications of a domain as people see them: by the slugs that they have and had, and those that are shown; and how
+// many have a picture.
 type apps struct {
 	bySlug table[[]*listing]
 	shown  table[*listing]
+	icons  table[int]
 }
 
 type appsEdit struct {
 	bySlug *tableEdit[[]*listing]
 	shown  *tableEdit[*listing]
+	icons  *tableEdit[int]
 }
 
-func (a *apps) edit() *appsEdit { return &appsEdit{a.bySlug.edit(), a.shown.edit()} }
+func (a *apps) edit() *appsEdit { return &appsEdit{a.bySlug.edit(), a.shown.edit(), a.icons.edit()} }
 
-func (e *appsEdit) apps() apps { return apps{e.bySlug.next, e.shown.next} }
+func (e *appsEdit) apps() apps { return apps{e.bySlug.next, e.shown.next, e.icons.next} }
 
 func (e *appsEdit) put(l *listing) {
 	for slug := range l.slugs() {
@@ -96,6 +107,10 @@ func (e *appsEdit) put(l *listing) {
 	}
 	if l.shown {
 		e.shown.put(l.entry.id, l)
+	}
+	for _, digest := range l.icons {
+		n, _ := e.icons.next.get(digest)
+		e.icons.put(digest, n+1)
 	}
 }
 
@@ -111,6 +126,13 @@ func (e *appsEdit) remove(l *listing) {
 	}
 	if l.shown {
 		e.shown.remove(l.entry.id)
+	}
+	for _, digest := range l.icons {
+		if n, _ := e.icons.next.get(digest); n > 1 {
+			e.icons.put(digest, n-1)
+		} else {
+			e.icons.remove(digest)
+		}
 	}
 }
 
@@ -190,6 +212,12 @@ func (d *Domain) BySlug(slug string, now time.Time) (*App, error) {
 	asked := *app
 	asked.Message = message
 	return &asked, nil
+}
+
+// HasIcon reports whether an application of the domain has a picture of this digest.
+func (d *Domain) HasIcon(digest string) bool {
+	_, ok := d.seen.icons.get(digest)
+	return ok
 }
 
 // Shown returns the applications that My applications may show, in no order: they are enabled, not hidden and have a target. Whoever

@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/portal"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -58,6 +59,8 @@ type Options struct {
 	MostRegistered int
 	// Registrar writes registered clients; nil for tests in which nothing is registered.
 	Registrar registration.Management
+	// Icons hands out pictures; nil serves none.
+	Icons portal.IconSource
 	// Proxies are those whose headers count; Certificates are those of clients.
 	Proxies      *observe.Proxies
 	Certificates assembly.Certificates
@@ -107,7 +110,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	made := assembly.New(assembly.Parts{
 		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve, MostRegistered: o.MostRegistered,
-		Proxies: o.Proxies, Certificates: o.Certificates,
+		Icons: o.Icons, Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
