@@ -1242,7 +1242,8 @@ type ClientRegistrationSettings struct {
 	RegistrationWindowSeconds int32 `protobuf:"varint,16,opt,name=registration_window_seconds,json=registrationWindowSeconds,proto3" json:"registration_window_seconds,omitempty"`
 	// A registered client that nobody used for so many days is disabled. 0: never.
 	UnusedDisableDays int32 `protobuf:"varint,17,opt,name=unused_disable_days,json=unusedDisableDays,proto3" json:"unused_disable_days,omitempty"`
-	// A client that was disabled for that is deleted after so many further days. 0: never.
+	// A client that was disabled for that is deleted after so many further days; one that waits for approval, after as many days
+	// altogether. 0: never.
 	UnusedDeleteDays int32 `protobuf:"varint,18,opt,name=unused_delete_days,json=unusedDeleteDays,proto3" json:"unused_delete_days,omitempty"`
 	// Query values of redirect URIs may hold expressions. Two redirect URIs of an application then differ in host or path.
 	AllowRedirectUriParamsExpressionLanguage bool `protobuf:"varint,10,opt,name=allow_redirect_uri_params_expression_language,json=allowRedirectUriParamsExpressionLanguage,proto3" json:"allow_redirect_uri_params_expression_language,omitempty"`

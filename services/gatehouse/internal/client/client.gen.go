@@ -2127,7 +2127,7 @@ type ClientRegistrationSettings struct {
 	// SoftwareStatementIssuers Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
 	SoftwareStatementIssuers []SoftwareStatementIssuer `json:"softwareStatementIssuers,omitempty"`
 
-	// UnusedDeleteDays A client that was disabled for that is deleted after so many further days. 0: never.
+	// UnusedDeleteDays A client that was disabled for that is deleted after so many further days; one that waits for approval, after as many days altogether. 0: never.
 	UnusedDeleteDays *int32 `json:"unusedDeleteDays,omitempty"`
 
 	// UnusedDisableDays A registered client that nobody used for so many days is disabled. 0: never.
@@ -9015,7 +9015,7 @@ type ClientInterface interface {
 
 	// RejectRegistration Delete a registered client that waits for approval
 	//
-	// Needs the permission `registration:update`.
+	// One that is gone already stays so: the answer is the same. Needs the permission `registration:update`.
 	//
 	// Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
 	RejectRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -15346,7 +15346,7 @@ func (c *Client) AcceptRegistration(ctx context.Context, domain string, applicat
 
 // RejectRegistration Delete a registered client that waits for approval
 //
-// Needs the permission `registration:update`.
+// One that is gone already stays so: the answer is the same. Needs the permission `registration:update`.
 //
 // Corresponds with POST /domains/{domain}/registrations/{application}/_reject (the `RejectRegistration` operationId).
 func (c *Client) RejectRegistration(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -38959,7 +38959,7 @@ type ClientWithResponsesInterface interface {
 
 	// RejectRegistrationWithResponse Delete a registered client that waits for approval
 	//
-	// Needs the permission `registration:update`.
+	// One that is gone already stays so: the answer is the same. Needs the permission `registration:update`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -58930,7 +58930,7 @@ func (c *ClientWithResponses) AcceptRegistrationWithResponse(ctx context.Context
 
 // RejectRegistrationWithResponse Delete a registered client that waits for approval
 //
-// Needs the permission `registration:update`.
+// One that is gone already stays so: the answer is the same. Needs the permission `registration:update`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

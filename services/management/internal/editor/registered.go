@@ -55,6 +55,14 @@ func (e *Editor) Reject(ctx context.Context, at Place, id string) error {
 	})
 }
 
+// WasApplication reports whether a domain had an application that was deleted.
+func (e *Editor) WasApplication(ctx context.Context, at Place, id string) (bool, error) {
+	if _, err := e.parent(ctx, catalog.Applications, at); err != nil {
+		return false, err
+	}
+	return e.store.Gone(ctx, catalog.Applications, at.Domain, id)
+}
+
 // DisableUnused disables a registered client that nobody used, as long as it is at a revision (fault.Stale).
 func (e *Editor) DisableUnused(ctx context.Context, a *configv1.Application) error {
 	at := Place{Domain: a.GetDomain()}

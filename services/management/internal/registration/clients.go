@@ -152,10 +152,17 @@ func (k *shown) disableAt(a *configv1.Application) time.Time {
 	return last.Add(time.Duration(days) * day)
 }
 
-// deleteAt is when a client is deleted that was disabled because nobody used it; zero for never.
+// deleteAt is when a client is deleted that was disabled because nobody used it, or that nobody has accepted for as long; zero for never.
 func (k *shown) deleteAt(a *configv1.Application) time.Time {
-	days := k.domain.GetOidc().GetClientRegistrationSettings().GetUnusedDeleteDays()
-	r := a.GetRegistration()
+	settings := k.domain.GetOidc().GetClientRegistrationSettings()
+	days, r := settings.GetUnusedDeleteDays(), a.GetRegistration()
+	if days > 0 && settings.GetUnusedDisableDays() > 0 && !k.since.IsZero() && catalog.IsPending(a) {
+		begun := a.GetCreatedAt().AsTime()
+		if k.since.After(begun) {
+			begun = k.since
+		}
+		return begun.Add(time.Duration(settings.GetUnusedDisableDays()+days) * day)
+	}
 	if days <= 0 || a.GetEnabled() || r.GetStatus() != configv1.ClientRegistration_UNUSED || r.GetDisabledAt() == nil {
 		return time.Time{}
 	}
@@ -209,7 +216,19 @@ func (h *routes) accept(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *routes) reject(w http.ResponseWriter, r *http.Request) error {
-	if err := h.editor.Reject(r.Context(), placeOf(r), r.PathValue("application")); err != nil {
+	at, id := placeOf(r), r.PathValue("application")
+	err := h.editor.Reject(r.Context(), at, id)
+	if fault.Is(err, fault.NotFound) {
+		// Whoever did not get the answer asks again.
+		gone, failed := h.editor.WasApplication(r.Context(), at, id)
+		switch {
+		case failed != nil:
+			return failed
+		case gone:
+			err = nil
+		}
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -246,6 +246,38 @@ func TestADomainHasAsManyRegisteredClientsAsItMay(t *testing.T) {
 	}
 }
 
+// TestClientsThatNobodyAcceptsAreDeleted: they are never used, and go when they would go if they had been.
+func TestClientsThatNobodyAcceptsAreDeleted(t *testing.T) {
+	h := newHouse(t)
+	h.editor = editor.New(editor.Options{Store: h.store, Hasher: secret.NewHasher(), Now: func() time.Time { return h.now }})
+	h.server = registration.New(h.options())
+	domain := h.domain("People", true, true)
+	h.set(domain, prototree.Object{"isApprovalRequired": true, "unusedDisableDays": int64(30), "unusedDeleteDays": int64(10)})
+	keeper := registration.NewKeeper(h.server, h.store.Leases(), 0)
+	round := func(days, want int) {
+		t.Helper()
+		h.now = h.now.AddDate(0, 0, days)
+		if err := keeper.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := h.clients(domain); n != want {
+			t.Errorf("%d clients, want %d", n, want)
+		}
+	}
+	round(0, 0) // from now on it is looked
+	h.register(domain)
+	round(20, 1)
+	accepted := h.register(domain).GetApplication()
+	if _, err := h.editor.Accept(t.Context(), editor.Place{Domain: domain}, accepted.GetId()); err != nil {
+		t.Fatal(err)
+	}
+	round(19, 2)
+	round(1, 1)
+	if _, err := editor.Read(t.Context(), h.editor, catalog.Applications, editor.Place{Domain: domain}, accepted.GetId()); err != nil {
+		t.Errorf("the one that was accepted: %v", err)
+	}
+}
+
 // TestUnusedClientsAreDisabledAndLaterDeleted walks through the days of four clients.
 func TestUnusedClientsAreDisabledAndLaterDeleted(t *testing.T) {
 	h := newHouse(t)

@@ -70,6 +70,7 @@ func (s *Server) Mount(m Mux) {
 	})
 	m.Handle("POST "+list+"/{application}/_reject", "registration:update", h.reject, operation.Operation{
 		ID: "rejectRegistration", Summary: "Delete a registered client that waits for approval.",
+		Details: "One that is gone already stays so: the answer is the same.",
 	})
 	m.Handle("GET "+catalog.Applications.Item()+"/template-difference", "application:read", h.difference, operation.Operation{
 		ID: "compareWithTemplate", Summary: "Tell where a client differs from the template that it was registered from.",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -45,6 +46,9 @@ func TestEveryRouteIsDecidedForEveryRole(t *testing.T) {
 	h := newHouse(t)
 	people := directory.New(directory.Options{Store: h.store, Hasher: h.hasher})
 	people.Mount(&Mux{api: h.api, checkDomain: true})
+	registration.New(registration.Options{
+		Editor: h.api.Editor, Attempts: h.store.RegistrationAttempts(), Tokens: h.store.RegistrationTokens(), Uses: h.store.ClientUses(),
+	}).Mount(&Mux{api: h.api, checkDomain: true})
 	references := map[operator.Level]string{
 		operator.AtOrganization: store.PlaceOfOrganization("DEFAULT"),
 		operator.AtEnvironment:  store.PlaceOfEnvironment("DEFAULT"),

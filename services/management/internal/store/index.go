@@ -95,7 +95,7 @@ func manifest() map[string][]index {
 		ticketsCollection:    {ascending("expiry", "expiresAt"), ascending("user", "domain", "user")},
 
 		registrationAttemptsCollection: {ascending("expiry", "expiresAt"), ascending("domain", "domain")},
-		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt")},
+		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt"), ascending("pending", "pending")},
 		iconsCollection:                {ascending("domain", "domain")},
 		clientUsesCollection:           {ascending("domain", "domain")},
 	}

@@ -71,6 +71,12 @@ type stamp struct {
 	Gone     bool   `bson:"_gone"`
 }
 
+// Gone reports whether a domain had a resource that was deleted, for as long as the database remembers it.
+func (s *Store) Gone(ctx context.Context, k catalog.Any, domain, id string) (bool, error) {
+	found, err := s.stamps(ctx, traitsOf(k), bson.M{"_id": id})
+	return err == nil && len(found) == 1 && found[0].Gone && found[0].Domain == domain, err
+}
+
 func (s *Store) stamps(ctx context.Context, t traits, filter bson.M) ([]stamp, error) {
 	cursor, err := s.db.Collection(t.collection).Find(ctx, filter, options.Find().SetProjection(
 		bson.M{"_id": 1, "domain": 1, "revision": 1, memberSet: 1, memberGone: 1}))

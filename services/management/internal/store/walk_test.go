@@ -524,6 +524,10 @@ var steps = []struct {
 		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), "a", time.Now())
 		w.ok(err)
 	}},
+	{"Store.Gone", func(w *walk) {
+		_, err := w.s.Gone(w.Context(), catalog.Applications, "d", "a")
+		w.ok(err)
+	}},
 	{"RegistrationTokens.GiveBack", func(w *walk) { w.ok(w.s.RegistrationTokens().GiveBack(w.Context(), "t", "a")) }},
 	{"RegistrationTokens.Settle", func(w *walk) { w.ok(w.s.RegistrationTokens().Settle(w.Context(), "t", "a")) }},
 	{"RegistrationTokens.Reconcile", func(w *walk) { w.ok(w.s.RegistrationTokens().Reconcile(w.Context(), "t", "a")) }},
