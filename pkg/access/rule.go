@@ -265,3 +265,31 @@ func (b *binding) stage() int {
 	}
 	return 0
 }
+
+// Policies returns the policies that enabled bindings bind.
+func (r *Rule) Policies() []*Policy {
+	var list []*Policy
+	for _, b := range r.enforced[r.policies:] {
+		if b.policy != nil {
+			list = append(list, b.policy)
+		}
+	}
+	return list
+}
+
+// People returns the identifiers of the people whom bindings of the application, or of its entitlements, name.
+func (r *Rule) People() map[string]bool {
+	named := map[string]bool{}
+	note := func(list []*binding) {
+		for _, b := range list {
+			if b.kind == byUser {
+				named[b.subject] = true
+			}
+		}
+	}
+	note(r.bindings)
+	for _, e := range r.entitlements {
+		note(e.bindings)
+	}
+	return named
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/console"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/assets"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
@@ -128,7 +129,9 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		return nil, err
 	}
+	reports := access.New(access.Options{Store: db, Image: held})
 	edit := editor.New(editor.Options{
+		Count: reports,
 		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,
 		KeepSecrets: c.KeepSecrets,
 	})
@@ -174,8 +177,8 @@ func New(c Config) (*Management, error) {
 	}
 	api := start.holdRequests(rest.New(rest.Options{
 		Outbound: outside,
-		Editor: edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Members: people, Logger: log, Mount: mounts(registrations, people),
+		Editor:   edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
+		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)

@@ -52,6 +52,42 @@ func (e AccessRuleOnDenied) Valid() bool {
 	}
 }
 
+// Defines values for AccessTraceMode.
+const (
+	AccessTraceModeAll AccessTraceMode = "all"
+	AccessTraceModeAny AccessTraceMode = "any"
+)
+
+// Valid indicates whether the value is a known member of the AccessTraceMode enum.
+func (e AccessTraceMode) Valid() bool {
+	switch e {
+	case AccessTraceModeAll:
+		return true
+	case AccessTraceModeAny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessTraceBindingEffect.
+const (
+	AccessTraceBindingEffectAllow AccessTraceBindingEffect = "allow"
+	AccessTraceBindingEffectDeny  AccessTraceBindingEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the AccessTraceBindingEffect enum.
+func (e AccessTraceBindingEffect) Valid() bool {
+	switch e {
+	case AccessTraceBindingEffectAllow:
+		return true
+	case AccessTraceBindingEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApplicationTypeWord.
 const (
 	ApplicationTypeWordBookmark       ApplicationTypeWord = "bookmark"
@@ -979,6 +1015,27 @@ func (e LintApplicationParamsProfile) Valid() bool {
 	}
 }
 
+// Defines values for ListApplicationAccessUsersParamsVerdict.
+const (
+	ListApplicationAccessUsersParamsVerdictDepends ListApplicationAccessUsersParamsVerdict = "depends"
+	ListApplicationAccessUsersParamsVerdictNo      ListApplicationAccessUsersParamsVerdict = "no"
+	ListApplicationAccessUsersParamsVerdictYes     ListApplicationAccessUsersParamsVerdict = "yes"
+)
+
+// Valid indicates whether the value is a known member of the ListApplicationAccessUsersParamsVerdict enum.
+func (e ListApplicationAccessUsersParamsVerdict) Valid() bool {
+	switch e {
+	case ListApplicationAccessUsersParamsVerdictDepends:
+		return true
+	case ListApplicationAccessUsersParamsVerdictNo:
+		return true
+	case ListApplicationAccessUsersParamsVerdictYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListApplicationAuditsParamsStatus.
 const (
 	ListApplicationAuditsParamsStatusAttempted ListApplicationAuditsParamsStatus = "attempted"
@@ -1342,6 +1399,27 @@ func (e ImportUsersParamsMode) Valid() bool {
 	}
 }
 
+// Defines values for ListUserAccessParamsVerdict.
+const (
+	ListUserAccessParamsVerdictDepends ListUserAccessParamsVerdict = "depends"
+	ListUserAccessParamsVerdictNo      ListUserAccessParamsVerdict = "no"
+	ListUserAccessParamsVerdictYes     ListUserAccessParamsVerdict = "yes"
+)
+
+// Valid indicates whether the value is a known member of the ListUserAccessParamsVerdict enum.
+func (e ListUserAccessParamsVerdict) Valid() bool {
+	switch e {
+	case ListUserAccessParamsVerdictDepends:
+		return true
+	case ListUserAccessParamsVerdictNo:
+		return true
+	case ListUserAccessParamsVerdictYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListOrganizationAuditsParamsStatus.
 const (
 	ListOrganizationAuditsParamsStatusAttempted ListOrganizationAuditsParamsStatus = "attempted"
@@ -1385,6 +1463,169 @@ func (e ListOrganizationRolesParamsType) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// AccessApplication AccessApplication is an application that somebody can open, or that membership of a group opens.
+type AccessApplication struct {
+	Because      []AccessReason `json:"because,omitempty"`
+	Depends      []string       `json:"depends,omitempty"`
+	Entitlements []string       `json:"entitlements,omitempty"`
+	Id           *string        `json:"id,omitempty"`
+	Name         *string        `json:"name,omitempty"`
+
+	// Open The application is open to everybody.
+	Open     *bool  `json:"open,omitempty"`
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Shown Whether My applications shows it to them, and why not.
+	Shown        *bool    `json:"shown,omitempty"`
+	ShownBecause []string `json:"shownBecause,omitempty"`
+	Slug         *string  `json:"slug,omitempty"`
+
+	// Verdict `yes`, or `depends` on the moment; with `?verdict=no` those that the person cannot open.
+	Verdict *string `json:"verdict,omitempty"`
+}
+
+// AccessApplicationPage One page of a list.
+type AccessApplicationPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int                 `json:"currentPage"`
+	Data        []AccessApplication `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// AccessBecause AccessBecause is a part of an expression and what it came to.
+type AccessBecause struct {
+	Depends    []string `json:"depends,omitempty"`
+	Expression *string  `json:"expression,omitempty"`
+	Failed     *string  `json:"failed,omitempty"`
+	Value      *bool    `json:"value,omitempty"`
+}
+
+// AccessCheck AccessCheck asks whether somebody may use an application, and why.
+type AccessCheck struct {
+	// Context AccessContext is what is true for a moment. An absent member is unknown.
+	Context *AccessContext `json:"context,omitempty"`
+
+	// Groups AccessGroups are changes of the groups in which a person is directly. Identifiers.
+	Groups *AccessGroups `json:"groups,omitempty"`
+
+	// Proposed As if the rule were another one: `mode`, `entitlementsGrant`, `message` and `bindings`, as in the rule of an application; in the place of a policy's identifier a binding may have a policy of its own, `{"type", "configuration"}`.
+	Proposed map[string]interface{} `json:"proposed,omitempty"`
+
+	// User The person's identifier.
+	User *string `json:"user,omitempty"`
+}
+
+// AccessContext AccessContext is what is true for a moment. An absent member is unknown.
+type AccessContext struct {
+	Acr *string  `json:"acr,omitempty"`
+	Amr []string `json:"amr,omitempty"`
+	Asn *int64   `json:"asn,omitempty"`
+
+	// AuthTime Milliseconds since 1970-01-01T00:00:00Z.
+	AuthTime  *int64  `json:"authTime,omitempty"`
+	Continent *string `json:"continent,omitempty"`
+
+	// Country ISO 3166-1 alpha-2; blank: the address has no known place.
+	Country *string `json:"country,omitempty"`
+
+	// IdentityProvider An identifier.
+	IdentityProvider *string `json:"identityProvider,omitempty"`
+	Ip               *string `json:"ip,omitempty"`
+	Method           *string `json:"method,omitempty"`
+
+	// Protocol `oauth2`, `launch` or `portal`.
+	Protocol *string  `json:"protocol,omitempty"`
+	Resource []string `json:"resource,omitempty"`
+	Scopes   []string `json:"scopes,omitempty"`
+
+	// Time Milliseconds since 1970-01-01T00:00:00Z.
+	Time      *int64  `json:"time,omitempty"`
+	UserAgent *string `json:"userAgent,omitempty"`
+}
+
+// AccessEntry AccessEntry is somebody who can open an application.
+type AccessEntry struct {
+	// Because What lets them in; absent where the application is open.
+	Because      []AccessReason `json:"because,omitempty"`
+	Depends      []string       `json:"depends,omitempty"`
+	Email        *string        `json:"email,omitempty"`
+	Entitlements []string       `json:"entitlements,omitempty"`
+	Id           *string        `json:"id,omitempty"`
+
+	// LastSignIn Milliseconds since 1970-01-01T00:00:00Z.
+	LastSignIn *int64  `json:"lastSignIn,omitempty"`
+	Name       *string `json:"name,omitempty"`
+	Username   *string `json:"username,omitempty"`
+
+	// Verdict `yes`, or `depends` on the moment; with `?verdict=no` those who cannot.
+	Verdict *string `json:"verdict,omitempty"`
+}
+
+// AccessEntryPage One page of a list.
+type AccessEntryPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int           `json:"currentPage"`
+	Data        []AccessEntry `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
+// AccessGroups AccessGroups are changes of the groups in which a person is directly. Identifiers.
+type AccessGroups struct {
+	Add    []string `json:"add,omitempty"`
+	Remove []string `json:"remove,omitempty"`
+}
+
+// AccessImpact AccessImpact is what a proposed rule makes of those who can open an application. Those of whom it depends on the moment can.
+type AccessImpact struct {
+	After  *int64 `json:"after,omitempty"`
+	Before *int64 `json:"before,omitempty"`
+
+	// Depends Of whom it depends on the moment afterwards.
+	Depends *int64 `json:"depends,omitempty"`
+	Gained  *int64 `json:"gained,omitempty"`
+	Lost    *int64 `json:"lost,omitempty"`
+
+	// LostActive7d How many of those who lose it signed in within the last seven days.
+	LostActive7d *int64 `json:"lostActive7d,omitempty"`
+
+	// SampleGained Who gains and loses access, at most ten each.
+	SampleGained []AccessPerson `json:"sampleGained,omitempty"`
+	SampleLost   []AccessPerson `json:"sampleLost,omitempty"`
+}
+
+// AccessImpactQuestion AccessImpactQuestion asks what a rule would change that is only proposed.
+type AccessImpactQuestion struct {
+	// Proposed As in a check.
+	Proposed map[string]interface{} `json:"proposed,omitempty"`
+}
+
+// AccessPerson AccessPerson is somebody in a report.
+type AccessPerson struct {
+	Id       *string `json:"id,omitempty"`
+	Name     *string `json:"name,omitempty"`
+	Username *string `json:"username,omitempty"`
+}
+
+// AccessReason AccessReason is a binding or an entitlement that lets somebody in.
+type AccessReason struct {
+	// Binding The binding's identifier and what it binds.
+	Binding *string `json:"binding,omitempty"`
+
+	// Entitlement The name of the entitlement.
+	Entitlement *string `json:"entitlement,omitempty"`
+	Group       *string `json:"group,omitempty"`
+	Name        *string `json:"name,omitempty"`
+	Policy      *string `json:"policy,omitempty"`
+	User        *string `json:"user,omitempty"`
+
+	// Via The groups by which the person is in the bound one, from their own to it.
+	Via []string `json:"via,omitempty"`
 }
 
 // AccessRule AccessRule is the whole rule that says who may use an application. A request that leaves a member out resets it.
@@ -1437,6 +1678,94 @@ type AccessSettings struct {
 	// MembershipGraceSeconds For how long the last known groups of somebody count while the directory does not answer, in seconds. Default 3600; 0 refuses them at once.
 	MembershipGraceSeconds *int32 `json:"membershipGraceSeconds,omitempty"`
 }
+
+// AccessStrength AccessStrength is what a sign-in is to be like.
+type AccessStrength struct {
+	AcrValues         []string `json:"acrValues,omitempty"`
+	Amr               []string `json:"amr,omitempty"`
+	IdentityProviders []string `json:"identityProviders,omitempty"`
+	MaxAgeSeconds     *int64   `json:"maxAgeSeconds,omitempty"`
+}
+
+// AccessTrace AccessTrace is a decision with every binding evaluated.
+type AccessTrace struct {
+	Bindings []AccessTraceBinding `json:"bindings,omitempty"`
+
+	// ByEntitlement An entitlement lets the person in.
+	ByEntitlement *bool `json:"byEntitlement,omitempty"`
+
+	// Deciding The bindings on which the verdict rests.
+	Deciding []string `json:"deciding,omitempty"`
+
+	// Depends What it depends on, such as `request.ip`.
+	Depends []string `json:"depends,omitempty"`
+
+	// Disabled The person cannot sign in at all.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// Entitlements The entitlements that the person holds, by name.
+	Entitlements []string `json:"entitlements,omitempty"`
+
+	// Messages What the person is told; texts by language.
+	Messages []map[string]interface{} `json:"messages,omitempty"`
+	Mode     *AccessTraceMode         `json:"mode,omitempty"`
+	Open     *bool                    `json:"open,omitempty"`
+
+	// Revision The application's.
+	Revision *int64 `json:"revision,omitempty"`
+
+	// Shown Whether My applications shows the application, and why not.
+	Shown        *bool    `json:"shown,omitempty"`
+	ShownBecause []string `json:"shownBecause,omitempty"`
+
+	// Step AccessStrength is what a sign-in is to be like.
+	Step *AccessStrength `json:"step,omitempty"`
+
+	// Verdict `allowed`, `denied`, `stepUp`, or `depends` on what is unknown.
+	Verdict *string `json:"verdict,omitempty"`
+}
+
+// AccessTraceMode defines model for AccessTrace.Mode.
+type AccessTraceMode string
+
+// AccessTraceBinding AccessTraceBinding is what one binding came to.
+type AccessTraceBinding struct {
+	// Because The parts of the policy's expression.
+	Because []AccessBecause `json:"because,omitempty"`
+
+	// Condition The policy holds, or the person is the user or in the group. Absent where that is unknown.
+	Condition *bool `json:"condition,omitempty"`
+
+	// Depends The unknown inputs on which the condition hangs.
+	Depends  []string                  `json:"depends,omitempty"`
+	Disabled *bool                     `json:"disabled,omitempty"`
+	Effect   *AccessTraceBindingEffect `json:"effect,omitempty"`
+	Expired  *bool                     `json:"expired,omitempty"`
+
+	// Failed Why the binding could not be evaluated; its outcome is then `failureResult`.
+	Failed        *string           `json:"failed,omitempty"`
+	FailureResult *bool             `json:"failureResult,omitempty"`
+	Group         *string           `json:"group,omitempty"`
+	Id            *string           `json:"id,omitempty"`
+	Message       map[string]string `json:"message,omitempty"`
+	Micros        *int64            `json:"micros,omitempty"`
+	Name          *string           `json:"name,omitempty"`
+	Negate        *bool             `json:"negate,omitempty"`
+	Order         *int32            `json:"order,omitempty"`
+	Orphaned      *bool             `json:"orphaned,omitempty"`
+
+	// Passed The binding lets the person through. Absent where that is unknown, and for disabled bindings.
+	Passed     *bool   `json:"passed,omitempty"`
+	Policy     *string `json:"policy,omitempty"`
+	ReportOnly *bool   `json:"reportOnly,omitempty"`
+	User       *string `json:"user,omitempty"`
+
+	// Via The groups by which the person is in the bound one, from their own to it.
+	Via []string `json:"via,omitempty"`
+}
+
+// AccessTraceBindingEffect defines model for AccessTraceBinding.Effect.
+type AccessTraceBindingEffect string
 
 // AccountSettings AccountSettings protect accounts. In an application they count only with `inherited` false.
 type AccountSettings struct {
@@ -3811,6 +4140,39 @@ type PolicyPage struct {
 	TotalCount int64 `json:"totalCount"`
 }
 
+// PolicyTest PolicyTest asks what a policy comes to for a person and a moment.
+type PolicyTest struct {
+	// Application The application for which the policy is asked; identifier.
+	Application   *string                `json:"application,omitempty"`
+	Configuration map[string]interface{} `json:"configuration,omitempty"`
+
+	// Context AccessContext is what is true for a moment. An absent member is unknown.
+	Context *AccessContext `json:"context,omitempty"`
+
+	// Groups AccessGroups are changes of the groups in which a person is directly. Identifiers.
+	Groups *AccessGroups `json:"groups,omitempty"`
+
+	// Policy A stored policy, or `type` and `configuration` of one that is not.
+	Policy *string `json:"policy,omitempty"`
+	Type   *string `json:"type,omitempty"`
+
+	// User The person's identifier.
+	User *string `json:"user,omitempty"`
+}
+
+// PolicyTested PolicyTested is what a policy came to.
+type PolicyTested struct {
+	Because    []AccessBecause `json:"because,omitempty"`
+	Depends    []string        `json:"depends,omitempty"`
+	Expression *string         `json:"expression,omitempty"`
+	Failed     *string         `json:"failed,omitempty"`
+
+	// Holds Absent where that depends on what is unknown, or where the policy could not be evaluated.
+	Holds       *bool    `json:"holds,omitempty"`
+	Inputs      []string `json:"inputs,omitempty"`
+	Situational *bool    `json:"situational,omitempty"`
+}
+
 // PortalSettings PortalSettings say how My applications works.
 type PortalSettings struct {
 	// IdentityProviders The ids of the identity providers by which visitors sign in who come from no application. Default: all internal ones.
@@ -5000,6 +5362,27 @@ type PutApplicationAccessParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ListApplicationAccessUsersParams defines parameters for ListApplicationAccessUsers.
+type ListApplicationAccessUsersParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Verdict Only this standing. Without it: whoever can, and whoever depends on the moment.
+	Verdict *ListApplicationAccessUsersParamsVerdict `form:"verdict,omitempty" json:"verdict,omitempty"`
+
+	// Via Only whom this lets in: the identifier of a binding, a group, a policy or an entitlement.
+	Via *string `form:"via,omitempty" json:"via,omitempty"`
+}
+
+// ListApplicationAccessUsersParamsVerdict defines parameters for ListApplicationAccessUsers.
+type ListApplicationAccessUsersParamsVerdict string
+
 // ListApplicationAuditsParams defines parameters for ListApplicationAudits.
 type ListApplicationAuditsParams struct {
 	// Page The page, from 0.
@@ -5675,6 +6058,18 @@ type PutGroupParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ListGroupAccessParams defines parameters for ListGroupAccess.
+type ListGroupAccessParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
 // ListGroupHistoryParams defines parameters for ListGroupHistory.
 type ListGroupHistoryParams struct {
 	// Page The page, from 0.
@@ -6029,6 +6424,24 @@ type PutUserParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ListUserAccessParams defines parameters for ListUserAccess.
+type ListUserAccessParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Verdict Only this standing. Without it: whoever can, and whoever depends on the moment.
+	Verdict *ListUserAccessParamsVerdict `form:"verdict,omitempty" json:"verdict,omitempty"`
+}
+
+// ListUserAccessParamsVerdict defines parameters for ListUserAccess.
+type ListUserAccessParamsVerdict string
+
 // DeleteUserConsentsParams defines parameters for DeleteUserConsents.
 type DeleteUserConsentsParams struct {
 	// ClientId Only decisions about this client.
@@ -6245,6 +6658,12 @@ type PutApplicationJSONRequestBody = Application
 // PutApplicationAccessJSONRequestBody defines body for PutApplicationAccess for application/json ContentType.
 type PutApplicationAccessJSONRequestBody = AccessRule
 
+// CheckApplicationAccessJSONRequestBody defines body for CheckApplicationAccess for application/json ContentType.
+type CheckApplicationAccessJSONRequestBody = AccessCheck
+
+// ImpactApplicationAccessJSONRequestBody defines body for ImpactApplicationAccess for application/json ContentType.
+type ImpactApplicationAccessJSONRequestBody = AccessImpactQuestion
+
 // CreateApplicationBindingJSONRequestBody defines body for CreateApplicationBinding for application/json ContentType.
 type CreateApplicationBindingJSONRequestBody = Binding
 
@@ -6442,6 +6861,9 @@ type CreateMemberJSONRequestBody = NewMembership
 
 // CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
 type CreatePolicyJSONRequestBody = Policy
+
+// TestPoliciesJSONRequestBody defines body for TestPolicies for application/json ContentType.
+type TestPoliciesJSONRequestBody = PolicyTest
 
 // PatchPolicyJSONRequestBody defines body for PatchPolicy for application/json ContentType.
 type PatchPolicyJSONRequestBody = Policy
@@ -6965,6 +7387,49 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
 	PutApplicationAccess(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckApplicationAccessWithBody Check whether somebody may use an application, and why
+	//
+	// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+	CheckApplicationAccessWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckApplicationAccess Check whether somebody may use an application, and why
+	//
+	// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+	CheckApplicationAccess(ctx context.Context, domain string, application string, body CheckApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactApplicationAccessWithBody Count whom a proposed rule lets in and keeps out
+	//
+	// Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+	ImpactApplicationAccessWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactApplicationAccess Count whom a proposed rule lets in and keeps out
+	//
+	// Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+	ImpactApplicationAccess(ctx context.Context, domain string, application string, body ImpactApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationAccessUsers List who can open an application, and why
+	//
+	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
+	ListApplicationAccessUsers(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplicationAudits List the audit records of an application, the newest first
 	//
@@ -8596,6 +9061,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /domains/{domain}/groups/{group} (the `PutGroup` operationId).
 	PutGroup(ctx context.Context, domain string, group string, params *PutGroupParams, body PutGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListGroupAccess List what membership of a group opens
+	//
+	// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
+	ListGroupAccess(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGroupHistory List the history of a group, the newest first
 	//
 	// One that was deleted keeps its history. Needs the permission `group:read`.
@@ -8870,6 +9342,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
 	CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPoliciesWithBody Try a policy for a person and a moment
+	//
+	// Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+	TestPoliciesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPolicies Try a policy for a person and a moment
+	//
+	// Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+	TestPolicies(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePolicy Delete a policy
 	//
@@ -9406,6 +9896,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/users/{user} (the `PutUser` operationId).
 	PutUser(ctx context.Context, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserAccess List what a person can open, and why
+	//
+	// Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
+	ListUserAccess(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteUserConsents Forget what a user decided, so that it is asked again
 	//
@@ -10757,6 +11254,99 @@ func (c *Client) PutApplicationAccessWithBody(ctx context.Context, domain string
 // Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
 func (c *Client) PutApplicationAccess(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutApplicationAccessRequest(c.Server, domain, application, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckApplicationAccessWithBody Check whether somebody may use an application, and why
+//
+// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+func (c *Client) CheckApplicationAccessWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckApplicationAccessRequestWithBody(c.Server, domain, application, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckApplicationAccess Check whether somebody may use an application, and why
+//
+// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+func (c *Client) CheckApplicationAccess(ctx context.Context, domain string, application string, body CheckApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckApplicationAccessRequest(c.Server, domain, application, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactApplicationAccessWithBody Count whom a proposed rule lets in and keeps out
+//
+// Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+func (c *Client) ImpactApplicationAccessWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactApplicationAccessRequestWithBody(c.Server, domain, application, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactApplicationAccess Count whom a proposed rule lets in and keeps out
+//
+// Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+func (c *Client) ImpactApplicationAccess(ctx context.Context, domain string, application string, body ImpactApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactApplicationAccessRequest(c.Server, domain, application, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationAccessUsers List who can open an application, and why
+//
+// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
+func (c *Client) ListApplicationAccessUsers(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationAccessUsersRequest(c.Server, domain, application, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14397,6 +14987,23 @@ func (c *Client) PutGroup(ctx context.Context, domain string, group string, para
 	return c.Client.Do(req)
 }
 
+// ListGroupAccess List what membership of a group opens
+//
+// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+//
+// Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
+func (c *Client) ListGroupAccess(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGroupAccessRequest(c.Server, domain, group, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListGroupHistory List the history of a group, the newest first
 //
 // One that was deleted keeps its history. Needs the permission `group:read`.
@@ -15012,6 +15619,44 @@ func (c *Client) CreatePolicyWithBody(ctx context.Context, domain string, conten
 // Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
 func (c *Client) CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreatePolicyRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPoliciesWithBody Try a policy for a person and a moment
+//
+// Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+func (c *Client) TestPoliciesWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoliciesRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPolicies Try a policy for a person and a moment
+//
+// Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+func (c *Client) TestPolicies(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoliciesRequest(c.Server, domain, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16208,6 +16853,23 @@ func (c *Client) PutUserWithBody(ctx context.Context, domain string, user string
 // Corresponds with PUT /domains/{domain}/users/{user} (the `PutUser` operationId).
 func (c *Client) PutUser(ctx context.Context, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutUserRequest(c.Server, domain, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserAccess List what a person can open, and why
+//
+// Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
+func (c *Client) ListUserAccess(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserAccessRequest(c.Server, domain, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -19383,6 +20045,230 @@ func NewPutApplicationAccessRequestWithBody(server string, domain string, applic
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewCheckApplicationAccessRequest calls the generic CheckApplicationAccess builder with application/json body
+func NewCheckApplicationAccessRequest(server string, domain string, application string, body CheckApplicationAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckApplicationAccessRequestWithBody(server, domain, application, "application/json", bodyReader)
+}
+
+// NewCheckApplicationAccessRequestWithBody constructs an http.Request for the CheckApplicationAccess method, with any body, and a specified content type
+func NewCheckApplicationAccessRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/access/_check", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImpactApplicationAccessRequest calls the generic ImpactApplicationAccess builder with application/json body
+func NewImpactApplicationAccessRequest(server string, domain string, application string, body ImpactApplicationAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImpactApplicationAccessRequestWithBody(server, domain, application, "application/json", bodyReader)
+}
+
+// NewImpactApplicationAccessRequestWithBody constructs an http.Request for the ImpactApplicationAccess method, with any body, and a specified content type
+func NewImpactApplicationAccessRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/access/_impact", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListApplicationAccessUsersRequest constructs an http.Request for the ListApplicationAccessUsers method
+func NewListApplicationAccessUsersRequest(server string, domain string, application string, params *ListApplicationAccessUsersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/access/users", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Verdict != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "verdict", *params.Verdict, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Via != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "via", *params.Via, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -28499,6 +29385,98 @@ func NewPutGroupRequestWithBody(server string, domain string, group string, para
 	return req, nil
 }
 
+// NewListGroupAccessRequest constructs an http.Request for the ListGroupAccess method
+func NewListGroupAccessRequest(server string, domain string, group string, params *ListGroupAccessParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "group", group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/groups/%s/access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListGroupHistoryRequest constructs an http.Request for the ListGroupHistory method
 func NewListGroupHistoryRequest(server string, domain string, group string, params *ListGroupHistoryParams) (*http.Request, error) {
 	var err error
@@ -30168,6 +31146,53 @@ func NewCreatePolicyRequestWithBody(server string, domain string, contentType st
 	}
 
 	operationPath := fmt.Sprintf("/domains/%s/policies", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewTestPoliciesRequest calls the generic TestPolicies builder with application/json body
+func NewTestPoliciesRequest(server string, domain string, body TestPoliciesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestPoliciesRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewTestPoliciesRequestWithBody constructs an http.Request for the TestPolicies method, with any body, and a specified content type
+func NewTestPoliciesRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/_test", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -33129,6 +34154,110 @@ func NewPutUserRequestWithBody(server string, domain string, user string, params
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListUserAccessRequest constructs an http.Request for the ListUserAccess method
+func NewListUserAccessRequest(server string, domain string, user string, params *ListUserAccessParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/access", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Verdict != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "verdict", *params.Verdict, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -36684,6 +37813,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/applications/{application}/access (the `PutApplicationAccess` operationId).
 	PutApplicationAccessWithResponse(ctx context.Context, domain string, application string, params *PutApplicationAccessParams, body PutApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationAccessResponse, error)
 
+	// CheckApplicationAccessWithBodyWithResponse Check whether somebody may use an application, and why
+	//
+	// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+	CheckApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckApplicationAccessResponse, error)
+
+	// CheckApplicationAccessWithResponse Check whether somebody may use an application, and why
+	//
+	// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+	CheckApplicationAccessWithResponse(ctx context.Context, domain string, application string, body CheckApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckApplicationAccessResponse, error)
+
+	// ImpactApplicationAccessWithBodyWithResponse Count whom a proposed rule lets in and keeps out
+	//
+	// Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+	ImpactApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactApplicationAccessResponse, error)
+
+	// ImpactApplicationAccessWithResponse Count whom a proposed rule lets in and keeps out
+	//
+	// Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+	ImpactApplicationAccessWithResponse(ctx context.Context, domain string, application string, body ImpactApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactApplicationAccessResponse, error)
+
+	// ListApplicationAccessUsersWithResponse List who can open an application, and why
+	//
+	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
+	ListApplicationAccessUsersWithResponse(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*ListApplicationAccessUsersResponse, error)
+
 	// ListApplicationAuditsWithResponse List the audit records of an application, the newest first
 	//
 	// `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
@@ -38482,6 +39656,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/groups/{group} (the `PutGroup` operationId).
 	PutGroupWithResponse(ctx context.Context, domain string, group string, params *PutGroupParams, body PutGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PutGroupResponse, error)
 
+	// ListGroupAccessWithResponse List what membership of a group opens
+	//
+	// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
+	ListGroupAccessWithResponse(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*ListGroupAccessResponse, error)
+
 	// ListGroupHistoryWithResponse List the history of a group, the newest first
 	//
 	// One that was deleted keeps its history. Needs the permission `group:read`.
@@ -38794,6 +39977,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
 	CreatePolicyWithResponse(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+
+	// TestPoliciesWithBodyWithResponse Try a policy for a person and a moment
+	//
+	// Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+	TestPoliciesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoliciesResponse, error)
+
+	// TestPoliciesWithResponse Try a policy for a person and a moment
+	//
+	// Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+	TestPoliciesWithResponse(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoliciesResponse, error)
 
 	// DeletePolicyWithResponse Delete a policy
 	//
@@ -39388,6 +40589,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/users/{user} (the `PutUser` operationId).
 	PutUserWithResponse(ctx context.Context, domain string, user string, params *PutUserParams, body PutUserJSONRequestBody, reqEditors ...RequestEditorFn) (*PutUserResponse, error)
+
+	// ListUserAccessWithResponse List what a person can open, and why
+	//
+	// Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
+	ListUserAccessWithResponse(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*ListUserAccessResponse, error)
 
 	// DeleteUserConsentsWithResponse Forget what a user decided, so that it is asked again
 	//
@@ -41514,6 +42724,150 @@ func (r PutApplicationAccessResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutApplicationAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckApplicationAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessTrace
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckApplicationAccessResponse) GetJSON200() *AccessTrace {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CheckApplicationAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckApplicationAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckApplicationAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckApplicationAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckApplicationAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImpactApplicationAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessImpact
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImpactApplicationAccessResponse) GetJSON200() *AccessImpact {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImpactApplicationAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImpactApplicationAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImpactApplicationAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImpactApplicationAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImpactApplicationAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationAccessUsersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessEntryPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationAccessUsersResponse) GetJSON200() *AccessEntryPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationAccessUsersResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationAccessUsersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationAccessUsersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationAccessUsersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationAccessUsersResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -48210,6 +49564,54 @@ func (r PutGroupResponse) ContentType() string {
 	return ""
 }
 
+type ListGroupAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessApplicationPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGroupAccessResponse) GetJSON200() *AccessApplicationPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListGroupAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGroupAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGroupAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGroupAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGroupAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListGroupHistoryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -49472,6 +50874,54 @@ func (r CreatePolicyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreatePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestPoliciesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyTested
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestPoliciesResponse) GetJSON200() *PolicyTested {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r TestPoliciesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestPoliciesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestPoliciesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestPoliciesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestPoliciesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -51720,6 +53170,54 @@ func (r PutUserResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUserAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessApplicationPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserAccessResponse) GetJSON200() *AccessApplicationPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListUserAccessResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserAccessResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -55137,6 +56635,81 @@ func (c *ClientWithResponses) PutApplicationAccessWithResponse(ctx context.Conte
 	return ParsePutApplicationAccessResponse(rsp)
 }
 
+// CheckApplicationAccessWithBodyWithResponse Check whether somebody may use an application, and why
+//
+// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+func (c *ClientWithResponses) CheckApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckApplicationAccessResponse, error) {
+	rsp, err := c.CheckApplicationAccessWithBody(ctx, domain, application, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckApplicationAccessResponse(rsp)
+}
+
+// CheckApplicationAccessWithResponse Check whether somebody may use an application, and why
+//
+// For the stored rule or a proposed one. What the context does not give is unknown: the verdict may then be `depends`, naming the inputs it hangs on. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_check (the `CheckApplicationAccess` operationId).
+func (c *ClientWithResponses) CheckApplicationAccessWithResponse(ctx context.Context, domain string, application string, body CheckApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckApplicationAccessResponse, error) {
+	rsp, err := c.CheckApplicationAccess(ctx, domain, application, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckApplicationAccessResponse(rsp)
+}
+
+// ImpactApplicationAccessWithBodyWithResponse Count whom a proposed rule lets in and keeps out
+//
+// Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+func (c *ClientWithResponses) ImpactApplicationAccessWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactApplicationAccessResponse, error) {
+	rsp, err := c.ImpactApplicationAccessWithBody(ctx, domain, application, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactApplicationAccessResponse(rsp)
+}
+
+// ImpactApplicationAccessWithResponse Count whom a proposed rule lets in and keeps out
+//
+// Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/access/_impact (the `ImpactApplicationAccess` operationId).
+func (c *ClientWithResponses) ImpactApplicationAccessWithResponse(ctx context.Context, domain string, application string, body ImpactApplicationAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactApplicationAccessResponse, error) {
+	rsp, err := c.ImpactApplicationAccess(ctx, domain, application, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactApplicationAccessResponse(rsp)
+}
+
+// ListApplicationAccessUsersWithResponse List who can open an application, and why
+//
+// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
+func (c *ClientWithResponses) ListApplicationAccessUsersWithResponse(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*ListApplicationAccessUsersResponse, error) {
+	rsp, err := c.ListApplicationAccessUsers(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationAccessUsersResponse(rsp)
+}
+
 // ListApplicationAuditsWithResponse List the audit records of an application, the newest first
 //
 // `target` and `kind` are given by the path. The records of a deleted application stay. Needs the permission `audit:read`.
@@ -58135,6 +59708,21 @@ func (c *ClientWithResponses) PutGroupWithResponse(ctx context.Context, domain s
 	return ParsePutGroupResponse(rsp)
 }
 
+// ListGroupAccessWithResponse List what membership of a group opens
+//
+// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
+func (c *ClientWithResponses) ListGroupAccessWithResponse(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*ListGroupAccessResponse, error) {
+	rsp, err := c.ListGroupAccess(ctx, domain, group, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGroupAccessResponse(rsp)
+}
+
 // ListGroupHistoryWithResponse List the history of a group, the newest first
 //
 // One that was deleted keeps its history. Needs the permission `group:read`.
@@ -58656,6 +60244,36 @@ func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, doma
 		return nil, err
 	}
 	return ParseCreatePolicyResponse(rsp)
+}
+
+// TestPoliciesWithBodyWithResponse Try a policy for a person and a moment
+//
+// Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+func (c *ClientWithResponses) TestPoliciesWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoliciesResponse, error) {
+	rsp, err := c.TestPoliciesWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoliciesResponse(rsp)
+}
+
+// TestPoliciesWithResponse Try a policy for a person and a moment
+//
+// Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
+func (c *ClientWithResponses) TestPoliciesWithResponse(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoliciesResponse, error) {
+	rsp, err := c.TestPolicies(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoliciesResponse(rsp)
 }
 
 // DeletePolicyWithResponse Delete a policy
@@ -59646,6 +61264,21 @@ func (c *ClientWithResponses) PutUserWithResponse(ctx context.Context, domain st
 		return nil, err
 	}
 	return ParsePutUserResponse(rsp)
+}
+
+// ListUserAccessWithResponse List what a person can open, and why
+//
+// Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
+func (c *ClientWithResponses) ListUserAccessWithResponse(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*ListUserAccessResponse, error) {
+	rsp, err := c.ListUserAccess(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserAccessResponse(rsp)
 }
 
 // DeleteUserConsentsWithResponse Forget what a user decided, so that it is asked again
@@ -61764,6 +63397,105 @@ func ParsePutApplicationAccessResponse(rsp *http.Response) (*PutApplicationAcces
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest AccessRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckApplicationAccessResponse parses an HTTP response from a CheckApplicationAccessWithResponse call
+func ParseCheckApplicationAccessResponse(rsp *http.Response) (*CheckApplicationAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckApplicationAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessTrace
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImpactApplicationAccessResponse parses an HTTP response from a ImpactApplicationAccessWithResponse call
+func ParseImpactApplicationAccessResponse(rsp *http.Response) (*ImpactApplicationAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImpactApplicationAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessImpact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationAccessUsersResponse parses an HTTP response from a ListApplicationAccessUsersWithResponse call
+func ParseListApplicationAccessUsersResponse(rsp *http.Response) (*ListApplicationAccessUsersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationAccessUsersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessEntryPage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -66389,6 +68121,39 @@ func ParsePutGroupResponse(rsp *http.Response) (*PutGroupResponse, error) {
 	return response, nil
 }
 
+// ParseListGroupAccessResponse parses an HTTP response from a ListGroupAccessWithResponse call
+func ParseListGroupAccessResponse(rsp *http.Response) (*ListGroupAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGroupAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessApplicationPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListGroupHistoryResponse parses an HTTP response from a ListGroupHistoryWithResponse call
 func ParseListGroupHistoryResponse(rsp *http.Response) (*ListGroupHistoryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -67251,6 +69016,39 @@ func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestPoliciesResponse parses an HTTP response from a TestPoliciesWithResponse call
+func ParseTestPoliciesResponse(rsp *http.Response) (*TestPoliciesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestPoliciesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyTested
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -68793,6 +70591,39 @@ func ParsePutUserResponse(rsp *http.Response) (*PutUserResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListUserAccessResponse parses an HTTP response from a ListUserAccessWithResponse call
+func ParseListUserAccessResponse(rsp *http.Response) (*ListUserAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessApplicationPage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

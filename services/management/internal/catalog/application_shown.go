@@ -204,3 +204,7 @@ func visibility(a *configv1.Application) *configv1.Visibility {
 	v.Shown = len(v.Because) == 0
 	return v
 }
+
+// VisibilityOf says whether My applications shows an application to those who may use it, and why not; nil for a provider
+// without an application.
+func VisibilityOf(a *configv1.Application) *configv1.Visibility { return visibility(a) }

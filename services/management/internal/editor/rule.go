@@ -213,29 +213,33 @@ func (e *Editor) ReorderBindings(ctx context.Context, at Place, id string, ids [
 // ReplaceAccess puts a body in the place of mode, switches and bindings of an application, all at once.
 func (e *Editor) ReplaceAccess(ctx context.Context, at Place, id string, body prototree.Object, ifMatch int64) (*configv1.Application, error) {
 	return e.changeRule(ctx, at, id, ifMatch, AccessReplaced, func(s *catalog.Scene, f *catalog.Faults, a *configv1.Application) error {
-		var rule managementv1.AccessRule
-		if err := prototree.Management.Decode(body, &rule); err != nil {
-			return catalog.TreeError(err)
-		}
-		if list, ok := body["bindings"].([]any); ok {
-			for i, entry := range list {
-				if tree, ok := entry.(prototree.Object); ok {
-					refuseZero(f, fmt.Sprintf("bindings[%d].timeoutSeconds", i), tree)
-				}
+		return e.replaceRule(ctx, s, f, a, body)
+	})
+}
+
+func (e *Editor) replaceRule(ctx context.Context, s *catalog.Scene, f *catalog.Faults, a *configv1.Application, body prototree.Object) error {
+	var rule managementv1.AccessRule
+	if err := prototree.Management.Decode(body, &rule); err != nil {
+		return catalog.TreeError(err)
+	}
+	if list, ok := body["bindings"].([]any); ok {
+		for i, entry := range list {
+			if tree, ok := entry.(prototree.Object); ok {
+				refuseZero(f, fmt.Sprintf("bindings[%d].timeoutSeconds", i), tree)
 			}
 		}
-		a.Access = &configv1.ApplicationAccess{
-			Mode: rule.GetMode(), EntitlementsGrant: rule.GetEntitlementsGrant(), Message: rule.GetMessage(), OnDenied: rule.GetOnDenied(),
-		}
-		catalog.CheckAccess(f, "", a.GetAccess())
-		old := a.GetBindings()
-		a.Bindings = rule.GetBindings()
-		if err := e.MeetPeople(ctx, s, a.GetDomain(), catalog.Subjects(a.GetBindings())); err != nil {
-			return err
-		}
-		catalog.CheckBindings(s, f, "bindings", old, a.GetBindings(), catalog.ToApplication)
-		return nil
-	})
+	}
+	a.Access = &configv1.ApplicationAccess{
+		Mode: rule.GetMode(), EntitlementsGrant: rule.GetEntitlementsGrant(), Message: rule.GetMessage(), OnDenied: rule.GetOnDenied(),
+	}
+	catalog.CheckAccess(f, "", a.GetAccess())
+	old := a.GetBindings()
+	a.Bindings = rule.GetBindings()
+	if err := e.MeetPeople(ctx, s, a.GetDomain(), catalog.Subjects(a.GetBindings())); err != nil {
+		return err
+	}
+	catalog.CheckBindings(s, f, "bindings", old, a.GetBindings(), catalog.ToApplication)
+	return nil
 }
 
 // readBinding reads the body of a binding strictly. What only the server sets is completed afterwards.

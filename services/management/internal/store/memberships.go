@@ -37,6 +37,9 @@ const membershipBatch = 500
 
 // Add puts people into a group and returns those who were not in it before.
 func (m *Memberships) Add(ctx context.Context, domain, group string, users []string) ([]string, error) {
+	if len(users) > 0 {
+		defer m.s.changedPeople(domain, users...)
+	}
 	var added []string
 	now := m.s.now().UTC().Truncate(time.Millisecond)
 	for len(users) > 0 {
@@ -81,6 +84,9 @@ func (m *Memberships) insert(ctx context.Context, docs []membership) ([]string, 
 
 // Remove takes people out of a group and returns how many of them were in it.
 func (m *Memberships) Remove(ctx context.Context, domain, group string, users []string) (int64, error) {
+	if len(users) > 0 {
+		defer m.s.changedPeople(domain, users...)
+	}
 	var removed int64
 	for len(users) > 0 {
 		part := users[:min(len(users), membershipBatch)]
@@ -127,10 +133,12 @@ func (m *Memberships) OfUsers(ctx context.Context, domain string, users []string
 
 // RemoveGroup forgets who was in a group.
 func (m *Memberships) RemoveGroup(ctx context.Context, domain, group string) error {
+	defer m.s.changedPeople(domain)
 	return m.docs().removeMany(ctx, bson.M{"domain": domain, "group": group})
 }
 
 // RemoveUser forgets in which groups somebody was.
 func (m *Memberships) RemoveUser(ctx context.Context, domain, user string) error {
+	defer m.s.changedPeople(domain, user)
 	return m.docs().removeMany(ctx, bson.M{"domain": domain, "user": user})
 }

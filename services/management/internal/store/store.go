@@ -77,6 +77,7 @@ type Store struct {
 	suspects     suspects
 	pruned       pruning
 	written      bell
+	watchers     watchers
 }
 
 // New returns a store. It contacts nobody; see Prepare.

@@ -221,6 +221,12 @@ var steps = []struct {
 		_, err := w.s.Memberships().OfUsers(w.Context(), "d1", []string{"a", "b"})
 		w.ok(err)
 	}},
+	{"Store.WatchDirectory", func(w *walk) { w.s.WatchDirectory(func(string, []string) {}) }},
+	{"Memberships.Each", func(w *walk) { w.ok(w.s.Memberships().Each(w.Context(), "d1", func(string, string) {})) }},
+	{"Users.Sketches", func(w *walk) {
+		w.ok(w.s.Users().Sketches(w.Context(), "d1", nil, func(*Sketch) {}))
+		w.ok(w.s.Users().Sketches(w.Context(), "d1", []string{"a"}, func(*Sketch) {}))
+	}},
 	{"Memberships.RemoveGroup", func(w *walk) { w.ok(w.s.Memberships().RemoveGroup(w.Context(), "d1", "g")) }},
 	{"Memberships.RemoveUser", func(w *walk) { w.ok(w.s.Memberships().RemoveUser(w.Context(), "d1", "u")) }},
 	{"Users.Delete", func(w *walk) {
