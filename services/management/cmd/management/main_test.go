@@ -75,6 +75,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown flag", nil, []string{"--nonsense"}, 2, "unknown flag --nonsense"},
 		{"a duration that is none", settings(t), []string{"--drain-delay=soon"}, 2, "--drain-delay"},
 		{"a secret on the command line", settings(t), []string{"--operator-password=x"}, 2, "a secret is not given on the command line"},
+		{"ready was asked where nobody answers", nil, []string{"ready", "127.0.0.1:1"}, 1, "refused"},
 		{"nothing is configured", nil, nil, 2, "--sealing-key-file is needed"},
 		{"nobody could sign in", settings(t), nil, 1, "there is no operator yet"},
 	}
