@@ -25,5 +25,9 @@ for platform in $platforms; do
       -ldflags "-s -w -buildid= -X main.version=$version" -o "$dist/$name" "./${program#"$module/"}"
   done
 done
+# What each program was made of, CycloneDX.
+for program in "$dist"/*; do
+  GOWORK=off go run -C scripts/tools ./sbom -version "$version" "$program" >"$program.cdx.json"
+done
 (cd "$dist" && sha256sum -- *_"$version"_* >SHA256SUMS)
 cat "$dist/SHA256SUMS"
