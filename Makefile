@@ -78,6 +78,15 @@ breaking: $(BIN)/buf ## Prove that the contracts still fit those of the main bra
 check-tidy: ## Prove that every go.mod and go.sum is tidy
 	@scripts/tidy.sh --check
 
+.PHONY: deploy-check
+deploy-check: $(BIN)/helm3 $(BIN)/helm4 $(BIN)/kube-apiserver ## Install and upgrade the chart in a real API server (the first time builds that, for minutes)
+	@scripts/ensure.sh etcd
+	@scripts/deploy-check.sh
+
+.PHONY: check-images
+check-images: ## Prove that the images' programs come out the same when everything is compiled anew
+	@GATEHOUSE_TEST_FRESH_BUILD=1 go test -C deploy/tests -count=1 -timeout 30m ./images -run Reproducible
+
 ##@ Generated and derived files
 
 .PHONY: generate
@@ -133,6 +142,19 @@ $(BIN)/protoc-gen-go-grpc: proto/go.mod proto/go.sum
 $(BIN)/oapi-codegen: scripts/tools/oapi-codegen/go.mod scripts/tools/oapi-codegen/go.sum
 	@echo "build oapi-codegen"
 	@go build -C scripts/tools/oapi-codegen -o $@ github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+
+# Helm takes the version of Kubernetes that it expects from the linker, and so does the API server its own.
+$(BIN)/helm3: scripts/tools/helm3/go.mod scripts/tools/helm3/go.sum
+	@echo "build helm3"
+	@go build -C scripts/tools/helm3 -trimpath -ldflags "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36" -o $@ helm.sh/helm/v3/cmd/helm
+
+$(BIN)/helm4: scripts/tools/helm4/go.mod scripts/tools/helm4/go.sum
+	@echo "build helm4"
+	@go build -C scripts/tools/helm4 -trimpath -o $@ helm.sh/helm/v4/cmd/helm
+
+$(BIN)/kube-apiserver: scripts/tools/kube-apiserver/go.mod scripts/tools/kube-apiserver/go.sum
+	@echo "build kube-apiserver"
+	@nice -n 19 go build -C scripts/tools/kube-apiserver -p 1 -trimpath -ldflags "-X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36" -o $@ k8s.io/kubernetes/cmd/kube-apiserver
 
 $(GOLANGCI):
 	@echo "build golangci-lint $(GOLANGCI_VERSION)"

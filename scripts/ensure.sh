@@ -21,6 +21,7 @@ debian() {
   case $1 in
     node) echo nodejs ;;
     gcc) echo gcc libc6-dev ;;
+    etcd) echo etcd-server ;;
     *) echo "$1" ;;
   esac
 }

@@ -72,6 +72,8 @@ var gatewayRows = []row{
 	{"more gateways", "gateway: {replicas: 5}", map[string]string{"Deployment/gatehouse-gateway spec.replicas": "5", "HorizontalPodAutoscaler/gatehouse-gateway": ""}, ""},
 	{"a gateway knows its name", "", map[string]string{envG + "NODE_NAME].valueFrom.fieldRef.fieldPath": "metadata.name"}, ""},
 	{"gateways for some domains", "gateway: {domains: [one, two]}", map[string]string{envG + "DOMAINS].value": "one,two"}, ""},
+	{"more registered clients in memory", "gateway: {registeredClients: 2000000}", map[string]string{envG + "REGISTERED_CLIENTS].value": "2000000"}, ""},
+	{"where people are", "gateway: {geoDatabases: [/geo/country.mmdb, /geo/asn.mmdb]}", map[string]string{envG + "GEO_DATABASE].value": "/geo/country.mmdb,/geo/asn.mmdb"}, ""},
 	{"what outgoing requests may reach", "gateway: {outbound: {allow: [idp.internal, 10.2.0.0/16], authorities: {existingConfigMap: company, key: bundle.pem}}}", map[string]string{
 		envG + "OUTBOUND_ALLOW].value": "idp.internal,10.2.0.0/16", envG + "OUTBOUND_CA_FILE].value": "/etc/gatehouse/outbound/bundle.pem", gateway + ".volumes[name=outbound].configMap.name": "company",
 	}, ""},
