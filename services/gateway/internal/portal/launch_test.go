@@ -4,11 +4,14 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
@@ -58,18 +61,92 @@ func TestAcceptance34ASignedOutLaunchEndsAtTheTarget(t *testing.T) {
 	}
 }
 
+// TestAcceptance31ATemplateYieldsOneURLForAwkwardValues is the part of the row that gateways have: management refuses unknown fields.
+func TestAcceptance31ATemplateYieldsOneURLForAwkwardValues(t *testing.T) {
+	s := newSite(t)
+	s.put(s.app("files", func(a *configv1.Application) {
+		a.LaunchUrl = "https://files.example/a%20b/{{user.attributes.team}}?q=%20&who={{user.attributes.team}}#{{user.attributes.none}}"
+	}))
+	b := s.signedIn()
+	user, err := s.Directory.SignIn(t.Context(), s.id, "", gatewaytest.Identity("ann"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user.AdditionalInformation, err = structpb.NewStruct(map[string]any{"team": "Ä b/c?d=e&f%#"}); err != nil {
+		t.Fatal(err)
+	}
+	s.Directory.Put(s.id, user)
+	s.Clock.Forward(time.Minute)
+	got := b.Get("/application/launch/files/")
+	want := "https://files.example/a%20b/%C3%84%20b%2Fc%3Fd%3De%26f%25%23?q=%20&who=%C3%84%20b%2Fc%3Fd%3De%26f%25%23#"
+	if got.StatusCode != http.StatusFound || strings.TrimSuffix(got.Location(), "#") != strings.TrimSuffix(want, "#") {
+		t.Errorf("%d %s, want %s", got.StatusCode, got.Location(), want)
+	}
+}
+
+// client is an application that signs people in, with a slug.
+func (s *site) client(slug string, change ...func(*configv1.Application)) *configv1.Application {
+	return gatewaytest.NewApp(s.id, slug, append([]func(*configv1.Application){func(a *configv1.Application) {
+		a.Slug, a.Name, a.IdentityProviders = slug, slug, []*configv1.ApplicationIdentityProvider{{Identity: "staff"}}
+		a.Settings.Advanced = &configv1.AdvancedSettings{SkipConsent: true}
+	}}, change...)...)
+}
+
+// authorize is a sign-in that an application begins.
+func authorize(b *browsertest.Browser, slug string) *browsertest.Response {
+	return b.Follow(b.Get("/oauth/authorize?" + url.Values{
+		"client_id": {slug}, "redirect_uri": {"https://" + slug + ".example/cb"}, "response_type": {"code"}, "scope": {"openid"},
+	}.Encode()))
+}
+
+func TestAcceptance32BlankHidesTheCardAndNothingElse(t *testing.T) {
+	s := newSite(t)
+	s.put(s.client("blank", func(a *configv1.Application) { a.LaunchUrl = "blank://blank" }))
+	b := s.signedIn()
+	if got := read(t, b.Get("/portal/applications")); got.TotalCount != 0 {
+		t.Errorf("shown: %s", got.slugs())
+	}
+	if got := b.Get("/application/launch/blank/"); got.StatusCode != http.StatusNotFound {
+		t.Errorf("launched: %d", got.StatusCode)
+	}
+	if got := authorize(b, "blank"); got.StatusCode != http.StatusFound || got.Query().Get("code") == "" {
+		t.Errorf("sign-in from the application: %d %s", got.StatusCode, got.Location())
+	}
+}
+
+func TestAcceptance33DisabledHiddenAndDeniedAreThreeThings(t *testing.T) {
+	s := newSite(t)
+	s.group("out")
+	s.put(
+		s.client("disabled", func(a *configv1.Application) { a.Enabled = proto.Bool(false) }),
+		s.client("hidden", func(a *configv1.Application) { a.Hidden = true }),
+		s.client("denied", For("out")),
+	)
+	b := s.signedIn()
+	if got := read(t, b.Get("/portal/applications")); got.TotalCount != 0 {
+		t.Errorf("My applications has %s", got.slugs())
+	}
+	for slug, want := range map[string][2]string{
+		"disabled": {"404 This application is not available", "400 No client found"},
+		"hidden":   {"302 https://hidden.example", "302 code"},
+		"denied":   {"403 You have no access to", "403 You have no access to"},
+	} {
+		for i, got := range []*browsertest.Response{b.Get("/application/launch/" + slug + "/"), authorize(b, slug)} {
+			status, text, _ := strings.Cut(want[i], " ")
+			if said := got.Text + got.Location(); strconv.Itoa(got.StatusCode) != status || !strings.Contains(said, text) {
+				t.Errorf("%s by %s: %d, want %s\n%s", slug, [...]string{"launch", "sign-in"}[i], got.StatusCode, want[i], said)
+			}
+		}
+	}
+}
+
 func TestTargets(t *testing.T) {
 	s := newSite(t)
-	client := func(slug string, change ...func(*configv1.Application)) *configv1.Application {
-		return gatewaytest.NewApp(s.id, slug, append([]func(*configv1.Application){func(a *configv1.Application) {
-			a.Slug, a.IdentityProviders = slug, []*configv1.ApplicationIdentityProvider{{Identity: "staff"}}
-		}}, change...)...)
-	}
 	s.put(
-		client("first", func(a *configv1.Application) {
+		s.client("first", func(a *configv1.Application) {
 			a.Settings.Oauth.RedirectUris = []string{"com.app:/cb", "https://first.example:8443/a/cb?x=1"}
 		}),
-		client("starts", func(a *configv1.Application) { a.Settings.Oauth.InitiateLoginUri = "https://starts.example/login?a=b" }),
+		s.client("starts", func(a *configv1.Application) { a.Settings.Oauth.InitiateLoginUri = "https://starts.example/login?a=b" }),
 		s.app("path", func(a *configv1.Application) { a.LaunchUrl = "/local/{{app.slug}}?d=%20" }),
 		s.app("dept", func(a *configv1.Application) { a.LaunchUrl = "https://x.example/{{user.attributes.dept}}/" }),
 	)
@@ -89,7 +166,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-func TestAcceptance33DisabledHiddenAndBlank(t *testing.T) {
+func TestLinksThatLeadNowhere(t *testing.T) {
 	s := newSite(t)
 	s.put(
 		s.app("hidden", func(a *configv1.Application) { a.Hidden = true }),
