@@ -2063,6 +2063,12 @@ type ApplicationType struct {
 // ApplicationTypeType defines model for ApplicationType.Type.
 type ApplicationTypeType string
 
+// Assignment Assignment is the body that gives an application its provider.
+type Assignment struct {
+	// Provider The id of a provider that belongs to no application.
+	Provider *string `json:"provider,omitempty"`
+}
+
 // Audit Audit says who changed what, when and from where.
 type Audit struct {
 	AccessPoint *AuditAccessPoint `json:"accessPoint,omitempty"`
@@ -2486,6 +2492,87 @@ type Comparison struct {
 	To *int64 `json:"to,omitempty"`
 }
 
+// Composed Composed is what was made, or of a dry run what would be made.
+type Composed struct {
+	// Application An Application is registered in a domain and asks it for tokens.
+	Application *Application `json:"application,omitempty"`
+	Bindings    []Binding    `json:"bindings,omitempty"`
+
+	// EffectiveAccess EffectiveAccess says how many people can open an application.
+	EffectiveAccess *EffectiveAccess      `json:"effectiveAccess,omitempty"`
+	Entitlements    []ComposedEntitlement `json:"entitlements,omitempty"`
+
+	// Group An ApplicationGroup is a heading in My applications. It is no group of people.
+	Group *ApplicationGroup `json:"group,omitempty"`
+
+	// Provider Provider is how people sign in to an application: its sign-in settings, under the name of a provider. An unassigned one has them while no application does; its client identifier is taken, and answers for nobody.
+	Provider *Provider `json:"provider,omitempty"`
+	Revision *int64    `json:"revision,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// ComposedApplication ComposedApplication is the application of a composition.
+type ComposedApplication struct {
+	// Access ApplicationAccess says how the bindings of an application come to a verdict, and what somebody is told whom they refuse.
+	Access        *ApplicationAccess `json:"access,omitempty"`
+	Certificate   *string            `json:"certificate,omitempty"`
+	ClaimMappings []string           `json:"claimMappings,omitempty"`
+	Description   *string            `json:"description,omitempty"`
+	Enabled       *bool              `json:"enabled,omitempty"`
+
+	// Group The id of an application group, or an object with the `name`, `order` and `description` of a new one.
+	Group             interface{}                   `json:"group,omitempty"`
+	Hidden            *bool                         `json:"hidden,omitempty"`
+	IdentityProviders []ApplicationIdentityProvider `json:"identityProviders,omitempty"`
+	LaunchUrl         *string                       `json:"launchUrl,omitempty"`
+	Metadata          map[string]string             `json:"metadata,omitempty"`
+	Name              *string                       `json:"name,omitempty"`
+	OpenInNewTab      *bool                         `json:"openInNewTab,omitempty"`
+	Publisher         *string                       `json:"publisher,omitempty"`
+	Slug              *string                       `json:"slug,omitempty"`
+}
+
+// ComposedEntitlement ComposedEntitlement is an entitlement of a composition with those who hold it.
+type ComposedEntitlement struct {
+	Attributes  map[string]interface{} `json:"attributes,omitempty"`
+	Bindings    []EntitlementBinding   `json:"bindings,omitempty"`
+	Description *string                `json:"description,omitempty"`
+	Id          *string                `json:"id,omitempty"`
+	Name        *string                `json:"name,omitempty"`
+}
+
+// ComposedProvider ComposedProvider is the provider of a composition: a new one, or the `id` of one that belongs to no application.
+type ComposedProvider struct {
+	// AuthorizationFlow `explicit-consent` (default) asks people for their consent, `implicit-consent` does not.
+	AuthorizationFlow *string `json:"authorizationFlow,omitempty"`
+
+	// Configuration OAuthSettings are an application's client metadata. Fields 1–99 are registered metadata (RFC 7591, OpenID Connect Registration); from 100 on they are ours and never appear in registration bodies.
+	Configuration *OAuthSettings `json:"configuration,omitempty"`
+	Id            *string        `json:"id,omitempty"`
+
+	// Name Absent: the application's name.
+	Name *string `json:"name,omitempty"`
+
+	// Type `oauth2`.
+	Type *string `json:"type,omitempty"`
+}
+
+// Composition Composition is the body that creates an application with everything that goes with it, in one step.
+type Composition struct {
+	// Application ComposedApplication is the application of a composition.
+	Application *ComposedApplication `json:"application,omitempty"`
+
+	// BackchannelProviders Not available yet, and refused.
+	BackchannelProviders []map[string]interface{} `json:"backchannelProviders,omitempty"`
+
+	// Bindings Who may use it. Without bindings, everybody in the domain may.
+	Bindings     []Binding             `json:"bindings,omitempty"`
+	Entitlements []ComposedEntitlement `json:"entitlements,omitempty"`
+
+	// Provider ComposedProvider is the provider of a composition: a new one, or the `id` of one that belongs to no application.
+	Provider *ComposedProvider `json:"provider,omitempty"`
+}
+
 // Consequence What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.
 type Consequence struct {
 	// After How many it will be about.
@@ -2680,6 +2767,16 @@ type DomainPage struct {
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
+}
+
+// EffectiveAccess EffectiveAccess says how many people can open an application.
+type EffectiveAccess struct {
+	// Open Everybody in the domain can.
+	Open   *bool  `json:"open,omitempty"`
+	People *int64 `json:"people,omitempty"`
+
+	// Sample The usernames of some of them.
+	Sample []string `json:"sample,omitempty"`
 }
 
 // Email An Email is the text of a message that people receive, in place of the product's own.
@@ -4281,6 +4378,39 @@ type ProtectedResource struct {
 	Servers []string `json:"servers,omitempty"`
 }
 
+// Provider Provider is how people sign in to an application: its sign-in settings, under the name of a provider. An unassigned one has them while no application does; its client identifier is taken, and answers for nobody.
+type Provider struct {
+	// Application The id of its application; absent for none.
+	Application *string `json:"application,omitempty"`
+
+	// Assigned It belongs to an application.
+	Assigned *bool `json:"assigned,omitempty"`
+
+	// AuthorizationFlow `explicit-consent` (default) asks people for their consent, `implicit-consent` does not.
+	AuthorizationFlow *string `json:"authorizationFlow,omitempty"`
+
+	// Configuration OAuthSettings are an application's client metadata. Fields 1–99 are registered metadata (RFC 7591, OpenID Connect Registration); from 100 on they are ours and never appear in registration bodies.
+	Configuration *OAuthSettings `json:"configuration,omitempty"`
+
+	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	CreatedAt *int64  `json:"createdAt,omitempty"`
+	Domain    *string `json:"domain,omitempty"`
+
+	// Id That of the application while it has one.
+	Id   *string `json:"id,omitempty"`
+	Name *string `json:"name,omitempty"`
+
+	// Notices What is kept and does not run yet. Never stored.
+	Notices  []Notice `json:"notices,omitempty"`
+	Revision *int64   `json:"revision,omitempty"`
+
+	// Type `oauth2`.
+	Type *string `json:"type,omitempty"`
+
+	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
+	UpdatedAt *int64 `json:"updatedAt,omitempty"`
+}
+
 // ProviderDecision ProviderDecision is what would be decided about one provider.
 type ProviderDecision struct {
 	// Detail The reason in words.
@@ -4303,6 +4433,16 @@ type ProviderDecision struct {
 
 	// Waiting Nothing runs providers of this type yet: gateways leave it out.
 	Waiting *bool `json:"waiting,omitempty"`
+}
+
+// ProviderPage One page of a list.
+type ProviderPage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int        `json:"currentPage"`
+	Data        []Provider `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
 }
 
 // RegisteredClient A RegisteredClient is a client that registered itself, as operators look after it.
@@ -5329,6 +5469,12 @@ type ListApplicationsParams struct {
 	Slug *string `form:"slug,omitempty" json:"slug,omitempty"`
 }
 
+// ComposeApplicationParams defines parameters for ComposeApplication.
+type ComposeApplicationParams struct {
+	// DryRun Run every check and write nothing.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationParams defines parameters for DeleteApplication.
 type DeleteApplicationParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
@@ -5720,6 +5866,18 @@ type ListApplicationMembersParams struct {
 
 	// Size Entries on a page; default 50.
 	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
+// ReleaseProviderParams defines parameters for ReleaseProvider.
+type ReleaseProviderParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// AssignProviderParams defines parameters for AssignProvider.
+type AssignProviderParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationTypeParams defines parameters for PutApplicationType.
@@ -6235,6 +6393,33 @@ type GetPolicyHistoryDiffParams struct {
 	With *string `form:"with,omitempty" json:"with,omitempty"`
 }
 
+// ListProvidersParams defines parameters for ListProviders.
+type ListProvidersParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Assigned Only those that belong to an application, or only those that belong to none.
+	Assigned *bool `form:"assigned,omitempty" json:"assigned,omitempty"`
+}
+
+// DeleteProviderParams defines parameters for DeleteProvider.
+type DeleteProviderParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchProviderParams defines parameters for PatchProvider.
+type PatchProviderParams struct {
+	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
 // ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
 type ListRegistrationTokensParams struct {
 	// Page The page, from 0.
@@ -6649,6 +6834,9 @@ type RestoreApplicationGroupHistoryJSONRequestBody = ApplicationGroup
 // CreateApplicationJSONRequestBody defines body for CreateApplication for application/json ContentType.
 type CreateApplicationJSONRequestBody = NewApplication
 
+// ComposeApplicationJSONRequestBody defines body for ComposeApplication for application/json ContentType.
+type ComposeApplicationJSONRequestBody = Composition
+
 // PatchApplicationJSONRequestBody defines body for PatchApplication for application/json ContentType.
 type PatchApplicationJSONRequestBody = Application
 
@@ -6744,6 +6932,9 @@ type PutApplicationIconJSONRequestBody = IconAddress
 
 // CreateApplicationMemberJSONRequestBody defines body for CreateApplicationMember for application/json ContentType.
 type CreateApplicationMemberJSONRequestBody = NewMembership
+
+// AssignProviderJSONRequestBody defines body for AssignProvider for application/json ContentType.
+type AssignProviderJSONRequestBody = Assignment
 
 // CreateApplicationSecretJSONRequestBody defines body for CreateApplicationSecret for application/json ContentType.
 type CreateApplicationSecretJSONRequestBody = NewClientSecret
@@ -6873,6 +7064,12 @@ type PutPolicyJSONRequestBody = Policy
 
 // RestorePolicyHistoryJSONRequestBody defines body for RestorePolicyHistory for application/json ContentType.
 type RestorePolicyHistoryJSONRequestBody = Policy
+
+// CreateProviderJSONRequestBody defines body for CreateProvider for application/json ContentType.
+type CreateProviderJSONRequestBody = Provider
+
+// PatchProviderJSONRequestBody defines body for PatchProvider for application/json ContentType.
+type PatchProviderJSONRequestBody = Provider
 
 // CreateRegistrationTokenJSONRequestBody defines body for CreateRegistrationToken for application/json ContentType.
 type CreateRegistrationTokenJSONRequestBody = NewRegistrationToken
@@ -7298,6 +7495,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 	CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ComposeApplicationWithBody Create an application with its provider, bindings, entitlements and heading, all or nothing
+	//
+	// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+	ComposeApplicationWithBody(ctx context.Context, domain string, params *ComposeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ComposeApplication Create an application with its provider, bindings, entitlements and heading, all or nothing
+	//
+	// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+	ComposeApplication(ctx context.Context, domain string, params *ComposeApplicationParams, body ComposeApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetApplicationBySlug Read an application by its slug
 	//
@@ -8180,6 +8395,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/applications/{application}/members/{member} (the `DeleteApplicationMember` operationId).
 	DeleteApplicationMember(ctx context.Context, domain string, application string, member string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseProvider Move the provider out of an application, which becomes a bookmark
+	//
+	// What was issued to the application is worth nothing any more. Needs the permission `application:update`.
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
+	ReleaseProvider(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignProviderWithBody Move a provider into an application that has none
+	//
+	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+	AssignProviderWithBody(ctx context.Context, domain string, application string, params *AssignProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AssignProvider Move a provider into an application that has none
+	//
+	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+	AssignProvider(ctx context.Context, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplicationSecrets List the client secrets of an application, without their values
 	//
@@ -9449,6 +9689,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 	GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProviders List what people of a domain sign in with: the providers of applications, and those of none
+	//
+	// Needs the permission `application:list`.
+	//
+	// Corresponds with GET /domains/{domain}/providers (the `ListProviders` operationId).
+	ListProviders(ctx context.Context, domain string, params *ListProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProviderWithBody Create a provider that belongs to no application yet
+	//
+	// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+	CreateProviderWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProvider Create a provider that belongs to no application yet
+	//
+	// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+	CreateProvider(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteProvider Delete a provider that belongs to no application
+	//
+	// Needs the permission `application:delete`.
+	//
+	// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
+	DeleteProvider(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProvider Read a provider that belongs to no application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/providers/{provider} (the `GetProvider` operationId).
+	GetProvider(ctx context.Context, domain string, provider string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchProviderWithBody Change a provider that belongs to no application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+	PatchProviderWithBody(ctx context.Context, domain string, provider string, params *PatchProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PatchProvider Change a provider that belongs to no application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+	PatchProvider(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRegistrationTokens List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -11055,6 +11352,44 @@ func (c *Client) CreateApplicationWithBody(ctx context.Context, domain string, c
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 func (c *Client) CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateApplicationRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ComposeApplicationWithBody Create an application with its provider, bindings, entitlements and heading, all or nothing
+//
+// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+func (c *Client) ComposeApplicationWithBody(ctx context.Context, domain string, params *ComposeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewComposeApplicationRequestWithBody(c.Server, domain, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ComposeApplication Create an application with its provider, bindings, entitlements and heading, all or nothing
+//
+// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+func (c *Client) ComposeApplication(ctx context.Context, domain string, params *ComposeApplicationParams, body ComposeApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewComposeApplicationRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13017,6 +13352,61 @@ func (c *Client) GetApplicationMembersPermissions(ctx context.Context, domain st
 // Corresponds with DELETE /domains/{domain}/applications/{application}/members/{member} (the `DeleteApplicationMember` operationId).
 func (c *Client) DeleteApplicationMember(ctx context.Context, domain string, application string, member string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteApplicationMemberRequest(c.Server, domain, application, member)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseProvider Move the provider out of an application, which becomes a bookmark
+//
+// What was issued to the application is worth nothing any more. Needs the permission `application:update`.
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
+func (c *Client) ReleaseProvider(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseProviderRequest(c.Server, domain, application, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignProviderWithBody Move a provider into an application that has none
+//
+// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+func (c *Client) AssignProviderWithBody(ctx context.Context, domain string, application string, params *AssignProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignProviderRequestWithBody(c.Server, domain, application, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AssignProvider Move a provider into an application that has none
+//
+// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+func (c *Client) AssignProvider(ctx context.Context, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignProviderRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15856,6 +16246,133 @@ func (c *Client) RestorePolicyHistory(ctx context.Context, domain string, policy
 // Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 func (c *Client) GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPolicyHistoryDiffRequest(c.Server, domain, policy, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProviders List what people of a domain sign in with: the providers of applications, and those of none
+//
+// Needs the permission `application:list`.
+//
+// Corresponds with GET /domains/{domain}/providers (the `ListProviders` operationId).
+func (c *Client) ListProviders(ctx context.Context, domain string, params *ListProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProvidersRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProviderWithBody Create a provider that belongs to no application yet
+//
+// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+func (c *Client) CreateProviderWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProviderRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProvider Create a provider that belongs to no application yet
+//
+// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+func (c *Client) CreateProvider(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProviderRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteProvider Delete a provider that belongs to no application
+//
+// Needs the permission `application:delete`.
+//
+// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
+func (c *Client) DeleteProvider(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteProviderRequest(c.Server, domain, provider, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProvider Read a provider that belongs to no application
+//
+// Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/providers/{provider} (the `GetProvider` operationId).
+func (c *Client) GetProvider(ctx context.Context, domain string, provider string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProviderRequest(c.Server, domain, provider)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchProviderWithBody Change a provider that belongs to no application
+//
+// Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+func (c *Client) PatchProviderWithBody(ctx context.Context, domain string, provider string, params *PatchProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchProviderRequestWithBody(c.Server, domain, provider, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PatchProvider Change a provider that belongs to no application
+//
+// Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+func (c *Client) PatchProvider(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPatchProviderRequest(c.Server, domain, provider, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -19584,6 +20101,80 @@ func NewCreateApplicationRequestWithBody(server string, domain string, contentTy
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewComposeApplicationRequest calls the generic ComposeApplication builder with application/json body
+func NewComposeApplicationRequest(server string, domain string, params *ComposeApplicationParams, body ComposeApplicationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewComposeApplicationRequestWithBody(server, domain, params, "application/json", bodyReader)
+}
+
+// NewComposeApplicationRequestWithBody constructs an http.Request for the ComposeApplication method, with any body, and a specified content type
+func NewComposeApplicationRequestWithBody(server string, domain string, params *ComposeApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/_compose", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -24766,6 +25357,131 @@ func NewDeleteApplicationMemberRequest(server string, domain string, application
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReleaseProviderRequest constructs an http.Request for the ReleaseProvider method
+func NewReleaseProviderRequest(server string, domain string, application string, params *ReleaseProviderParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/provider", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAssignProviderRequest calls the generic AssignProvider builder with application/json body
+func NewAssignProviderRequest(server string, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAssignProviderRequestWithBody(server, domain, application, params, "application/json", bodyReader)
+}
+
+// NewAssignProviderRequestWithBody constructs an http.Request for the AssignProvider method, with any body, and a specified content type
+func NewAssignProviderRequestWithBody(server string, domain string, application string, params *AssignProviderParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/provider", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -31726,6 +32442,316 @@ func NewGetPolicyHistoryDiffRequest(server string, domain string, policy string,
 	return req, nil
 }
 
+// NewListProvidersRequest constructs an http.Request for the ListProviders method
+func NewListProvidersRequest(server string, domain string, params *ListProvidersParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Assigned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned", *params.Assigned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateProviderRequest calls the generic CreateProvider builder with application/json body
+func NewCreateProviderRequest(server string, domain string, body CreateProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateProviderRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewCreateProviderRequestWithBody constructs an http.Request for the CreateProvider method, with any body, and a specified content type
+func NewCreateProviderRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteProviderRequest constructs an http.Request for the DeleteProvider method
+func NewDeleteProviderRequest(server string, domain string, provider string, params *DeleteProviderParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetProviderRequest constructs an http.Request for the GetProvider method
+func NewGetProviderRequest(server string, domain string, provider string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPatchProviderRequest calls the generic PatchProvider builder with application/json body
+func NewPatchProviderRequest(server string, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPatchProviderRequestWithBody(server, domain, provider, params, "application/json", bodyReader)
+}
+
+// NewPatchProviderRequestWithBody constructs an http.Request for the PatchProvider method, with any body, and a specified content type
+func NewPatchProviderRequestWithBody(server string, domain string, provider string, params *PatchProviderParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListRegistrationTokensRequest constructs an http.Request for the ListRegistrationTokens method
 func NewListRegistrationTokensRequest(server string, domain string, params *ListRegistrationTokensParams) (*http.Request, error) {
 	var err error
@@ -37714,6 +38740,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
 	CreateApplicationWithResponse(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
 
+	// ComposeApplicationWithBodyWithResponse Create an application with its provider, bindings, entitlements and heading, all or nothing
+	//
+	// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+	ComposeApplicationWithBodyWithResponse(ctx context.Context, domain string, params *ComposeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ComposeApplicationResponse, error)
+
+	// ComposeApplicationWithResponse Create an application with its provider, bindings, entitlements and heading, all or nothing
+	//
+	// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+	ComposeApplicationWithResponse(ctx context.Context, domain string, params *ComposeApplicationParams, body ComposeApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*ComposeApplicationResponse, error)
+
 	// GetApplicationBySlugWithResponse Read an application by its slug
 	//
 	// Slugs that it had before do not count. Needs the permission `application:read`.
@@ -38683,6 +39727,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /domains/{domain}/applications/{application}/members/{member} (the `DeleteApplicationMember` operationId).
 	DeleteApplicationMemberWithResponse(ctx context.Context, domain string, application string, member string, reqEditors ...RequestEditorFn) (*DeleteApplicationMemberResponse, error)
+
+	// ReleaseProviderWithResponse Move the provider out of an application, which becomes a bookmark
+	//
+	// What was issued to the application is worth nothing any more. Needs the permission `application:update`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
+	ReleaseProviderWithResponse(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*ReleaseProviderResponse, error)
+
+	// AssignProviderWithBodyWithResponse Move a provider into an application that has none
+	//
+	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+	AssignProviderWithBodyWithResponse(ctx context.Context, domain string, application string, params *AssignProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignProviderResponse, error)
+
+	// AssignProviderWithResponse Move a provider into an application that has none
+	//
+	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+	AssignProviderWithResponse(ctx context.Context, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignProviderResponse, error)
 
 	// ListApplicationSecretsWithResponse List the client secrets of an application, without their values
 	//
@@ -40094,6 +41165,69 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 	GetPolicyHistoryDiffWithResponse(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetPolicyHistoryDiffResponse, error)
+
+	// ListProvidersWithResponse List what people of a domain sign in with: the providers of applications, and those of none
+	//
+	// Needs the permission `application:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/providers (the `ListProviders` operationId).
+	ListProvidersWithResponse(ctx context.Context, domain string, params *ListProvidersParams, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error)
+
+	// CreateProviderWithBodyWithResponse Create a provider that belongs to no application yet
+	//
+	// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+	CreateProviderWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
+
+	// CreateProviderWithResponse Create a provider that belongs to no application yet
+	//
+	// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+	CreateProviderWithResponse(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
+
+	// DeleteProviderWithResponse Delete a provider that belongs to no application
+	//
+	// Needs the permission `application:delete`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
+	DeleteProviderWithResponse(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*DeleteProviderResponse, error)
+
+	// GetProviderWithResponse Read a provider that belongs to no application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/providers/{provider} (the `GetProvider` operationId).
+	GetProviderWithResponse(ctx context.Context, domain string, provider string, reqEditors ...RequestEditorFn) (*GetProviderResponse, error)
+
+	// PatchProviderWithBodyWithResponse Change a provider that belongs to no application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+	PatchProviderWithBodyWithResponse(ctx context.Context, domain string, provider string, params *PatchProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchProviderResponse, error)
+
+	// PatchProviderWithResponse Change a provider that belongs to no application
+	//
+	// Needs the permission `application:update`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+	PatchProviderWithResponse(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchProviderResponse, error)
 
 	// ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -42347,6 +43481,61 @@ func (r CreateApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ComposeApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Composed
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Composed
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ComposeApplicationResponse) GetJSON200() *Composed {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ComposeApplicationResponse) GetJSON201() *Composed {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ComposeApplicationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ComposeApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ComposeApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ComposeApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ComposeApplicationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -45925,6 +47114,102 @@ func (r DeleteApplicationMemberResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteApplicationMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Provider
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReleaseProviderResponse) GetJSON200() *Provider {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ReleaseProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AssignProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AssignProviderResponse) GetJSON200() *Application {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r AssignProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AssignProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AssignProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AssignProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AssignProviderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -51305,6 +52590,239 @@ func (r GetPolicyHistoryDiffResponse) ContentType() string {
 	return ""
 }
 
+type ListProvidersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProviderPage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProvidersResponse) GetJSON200() *ProviderPage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListProvidersResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProvidersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProvidersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProvidersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProvidersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Provider
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateProviderResponse) GetJSON201() *Provider {
+	return r.JSON201
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r CreateProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r DeleteProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Provider
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetProviderResponse) GetJSON200() *Provider {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PatchProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Provider
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PatchProviderResponse) GetJSON200() *Provider {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PatchProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PatchProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PatchProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PatchProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PatchProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRegistrationTokensResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -56470,6 +57988,36 @@ func (c *ClientWithResponses) CreateApplicationWithResponse(ctx context.Context,
 	return ParseCreateApplicationResponse(rsp)
 }
 
+// ComposeApplicationWithBodyWithResponse Create an application with its provider, bindings, entitlements and heading, all or nothing
+//
+// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+func (c *ClientWithResponses) ComposeApplicationWithBodyWithResponse(ctx context.Context, domain string, params *ComposeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ComposeApplicationResponse, error) {
+	rsp, err := c.ComposeApplicationWithBody(ctx, domain, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseComposeApplicationResponse(rsp)
+}
+
+// ComposeApplicationWithResponse Create an application with its provider, bindings, entitlements and heading, all or nothing
+//
+// Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets. Needs the permission `application:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/_compose (the `ComposeApplication` operationId).
+func (c *ClientWithResponses) ComposeApplicationWithResponse(ctx context.Context, domain string, params *ComposeApplicationParams, body ComposeApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*ComposeApplicationResponse, error) {
+	rsp, err := c.ComposeApplication(ctx, domain, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseComposeApplicationResponse(rsp)
+}
+
 // GetApplicationBySlugWithResponse Read an application by its slug
 //
 // Slugs that it had before do not count. Needs the permission `application:read`.
@@ -58086,6 +59634,51 @@ func (c *ClientWithResponses) DeleteApplicationMemberWithResponse(ctx context.Co
 		return nil, err
 	}
 	return ParseDeleteApplicationMemberResponse(rsp)
+}
+
+// ReleaseProviderWithResponse Move the provider out of an application, which becomes a bookmark
+//
+// What was issued to the application is worth nothing any more. Needs the permission `application:update`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
+func (c *ClientWithResponses) ReleaseProviderWithResponse(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*ReleaseProviderResponse, error) {
+	rsp, err := c.ReleaseProvider(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseProviderResponse(rsp)
+}
+
+// AssignProviderWithBodyWithResponse Move a provider into an application that has none
+//
+// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+func (c *ClientWithResponses) AssignProviderWithBodyWithResponse(ctx context.Context, domain string, application string, params *AssignProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AssignProviderResponse, error) {
+	rsp, err := c.AssignProviderWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignProviderResponse(rsp)
+}
+
+// AssignProviderWithResponse Move a provider into an application that has none
+//
+// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /domains/{domain}/applications/{application}/provider (the `AssignProvider` operationId).
+func (c *ClientWithResponses) AssignProviderWithResponse(ctx context.Context, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*AssignProviderResponse, error) {
+	rsp, err := c.AssignProvider(ctx, domain, application, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAssignProviderResponse(rsp)
 }
 
 // ListApplicationSecretsWithResponse List the client secrets of an application, without their values
@@ -60439,6 +62032,111 @@ func (c *ClientWithResponses) GetPolicyHistoryDiffWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetPolicyHistoryDiffResponse(rsp)
+}
+
+// ListProvidersWithResponse List what people of a domain sign in with: the providers of applications, and those of none
+//
+// Needs the permission `application:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/providers (the `ListProviders` operationId).
+func (c *ClientWithResponses) ListProvidersWithResponse(ctx context.Context, domain string, params *ListProvidersParams, reqEditors ...RequestEditorFn) (*ListProvidersResponse, error) {
+	rsp, err := c.ListProviders(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProvidersResponse(rsp)
+}
+
+// CreateProviderWithBodyWithResponse Create a provider that belongs to no application yet
+//
+// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+func (c *ClientWithResponses) CreateProviderWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
+	rsp, err := c.CreateProviderWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateProviderResponse(rsp)
+}
+
+// CreateProviderWithResponse Create a provider that belongs to no application yet
+//
+// Its client identifier is taken, and answers for nobody. The answer has the client secret this once. Needs the permission `application:create`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
+func (c *ClientWithResponses) CreateProviderWithResponse(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
+	rsp, err := c.CreateProvider(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateProviderResponse(rsp)
+}
+
+// DeleteProviderWithResponse Delete a provider that belongs to no application
+//
+// Needs the permission `application:delete`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
+func (c *ClientWithResponses) DeleteProviderWithResponse(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*DeleteProviderResponse, error) {
+	rsp, err := c.DeleteProvider(ctx, domain, provider, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteProviderResponse(rsp)
+}
+
+// GetProviderWithResponse Read a provider that belongs to no application
+//
+// Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/providers/{provider} (the `GetProvider` operationId).
+func (c *ClientWithResponses) GetProviderWithResponse(ctx context.Context, domain string, provider string, reqEditors ...RequestEditorFn) (*GetProviderResponse, error) {
+	rsp, err := c.GetProvider(ctx, domain, provider, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProviderResponse(rsp)
+}
+
+// PatchProviderWithBodyWithResponse Change a provider that belongs to no application
+//
+// Needs the permission `application:update`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+func (c *ClientWithResponses) PatchProviderWithBodyWithResponse(ctx context.Context, domain string, provider string, params *PatchProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PatchProviderResponse, error) {
+	rsp, err := c.PatchProviderWithBody(ctx, domain, provider, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchProviderResponse(rsp)
+}
+
+// PatchProviderWithResponse Change a provider that belongs to no application
+//
+// Needs the permission `application:update`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
+func (c *ClientWithResponses) PatchProviderWithResponse(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchProviderResponse, error) {
+	rsp, err := c.PatchProvider(ctx, domain, provider, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePatchProviderResponse(rsp)
 }
 
 // ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
@@ -63154,6 +64852,46 @@ func ParseCreateApplicationResponse(rsp *http.Response) (*CreateApplicationRespo
 	return response, nil
 }
 
+// ParseComposeApplicationResponse parses an HTTP response from a ComposeApplicationWithResponse call
+func ParseComposeApplicationResponse(rsp *http.Response) (*ComposeApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ComposeApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Composed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Composed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetApplicationBySlugResponse parses an HTTP response from a GetApplicationBySlugWithResponse call
 func ParseGetApplicationBySlugResponse(rsp *http.Response) (*GetApplicationBySlugResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -65606,6 +67344,72 @@ func ParseDeleteApplicationMemberResponse(rsp *http.Response) (*DeleteApplicatio
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReleaseProviderResponse parses an HTTP response from a ReleaseProviderWithResponse call
+func ParseReleaseProviderResponse(rsp *http.Response) (*ReleaseProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAssignProviderResponse parses an HTTP response from a AssignProviderWithResponse call
+func ParseAssignProviderResponse(rsp *http.Response) (*AssignProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AssignProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -69305,6 +71109,167 @@ func ParseGetPolicyHistoryDiffResponse(rsp *http.Response) (*GetPolicyHistoryDif
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProvidersResponse parses an HTTP response from a ListProvidersWithResponse call
+func ParseListProvidersResponse(rsp *http.Response) (*ListProvidersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProvidersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProviderPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateProviderResponse parses an HTTP response from a CreateProviderWithResponse call
+func ParseCreateProviderResponse(rsp *http.Response) (*CreateProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteProviderResponse parses an HTTP response from a DeleteProviderWithResponse call
+func ParseDeleteProviderResponse(rsp *http.Response) (*DeleteProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetProviderResponse parses an HTTP response from a GetProviderWithResponse call
+func ParseGetProviderResponse(rsp *http.Response) (*GetProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePatchProviderResponse parses an HTTP response from a PatchProviderWithResponse call
+func ParsePatchProviderResponse(rsp *http.Response) (*PatchProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PatchProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Provider
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

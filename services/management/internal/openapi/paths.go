@@ -193,7 +193,11 @@ func (b *builder) responses(o Operation) object {
 		if op.Shape == operation.Page && media == mediaJSON {
 			s = b.page(op.Answer)
 		}
-		success["content"] = object{media: object{"schema": s}}
+		content := object{}
+		for one := range strings.SplitSeq(media, ", ") {
+			content[one] = object{"schema": s}
+		}
+		success["content"] = content
 	}
 	with := object{}
 	if op.StatusOf() == http.StatusCreated {
@@ -206,6 +210,9 @@ func (b *builder) responses(o Operation) object {
 		success["headers"] = with
 	}
 	all := object{strconv.Itoa(op.StatusOf()): success}
+	if op.DryRun && op.StatusOf() != http.StatusOK {
+		all[strconv.Itoa(http.StatusOK)] = object{"description": "What a dry run found", "content": success["content"]}
+	}
 	for _, status := range refusals(o) {
 		all[strconv.Itoa(status)] = object{"$ref": "#/components/responses/" + problemName(status)}
 	}

@@ -37,7 +37,9 @@ type Operation struct {
 	// Answer is the message that is answered, in the management dialect, and Shape how many of it.
 	Answer proto.Message
 	Shape  Shape
-	// AnswerType is the media type of the answer where it is not application/json.
+	// DryRun says that the same is answered with 200 where nothing was done because a dry run was asked for.
+	DryRun bool
+	// AnswerType is the media type of the answer where it is not application/json, or several, separated by ", ".
 	AnswerType string
 }
 

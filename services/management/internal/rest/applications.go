@@ -19,6 +19,8 @@ const slugName = "slug"
 func mountApplications(m *Mux) {
 	x := &actions{mux: m, editor: m.api.Editor}
 	mountIcons(m)
+	mountCompose(m)
+	mountProviders(m)
 	m.Handle("GET "+catalog.Applications.Collection()+"/_slug/{"+slugName+"}", "application:read", x.readApplicationBySlug, operation.Operation{
 		ID: "getApplicationBySlug", Summary: "Read an application by its slug.",
 		Details: "Slugs that it had before do not count.", Answer: &configv1.Application{},

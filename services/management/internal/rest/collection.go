@@ -225,6 +225,9 @@ func (c *collection[R]) remove(w http.ResponseWriter, r *http.Request, id string
 	if err != nil {
 		return err
 	}
+	if ifMatch, err = c.keepProvider(r, id, ifMatch); err != nil {
+		return err
+	}
 	if _, err := editor.Delete(r.Context(), c.editor, c.kind, placeOf(r), id, ifMatch); err != nil {
 		return err
 	}

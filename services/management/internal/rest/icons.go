@@ -33,7 +33,7 @@ func mountIcons(m *Mux) {
 		Description: "The ground on which it is shown; absent: light.",
 	}
 	m.Handle("GET "+path, "application:read", x.readIcon, operation.Operation{
-		ID: "getApplicationIcon", Summary: "Read the icon of an application.", Query: []operation.Parameter{theme}, AnswerType: "image/*",
+		ID: "getApplicationIcon", Summary: "Read the icon of an application.", Query: []operation.Parameter{theme}, AnswerType: "image/png, image/jpeg, image/webp, image/svg+xml",
 	})
 	m.Handle("PUT "+path, "application:update", x.setIcon, operation.Operation{
 		ID: "putApplicationIcon", Summary: "Give an application an icon.",
@@ -74,7 +74,6 @@ func (x *actions) readIcon(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", found.MediaType)
 	h.Set("Content-Length", strconv.Itoa(len(found.Content)))
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-	h.Set("ETag", `"`+found.Digest+`"`)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(found.Content)
 	return nil

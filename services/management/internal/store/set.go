@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,8 +154,11 @@ func (s *Store) clear(ctx context.Context, revision int64, keys []resource.Key) 
 	})
 }
 
-// undo puts back what was there before a dropped set. It may be repeated.
+// undo puts back what was there before a dropped set, the last written first: a unique value may have gone from one resource to
+// another. It may be repeated.
 func (s *Store) undo(ctx context.Context, revision int64, keys []resource.Key) error {
+	keys = slices.Clone(keys)
+	slices.Reverse(keys)
 	return s.eachOfSet(ctx, revision, keys, func(t traits, filter bson.M, doc bson.D) error {
 		c := s.db.Collection(t.collection)
 		before, ok := member(doc, memberBefore).(bson.D)
