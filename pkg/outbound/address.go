@@ -31,6 +31,35 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
+// locals are what no configuration reaches, but who runs the machine alone: link-local addresses, and services for metadata, which
+// give credentials of the machine to whoever can ask.
+var locals = prefixes(
+	"169.254.0.0/16", "fe80::/10",
+	"168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::254/128",
+	"0.0.0.0/8", "::/128", "224.0.0.0/4", "ff00::/8",
+)
+
+// local reports whether an address is one of locals, also where an IPv4 address hides in an IPv6 address.
+func local(a netip.Addr) bool {
+	a = a.Unmap()
+	zoneless := a.WithZone("")
+	if !a.IsValid() || slices.ContainsFunc(locals, func(p netip.Prefix) bool { return p.Contains(zoneless) }) {
+		return true
+	}
+	if !a.Is6() {
+		return false
+	}
+	switch bytes := a.As16(); {
+	case nat64.Contains(zoneless):
+		return local(netip.AddrFrom4([4]byte(bytes[12:])))
+	case sixToFour.Contains(zoneless):
+		return local(netip.AddrFrom4([4]byte(bytes[2:6])))
+	case binary.BigEndian.Uint32(bytes[8:]) & ^uint32(0x02000000) == 0x00005efe:
+		return local(netip.AddrFrom4([4]byte(bytes[12:])))
+	}
+	return false
+}
+
 // reachable reports whether an address is a public one: not loopback, private, link-local, unique-local, carrier-grade
 // NAT, multicast, unspecified, reserved or a metadata service, also where an IPv4 address hides in an IPv6 address.
 func reachable(a netip.Addr) bool {

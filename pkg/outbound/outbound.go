@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -82,6 +83,8 @@ type Answer struct {
 type Client struct {
 	options Options
 	allow   allowances
+	// chosen are places that somebody wrote into the configuration; see With.
+	chosen allowances
 	secure  *http.Transport // https
 	plain   *http.Transport // http
 	hosts   *slots
@@ -89,7 +92,9 @@ type Client struct {
 }
 
 // New returns a client. It fails on a list of places or a file of authorities that cannot be read.
-func New(o Options) (*Client, error) {
+func New(o Options) (*Client, error) { return newClient(o, nil) }
+
+func newClient(o Options, chosen allowances) (*Client, error) {
 	allow, err := parseAllow(o.Allow)
 	if err != nil {
 		return nil, err
@@ -104,18 +109,21 @@ func New(o Options) (*Client, error) {
 	if o.Refused == nil {
 		o.Refused = func(Reason) {}
 	}
-	c := &Client{options: o, allow: allow, hosts: newSlots(perHost, waitingPerHost, everywhere), joined: &joins{}}
+	c := &Client{options: o, allow: allow, chosen: chosen, hosts: newSlots(perHost, waitingPerHost, everywhere), joined: &joins{}}
 	c.secure, c.plain = c.transport(roots, false), c.transport(roots, true)
 	return c, nil
 }
 
 // With returns a client that may also reach these places: those that an administrator wrote into the configuration of an
 // identity provider, for example. It shares nothing with the first one but its settings, so what is allowed here stays
-// refused there.
+// refused there. Link-local addresses and metadata services stay refused here, too, unless Options.Allow names them: whoever
+// configures a provider is not always who runs the machine.
 func (c *Client) With(allow ...string) (*Client, error) {
-	o := c.options
-	o.Allow = append(append([]string(nil), o.Allow...), allow...)
-	return New(o)
+	chosen, err := parseAllow(allow)
+	if err != nil {
+		return nil, err
+	}
+	return newClient(c.options, append(slices.Clone(c.chosen), chosen...))
 }
 
 func authorities(file string) (*x509.CertPool, error) {
@@ -159,25 +167,27 @@ func (c *Client) dial(plain bool) func(ctx context.Context, network, address str
 		if err != nil {
 			return nil, refuse(ReasonURL, "the host is malformed")
 		}
-		named := c.allow.named(host, port, plain)
+		named, chosen := c.allow.named(host, port, plain), c.chosen.named(host, port, plain)
 		d := net.Dialer{Timeout: connectTimeout, Resolver: c.options.Resolver}
 		d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			if named {
 				return nil
 			}
-			return c.mayConnect(address, plain)
+			return c.mayConnect(address, plain, chosen)
 		}
 		return d.DialContext(ctx, network, address)
 	}
 }
 
-// mayConnect checks the address of a socket.
-func (c *Client) mayConnect(address string, plain bool) error {
+// mayConnect checks the address of a socket. Chosen says that the configuration names its host.
+func (c *Client) mayConnect(address string, plain, chosen bool) error {
 	at, err := netip.ParseAddrPort(address)
 	switch {
 	case err != nil:
 		return refuse(ReasonAddress, "the address cannot be checked")
 	case c.allow.contains(at.Addr(), plain):
+		return nil
+	case (chosen || c.chosen.contains(at.Addr(), plain)) && !local(at.Addr()):
 		return nil
 	case plain:
 		return refuse(ReasonScheme, fmt.Sprintf("plain http is not allowed at %s", at.Addr()))
@@ -205,7 +215,7 @@ func (c *Client) check(u *url.URL) error {
 	if port == "" {
 		port = "80"
 	}
-	if !c.allow.anyPlain(u.Hostname(), port) {
+	if !c.allow.anyPlain(u.Hostname(), port) && !c.chosen.anyPlain(u.Hostname(), port) {
 		return refuse(ReasonScheme, "plain http is not allowed there")
 	}
 	return nil

@@ -49,20 +49,29 @@ func waiting(found []string, path string, m protoreflect.Message) []string {
 	return found
 }
 
-// waitingValues returns the places of a text, or of a list of texts, that hold one of the values.
+// waitingValues returns the places of a text or a word of an enum, or of a list of them, that hold one of the values.
 func waitingValues(path string, fd protoreflect.FieldDescriptor, values []string, v protoreflect.Value) (found []string) {
 	waits := func(text string) bool {
 		base, _, _ := strings.Cut(text, "~")
 		return slices.Contains(values, base)
 	}
+	text := func(v protoreflect.Value) string {
+		if fd.Enum() == nil {
+			return v.String()
+		}
+		if word := fd.Enum().Values().ByNumber(v.Enum()); word != nil {
+			return string(word.Name())
+		}
+		return ""
+	}
 	if !fd.IsList() {
-		if waits(v.String()) {
+		if waits(text(v)) {
 			return []string{path}
 		}
 		return nil
 	}
 	for i := range v.List().Len() {
-		if waits(v.List().Get(i).String()) {
+		if waits(text(v.List().Get(i))) {
 			found = append(found, Index(path, i))
 		}
 	}

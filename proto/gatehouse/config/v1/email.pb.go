@@ -261,7 +261,7 @@ var File_gatehouse_config_v1_email_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x06\n" +
+	"\x1fgatehouse/config/v1/email.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\a\n" +
 	"\x05Email\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -269,9 +269,10 @@ const file_gatehouse_config_v1_email_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
 	"\n" +
-	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12G\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\xb4\x01\n" +
 	"\btemplate\x18\n" +
-	" \x01(\x0e2#.gatehouse.config.v1.Email.TemplateB\x06\xa2\xbb\x18\x02\x10\x01R\btemplate\x12(\n" +
+	" \x01(\x0e2#.gatehouse.config.v1.Email.TemplateBs\xa2\xbb\x18o\x10\x01B\x0eRESET_PASSWORDB\x16CERTIFICATE_EXPIRATIONB\x18CLIENT_SECRET_EXPIRATIONB\rMFA_CHALLENGEB\x0eVERIFY_ATTEMPTB\n" +
+	"MAGIC_LINKR\btemplate\x12(\n" +
 	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x18\n" +
 	"\aenabled\x18\f \x01(\bR\aenabled\x12\x12\n" +
 	"\x04from\x18\r \x01(\tR\x04from\x12\x1b\n" +

@@ -251,7 +251,7 @@ var File_gatehouse_config_v1_form_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_form_proto_rawDesc = "" +
 	"\n" +
-	"\x1egatehouse/config/v1/form.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x06\n" +
+	"\x1egatehouse/config/v1/form.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\a\n" +
 	"\x04Form\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -259,9 +259,10 @@ const file_gatehouse_config_v1_form_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAt\x12A\n" +
 	"\n" +
-	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12F\n" +
+	"updated_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tupdatedAt\x12\xd0\x01\n" +
 	"\btemplate\x18\n" +
-	" \x01(\x0e2\".gatehouse.config.v1.Form.TemplateB\x06\xa2\xbb\x18\x02\x10\x01R\btemplate\x12(\n" +
+	" \x01(\x0e2\".gatehouse.config.v1.Form.TemplateB\x8f\x01\xa2\xbb\x18\x8a\x01\x10\x01B\n" +
+	"MFA_ENROLLB\rMFA_CHALLENGEB\x1aMFA_CHALLENGE_ALTERNATIVESB\x11MFA_RECOVERY_CODEB\x11WEBAUTHN_REGISTERB\x19WEBAUTHN_REGISTER_SUCCESSB\x0eWEBAUTHN_LOGINR\btemplate\x12(\n" +
 	"\vapplication\x18\v \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\vapplication\x12\x18\n" +
 	"\aenabled\x18\f \x01(\bR\aenabled\x12\x18\n" +
 	"\acontent\x18\r \x01(\tR\acontent\x12\x16\n" +

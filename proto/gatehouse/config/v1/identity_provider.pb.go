@@ -2325,7 +2325,7 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x14trusted_certificates\x18\f \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x13trustedCertificates\x12'\n" +
 	"\x0fconnect_timeout\x18\r \x01(\x05R\x0econnectTimeout\x12)\n" +
 	"\x10response_timeout\x18\x0e \x01(\x05R\x0fresponseTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xd3\a\n" +
+	"\rmax_pool_size\x18\x0f \x01(\x05R\vmaxPoolSize\"\xdb\a\n" +
 	"\x0eOAuth2Provider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12@\n" +
@@ -2349,8 +2349,8 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x0fscope_delimiter\x18\x12 \x01(\tR\x0escopeDelimiter\x12.\n" +
 	"\x13encode_redirect_uri\x18\x13 \x01(\bR\x11encodeRedirectUri\x12'\n" +
 	"\x0fconnect_timeout\x18\x14 \x01(\x05R\x0econnectTimeout\x12!\n" +
-	"\fidle_timeout\x18\x15 \x01(\x05R\vidleTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\x16 \x01(\x05R\vmaxPoolSize\"\xc5\x04\n" +
+	"\fidle_timeout\x18\x15 \x01(\x05R\vidleTimeout\x12*\n" +
+	"\rmax_pool_size\x18\x16 \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vmaxPoolSize\"\xcd\x04\n" +
 	"\x0eSocialProvider\x12\x1b\n" +
 	"\tclient_id\x18\x01 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12\x16\n" +
@@ -2359,13 +2359,13 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x15code_challenge_method\x18\x05 \x01(\tR\x13codeChallengeMethod\x12:\n" +
 	"\x15store_original_tokens\x18\x06 \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13storeOriginalTokens\x12'\n" +
 	"\x0fconnect_timeout\x18\a \x01(\x05R\x0econnectTimeout\x12!\n" +
-	"\fidle_timeout\x18\b \x01(\x05R\vidleTimeout\x12\"\n" +
-	"\rmax_pool_size\x18\t \x01(\x05R\vmaxPoolSize\x124\n" +
+	"\fidle_timeout\x18\b \x01(\x05R\vidleTimeout\x12*\n" +
+	"\rmax_pool_size\x18\t \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vmaxPoolSize\x124\n" +
 	"\x16user_authorization_uri\x18\n" +
 	" \x01(\tR\x14userAuthorizationUri\x120\n" +
 	"\x10access_token_uri\x18\v \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x0eaccessTokenUri\x12(\n" +
 	"\x10user_profile_uri\x18\f \x01(\tR\x0euserProfileUri\x12 \n" +
-	"\venvironment\x18\r \x01(\tR\venvironment\"\xd4\x03\n" +
+	"\venvironment\x18\r \x01(\tR\venvironment\"\xdc\x03\n" +
 	"\x0fAzureADProvider\x12\x1b\n" +
 	"\ttenant_id\x18\x01 \x01(\tR\btenantId\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12(\n" +
@@ -2375,9 +2375,9 @@ const file_gatehouse_config_v1_identity_provider_proto_rawDesc = "" +
 	"\x15code_challenge_method\x18\x06 \x01(\tR\x13codeChallengeMethod\x12:\n" +
 	"\x15store_original_tokens\x18\a \x01(\bB\x06\xa2\xbb\x18\x028\x01R\x13storeOriginalTokens\x12'\n" +
 	"\x0fconnect_timeout\x18\b \x01(\x05R\x0econnectTimeout\x12!\n" +
-	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12\"\n" +
+	"\fidle_timeout\x18\t \x01(\x05R\vidleTimeout\x12*\n" +
 	"\rmax_pool_size\x18\n" +
-	" \x01(\x05R\vmaxPoolSize\x12#\n" +
+	" \x01(\x05B\x06\xa2\xbb\x18\x028\x01R\vmaxPoolSize\x12#\n" +
 	"\rresponse_mode\x18\v \x01(\tR\fresponseMode\"\x8c\b\n" +
 	"\fJDBCProvider\x12\x1a\n" +
 	"\x04host\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02H\x01R\x04host\x12\x1a\n" +

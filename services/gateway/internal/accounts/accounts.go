@@ -84,7 +84,7 @@ func (e *Endpoint) Routes() []endpoint.Route {
 }
 
 // expired is said above a form that was sent too late, or without the cookie it was made for.
-const expired = pages.Message("Your session expired, please try again.")
+const expired = pages.Message(browser.ExpiredText)
 
 // How often accounts may be asked for from one network within requestPeriod, in one domain and in all together; and links for
 // one name, whoever asks for them.

@@ -130,7 +130,7 @@ func (e *Endpoint) endSessions(w http.ResponseWriter, r *http.Request, d *domain
 	case s == nil:
 		return back("")
 	case !v.Sent(r, form, sessionsForm, e.Now()):
-		return back(v.WithError("", browser.Error{Code: "session_expired", Description: string(expired)}))
+		return back(v.WithError("", browser.Expired))
 	}
 	named := form.Get("session")
 	switch {

@@ -84,8 +84,6 @@ const (
 	identifierForm = "identifier "
 )
 
-// expired tells somebody who sent a form too late, or without the cookie it was made for.
-var expired = browser.Error{Code: "session_expired", Description: "Your session expired, please try again."}
 
 // page is one request for a page.
 type page struct {

@@ -91,7 +91,7 @@ func (f *Flow) consent(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	case q == nil:
 		return p.redirect("/oauth/authorize", p.query)
 	case !q.visit.Sent(r, q.form, q.purpose, f.now()):
-		return q.retry("/oauth/consent", expired)
+		return q.retry("/oauth/consent", browser.Expired)
 	}
 	answer := read(q)
 	if answer.incomplete {

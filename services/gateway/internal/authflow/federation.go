@@ -43,7 +43,7 @@ const (
 var (
 	notAuthenticated = browser.Error{Code: string(oauth2.SocialAuthenticationFailed), Detail: string(oauth2.LoginCallbackFailed), Description: "could not authenticate user"}
 	siteAway         = browser.Error{Code: string(oauth2.SocialAuthenticationFailed), Detail: string(oauth2.TemporarilyUnavailable), Description: "The identity provider does not answer at the moment, please try again later."}
-	otherBrowser     = browser.Error{Code: string(oauth2.SocialAuthenticationFailed), Detail: expired.Code, Description: expired.Description}
+	otherBrowser     = browser.Error{Code: string(oauth2.SocialAuthenticationFailed), Detail: browser.Expired.Code, Description: browser.Expired.Description}
 )
 
 // callback is where a site sends browsers back to. Each provider has its own, so that an answer of one site is never taken for

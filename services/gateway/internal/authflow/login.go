@@ -91,7 +91,7 @@ func (f *Flow) login(w http.ResponseWriter, r *http.Request, d *domain.Domain) e
 		return p.refuse(err)
 	}
 	if !p.visit.Sent(r, p.form, loginForm+p.c.ClientID, f.now()) {
-		return p.retry("/login", expired)
+		return p.retry("/login", browser.Expired)
 	}
 	if p.form.Get("account") == "current" {
 		return f.choose(p)
@@ -172,7 +172,7 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, d *domain.Domain
 		return p.refuse(err)
 	}
 	if !p.visit.Sent(r, p.form, identifierForm+p.c.ClientID, f.now()) {
-		return p.retry("/login/identifier", expired)
+		return p.retry("/login/identifier", browser.Expired)
 	}
 	username := p.form.Get("username")
 	if username == "" || len(username) > maxUsername {

@@ -113,6 +113,12 @@ type Error struct {
 	Code, Detail, Description string
 }
 
+// Expired tells somebody who sent a form too late, or without the cookie it was made for.
+var Expired = Error{Code: "session_expired", Description: ExpiredText}
+
+// ExpiredText is what Expired says.
+const ExpiredText = "Your session expired, please try again."
+
 // WithError returns the query of a page that shows an error in this browser and in no other.
 func (v *Visit) WithError(query string, e Error) string {
 	query = With(Without(query, errorFields...), "error", e.Code)

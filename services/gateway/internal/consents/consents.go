@@ -148,7 +148,7 @@ func (e *Endpoint) withdraw(w http.ResponseWriter, r *http.Request, d *domain.Do
 	case s == nil:
 		return e.back(w, d, "")
 	case !v.Sent(r, params, form, e.now()):
-		return e.back(w, d, v.WithError("", browser.Error{Code: "session_expired", Description: "Your session expired, please try again."}))
+		return e.back(w, d, v.WithError("", browser.Expired))
 	case clientID == "":
 		return oauth2.InvalidRequest.Errorf("Missing parameter: client_id")
 	}

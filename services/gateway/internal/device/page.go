@@ -30,7 +30,7 @@ const (
 const (
 	wrongCode = "This code is not known, or its time is over. Look at your device again."
 	tooMany   = "Too many codes were tried. Wait ten minutes and try again."
-	expired   = "Your session expired, please try again."
+	expired   = browser.ExpiredText
 )
 
 // A code can be guessed for ten minutes by one browser and by one address. A code that is known does not count.

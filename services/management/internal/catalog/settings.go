@@ -99,7 +99,7 @@ func checkPasswordSettings(path string, s *configv1.PasswordSettings) error {
 		return broken(path+".minLength", "", "must be less than or equal to maxLength")
 	case shortest > longest:
 		return broken(path+".maxLength", "", "must be greater than or equal to minLength")
-	case s.GetOldPasswords() > maxOldPasswords:
+	case s.GetOldPasswords() > MostOldPasswords:
 		return broken(path+".oldPasswords", "", "must be less than or equal to 24")
 	}
 	return nil
@@ -108,6 +108,6 @@ func checkPasswordSettings(path string, s *configv1.PasswordSettings) error {
 const (
 	// maxPasswordLength is what can be hashed.
 	maxPasswordLength = 1024
-	// maxOldPasswords bounds the work of one change of a password: each remembered one costs a slow hash.
-	maxOldPasswords = 24
+	// MostOldPasswords bounds the work of one change of a password: each remembered one costs a slow hash.
+	MostOldPasswords = 24
 )

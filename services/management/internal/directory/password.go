@@ -16,10 +16,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
-
-// maxHistory is how many earlier passwords are remembered at most: each of them costs a hash to look at.
-const maxHistory = 24
 
 // passwordSettings returns what a new password of somebody must be like: what the application they were made for says, if
 // it has settings of its own, else what the domain says. Without either there are no rules.
@@ -211,7 +209,7 @@ func (s *Service) newPassword(ctx context.Context, u *directoryv1.User, password
 
 // oldPasswords is how many passwords may not be used again: the present one and those before it.
 func oldPasswords(rules *configv1.PasswordSettings) int {
-	return min(max(int(rules.GetOldPasswords()), 1), maxHistory)
+	return min(max(int(rules.GetOldPasswords()), 1), catalog.MostOldPasswords)
 }
 
 // remembered are the hashes that are kept when the present password is replaced.
