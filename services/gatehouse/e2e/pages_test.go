@@ -49,6 +49,12 @@ func TestPages(t *testing.T) {
 			"supportEmail": "hilfe@sonne.example", "links": []proc.Object{{"label": "Impressum", "uri": "https://sonne.example/impressum"}},
 		},
 	})
+	closed := client("Payroll", proc.Object{})
+	group := s.api.Do("POST", s.path("/groups"), proc.Object{"name": "Finance"}).Text("id")
+	s.api.Do("POST", s.path("/applications/"+closed.app+"/bindings"), proc.Object{"group": group, "message": proc.Object{
+		"default": "Only the finance department works here. Ask your manager.", "de": "Hier arbeitet nur die Buchhaltung. Fragen Sie Ihre Vorgesetzte.",
+	}})
+	s.patch("", proc.Object{"accessSettings": proc.Object{"helpContact": "help@example.com"}})
 	s.settle()
 	authorize := func(c credentials, more string) string {
 		return s.base + "/oauth/authorize?" + url.Values{
@@ -83,6 +89,7 @@ func TestPages(t *testing.T) {
 	step(ctx, t, "right password", chromedp.SendKeys("#username", "bob"), chromedp.SendKeys("#password", bobPassword), chromedp.Click("#login-submit"), chromedp.WaitVisible("#consent-allow"))
 	look("consent", authorize(plain, ""))
 	look("consent-branded", authorize(branded, ""))
+	look("denied", authorize(closed, "&state=s"))
 	look("login-account", authorize(plain, "&prompt=select_account"))
 	device := s.post(t, "/oauth/device_authorization", plain, url.Values{"scope": {"openid email"}})
 	look("device-question", device.JSON().Text("verification_uri_complete"))

@@ -26,7 +26,7 @@ var Applications = &Kind[*configv1.Application]{
 	Parent:      Domains,
 	PutMerges:   true,
 	NeedsMember: true,
-	Needs:       NeedsScopes | NeedsProviders | NeedsCertificates | NeedsHeadings,
+	Needs:       NeedsScopes | NeedsProviders | NeedsCertificates | NeedsHeadings | NeedsMappings,
 	Name:        (*configv1.Application).GetName,
 	Searched: func(a *configv1.Application) []string {
 		return []string{a.GetName(), ClientID(a), a.GetSlug(), a.GetDescription(), a.GetPublisher()}

@@ -95,6 +95,9 @@ func checkShown(s *Scene, old, a *configv1.Application) error {
 	if err := s.checkHeading(old.GetGroup(), a.GetGroup()); err != nil {
 		all = append(all, err)
 	}
+	if err := s.checkMappings(old.GetClaimMappings(), a.GetClaimMappings()); err != nil {
+		all = append(all, err)
+	}
 	return Together(all...)
 }
 

@@ -94,3 +94,18 @@ func validateClaimMapping(s *Scene, _, m *configv1.ClaimMapping) error {
 	}
 	return f.Err()
 }
+
+// checkMappings refuses mappings that an application did not list before and that do not exist, and those that it lists twice.
+func (s *Scene) checkMappings(old, list []string) error {
+	var f Faults
+	for i, id := range list {
+		known := slices.Contains(old, id) || slices.ContainsFunc(s.Mappings, func(m *configv1.ClaimMapping) bool { return m.GetId() == id })
+		switch {
+		case !known:
+			f.Refuse(index("claimMappings", i), fmt.Sprintf("Claim mapping [%s] can not be found.", id))
+		case slices.Contains(list[:i], id):
+			f.Refuse(index("claimMappings", i), "stands there twice")
+		}
+	}
+	return f.Err()
+}

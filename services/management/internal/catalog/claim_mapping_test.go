@@ -80,3 +80,20 @@ func TestADomainGetsTheScopeOfEntitlementsWithItsFirst(t *testing.T) {
 		t.Errorf("once more: %v", again)
 	}
 }
+
+func TestApplicationsListClaimMappingsThatThereAre(t *testing.T) {
+	scene := &Scene{Mappings: []*configv1.ClaimMapping{{Id: "m1"}}}
+	for name, tt := range map[string]struct {
+		old, list []string
+		want      string
+	}{
+		"one that exists":           {nil, []string{"m1"}, ""},
+		"one that was there before": {[]string{"gone"}, []string{"m1", "gone"}, ""},
+		"one that never was":        {nil, []string{"m1", "m2"}, "Claim mapping [m2] can not be found."},
+		"one twice":                 {nil, []string{"m1", "m1"}, "stands there twice"},
+	} {
+		if err := scene.checkMappings(tt.old, tt.list); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
