@@ -2343,6 +2343,18 @@ type CertificateSettings struct {
 	Rotation *KeyRotation `json:"rotation,omitempty"`
 }
 
+// ClaimFault ClaimFault is something that a mapping could not do.
+type ClaimFault struct {
+	// Claim The reserved claim that was left out; absent where the whole mapping failed.
+	Claim    *string `json:"claim,omitempty"`
+	Column   *int32  `json:"column,omitempty"`
+	Detail   *string `json:"detail,omitempty"`
+	Line     *int32  `json:"line,omitempty"`
+	Mapping  *string `json:"mapping,omitempty"`
+	Name     *string `json:"name,omitempty"`
+	Revision *int64  `json:"revision,omitempty"`
+}
+
 // ClaimMapping A ClaimMapping makes claims out of what is known of a person.
 type ClaimMapping struct {
 	// CreatedAt Milliseconds since 1970-01-01T00:00:00Z.
@@ -2397,6 +2409,63 @@ type ClaimMappingPage struct {
 
 	// TotalCount How many entries there are on all pages.
 	TotalCount int64 `json:"totalCount"`
+}
+
+// ClaimSource ClaimSource is one part in a claim.
+type ClaimSource struct {
+	Claim *string `json:"claim,omitempty"`
+
+	// Effect `made`, `merged` or `overrode` by a mapping; `scope`; `protocol`: no mapping can make it.
+	Effect *string `json:"effect,omitempty"`
+
+	// Mapping The mapping's identifier, name and revision.
+	Mapping  *string `json:"mapping,omitempty"`
+	Name     *string `json:"name,omitempty"`
+	Revision *int64  `json:"revision,omitempty"`
+
+	// Scope The scope that stands for the claim, or without which the mapping does not run.
+	Scope *string `json:"scope,omitempty"`
+}
+
+// ClaimsOfToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+type ClaimsOfToken struct {
+	Claims map[string]interface{} `json:"claims,omitempty"`
+
+	// Faults Mappings that could not be evaluated, and reserved claims that mappings computed.
+	Faults []ClaimFault `json:"faults,omitempty"`
+
+	// Refused A mapping failed that must not: no such token is made.
+	Refused *bool `json:"refused,omitempty"`
+
+	// Sources What each claim is made of, in order; those that the protocol makes as well.
+	Sources []ClaimSource `json:"sources,omitempty"`
+}
+
+// ClaimsPreview ClaimsPreview is what entitlements and claim mappings make. Nothing is issued.
+type ClaimsPreview struct {
+	// AccessToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	AccessToken *ClaimsOfToken `json:"accessToken,omitempty"`
+
+	// IdToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	IdToken *ClaimsOfToken `json:"idToken,omitempty"`
+
+	// Userinfo ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	Userinfo *ClaimsOfToken `json:"userinfo,omitempty"`
+}
+
+// ClaimsQuestion ClaimsQuestion asks what an application would be told of somebody.
+type ClaimsQuestion struct {
+	// Context AccessContext is what is true for a moment. An absent member is unknown.
+	Context *AccessContext `json:"context,omitempty"`
+
+	// Groups AccessGroups are changes of the groups in which a person is directly. Identifiers.
+	Groups *AccessGroups `json:"groups,omitempty"`
+
+	// Scopes The scopes that were granted.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// User The person's identifier.
+	User *string `json:"user,omitempty"`
 }
 
 // ClientRegistration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
@@ -6864,6 +6933,9 @@ type PatchApplicationBindingJSONRequestBody = Binding
 // PutApplicationBindingJSONRequestBody defines body for PutApplicationBinding for application/json ContentType.
 type PutApplicationBindingJSONRequestBody = Binding
 
+// PreviewApplicationClaimsJSONRequestBody defines body for PreviewApplicationClaims for application/json ContentType.
+type PreviewApplicationClaimsJSONRequestBody = ClaimsQuestion
+
 // CreateApplicationEmailJSONRequestBody defines body for CreateApplicationEmail for application/json ContentType.
 type CreateApplicationEmailJSONRequestBody = Email
 
@@ -7745,6 +7817,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 	PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewApplicationClaimsWithBody Preview what entitlements and claim mappings tell an application of somebody
+	//
+	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+	PreviewApplicationClaimsWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewApplicationClaims Preview what entitlements and claim mappings tell an application of somebody
+	//
+	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+	PreviewApplicationClaims(ctx context.Context, domain string, application string, body PreviewApplicationClaimsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetApplicationEmails Read the email of a template of an application
 	//
@@ -11902,6 +11992,44 @@ func (c *Client) PutApplicationBindingWithBody(ctx context.Context, domain strin
 // Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 func (c *Client) PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutApplicationBindingRequest(c.Server, domain, application, binding, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewApplicationClaimsWithBody Preview what entitlements and claim mappings tell an application of somebody
+//
+// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+func (c *Client) PreviewApplicationClaimsWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewApplicationClaimsRequestWithBody(c.Server, domain, application, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewApplicationClaims Preview what entitlements and claim mappings tell an application of somebody
+//
+// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+func (c *Client) PreviewApplicationClaims(ctx context.Context, domain string, application string, body PreviewApplicationClaimsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewApplicationClaimsRequest(c.Server, domain, application, body)
 	if err != nil {
 		return nil, err
 	}
@@ -21503,6 +21631,60 @@ func NewPutApplicationBindingRequestWithBody(server string, domain string, appli
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewPreviewApplicationClaimsRequest calls the generic PreviewApplicationClaims builder with application/json body
+func NewPreviewApplicationClaimsRequest(server string, domain string, application string, body PreviewApplicationClaimsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewApplicationClaimsRequestWithBody(server, domain, application, "application/json", bodyReader)
+}
+
+// NewPreviewApplicationClaimsRequestWithBody constructs an http.Request for the PreviewApplicationClaims method, with any body, and a specified content type
+func NewPreviewApplicationClaimsRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/claims/_preview", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -39010,6 +39192,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 	PutApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error)
 
+	// PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
+	//
+	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+	PreviewApplicationClaimsWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewApplicationClaimsResponse, error)
+
+	// PreviewApplicationClaimsWithResponse Preview what entitlements and claim mappings tell an application of somebody
+	//
+	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+	PreviewApplicationClaimsWithResponse(ctx context.Context, domain string, application string, body PreviewApplicationClaimsJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewApplicationClaimsResponse, error)
+
 	// GetApplicationEmailsWithResponse Read the email of a template of an application
 	//
 	// Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
@@ -44434,6 +44634,54 @@ func (r PutApplicationBindingResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PreviewApplicationClaimsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimsPreview
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreviewApplicationClaimsResponse) GetJSON200() *ClaimsPreview {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r PreviewApplicationClaimsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewApplicationClaimsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewApplicationClaimsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewApplicationClaimsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewApplicationClaimsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -58438,6 +58686,36 @@ func (c *ClientWithResponses) PutApplicationBindingWithResponse(ctx context.Cont
 	return ParsePutApplicationBindingResponse(rsp)
 }
 
+// PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
+//
+// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+func (c *ClientWithResponses) PreviewApplicationClaimsWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewApplicationClaimsResponse, error) {
+	rsp, err := c.PreviewApplicationClaimsWithBody(ctx, domain, application, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewApplicationClaimsResponse(rsp)
+}
+
+// PreviewApplicationClaimsWithResponse Preview what entitlements and claim mappings tell an application of somebody
+//
+// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
+func (c *ClientWithResponses) PreviewApplicationClaimsWithResponse(ctx context.Context, domain string, application string, body PreviewApplicationClaimsJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewApplicationClaimsResponse, error) {
+	rsp, err := c.PreviewApplicationClaims(ctx, domain, application, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewApplicationClaimsResponse(rsp)
+}
+
 // GetApplicationEmailsWithResponse Read the email of a template of an application
 //
 // Where nobody has written one, it is not enabled, has no id, and its revision is 0. Needs the permission `email:read`.
@@ -65494,6 +65772,39 @@ func ParsePutApplicationBindingResponse(rsp *http.Response) (*PutApplicationBind
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePreviewApplicationClaimsResponse parses an HTTP response from a PreviewApplicationClaimsWithResponse call
+func ParsePreviewApplicationClaimsResponse(rsp *http.Response) (*PreviewApplicationClaimsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewApplicationClaimsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimsPreview
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
