@@ -110,7 +110,7 @@ func (h helmClient) check(ctx context.Context, prefix string, o options) error {
 		if _, err := h.run(ctx, "uninstall", "gatehouse", "-n", namespace); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Fprintln(os.Stdout, " ", name, "rendered, tried, installed, upgraded, uninstalled")
+		say(" ", name, "rendered, tried, installed, upgraded, uninstalled")
 	}
 	return h.upgrade(ctx, prefix+"-previous", o.previous, minimal)
 }
@@ -195,6 +195,6 @@ func (h helmClient) upgrade(ctx context.Context, namespace, previous, values str
 			return fmt.Errorf("from the previous version: %w", err)
 		}
 	}
-	fmt.Fprintln(os.Stdout, "  upgraded from the previous version, rolled back, upgraded again")
+	say("  upgraded from the previous version, rolled back, upgraded again")
 	return nil
 }

@@ -209,7 +209,7 @@ func (c *cluster) define(ctx context.Context, places []string) error {
 			}
 		}
 	}
-	fmt.Fprintln(os.Stdout, len(defined), "custom resource definitions")
+	say(len(defined), "custom resource definitions")
 	return nil
 }
 

@@ -38,6 +38,9 @@ func main() {
 	}
 }
 
+// say tells people how far it is.
+func say(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
+
 func run(ctx context.Context, o options) (err error) {
 	dir, err := os.MkdirTemp("", "gatehouse-cluster-")
 	if err != nil {
@@ -53,7 +56,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, "API server", version)
+	say("API server", version)
 	if err := c.define(ctx, strings.Split(o.definitions, ",")); err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func run(ctx context.Context, o options) (err error) {
 		if err := h.check(ctx, fmt.Sprintf("check%d", i), o); err != nil {
 			return fmt.Errorf("check with Helm %s: %w", name, err)
 		}
-		fmt.Fprintln(os.Stdout, "Helm", name, "passed")
+		say("Helm", name, "passed")
 	}
 	return nil
 }
