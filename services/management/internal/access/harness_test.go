@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
@@ -40,6 +41,14 @@ type house struct {
 	server    *httptest.Server
 	token     string
 	domain    string
+	database  string
+	serve     func()
+}
+
+// view starts the API once more, with configuration that is held in memory alone.
+func (h *house) view(held *image.Image) {
+	h.reports = access.New(access.Options{Store: h.store, Image: held})
+	h.serve()
 }
 
 func newHouse(t testing.TB) *house {
@@ -53,9 +62,9 @@ func newHouse(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	h := &house{TB: t, hasher: secret.NewHasher()}
+	h := &house{TB: t, hasher: secret.NewHasher(), database: "access_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]}
 	h.store, err = store.New(store.Options{
-		URI: uri, Database: "access_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16], Sealer: sealer, Logger: log,
+		URI: uri, Database: h.database, Sealer: sealer, Logger: log,
 		OperationTimeout: 60 * time.Second,
 	})
 	if err != nil {
@@ -75,14 +84,17 @@ func newHouse(t testing.TB) *house {
 	h.editor = editor.New(editor.Options{Store: h.store, Hasher: h.hasher, Logger: log, Count: h.reports, OnCreate: h.operators.Created})
 	h.people = directory.New(directory.Options{Store: h.store, Hasher: h.hasher, Recorder: recorder, Logger: log})
 	h.member("admin", operator.RoleOrganizationOwner, store.PlaceOfOrganization("DEFAULT"))
-	api := rest.New(rest.Options{
-		Editor: h.editor, Operators: h.operators, Audits: h.store.Audits(), GatewayURL: "http://gateway.example", Metrics: metrics, Logger: log,
-		Members: h.people, Mount: []func(*rest.Mux){
-			func(m *rest.Mux) { h.people.Mount(m) }, func(m *rest.Mux) { h.reports.Mount(m, h.editor) },
-		},
-	})
-	h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: metrics, Panicked: rest.Failure()}))
-	t.Cleanup(h.server.Close)
+	h.serve = func() {
+		api := rest.New(rest.Options{
+			Editor: h.editor, Operators: h.operators, Audits: h.store.Audits(), GatewayURL: "http://gateway.example", Metrics: metrics, Logger: log,
+			Members: h.people, Mount: []func(*rest.Mux){
+				func(m *rest.Mux) { h.people.Mount(m) }, func(m *rest.Mux) { h.reports.Mount(m, h.editor) },
+			},
+		})
+		h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: metrics, Panicked: rest.Failure()}))
+		t.Cleanup(h.server.Close)
+	}
+	h.serve()
 	h.token = h.signIn("admin")
 	h.domain = h.made("/management/domains", `{"name":"People"}`)
 	return h
