@@ -84,7 +84,6 @@ const (
 	identifierForm = "identifier "
 )
 
-
 // page is one request for a page.
 type page struct {
 	w     http.ResponseWriter

@@ -29,7 +29,7 @@ func (h *users) mountGroups(m Mux) {
 	m.Handle("GET /domains/{domain}/users/{user}/groups", "user:read", h.listGroups, operation.Operation{
 		Summary: "List the groups in which a user is.",
 		Details: "By name. `direct` says of each whether the user is in it directly, and `via` names the groups through which they are otherwise, from their own on.",
-		Answer: &configv1.Group{}, Shape: operation.Array,
+		Answer:  &configv1.Group{}, Shape: operation.Array,
 	})
 }
 
