@@ -62,6 +62,9 @@ func caret(text string, e *rules.Error) string {
 // Expression returns the CEL expression that the policy comes to.
 func (p *Policy) Expression() string { return p.expression }
 
+// Cost returns how much the policy may cost, and the limit at which it is stopped.
+func (p *Policy) Cost() (most, limit uint64) { return p.rule.Cost() }
+
 // Inputs returns what the policy reads, such as "user.groups" and "request.ip", sorted.
 func (p *Policy) Inputs() []string { return p.rule.Inputs() }
 

@@ -20,6 +20,7 @@ type program struct {
 	typ     *types.Type
 	cel     cel.Program
 	counted bool
+	most    uint64          // what it may cost
 	info    *ast.SourceInfo // positions of the nodes
 	inputs  []string        // what it reads, and
 	slugs   []string        // of which other applications
@@ -61,7 +62,7 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 	if e := inspect(checked.NativeRep(), o); e != nil {
 		return nil, e
 	}
-	counted, refused := judge(env, checked, o)
+	counted, most, refused := judge(env, checked, o)
 	if refused != nil {
 		return nil, refused
 	}
@@ -85,6 +86,7 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 		typ:     checked.OutputType(),
 		cel:     ready,
 		counted: counted,
+		most:    most,
 		info:    checked.NativeRep().SourceInfo(),
 	}
 	if d.types != nil {

@@ -156,17 +156,17 @@ func lookup(path []string) (s size, rest []string, ok bool) {
 }
 
 // judge estimates the worst case of a checked expression. It reports whether the expression has to be counted while it
-// runs, or refuses it.
-func judge(env *cel.Env, checked *cel.Ast, o origin) (counted bool, refused *Error) {
+// runs, and how much it may cost, or refuses it.
+func judge(env *cel.Env, checked *cel.Ast, o origin) (counted bool, most uint64, refused *Error) {
 	cost, err := env.EstimateCost(checked, estimator{})
 	if err != nil {
-		return false, o.errorf("the cost of the expression cannot be estimated")
+		return false, 0, o.errorf("the cost of the expression cannot be estimated")
 	}
 	switch {
 	case cost.Min > maxCost:
-		return false, o.errorf("the expression costs at least %d, more than the limit of %d", cost.Min, maxCost)
+		return false, 0, o.errorf("the expression costs at least %d, more than the limit of %d", cost.Min, maxCost)
 	case cost.Max > maxEstimate && cost.Max < unbounded:
-		return false, o.errorf("the expression may cost %d, more than the limit of %d", cost.Max, maxEstimate)
+		return false, 0, o.errorf("the expression may cost %d, more than the limit of %d", cost.Max, maxEstimate)
 	}
-	return cost.Max > maxCost, nil
+	return cost.Max > maxCost, min(cost.Max, maxCost), nil
 }

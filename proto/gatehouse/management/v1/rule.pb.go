@@ -320,11 +320,219 @@ func (x *EntitlementBinding) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// PolicyChecked is what a draft of a policy comes to.
+type PolicyChecked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Valid bool                   `protobuf:"varint,1,opt,name=valid,proto3" json:"valid,omitempty"`
+	// The CEL expression that it comes to, and the type of its result.
+	Expression string `protobuf:"bytes,2,opt,name=expression,proto3" json:"expression,omitempty"`
+	Type       string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// What it reads, such as `user.groups` and `request.ip`, and whether it depends on the moment.
+	Inputs      []string `protobuf:"bytes,4,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	Situational bool     `protobuf:"varint,5,opt,name=situational,proto3" json:"situational,omitempty"`
+	// How much it may cost, and the limit at which it is stopped.
+	Cost          int64        `protobuf:"varint,6,opt,name=cost,proto3" json:"cost,omitempty"`
+	CostLimit     int64        `protobuf:"varint,7,opt,name=cost_limit,json=costLimit,proto3" json:"cost_limit,omitempty"`
+	Errors        []*RuleFault `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`
+	Warnings      []*Warning   `protobuf:"bytes,9,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyChecked) Reset() {
+	*x = PolicyChecked{}
+	mi := &file_gatehouse_management_v1_rule_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyChecked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyChecked) ProtoMessage() {}
+
+func (x *PolicyChecked) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_rule_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyChecked.ProtoReflect.Descriptor instead.
+func (*PolicyChecked) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_rule_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PolicyChecked) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
+func (x *PolicyChecked) GetExpression() string {
+	if x != nil {
+		return x.Expression
+	}
+	return ""
+}
+
+func (x *PolicyChecked) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *PolicyChecked) GetInputs() []string {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *PolicyChecked) GetSituational() bool {
+	if x != nil {
+		return x.Situational
+	}
+	return false
+}
+
+func (x *PolicyChecked) GetCost() int64 {
+	if x != nil {
+		return x.Cost
+	}
+	return 0
+}
+
+func (x *PolicyChecked) GetCostLimit() int64 {
+	if x != nil {
+		return x.CostLimit
+	}
+	return 0
+}
+
+func (x *PolicyChecked) GetErrors() []*RuleFault {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+func (x *PolicyChecked) GetWarnings() []*Warning {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Use is a place where something is used, and what becomes of it when that is deleted.
+type Use struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `application`, `group` or `identity_provider`, and which.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id   string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// The entitlement of the application that is bound; absent where the application itself is.
+	Entitlement     string      `protobuf:"bytes,4,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
+	EntitlementName string      `protobuf:"bytes,5,opt,name=entitlement_name,json=entitlementName,proto3" json:"entitlement_name,omitempty"`
+	Binding         *v1.Binding `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`
+	// `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it is forgotten.
+	Then          string `protobuf:"bytes,7,opt,name=then,proto3" json:"then,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Use) Reset() {
+	*x = Use{}
+	mi := &file_gatehouse_management_v1_rule_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Use) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Use) ProtoMessage() {}
+
+func (x *Use) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_rule_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Use.ProtoReflect.Descriptor instead.
+func (*Use) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_rule_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Use) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Use) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Use) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Use) GetEntitlement() string {
+	if x != nil {
+		return x.Entitlement
+	}
+	return ""
+}
+
+func (x *Use) GetEntitlementName() string {
+	if x != nil {
+		return x.EntitlementName
+	}
+	return ""
+}
+
+func (x *Use) GetBinding() *v1.Binding {
+	if x != nil {
+		return x.Binding
+	}
+	return nil
+}
+
+func (x *Use) GetThen() string {
+	if x != nil {
+		return x.Then
+	}
+	return ""
+}
+
 var File_gatehouse_management_v1_rule_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_rule_proto_rawDesc = "" +
 	"\n" +
-	"\"gatehouse/management/v1/rule.proto\x12\x17gatehouse.management.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
+	"\"gatehouse/management/v1/rule.proto\x12\x17gatehouse.management.v1\x1a gatehouse/config/v1/access.proto\x1a#gatehouse/management/v1/rules.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xea\x04\n" +
 	"\n" +
 	"AccessRule\x12?\n" +
 	"\x04mode\x18\x01 \x01(\x0e2+.gatehouse.config.v1.ApplicationAccess.ModeR\x04mode\x125\n" +
@@ -357,7 +565,28 @@ const file_gatehouse_management_v1_rule_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x06\xa2\xbb\x18\x02\b\x01R\tcreatedAtB\n" +
 	"\n" +
-	"\b_enabledBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\b_enabled\"\xd0\x02\n" +
+	"\rPolicyChecked\x12\x1c\n" +
+	"\x05valid\x18\x01 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\x05valid\x12\x1e\n" +
+	"\n" +
+	"expression\x18\x02 \x01(\tR\n" +
+	"expression\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x16\n" +
+	"\x06inputs\x18\x04 \x03(\tR\x06inputs\x12(\n" +
+	"\vsituational\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\vsituational\x12\x12\n" +
+	"\x04cost\x18\x06 \x01(\x03R\x04cost\x12\x1d\n" +
+	"\n" +
+	"cost_limit\x18\a \x01(\x03R\tcostLimit\x12:\n" +
+	"\x06errors\x18\b \x03(\v2\".gatehouse.management.v1.RuleFaultR\x06errors\x12<\n" +
+	"\bwarnings\x18\t \x03(\v2 .gatehouse.management.v1.WarningR\bwarnings\"\xd6\x01\n" +
+	"\x03Use\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12 \n" +
+	"\ventitlement\x18\x04 \x01(\tR\ventitlement\x12)\n" +
+	"\x10entitlement_name\x18\x05 \x01(\tR\x0fentitlementName\x126\n" +
+	"\abinding\x18\x06 \x01(\v2\x1c.gatehouse.config.v1.BindingR\abinding\x12\x12\n" +
+	"\x04then\x18\a \x01(\tR\x04thenBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_rule_proto_rawDescOnce sync.Once
@@ -371,30 +600,36 @@ func file_gatehouse_management_v1_rule_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_rule_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_rule_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gatehouse_management_v1_rule_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_gatehouse_management_v1_rule_proto_goTypes = []any{
 	(*AccessRule)(nil),                 // 0: gatehouse.management.v1.AccessRule
 	(*Warning)(nil),                    // 1: gatehouse.management.v1.Warning
 	(*EntitlementBinding)(nil),         // 2: gatehouse.management.v1.EntitlementBinding
-	nil,                                // 3: gatehouse.management.v1.AccessRule.MessageEntry
-	(v1.ApplicationAccess_Mode)(0),     // 4: gatehouse.config.v1.ApplicationAccess.Mode
-	(v1.ApplicationAccess_OnDenied)(0), // 5: gatehouse.config.v1.ApplicationAccess.OnDenied
-	(*v1.Binding)(nil),                 // 6: gatehouse.config.v1.Binding
-	(*timestamppb.Timestamp)(nil),      // 7: google.protobuf.Timestamp
+	(*PolicyChecked)(nil),              // 3: gatehouse.management.v1.PolicyChecked
+	(*Use)(nil),                        // 4: gatehouse.management.v1.Use
+	nil,                                // 5: gatehouse.management.v1.AccessRule.MessageEntry
+	(v1.ApplicationAccess_Mode)(0),     // 6: gatehouse.config.v1.ApplicationAccess.Mode
+	(v1.ApplicationAccess_OnDenied)(0), // 7: gatehouse.config.v1.ApplicationAccess.OnDenied
+	(*v1.Binding)(nil),                 // 8: gatehouse.config.v1.Binding
+	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
+	(*RuleFault)(nil),                  // 10: gatehouse.management.v1.RuleFault
 }
 var file_gatehouse_management_v1_rule_proto_depIdxs = []int32{
-	4, // 0: gatehouse.management.v1.AccessRule.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
-	3, // 1: gatehouse.management.v1.AccessRule.message:type_name -> gatehouse.management.v1.AccessRule.MessageEntry
-	5, // 2: gatehouse.management.v1.AccessRule.on_denied:type_name -> gatehouse.config.v1.ApplicationAccess.OnDenied
-	6, // 3: gatehouse.management.v1.AccessRule.bindings:type_name -> gatehouse.config.v1.Binding
-	1, // 4: gatehouse.management.v1.AccessRule.warnings:type_name -> gatehouse.management.v1.Warning
-	7, // 5: gatehouse.management.v1.EntitlementBinding.expires_at:type_name -> google.protobuf.Timestamp
-	7, // 6: gatehouse.management.v1.EntitlementBinding.created_at:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6,  // 0: gatehouse.management.v1.AccessRule.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
+	5,  // 1: gatehouse.management.v1.AccessRule.message:type_name -> gatehouse.management.v1.AccessRule.MessageEntry
+	7,  // 2: gatehouse.management.v1.AccessRule.on_denied:type_name -> gatehouse.config.v1.ApplicationAccess.OnDenied
+	8,  // 3: gatehouse.management.v1.AccessRule.bindings:type_name -> gatehouse.config.v1.Binding
+	1,  // 4: gatehouse.management.v1.AccessRule.warnings:type_name -> gatehouse.management.v1.Warning
+	9,  // 5: gatehouse.management.v1.EntitlementBinding.expires_at:type_name -> google.protobuf.Timestamp
+	9,  // 6: gatehouse.management.v1.EntitlementBinding.created_at:type_name -> google.protobuf.Timestamp
+	10, // 7: gatehouse.management.v1.PolicyChecked.errors:type_name -> gatehouse.management.v1.RuleFault
+	1,  // 8: gatehouse.management.v1.PolicyChecked.warnings:type_name -> gatehouse.management.v1.Warning
+	8,  // 9: gatehouse.management.v1.Use.binding:type_name -> gatehouse.config.v1.Binding
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_rule_proto_init() }
@@ -402,6 +637,7 @@ func file_gatehouse_management_v1_rule_proto_init() {
 	if File_gatehouse_management_v1_rule_proto != nil {
 		return
 	}
+	file_gatehouse_management_v1_rules_proto_init()
 	file_gatehouse_management_v1_rule_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -409,7 +645,7 @@ func file_gatehouse_management_v1_rule_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_rule_proto_rawDesc), len(file_gatehouse_management_v1_rule_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -76,7 +76,7 @@ func (s *Scene) remember(id, value string) {
 }
 
 // Needs names parts of a Scene.
-type Needs uint8
+type Needs uint16
 
 // The parts of a Scene that are read only where they are needed.
 const (
@@ -88,6 +88,7 @@ const (
 	NeedsPolicies
 	NeedsHeadings
 	NeedsMappings
+	NeedsApplications
 )
 
 // Hasher turns a chosen secret into its hash; *secret.Hasher is one.

@@ -3,6 +3,7 @@ package editor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // bound is the kind of application for changes of who may use one.
@@ -41,6 +43,15 @@ func (e *Editor) changeRule(ctx context.Context, at Place, id string, ifMatch in
 		})
 }
 
+// WithScene lets somebody look at what changes of a domain are decided by.
+func (e *Editor) WithScene(ctx context.Context, at Place, needs catalog.Needs, look func(*catalog.Scene) error) error {
+	d, err := e.domain(ctx, at, at.Domain)
+	if err != nil {
+		return err
+	}
+	return e.onScene(ctx, at, d, needs, false, look)
+}
+
 // MeetPeople lets a scene know the people of a domain whom a change names.
 func (e *Editor) MeetPeople(ctx context.Context, s *catalog.Scene, domain string, ids []string) error {
 	known, err := e.store.Users().Some(ctx, domain, slices.Compact(slices.Sorted(slices.Values(ids))))
@@ -54,6 +65,18 @@ func (e *Editor) MeetPeople(ctx context.Context, s *catalog.Scene, domain string
 		s.People[id] = user.GetUsername()
 	}
 	return nil
+}
+
+// UserExists refuses the identifier of somebody who is not in the domain of a place.
+func (e *Editor) UserExists(ctx context.Context, at Place, id string) error {
+	if _, err := e.domain(ctx, at, at.Domain); err != nil {
+		return err
+	}
+	_, err := e.store.Users().Get(ctx, at.Domain, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return fault.NotFoundf("User [%s] can not be found.", id)
+	}
+	return err
 }
 
 // Bindings returns the bindings of an application, or of one of its entitlements, which an application has under an

@@ -98,6 +98,11 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 			return nil, err
 		}
 	}
+	if needs&catalog.NeedsApplications != 0 {
+		if s.Applications, err = allOf(ctx, from, catalog.Applications, d); err != nil {
+			return nil, err
+		}
+	}
 	if needs&catalog.NeedsPolicies != 0 {
 		if s.Policies, err = allOf(ctx, from, catalog.Policies, d); err != nil {
 			return nil, err

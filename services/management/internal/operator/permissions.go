@@ -138,7 +138,8 @@ var table = map[string]holders{
 	"role:update": ownersOfDomain,
 	"role:delete": ownersOfDomain,
 
-	"group:list":   readersOfDomain,
+	// Members of an application bind groups and policies by their names.
+	"group:list":   readersOfDomain | guest,
 	"group:read":   readersOfDomain,
 	"group:create": ownersOfDomain,
 	"group:update": ownersOfDomain,
@@ -150,13 +151,13 @@ var table = map[string]holders{
 	"application_group:update": ownersOfDomain,
 	"application_group:delete": ownersOfDomain,
 
-	"policy:list":   readersOfDomain,
+	"policy:list":   readersOfDomain | guest,
 	"policy:read":   readersOfDomain,
 	"policy:create": ownersOfDomain,
 	"policy:update": ownersOfDomain,
 	"policy:delete": ownersOfDomain,
 
-	"claim_mapping:list":   readersOfDomain,
+	"claim_mapping:list":   readersOfDomain | guest,
 	"claim_mapping:read":   readersOfDomain,
 	"claim_mapping:create": ownersOfDomain,
 	"claim_mapping:update": ownersOfDomain,
@@ -175,6 +176,8 @@ var table = map[string]holders{
 	"entitlement:update": ownersOfApplication,
 	"entitlement:delete": ownersOfApplication,
 	"access:check":       ownersOfApplication | auditor,
+	// The list of all bindings of a domain shows those of the applications that the caller may read.
+	"access:list": readersOfDomain | guest,
 
 	// People are read by those who look after them.
 	"user:read":   ownersOfDomain | auditor,

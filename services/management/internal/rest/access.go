@@ -12,14 +12,14 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
 )
 
-// access answers the whole rule of an application.
-type access struct {
+// wholeRule answers the whole rule of an application.
+type wholeRule struct {
 	mux    *Mux
 	editor *editor.Editor
 }
 
 func mountAccess(m *Mux) {
-	x := &access{mux: m, editor: m.api.Editor}
+	x := &wholeRule{mux: m, editor: m.api.Editor}
 	path := catalog.Applications.Item() + "/access"
 	like := &managementv1.AccessRule{}
 	m.Handle("GET "+path, "binding:read", x.read, operation.Operation{
@@ -32,7 +32,7 @@ func mountAccess(m *Mux) {
 	})
 }
 
-func (x *access) read(w http.ResponseWriter, r *http.Request) error {
+func (x *wholeRule) read(w http.ResponseWriter, r *http.Request) error {
 	a, err := applicationOf(r, x.editor)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (x *access) read(w http.ResponseWriter, r *http.Request) error {
 	return x.answer(w, r, a)
 }
 
-func (x *access) replace(w http.ResponseWriter, r *http.Request) error {
+func (x *wholeRule) replace(w http.ResponseWriter, r *http.Request) error {
 	body, err := x.mux.Body(r)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (x *access) replace(w http.ResponseWriter, r *http.Request) error {
 	return x.answer(w, r, a)
 }
 
-func (x *access) answer(w http.ResponseWriter, r *http.Request, a *configv1.Application) error {
+func (x *wholeRule) answer(w http.ResponseWriter, r *http.Request, a *configv1.Application) error {
 	people, err := x.editor.CountPeople(r.Context(), a)
 	if err != nil {
 		return err

@@ -36,6 +36,8 @@ func mountBindings(m *Mux) {
 	held.mount(catalog.Applications.Item()+"/entitlements/{entitlement}/bindings", "an entitlement", &managementv1.EntitlementBinding{})
 	mountEntitlements(m)
 	mountAccess(m)
+	mountPolicies(m)
+	mountUses(m)
 }
 
 func (b *bindings) mount(base, of string, like message) {

@@ -4,22 +4,27 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operation"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 )
 
 // Special is what one kind's collection does differently. The zero value is a plain collection.
 type Special struct {
 	// Summary makes an entry of a list out of the whole resource; nil shows the whole resource.
 	Summary func(prototree.Object) prototree.Object
+	// Named makes entries for those who may list and not read: enough to choose one. Nil: the same as for others.
+	Named func(prototree.Object) prototree.Object
 	// Entry describes an entry of a list; nil means that it has members of the resource and no others.
 	Entry proto.Message
 	// Filter reads further parameters of a list.
@@ -131,6 +136,11 @@ func (c *collection[R]) list(w http.ResponseWriter, r *http.Request) error {
 		}
 		if c.special.Summary != nil {
 			entries[i] = c.special.Summary(entries[i])
+		}
+	}
+	if o, ok := operator.From(r.Context()); ok && c.special.Named != nil && !o.Allows(c.kind.Arm+":read") {
+		for i := range entries {
+			entries[i] = c.special.Named(entries[i])
 		}
 	}
 	if c.kind.List == catalog.Bare {
@@ -264,9 +274,19 @@ func notice(tree prototree.Object, r resource.Resource) {
 	for _, path := range prototree.Waiting(r) {
 		notices = append(notices, prototree.Object{"path": path, "detail": "is kept and does not run yet"})
 	}
+	if p, ok := r.(*configv1.Policy); ok && slices.ContainsFunc(p.GetInputs(), placed) {
+		notices = append(notices, prototree.Object{
+			"path": "configuration", "detail": "needs a database of addresses at every gateway (--geo-database); where there is none the policy fails",
+		})
+	}
 	if notices != nil {
 		tree[memberNotices] = notices
 	}
+}
+
+// placed reports whether an input of a policy is looked up by address.
+func placed(input string) bool {
+	return input == "request.country" || input == "request.continent" || input == "request.asn"
 }
 
 func answerTree(w http.ResponseWriter, status int, revision int64, tree prototree.Object) error {

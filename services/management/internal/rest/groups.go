@@ -20,7 +20,7 @@ type GroupMembers interface {
 
 // mountGroups adds groups. `members` in a body replaces who is in the group.
 func mountGroups(m *Mux) {
-	Mount(m, catalog.Groups, Special{Beside: m.groupMembers})
+	Mount(m, catalog.Groups, Special{Beside: m.groupMembers, Named: only("id", "name", "description")})
 }
 
 func (m *Mux) groupMembers(r *http.Request, body prototree.Object) (func(context.Context, string) error, error) {

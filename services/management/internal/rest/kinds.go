@@ -25,8 +25,8 @@ func mountKinds(m *Mux) {
 	Mount(m, catalog.Roles, Special{})
 	mountGroups(m)
 	Mount(m, catalog.ApplicationGroups, Special{})
-	Mount(m, catalog.Policies, Special{})
-	Mount(m, catalog.ClaimMappings, Special{})
+	Mount(m, catalog.Policies, Special{Named: only("id", "name", "description", "type", "situational", "inputs")})
+	Mount(m, catalog.ClaimMappings, Special{Named: only("id", "name", "description", "scope", "default", "targets")})
 }
 
 var applications = Special{
