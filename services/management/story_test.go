@@ -30,6 +30,8 @@ var refused = map[string]int{
 	"createOrganizationUserToken": http.StatusForbidden, "deleteOrganizationUserToken": http.StatusNotFound,
 	"getUserConsent": http.StatusNotFound, "deleteUserConsent": http.StatusNotFound, "deleteUserIdentity": http.StatusBadRequest,
 	"sendUserRegistrationConfirmation": http.StatusBadRequest,
+	// The last binding of an application.
+	"deleteApplicationBinding": http.StatusConflict,
 	// Only gateways register clients.
 	"acceptRegistration":  http.StatusConflict,
 	"rejectRegistration":  http.StatusConflict,

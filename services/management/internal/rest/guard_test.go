@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
@@ -249,4 +252,73 @@ func TestGroupsAreAtMostSixteenDeep(t *testing.T) {
 	g.send("POST", g.d+"/groups", `{"name":"Heavy","attributes":{"a":"`+strings.Repeat("x", 16<<10)+`"}}`).
 		refused(400, "[attributes: must be at most 16384 bytes of JSON]", "attributes")
 	g.send("POST", g.d+"/groups", `{"name":"Listed","attributes":[]}`).status(http.StatusBadRequest)
+}
+
+func TestTheScopeEntitlementsComesWithTheFirstEntitlementOfADomain(t *testing.T) {
+	g := newGuarded(t)
+	scopes := func() (found []prototree.Object) {
+		for _, s := range g.send("GET", g.d+"/scopes?size=50", "").status(http.StatusOK).data() {
+			if s["key"] == "entitlements" {
+				found = append(found, s)
+			}
+		}
+		return found
+	}
+	if got := scopes(); len(got) != 0 {
+		t.Fatalf("a new domain has %v", got)
+	}
+	other := g.d + "/applications/" + g.application(g.domain, `{"name":"Other","type":"SERVICE"}`)["id"].(string)
+	var racers sync.WaitGroup
+	for i := range 8 {
+		racers.Go(func() {
+			for _, a := range []string{g.a, other} {
+				g.send("POST", a+"/entitlements", fmt.Sprintf(`{"name":"right-%d"}`, i)).status(http.StatusCreated)
+			}
+		})
+	}
+	racers.Wait()
+	got := scopes()
+	if len(got) != 1 || got[0]["system"] != true || got[0]["discovery"] != true {
+		t.Errorf("scopes %v", got)
+	}
+	g.send("DELETE", g.d+"/scopes/"+got[0]["id"].(string), "").status(http.StatusBadRequest)
+}
+
+func TestAcceptance38AnUnboundEntitlementIsHeldByNobodyAndTwoGroupsGiveOneName(t *testing.T) {
+	g := newGuarded(t)
+	one, other := g.group("One"), g.group("Other")
+	e := g.send("POST", g.a+"/entitlements", `{"name":"approver"}`).tree()["id"].(string)
+	held := func(groups ...string) []string {
+		t.Helper()
+		app, err := store.Get(t.Context(), g.store, catalog.Applications, strings.TrimPrefix(g.a, g.d+"/applications/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		person := &access.Person{ID: "p", Groups: map[string]bool{}}
+		for _, id := range groups {
+			person.Groups[id] = true
+		}
+		return access.Names(access.Compile(app, func(string) *access.Policy { return nil }).Held(person, time.Now()))
+	}
+	if got := held(one, other); len(got) != 0 {
+		t.Errorf("unbound, and held as %v", got)
+	}
+	bindings := g.a + "/entitlements/" + e + "/bindings"
+	g.send("POST", bindings, `{"group":"`+one+`"}`).status(http.StatusCreated)
+	g.send("POST", bindings, `{"group":"`+other+`"}`).status(http.StatusCreated)
+	if got := fmt.Sprint(held(one, other)); got != "[approver]" {
+		t.Errorf("held as %s", got)
+	}
+	if got := held("elsewhere"); len(got) != 0 {
+		t.Errorf("somebody else holds %v", got)
+	}
+	// One that has lost its group matches nobody, negated or not.
+	g.send("POST", bindings, `{"group":"`+one+`","negate":true}`).status(http.StatusCreated)
+	if got := fmt.Sprint(held()); got != "[approver]" {
+		t.Errorf("negated, and held as %s", got)
+	}
+	g.send("DELETE", g.d+"/groups/"+one, "").status(http.StatusNoContent)
+	if got := held(); len(got) != 0 {
+		t.Errorf("orphaned, and held as %v", got)
+	}
 }
