@@ -4296,6 +4296,24 @@ type Policy struct {
 // PolicyType The variant; in REST bodies `type` and `configuration`. The type cannot be changed.
 type PolicyType string
 
+// PolicyChecked PolicyChecked is what a draft of a policy comes to.
+type PolicyChecked struct {
+	// Cost How much it may cost, and the limit at which it is stopped.
+	Cost      *int64      `json:"cost,omitempty"`
+	CostLimit *int64      `json:"costLimit,omitempty"`
+	Errors    []RuleFault `json:"errors,omitempty"`
+
+	// Expression The CEL expression that it comes to, and the type of its result.
+	Expression *string `json:"expression,omitempty"`
+
+	// Inputs What it reads, such as `user.groups` and `request.ip`, and whether it depends on the moment.
+	Inputs      []string  `json:"inputs,omitempty"`
+	Situational *bool     `json:"situational,omitempty"`
+	Type        *string   `json:"type,omitempty"`
+	Valid       *bool     `json:"valid,omitempty"`
+	Warnings    []Warning `json:"warnings,omitempty"`
+}
+
 // PolicyPage One page of a list.
 type PolicyPage struct {
 	// CurrentPage The page, from 0.
@@ -5163,6 +5181,34 @@ type TrustedIssuer struct {
 	JwksUri *string `json:"jwksUri,omitempty"`
 }
 
+// Use Use is a place where something is used, and what becomes of it when that is deleted.
+type Use struct {
+	// Binding A Binding attaches a condition to an application, or somebody to an entitlement. Exactly one of policy, group and user is set.
+	Binding *Binding `json:"binding,omitempty"`
+
+	// Entitlement The entitlement of the application that is bound; absent where the application itself is.
+	Entitlement     *string `json:"entitlement,omitempty"`
+	EntitlementName *string `json:"entitlementName,omitempty"`
+	Id              *string `json:"id,omitempty"`
+
+	// Kind `application`, `group` or `identity_provider`, and which.
+	Kind *string `json:"kind,omitempty"`
+	Name *string `json:"name,omitempty"`
+
+	// Then `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it is forgotten.
+	Then *string `json:"then,omitempty"`
+}
+
+// UsePage One page of a list.
+type UsePage struct {
+	// CurrentPage The page, from 0.
+	CurrentPage int   `json:"currentPage"`
+	Data        []Use `json:"data"`
+
+	// TotalCount How many entries there are on all pages.
+	TotalCount int64 `json:"totalCount"`
+}
+
 // User A User is one person of a domain.
 type User struct {
 	// AccountLockedAt Milliseconds since 1970-01-01T00:00:00Z.
@@ -5988,6 +6034,33 @@ type ListAuditsParams struct {
 // ListAuditsParamsStatus defines parameters for ListAudits.
 type ListAuditsParamsStatus string
 
+// ListBindingsParams defines parameters for ListBindings.
+type ListBindingsParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Q What to search for, in any case; `*` stands for any text.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Group Only bindings of the group with this id.
+	Group *string `form:"group,omitempty" json:"group,omitempty"`
+
+	// User Only bindings of the user with this id.
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+
+	// Policy Only bindings of the policy with this id.
+	Policy *string `form:"policy,omitempty" json:"policy,omitempty"`
+
+	// Orphaned Only bindings whose group or user is gone, or only others.
+	Orphaned *bool `form:"orphaned,omitempty" json:"orphaned,omitempty"`
+
+	// Expired Only bindings that have expired, or only others.
+	Expired *bool `form:"expired,omitempty" json:"expired,omitempty"`
+}
+
 // RotateCertificatesParams defines parameters for RotateCertificates.
 type RotateCertificatesParams struct {
 	// Immediately The successor signs at once, as with an overlap of 0 seconds.
@@ -6091,6 +6164,15 @@ type RestoreClaimMappingHistoryParams struct {
 type GetClaimMappingHistoryDiffParams struct {
 	// With The other revision, or `current`, which is the default.
 	With *string `form:"with,omitempty" json:"with,omitempty"`
+}
+
+// ListClaimMappingUsesParams defines parameters for ListClaimMappingUses.
+type ListClaimMappingUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
 // DeleteClientParams defines parameters for DeleteClient.
@@ -6330,6 +6412,15 @@ type ListGroupMembersParams struct {
 	Inherited *bool `form:"inherited,omitempty" json:"inherited,omitempty"`
 }
 
+// ListGroupUsesParams defines parameters for ListGroupUses.
+type ListGroupUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
 // ListHistoryParams defines parameters for ListHistory.
 type ListHistoryParams struct {
 	// Page The page, from 0.
@@ -6460,6 +6551,15 @@ type RestorePolicyHistoryParams struct {
 type GetPolicyHistoryDiffParams struct {
 	// With The other revision, or `current`, which is the default.
 	With *string `form:"with,omitempty" json:"with,omitempty"`
+}
+
+// ListPolicyUsesParams defines parameters for ListPolicyUses.
+type ListPolicyUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
 // ListProvidersParams defines parameters for ListProviders.
@@ -6745,6 +6845,15 @@ type UnlockUserParams struct {
 type PatchUserUsernameParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListUserUsesParams defines parameters for ListUserUses.
+type ListUserUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
 // ListOrganizationAuditsParams defines parameters for ListOrganizationAudits.
@@ -7127,6 +7236,9 @@ type CreatePolicyJSONRequestBody = Policy
 
 // TestPoliciesJSONRequestBody defines body for TestPolicies for application/json ContentType.
 type TestPoliciesJSONRequestBody = PolicyTest
+
+// ValidatePolicyJSONRequestBody defines body for ValidatePolicy for application/json ContentType.
+type ValidatePolicyJSONRequestBody = Policy
 
 // PatchPolicyJSONRequestBody defines body for PatchPolicy for application/json ContentType.
 type PatchPolicyJSONRequestBody = Policy
@@ -8589,6 +8701,13 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/audits/{audit} (the `GetAudit` operationId).
 	GetAudit(ctx context.Context, domain string, audit string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBindings List the bindings of all applications of a domain
+	//
+	// Those of the applications that the caller may read, and of their entitlements, by the names of the applications. Needs the permission `access:list`.
+	//
+	// Corresponds with GET /domains/{domain}/bindings (the `ListBindings` operationId).
+	ListBindings(ctx context.Context, domain string, params *ListBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PutCertificateSettingsWithBody Choose the certificate that signs where an application's own cannot
 	//
 	// How keys are rotated stays as it is; it is changed with the domain. Needs the permission `domain:update`.
@@ -8866,6 +8985,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
 	GetClaimMappingHistoryDiff(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListClaimMappingUses List where a claim mapping is used, and what its deletion would make of that
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/uses (the `ListClaimMappingUses` operationId).
+	ListClaimMappingUses(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteClient Delete an application
 	//
@@ -9458,6 +9584,13 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/groups/{group}/members/{user} (the `AddGroupMember` operationId).
 	AddGroupMember(ctx context.Context, domain string, group string, user string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListGroupUses List where a group is used, and what its deletion would make of that
+	//
+	// Needs the permission `group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/groups/{group}/uses (the `ListGroupUses` operationId).
+	ListGroupUses(ctx context.Context, domain string, group string, params *ListGroupUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListHistory List what changed in a domain, the newest first
 	//
 	// The domain itself is there with `kind=domain`. Needs the permission `audit:read`.
@@ -9691,6 +9824,24 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
 	TestPolicies(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ValidatePolicyWithBody Check a draft of a policy
+	//
+	// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+	ValidatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidatePolicy Check a draft of a policy
+	//
+	// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+	ValidatePolicy(ctx context.Context, domain string, body ValidatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeletePolicy Delete a policy
 	//
 	// Needs the permission `policy:delete`.
@@ -9779,6 +9930,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 	GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPolicyUses List where a policy is used, and what its deletion would make of that
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/uses (the `ListPolicyUses` operationId).
+	ListPolicyUses(ctx context.Context, domain string, policy string, params *ListPolicyUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProviders List what people of a domain sign in with: the providers of applications, and those of none
 	//
@@ -10446,6 +10604,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
 	PatchUserUsername(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListUserUses List where a user is used, and what its deletion would make of that
+	//
+	// Needs the permission `user:read`.
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
+	ListUserUses(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations List the organizations
 	//
@@ -13723,6 +13888,23 @@ func (c *Client) GetAudit(ctx context.Context, domain string, audit string, reqE
 	return c.Client.Do(req)
 }
 
+// ListBindings List the bindings of all applications of a domain
+//
+// Those of the applications that the caller may read, and of their entitlements, by the names of the applications. Needs the permission `access:list`.
+//
+// Corresponds with GET /domains/{domain}/bindings (the `ListBindings` operationId).
+func (c *Client) ListBindings(ctx context.Context, domain string, params *ListBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBindingsRequest(c.Server, domain, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PutCertificateSettingsWithBody Choose the certificate that signs where an application's own cannot
 //
 // How keys are rotated stays as it is; it is changed with the domain. Needs the permission `domain:update`.
@@ -14331,6 +14513,23 @@ func (c *Client) RestoreClaimMappingHistory(ctx context.Context, domain string, 
 // Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
 func (c *Client) GetClaimMappingHistoryDiff(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetClaimMappingHistoryDiffRequest(c.Server, domain, claimMapping, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListClaimMappingUses List where a claim mapping is used, and what its deletion would make of that
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/uses (the `ListClaimMappingUses` operationId).
+func (c *Client) ListClaimMappingUses(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClaimMappingUsesRequest(c.Server, domain, claimMapping, params)
 	if err != nil {
 		return nil, err
 	}
@@ -15662,6 +15861,23 @@ func (c *Client) AddGroupMember(ctx context.Context, domain string, group string
 	return c.Client.Do(req)
 }
 
+// ListGroupUses List where a group is used, and what its deletion would make of that
+//
+// Needs the permission `group:read`.
+//
+// Corresponds with GET /domains/{domain}/groups/{group}/uses (the `ListGroupUses` operationId).
+func (c *Client) ListGroupUses(ctx context.Context, domain string, group string, params *ListGroupUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGroupUsesRequest(c.Server, domain, group, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListHistory List what changed in a domain, the newest first
 //
 // The domain itself is there with `kind=domain`. Needs the permission `audit:read`.
@@ -16185,6 +16401,44 @@ func (c *Client) TestPolicies(ctx context.Context, domain string, body TestPolic
 	return c.Client.Do(req)
 }
 
+// ValidatePolicyWithBody Check a draft of a policy
+//
+// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+func (c *Client) ValidatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidatePolicyRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidatePolicy Check a draft of a policy
+//
+// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+func (c *Client) ValidatePolicy(ctx context.Context, domain string, body ValidatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidatePolicyRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeletePolicy Delete a policy
 //
 // Needs the permission `policy:delete`.
@@ -16374,6 +16628,23 @@ func (c *Client) RestorePolicyHistory(ctx context.Context, domain string, policy
 // Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 func (c *Client) GetPolicyHistoryDiff(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPolicyHistoryDiffRequest(c.Server, domain, policy, revision, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPolicyUses List where a policy is used, and what its deletion would make of that
+//
+// Needs the permission `policy:read`.
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/uses (the `ListPolicyUses` operationId).
+func (c *Client) ListPolicyUses(ctx context.Context, domain string, policy string, params *ListPolicyUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPolicyUsesRequest(c.Server, domain, policy, params)
 	if err != nil {
 		return nil, err
 	}
@@ -17871,6 +18142,23 @@ func (c *Client) PatchUserUsernameWithBody(ctx context.Context, domain string, u
 // Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
 func (c *Client) PatchUserUsername(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPatchUserUsernameRequest(c.Server, domain, user, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListUserUses List where a user is used, and what its deletion would make of that
+//
+// Needs the permission `user:read`.
+//
+// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
+func (c *Client) ListUserUses(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListUserUsesRequest(c.Server, domain, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -26168,6 +26456,151 @@ func NewGetAuditRequest(server string, domain string, audit string) (*http.Reque
 	return req, nil
 }
 
+// NewListBindingsRequest constructs an http.Request for the ListBindings method
+func NewListBindingsRequest(server string, domain string, params *ListBindingsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/bindings", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.User != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user", *params.User, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Policy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "policy", *params.Policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Orphaned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "orphaned", *params.Orphaned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Expired != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "expired", *params.Expired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPutCertificateSettingsRequest calls the generic PutCertificateSettings builder with application/json body
 func NewPutCertificateSettingsRequest(server string, domain string, body PutCertificateSettingsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -27616,6 +28049,86 @@ func NewGetClaimMappingHistoryDiffRequest(server string, domain string, claimMap
 		if params.With != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListClaimMappingUsesRequest constructs an http.Request for the ListClaimMappingUses method
+func NewListClaimMappingUsesRequest(server string, domain string, claimMapping string, params *ListClaimMappingUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "claimMapping", claimMapping, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/claim-mappings/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -30842,6 +31355,86 @@ func NewAddGroupMemberRequest(server string, domain string, group string, user s
 	return req, nil
 }
 
+// NewListGroupUsesRequest constructs an http.Request for the ListGroupUses method
+func NewListGroupUsesRequest(server string, domain string, group string, params *ListGroupUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "group", group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/groups/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListHistoryRequest constructs an http.Request for the ListHistory method
 func NewListHistoryRequest(server string, domain string, params *ListHistoryParams) (*http.Request, error) {
 	var err error
@@ -32110,6 +32703,53 @@ func NewTestPoliciesRequestWithBody(server string, domain string, contentType st
 	return req, nil
 }
 
+// NewValidatePolicyRequest calls the generic ValidatePolicy builder with application/json body
+func NewValidatePolicyRequest(server string, domain string, body ValidatePolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewValidatePolicyRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewValidatePolicyRequestWithBody constructs an http.Request for the ValidatePolicy method, with any body, and a specified content type
+func NewValidatePolicyRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/_validate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
 func NewDeletePolicyRequest(server string, domain string, policy string, params *DeletePolicyParams) (*http.Request, error) {
 	var err error
@@ -32601,6 +33241,86 @@ func NewGetPolicyHistoryDiffRequest(server string, domain string, policy string,
 		if params.With != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPolicyUsesRequest constructs an http.Request for the ListPolicyUses method
+func NewListPolicyUsesRequest(server string, domain string, policy string, params *ListPolicyUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -36351,6 +37071,86 @@ func NewPatchUserUsernameRequestWithBody(server string, domain string, user stri
 	return req, nil
 }
 
+// NewListUserUsesRequest constructs an http.Request for the ListUserUses method
+func NewListUserUsesRequest(server string, domain string, user string, params *ListUserUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "user", user, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/users/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListOrganizationsRequest constructs an http.Request for the ListOrganizations method
 func NewListOrganizationsRequest(server string) (*http.Request, error) {
 	var err error
@@ -40045,6 +40845,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/audits/{audit} (the `GetAudit` operationId).
 	GetAuditWithResponse(ctx context.Context, domain string, audit string, reqEditors ...RequestEditorFn) (*GetAuditResponse, error)
 
+	// ListBindingsWithResponse List the bindings of all applications of a domain
+	//
+	// Those of the applications that the caller may read, and of their entitlements, by the names of the applications. Needs the permission `access:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/bindings (the `ListBindings` operationId).
+	ListBindingsWithResponse(ctx context.Context, domain string, params *ListBindingsParams, reqEditors ...RequestEditorFn) (*ListBindingsResponse, error)
+
 	// PutCertificateSettingsWithBodyWithResponse Choose the certificate that signs where an application's own cannot
 	//
 	// How keys are rotated stays as it is; it is changed with the domain. Needs the permission `domain:update`.
@@ -40350,6 +41159,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/history/{revision}/diff (the `GetClaimMappingHistoryDiff` operationId).
 	GetClaimMappingHistoryDiffWithResponse(ctx context.Context, domain string, claimMapping string, revision string, params *GetClaimMappingHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetClaimMappingHistoryDiffResponse, error)
+
+	// ListClaimMappingUsesWithResponse List where a claim mapping is used, and what its deletion would make of that
+	//
+	// Needs the permission `claim_mapping:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/uses (the `ListClaimMappingUses` operationId).
+	ListClaimMappingUsesWithResponse(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingUsesParams, reqEditors ...RequestEditorFn) (*ListClaimMappingUsesResponse, error)
 
 	// DeleteClientWithResponse Delete an application
 	//
@@ -41008,6 +41826,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/groups/{group}/members/{user} (the `AddGroupMember` operationId).
 	AddGroupMemberWithResponse(ctx context.Context, domain string, group string, user string, reqEditors ...RequestEditorFn) (*AddGroupMemberResponse, error)
 
+	// ListGroupUsesWithResponse List where a group is used, and what its deletion would make of that
+	//
+	// Needs the permission `group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/groups/{group}/uses (the `ListGroupUses` operationId).
+	ListGroupUsesWithResponse(ctx context.Context, domain string, group string, params *ListGroupUsesParams, reqEditors ...RequestEditorFn) (*ListGroupUsesResponse, error)
+
 	// ListHistoryWithResponse List what changed in a domain, the newest first
 	//
 	// The domain itself is there with `kind=domain`. Needs the permission `audit:read`.
@@ -41267,6 +42094,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/policies/_test (the `TestPolicies` operationId).
 	TestPoliciesWithResponse(ctx context.Context, domain string, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoliciesResponse, error)
 
+	// ValidatePolicyWithBodyWithResponse Check a draft of a policy
+	//
+	// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+	ValidatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidatePolicyResponse, error)
+
+	// ValidatePolicyWithResponse Check a draft of a policy
+	//
+	// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+	ValidatePolicyWithResponse(ctx context.Context, domain string, body ValidatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidatePolicyResponse, error)
+
 	// DeletePolicyWithResponse Delete a policy
 	//
 	// Needs the permission `policy:delete`.
@@ -41365,6 +42210,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/policies/{policy}/history/{revision}/diff (the `GetPolicyHistoryDiff` operationId).
 	GetPolicyHistoryDiffWithResponse(ctx context.Context, domain string, policy string, revision string, params *GetPolicyHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetPolicyHistoryDiffResponse, error)
+
+	// ListPolicyUsesWithResponse List where a policy is used, and what its deletion would make of that
+	//
+	// Needs the permission `policy:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/policies/{policy}/uses (the `ListPolicyUses` operationId).
+	ListPolicyUsesWithResponse(ctx context.Context, domain string, policy string, params *ListPolicyUsesParams, reqEditors ...RequestEditorFn) (*ListPolicyUsesResponse, error)
 
 	// ListProvidersWithResponse List what people of a domain sign in with: the providers of applications, and those of none
 	//
@@ -42112,6 +42966,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /domains/{domain}/users/{user}/username (the `PatchUserUsername` operationId).
 	PatchUserUsernameWithResponse(ctx context.Context, domain string, user string, params *PatchUserUsernameParams, body PatchUserUsernameJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchUserUsernameResponse, error)
+
+	// ListUserUsesWithResponse List where a user is used, and what its deletion would make of that
+	//
+	// Needs the permission `user:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
+	ListUserUsesWithResponse(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*ListUserUsesResponse, error)
 
 	// ListOrganizationsWithResponse List the organizations
 	//
@@ -47841,6 +48704,54 @@ func (r GetAuditResponse) ContentType() string {
 	return ""
 }
 
+type ListBindingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBindingsResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListBindingsResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBindingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBindingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBindingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBindingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PutCertificateSettingsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -48966,6 +49877,54 @@ func (r GetClaimMappingHistoryDiffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetClaimMappingHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListClaimMappingUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListClaimMappingUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListClaimMappingUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListClaimMappingUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClaimMappingUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClaimMappingUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClaimMappingUsesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -51467,6 +52426,54 @@ func (r AddGroupMemberResponse) ContentType() string {
 	return ""
 }
 
+type ListGroupUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGroupUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListGroupUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGroupUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGroupUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGroupUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGroupUsesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListHistoryResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -52461,6 +53468,54 @@ func (r TestPoliciesResponse) ContentType() string {
 	return ""
 }
 
+type ValidatePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyChecked
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ValidatePolicyResponse) GetJSON200() *PolicyChecked {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ValidatePolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ValidatePolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ValidatePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ValidatePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ValidatePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeletePolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -52832,6 +53887,54 @@ func (r GetPolicyHistoryDiffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPolicyHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPolicyUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPolicyUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListPolicyUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPolicyUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPolicyUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPolicyUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPolicyUsesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -55696,6 +56799,54 @@ func (r PatchUserUsernameResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PatchUserUsernameResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListUserUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListUserUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListUserUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListUserUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListUserUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListUserUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListUserUsesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -60109,6 +61260,21 @@ func (c *ClientWithResponses) GetAuditWithResponse(ctx context.Context, domain s
 	return ParseGetAuditResponse(rsp)
 }
 
+// ListBindingsWithResponse List the bindings of all applications of a domain
+//
+// Those of the applications that the caller may read, and of their entitlements, by the names of the applications. Needs the permission `access:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/bindings (the `ListBindings` operationId).
+func (c *ClientWithResponses) ListBindingsWithResponse(ctx context.Context, domain string, params *ListBindingsParams, reqEditors ...RequestEditorFn) (*ListBindingsResponse, error) {
+	rsp, err := c.ListBindings(ctx, domain, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBindingsResponse(rsp)
+}
+
 // PutCertificateSettingsWithBodyWithResponse Choose the certificate that signs where an application's own cannot
 //
 // How keys are rotated stays as it is; it is changed with the domain. Needs the permission `domain:update`.
@@ -60617,6 +61783,21 @@ func (c *ClientWithResponses) GetClaimMappingHistoryDiffWithResponse(ctx context
 		return nil, err
 	}
 	return ParseGetClaimMappingHistoryDiffResponse(rsp)
+}
+
+// ListClaimMappingUsesWithResponse List where a claim mapping is used, and what its deletion would make of that
+//
+// Needs the permission `claim_mapping:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/claim-mappings/{claimMapping}/uses (the `ListClaimMappingUses` operationId).
+func (c *ClientWithResponses) ListClaimMappingUsesWithResponse(ctx context.Context, domain string, claimMapping string, params *ListClaimMappingUsesParams, reqEditors ...RequestEditorFn) (*ListClaimMappingUsesResponse, error) {
+	rsp, err := c.ListClaimMappingUses(ctx, domain, claimMapping, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClaimMappingUsesResponse(rsp)
 }
 
 // DeleteClientWithResponse Delete an application
@@ -61714,6 +62895,21 @@ func (c *ClientWithResponses) AddGroupMemberWithResponse(ctx context.Context, do
 	return ParseAddGroupMemberResponse(rsp)
 }
 
+// ListGroupUsesWithResponse List where a group is used, and what its deletion would make of that
+//
+// Needs the permission `group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/groups/{group}/uses (the `ListGroupUses` operationId).
+func (c *ClientWithResponses) ListGroupUsesWithResponse(ctx context.Context, domain string, group string, params *ListGroupUsesParams, reqEditors ...RequestEditorFn) (*ListGroupUsesResponse, error) {
+	rsp, err := c.ListGroupUses(ctx, domain, group, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGroupUsesResponse(rsp)
+}
+
 // ListHistoryWithResponse List what changed in a domain, the newest first
 //
 // The domain itself is there with `kind=domain`. Needs the permission `audit:read`.
@@ -62147,6 +63343,36 @@ func (c *ClientWithResponses) TestPoliciesWithResponse(ctx context.Context, doma
 	return ParseTestPoliciesResponse(rsp)
 }
 
+// ValidatePolicyWithBodyWithResponse Check a draft of a policy
+//
+// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+func (c *ClientWithResponses) ValidatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidatePolicyResponse, error) {
+	rsp, err := c.ValidatePolicyWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidatePolicyResponse(rsp)
+}
+
+// ValidatePolicyWithResponse Check a draft of a policy
+//
+// Nothing is stored. The answer to a draft that is not valid is 200 too: it says where and why. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/_validate (the `ValidatePolicy` operationId).
+func (c *ClientWithResponses) ValidatePolicyWithResponse(ctx context.Context, domain string, body ValidatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidatePolicyResponse, error) {
+	rsp, err := c.ValidatePolicy(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidatePolicyResponse(rsp)
+}
+
 // DeletePolicyWithResponse Delete a policy
 //
 // Needs the permission `policy:delete`.
@@ -62310,6 +63536,21 @@ func (c *ClientWithResponses) GetPolicyHistoryDiffWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseGetPolicyHistoryDiffResponse(rsp)
+}
+
+// ListPolicyUsesWithResponse List where a policy is used, and what its deletion would make of that
+//
+// Needs the permission `policy:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/policies/{policy}/uses (the `ListPolicyUses` operationId).
+func (c *ClientWithResponses) ListPolicyUsesWithResponse(ctx context.Context, domain string, policy string, params *ListPolicyUsesParams, reqEditors ...RequestEditorFn) (*ListPolicyUsesResponse, error) {
+	rsp, err := c.ListPolicyUses(ctx, domain, policy, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPolicyUsesResponse(rsp)
 }
 
 // ListProvidersWithResponse List what people of a domain sign in with: the providers of applications, and those of none
@@ -63555,6 +64796,21 @@ func (c *ClientWithResponses) PatchUserUsernameWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParsePatchUserUsernameResponse(rsp)
+}
+
+// ListUserUsesWithResponse List where a user is used, and what its deletion would make of that
+//
+// Needs the permission `user:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
+func (c *ClientWithResponses) ListUserUsesWithResponse(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*ListUserUsesResponse, error) {
+	rsp, err := c.ListUserUses(ctx, domain, user, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListUserUsesResponse(rsp)
 }
 
 // ListOrganizationsWithResponse List the organizations
@@ -67994,6 +69250,39 @@ func ParseGetAuditResponse(rsp *http.Response) (*GetAuditResponse, error) {
 	return response, nil
 }
 
+// ParseListBindingsResponse parses an HTTP response from a ListBindingsWithResponse call
+func ParseListBindingsResponse(rsp *http.Response) (*ListBindingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBindingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePutCertificateSettingsResponse parses an HTTP response from a PutCertificateSettingsWithResponse call
 func ParsePutCertificateSettingsResponse(rsp *http.Response) (*PutCertificateSettingsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -68754,6 +70043,39 @@ func ParseGetClaimMappingHistoryDiffResponse(rsp *http.Response) (*GetClaimMappi
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListClaimMappingUsesResponse parses an HTTP response from a ListClaimMappingUsesWithResponse call
+func ParseListClaimMappingUsesResponse(rsp *http.Response) (*ListClaimMappingUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClaimMappingUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -70492,6 +71814,39 @@ func ParseAddGroupMemberResponse(rsp *http.Response) (*AddGroupMemberResponse, e
 	return response, nil
 }
 
+// ParseListGroupUsesResponse parses an HTTP response from a ListGroupUsesWithResponse call
+func ParseListGroupUsesResponse(rsp *http.Response) (*ListGroupUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGroupUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListHistoryResponse parses an HTTP response from a ListHistoryWithResponse call
 func ParseListHistoryResponse(rsp *http.Response) (*ListHistoryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -71177,6 +72532,39 @@ func ParseTestPoliciesResponse(rsp *http.Response) (*TestPoliciesResponse, error
 	return response, nil
 }
 
+// ParseValidatePolicyResponse parses an HTTP response from a ValidatePolicyWithResponse call
+func ParseValidatePolicyResponse(rsp *http.Response) (*ValidatePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ValidatePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyChecked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeletePolicyResponse parses an HTTP response from a DeletePolicyWithResponse call
 func ParseDeletePolicyResponse(rsp *http.Response) (*DeletePolicyResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -71420,6 +72808,39 @@ func ParseGetPolicyHistoryDiffResponse(rsp *http.Response) (*GetPolicyHistoryDif
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Comparison
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPolicyUsesResponse parses an HTTP response from a ListPolicyUsesWithResponse call
+func ParseListPolicyUsesResponse(rsp *http.Response) (*ListPolicyUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPolicyUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -73396,6 +74817,39 @@ func ParsePatchUserUsernameResponse(rsp *http.Response) (*PatchUserUsernameRespo
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest User
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListUserUsesResponse parses an HTTP response from a ListUserUsesWithResponse call
+func ParseListUserUsesResponse(rsp *http.Response) (*ListUserUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListUserUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
