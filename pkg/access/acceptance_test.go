@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-am/gatehouse/pkg/access"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/gatehouse-am/gatehouse/pkg/access"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
 // A deny binding on a group that is deleted refuses nobody any more: that is whom the deletion counts and waits for.

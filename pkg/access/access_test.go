@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/gatehouse-am/gatehouse/pkg/access"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // noon is a Wednesday.

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func network(ranges ...string) *configv1.Policy {

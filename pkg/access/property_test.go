@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-am/gatehouse/pkg/access"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
+
+	"github.com/gatehouse-am/gatehouse/pkg/access"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
 var (

@@ -4,10 +4,11 @@ import (
 	"net/netip"
 	"time"
 
-	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/google/cel-go/common/types"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 )
 
 // Known is a set of things that are true only for a moment, and that are known in one case and not in another.

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/types/known/structpb"
+
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 )
 
 func accessInput(t *testing.T) *Input {

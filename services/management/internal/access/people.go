@@ -14,7 +14,7 @@ import (
 
 const (
 	// staleAfter is how long a picture may be used that another process may have changed the directory behind.
-	staleAfter = 15 * time.Second
+	staleAfter = time.Minute
 	// forgotten is when a picture that nobody looked at is dropped.
 	forgotten = 15 * time.Minute
 )
@@ -140,7 +140,7 @@ func (c *crowds) get(ctx context.Context, domain string, providers func(id strin
 
 // load reads the people of a domain and their memberships.
 func (c *crowds) load(ctx context.Context, domain string, providers func(string) bool) (*crowd, error) {
-	fresh := &crowd{byID: map[string]*member{}, at: c.now()}
+	fresh := &crowd{byID: map[string]*member{}}
 	direct := map[string][]string{}
 	err := c.store.Users().Sketches(ctx, domain, nil, func(s *store.Sketch) {
 		m := sketch(s)
@@ -162,6 +162,7 @@ func (c *crowds) load(ctx context.Context, domain string, providers func(string)
 		m.in = share(shared, direct[m.id])
 	}
 	slices.SortFunc(fresh.people, byName)
+	fresh.at = c.now() // a picture that took long to make is not stale at once
 	return fresh, nil
 }
 

@@ -12,9 +12,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
