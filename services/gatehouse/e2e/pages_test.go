@@ -130,7 +130,7 @@ func shown(ctx context.Context, t *testing.T, axe, name, address string) {
 			width  int64
 			height int64
 		}{{"desktop", 1000, 860}, {"phone", 320, 640}} {
-			if err := chromedp.Do(ctx, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(address), chromedp.WaitVisible("main > .card")); err != nil {
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(screen.width, screen.height), chromedp.Navigate(address), chromedp.WaitVisible("main > div")); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			for _, scheme := range []string{"light", "dark"} {
