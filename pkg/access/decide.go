@@ -250,7 +250,14 @@ func (e *evaluation) allows() truth {
 
 // ask evaluates one binding on its own: whether an allow binding passes, or a deny binding refuses.
 func (e *evaluation) ask(b *binding) truth {
-	if b.orphan || b.expired(e.now()) {
+	if b.expired(e.now()) {
+		return no
+	}
+	if b.kind == byStranger { // whether it is an orphan cannot be told either
+		e.failures = append(e.failures, Failure{Binding: b.pb.GetId(), Reason: strange})
+		return truthOf(b.deny)
+	}
+	if b.orphan {
 		return no
 	}
 	if b.kind != byPolicy {
@@ -266,6 +273,9 @@ func (e *evaluation) ask(b *binding) truth {
 	}
 	return holds
 }
+
+// strange is why a binding of a later version cannot be evaluated.
+const strange = "its condition or effect is not known to this version"
 
 // policy evaluates the policy of a binding within the binding's time. A reason means that it could not be.
 func (e *evaluation) policy(b *binding) (holds truth, failure string) {

@@ -20,7 +20,7 @@ func newEntitlement(pb *configv1.Entitlement, o options) entitlement {
 	e := entitlement{pb: pb}
 	for _, one := range pb.GetBindings() {
 		b := newBinding(one, nil, o)
-		if b.enabled && !b.deny && b.kind != byPolicy { // entitlements take users and groups; others match nobody
+		if b.enabled && !b.deny && (b.kind == byUser || b.kind == byGroup) { // entitlements take users and groups; others match nobody
 			e.bindings = append(e.bindings, b)
 		}
 	}

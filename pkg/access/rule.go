@@ -40,10 +40,13 @@ type report struct {
 
 type kind uint8
 
+// What a binding looks at. byStranger is a condition or an effect of a later version, which this one cannot read: it must never
+// let anybody in, so that it refuses everybody where it might refuse, and passes nobody where it can only allow.
 const (
 	byUser kind = iota
 	byGroup
 	byPolicy
+	byStranger
 )
 
 // binding is one condition of a rule.
@@ -159,7 +162,7 @@ func (r *Rule) arrange(also *binding) {
 		if b.reports && b != also {
 			continue
 		}
-		defined = defined || !b.deny
+		defined = defined || !b.deny || b.pb.GetEffect() != configv1.Binding_DENY
 		if b.enabled {
 			r.enforced = append(r.enforced, b)
 		}
@@ -187,7 +190,7 @@ func (r *Rule) arrange(also *binding) {
 func newBinding(pb *configv1.Binding, policies func(string) *Policy, o options) *binding {
 	b := &binding{
 		pb:      pb,
-		deny:    pb.GetEffect() == configv1.Binding_DENY,
+		deny:    refuses(pb.GetEffect()),
 		negate:  pb.GetNegate(),
 		enabled: pb.Enabled == nil || pb.GetEnabled(),
 		reports: pb.GetReportOnly(),
@@ -201,6 +204,8 @@ func newBinding(pb *configv1.Binding, policies func(string) *Policy, o options) 
 		b.expires = pb.GetExpiresAt().AsTime()
 	}
 	switch {
+	case !knownEffect(pb.GetEffect()):
+		b.kind = byStranger
 	case pb.GetPolicy() != "":
 		b.kind = byPolicy
 		if policies != nil {
@@ -212,14 +217,27 @@ func newBinding(pb *configv1.Binding, policies func(string) *Policy, o options) 
 	case pb.GetGroup() != "":
 		b.kind, b.subject = byGroup, pb.GetGroup()
 		b.orphan = b.orphan || o.group != nil && !o.group(b.subject)
-	default:
+	case pb.GetUser() != "":
 		b.kind, b.subject = byUser, pb.GetUser()
-		b.orphan = b.orphan || b.subject == "" || o.user != nil && !o.user(b.subject)
+		b.orphan = b.orphan || o.user != nil && !o.user(b.subject)
+	default:
+		b.kind = byStranger
 	}
 	if len(b.message) > 0 {
 		b.says = []map[string]string{b.message}
 	}
 	return b
+}
+
+// refuses reports whether a binding of this effect refuses people. One that is not known might.
+func refuses(e configv1.Binding_Effect) bool { return e == configv1.Binding_DENY || !knownEffect(e) }
+
+func knownEffect(e configv1.Binding_Effect) bool {
+	switch e {
+	case configv1.Binding_EFFECT_UNSPECIFIED, configv1.Binding_ALLOW, configv1.Binding_DENY:
+		return true
+	}
+	return false
 }
 
 // defaultTimeout is that of bindings that set none, in seconds.

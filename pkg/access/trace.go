@@ -136,6 +136,10 @@ func (e *evaluation) trace(b *binding) BindingTrace {
 		t.Passed = &passed
 	}
 	switch {
+	case b.kind == byStranger:
+		if len(e.failures) > 0 {
+			t.Failed = e.failures[0].Reason
+		}
 	case len(e.failures) > 0:
 		t.Failed, t.FailureResult = e.failures[0].Reason, &b.lenient
 	case len(e.notes) > 0 && len(e.notes[0].depends) > 0:
