@@ -48,7 +48,12 @@ func TestCheck(t *testing.T) {
 		{"entities", `<!DOCTYPE svg [<!ENTITY a "b">]><svg` + xmlns + ">&a;</svg>", "", "no well-formed XML"},
 		{"another encoding", `<?xml version="1.0" encoding="utf-7"?><svg` + xmlns + "/>", "", "no well-formed XML"},
 		{"repetition", "<svg" + xmlns + `><use href="#a"/></svg>`, "", "use is not allowed"},
-		{"depth", "<svg" + xmlns + ">" + strings.Repeat("<g>", 64) + strings.Repeat("</g>", 64) + "</svg>", "", "nested deeper"},
+		{"depth", "<svg" + xmlns + ">" + strings.Repeat("<g>", 32) + strings.Repeat("</g>", 32) + "</svg>", "", "nested deeper"},
+		{"many elements", "<svg" + xmlns + ">" + strings.Repeat("<path/>", 4000) + "</svg>", "", "more than 4000 elements"},
+		{"as many as there may be", "<svg" + xmlns + ">" + strings.Repeat("<path/>", 3999) + "</svg>", SVG, ""},
+		{"long outlines", "<svg" + xmlns + ">" + strings.Repeat(`<path d="M0 0`+strings.Repeat("l1 1", 9000)+`"/><polygon points="`+strings.Repeat("1 2 ", 9000)+`"/>`, 4) + "</svg>",
+			"", "more than 256 KiB of data"},
+		{"much text", "<svg" + xmlns + "><text>" + strings.Repeat("word ", 4000) + "</text></svg>", "", "more than 16 KiB of text"},
 		{"text", "hello", "", "something else"},
 	} {
 		p, err := Check([]byte(tt.content))
@@ -79,6 +84,15 @@ func TestSVGLosesScriptsAndForeignReferences(t *testing.T) {
 		{"styles lose what fetches", `<path style="fill:red; background:url(x); stroke:url( 'https://x' );STROKE-width:2"/>`, `<path style="fill:red;stroke-width:2"></path>`},
 		{"and all of it where it is escaped", `<path style="fill:u\72l(x)"/>`, `<path></path>`},
 		{"other namespaces go", `<x:path xmlns:x="urn:x" d="M"/><path xmlns:x="urn:x" x:d="M"/>`, `<path></path>`},
+		{"masks go", `<mask id="m"><rect width="9"/></mask><g mask="url(#m)" style="mask:url(#m);fill:red"><path d="M"/></g>`,
+			`<g style="fill:red"><path d="M"></path></g>`},
+		{"clipping paths go", `<clipPath id="c"><rect width="9"/></clipPath><g clip-path="url(#c)" style="clip-path:url(#c)"><path d="M"/></g>`,
+			`<g><path d="M"></path></g>`},
+		{"filters go", `<filter id="f"><feGaussianBlur stdDeviation="99"/></filter><g filter="url(#f)" style="filter:url(#f)"/>`, `<g></g>`},
+		{"patterns and markers go", `<pattern id="p"><rect fill="url(#q)"/></pattern><marker id="k"/><path marker-mid="url(#k)" d="M"/>`, `<path d="M"></path>`},
+		{"dashes go", `<path stroke="red" stroke-dasharray="0.0001" style="stroke-dasharray:0.0001" d="M"/>`, `<path stroke="red" d="M"></path>`},
+		{"gradients stay", `<radialGradient id="a" r="1"><stop offset="0" stop-color="red"/></radialGradient><circle r="1" fill="url(#a)"/>`,
+			`<radialGradient id="a" r="1"><stop offset="0" stop-color="red"></stop></radialGradient><circle r="1" fill="url(#a)"></circle>`},
 		{"comments and instructions go", `<!-- x --><?php x?>`, ``},
 	} {
 		p, err := Check([]byte(head + ">" + tt.in + "</svg>"))
@@ -101,7 +115,8 @@ func FuzzSVG(f *testing.F) {
 			return
 		}
 		lower := strings.ToLower(string(p.Content))
-		for _, bad := range []string{"<script", "<use", "<style", "<image", "<a ", "<a>", "<foreignobject", "<!", "<?", "<set", "<animate"} {
+		for _, bad := range []string{"<script", "<use", "<style", "<image", "<a ", "<a>", "<foreignobject", "<!", "<?", "<set", "<animate", "<mask", "<clippath",
+			"<filter", "<pattern", "<marker"} {
 			if strings.Contains(lower, bad) {
 				t.Errorf("%q became %q", content, p.Content)
 			}

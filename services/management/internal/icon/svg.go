@@ -12,19 +12,26 @@ import (
 const (
 	svgSpace   = "http://www.w3.org/2000/svg"
 	xlinkSpace = "http://www.w3.org/1999/xlink"
-	maxDepth   = 64
+
+	// What a picture may have, so that whoever sees it pays no more than it looks like.
+	maxDepth    = 32
+	maxElements = 4000
+	maxShapes   = 256 << 10 // bytes of outlines: of d and points together
+	maxWritten  = 16 << 10  // bytes of text
 )
 
 // elements are those that draw. Others are left out with all that is in them: scripts, animations (which can set a reference to
-// something else), foreign objects, pictures, links, and style sheets, which can fetch.
+// something else), foreign objects, pictures, links, and style sheets, which can fetch; and masks, clipping paths, filters,
+// patterns and markers, each of which draws what it refers to anew, so that a chain of them multiplies.
 var elements = words(`svg g path rect circle ellipse line polyline polygon text tspan title desc defs linearGradient radialGradient
-	stop clipPath mask`)
+	stop`)
 
-// attributes are those that say what is drawn, how and where.
+// attributes are those that say what is drawn, how and where. Dashes are not among them: a short line has millions of them if
+// they are short enough.
 var attributes = words(`id viewBox width height x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy d points transform version
-	preserveAspectRatio gradientUnits gradientTransform spreadMethod offset clipPathUnits maskUnits maskContentUnits pathLength
-	fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-miterlimit stroke-dasharray
-	stroke-dashoffset opacity color stop-color stop-opacity clip-path clip-rule mask display visibility vector-effect paint-order
+	preserveAspectRatio gradientUnits gradientTransform spreadMethod offset pathLength
+	fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-miterlimit opacity color
+	stop-color stop-opacity display visibility vector-effect paint-order
 	font-family font-size font-weight font-style text-anchor dominant-baseline letter-spacing shape-rendering text-rendering
 	color-interpolation overflow role aria-label aria-hidden style href lang`)
 
@@ -44,6 +51,7 @@ func cleanSVG(content []byte) ([]byte, error) {
 	var out bytes.Buffer
 	var open []string
 	drawn := false
+	var seen contents
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -70,6 +78,9 @@ func cleanSVG(content []byte) ([]byte, error) {
 			if len(open) >= maxDepth {
 				return nil, fmt.Errorf("it is nested deeper than %d elements", maxDepth)
 			}
+			if err := seen.element(t); err != nil {
+				return nil, err
+			}
 			writeStart(&out, t, len(open) == 0)
 			open, drawn = append(open, name), true
 		case xml.EndElement:
@@ -77,6 +88,9 @@ func cleanSVG(content []byte) ([]byte, error) {
 			out.WriteString("</" + t.Name.Local + ">")
 		case xml.CharData:
 			if len(open) > 0 {
+				if seen.written += len(bytes.TrimSpace(t)); seen.written > maxWritten {
+					return nil, fmt.Errorf("it has more than %d KiB of text", maxWritten>>10)
+				}
 				// The buffer takes everything.
 				_ = xml.EscapeText(&out, t)
 			}
@@ -89,6 +103,25 @@ func cleanSVG(content []byte) ([]byte, error) {
 		return nil, errors.New("it is empty")
 	}
 	return out.Bytes(), nil
+}
+
+// contents are what was found of a picture so far.
+type contents struct{ elements, shapes, written int }
+
+// element counts an element that stays.
+func (p *contents) element(t xml.StartElement) error {
+	if p.elements++; p.elements > maxElements {
+		return fmt.Errorf("it has more than %d elements", maxElements)
+	}
+	for _, a := range t.Attr {
+		if a.Name.Local == "d" || a.Name.Local == "points" {
+			p.shapes += len(a.Value)
+		}
+	}
+	if p.shapes > maxShapes {
+		return fmt.Errorf("its outlines have more than %d KiB of data", maxShapes>>10)
+	}
+	return nil
 }
 
 func lineOf(d *xml.Decoder) int {
@@ -107,7 +140,8 @@ func writeStart(out *bytes.Buffer, t xml.StartElement, root bool) {
 		if a.Name.Space != "" && (a.Name.Space != xlinkSpace || name != "href") || name == "xmlns" || !attributes[name] || written[name] {
 			continue
 		}
-		value, ok := a.Value, true
+		var ok bool
+		value := a.Value
 		switch name {
 		case "href":
 			ok = strings.HasPrefix(value, "#")
