@@ -135,7 +135,7 @@ func (e *Endpoint) useTicket(w http.ResponseWriter, r *http.Request, d *domain.D
 func (e *Endpoint) settle(p *page, t *directoryv1.Ticket, u *directoryv1.User) error {
 	ctx := p.r.Context()
 	if p.c != nil {
-		account := state.Account{Domain: p.d.ID, Application: p.c.ID, Provider: u.GetSource(), Username: u.GetUsername()}
+		account := state.Account{Domain: p.d.ID, Application: p.c.CountedAs(), Provider: u.GetSource(), Username: u.GetUsername()}
 		byAddress := account
 		byAddress.Username = u.GetEmail()
 		if err := e.Store.ForgetAttempts(ctx, account, byAddress); err != nil {

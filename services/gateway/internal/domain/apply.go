@@ -354,6 +354,7 @@ func (c *change) publish() {
 		}
 		// A domain that cannot be used as configured stays as it was; its clients follow all the same.
 		if next.Core != nil {
+			next.Portal = next.portalWith(src.lockouts.strictest(), old)
 			src.slot.current.Store(next)
 		}
 		c.rejected.set(src.key(), src.problem())

@@ -163,6 +163,7 @@ func (l *listing) until(slug string) (at time.Time) {
 
 // relist puts an application in the place of what it was; either may be nil.
 func (src *source) relist(old, fresh *entry) {
+	src.lockouts.replace(old, fresh)
 	if (old == nil || old.listing == nil) && (fresh == nil || fresh.listing == nil) {
 		return
 	}

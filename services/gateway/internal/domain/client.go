@@ -104,8 +104,10 @@ type Client struct {
 	RequireAuthTime bool
 	// Remember is for how long people may let their browser remember them; 0 = not at all.
 	Remember time.Duration
-	// Lockout says when too many failed attempts lock an account; nil means never.
-	Lockout *Lockout
+	// Lockout says when too many failed attempts lock an account; nil means never. Everywhere is set where those at all applications
+	// count together: whoever signs in here comes into any of them.
+	Lockout    *Lockout
+	Everywhere bool
 	// DefaultMaxAge is negative if none is registered.
 	DefaultMaxAge time.Duration
 

@@ -58,6 +58,8 @@ type entry struct {
 	// template is nil for an application that is none.
 	template *Template
 	compiled atomic.Pointer[outcome]
+	// lockout is the application's own; the zero value if it has none, or that of the domain.
+	lockout Lockout
 	// listing is nil for an application that people never see.
 	listing *listing
 	// use is whether it was asked for lately, of registered clients alone; place is where they are in source.registered, counted
@@ -95,6 +97,7 @@ func newEntry(app *configv1.Application) (*entry, error) {
 		e.clientID = "" // answers for nobody: sign-in settings that wait for an application, and an application without any
 		return e, nil
 	}
+	e.lockout = ownLockout(app)
 	if app.GetTemplate() && (app.Enabled == nil || app.GetEnabled()) {
 		e.template = &Template{ID: app.GetId(), Name: app.GetName()}
 	}

@@ -28,6 +28,9 @@ type Domain struct {
 	*Core
 	// Revision is that of the batch that made this domain.
 	Revision int64
+	// Portal is My applications as a client: what somebody sees who signs in without an application. It has no identifier, and no
+	// endpoint serves it. An account is locked there as soon as at any application, and as long.
+	Portal *Client
 
 	clients *clients
 	seen    apps
@@ -84,10 +87,8 @@ type Core struct {
 
 	// Headings are those of My applications, by id.
 	Headings map[string]*Heading
-	// Portal is My applications as a client: what somebody sees who signs in without an application. It has no identifier, and no
-	// endpoint serves it.
-	Portal *Client
-
+	// portal is Domain.Portal with the lock-out of the domain's settings alone.
+	portal *Client
 	// flows are those of the domain and of its applications, by the id of whose they are; nil if there are none.
 	flows map[string][]*flows.Flow
 	// issuers are those who are trusted for grants, statements those for software statements, by name.

@@ -21,7 +21,7 @@ func (core *Core) compilePortal() {
 		Rules: selection.ClientOf(app), Theme: core.Theme, Flows: core.flowsOf(app),
 	}
 	c.IdentifierFirst = c.Selection.IdentifierFirst
-	c.Lockout, c.Remember = lockoutOf(c.Account), rememberOf(c.Login, c.Account)
+	c.Lockout, c.Everywhere, c.Remember = lockoutOf(c.Account), true, rememberOf(c.Login, c.Account)
 	named := d.GetPortalSettings().GetIdentityProviders()
 	for _, id := range named {
 		if p := core.Providers[id]; p != nil {
@@ -38,7 +38,7 @@ func (core *Core) compilePortal() {
 			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 		})
 	}
-	core.Portal = c
+	core.portal = c
 }
 
 // Entrance is the client as which an application lets people in who open it by its launch link: the application itself, where people

@@ -36,6 +36,8 @@ type source struct {
 	// seen are the present applications as people see them, listing the changes to them.
 	seen    apps
 	listing *appsEdit
+	// lockouts are those that applications have for themselves.
+	lockouts lockouts
 	// changed tells that the core must be made anew.
 	changed bool
 	// enabled is what the index was made for.

@@ -46,10 +46,19 @@ type attempt struct {
 }
 
 func (a *attempt) limit() state.AttemptLimit {
-	if l := a.c.Lockout; l != nil {
-		return state.AttemptLimit{Max: l.Max, Reset: l.Reset, Block: l.Block}
+	l := limitOf(a.c.Lockout)
+	if a.d.Portal != nil && !a.c.Everywhere && l.Max > 0 && a.d.Portal.Lockout != nil {
+		everywhere := limitOf(a.d.Portal.Lockout)
+		l.Domain = &everywhere
 	}
-	return state.AttemptLimit{}
+	return l
+}
+
+func limitOf(l *domain.Lockout) state.AttemptLimit {
+	if l == nil {
+		return state.AttemptLimit{}
+	}
+	return state.AttemptLimit{Max: l.Max, Reset: l.Reset, Block: l.Block}
 }
 
 // begin counts the attempt at a provider, and for the first of them where it comes from.

@@ -98,7 +98,7 @@ func (s *Service) WithPasswordFrom(ctx context.Context, from netip.Addr, d *doma
 	}
 	a := &attempt{s: s, d: d, c: c, windows: windows(d, from), accounts: make([]state.Account, len(candidates))}
 	for i, p := range candidates {
-		a.accounts[i] = state.Account{Domain: d.ID, Application: c.ID, Provider: p.ID, Username: username}
+		a.accounts[i] = state.Account{Domain: d.ID, Application: c.CountedAs(), Provider: p.ID, Username: username}
 	}
 	for i, p := range candidates {
 		if err := a.begin(ctx, i); err != nil {

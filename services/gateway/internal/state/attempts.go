@@ -11,7 +11,8 @@ import (
 )
 
 // Account is what attempts to sign in are counted for: a user name at one provider, as one application asks for it. There
-// need not be anybody of that name, so that an answer does not tell whether there is.
+// need not be anybody of that name, so that an answer does not tell whether there is. Without an application it is the name in the
+// whole domain, where the attempts at all applications count together that are counted with AttemptLimit.Domain.
 type Account struct {
 	Domain, Application, Provider, Username string
 }
@@ -27,12 +28,30 @@ func (a Account) spelling() string {
 	return "by:" + secret.HashToken(strings.ToLower(a.Username))
 }
 
-// AttemptLimit says when an account is locked. All members are positive.
+// everywhere is the account without its application.
+func (a Account) everywhere() Account {
+	a.Application = ""
+	return a
+}
+
+// share tells apart, within the counter of the whole domain, the attempts at an application: who proves at one who they are says
+// nothing about the failures at another, where the account may be locked.
+func (a Account) share() string {
+	if a.Application == "" {
+		return a.spelling()
+	}
+	return "at:" + secret.HashToken(a.Application+"/"+strings.ToLower(a.Username))
+}
+
+// AttemptLimit says when an account is locked. All times and numbers are positive.
 type AttemptLimit struct {
 	// Max is how many attempts may fail in a row; the next one finds the account locked.
 	Max int
 	// Reset is the time without an attempt after which failures are forgotten, Block how long an account stays locked.
 	Reset, Block time.Duration
+	// Domain is the limit for the name in the whole domain, for which an attempt at an application counts as well; nil for none. It
+	// does not lock the application. It must not be wider than this one.
+	Domain *AttemptLimit
 }
 
 // countAttempt counts before the password is looked at: however many guesses are under way at once, no more than the
@@ -67,6 +86,15 @@ func (s *Store) BeginAttempt(ctx context.Context, a Account, limit AttemptLimit)
 	return n <= int64(limit.Max), nil
 }
 
+// lockAttempts locks a counter anew that has come to its maximum.
+//
+// KEYS[1] counter. ARGV: maximum, time when locked (ms).
+const lockAttempts = `
+if tonumber(redis.call('HGET', KEYS[1], 'n') or '0') < tonumber(ARGV[1]) then return 0 end
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1
+`
+
 // Begun says what may become of an attempt.
 type Begun struct {
 	// Locked means that the account is locked, Last that it will be if this attempt fails.
@@ -89,6 +117,9 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 	_, err := s.client.Pipelined(within, func(p redis.Pipeliner) error {
 		if limit.Max > 0 {
 			counted = p.Eval(within, countAttemptText, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds(), a.spelling())
+			if l := limit.Domain; l != nil {
+				p.Eval(within, countAttemptText, []string{a.everywhere().key()}, l.Max, l.Reset.Milliseconds(), l.Block.Milliseconds(), a.share())
+			}
 		}
 		entered = s.enter(within, p, windows)
 		return nil
@@ -108,6 +139,12 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 		return Begun{}, err
 	}
 	begun.Locked, begun.Last = n > int64(limit.Max), n == int64(limit.Max)
+	if l := limit.Domain; begun.Last && l != nil {
+		// The lock of the domain lasts as long as this one, which begins only now.
+		if err := s.client.Eval(within, lockAttempts, []string{a.everywhere().key()}, l.Max, l.Block.Milliseconds()).Err(); err != nil {
+			return Begun{}, s.unavailable(err)
+		}
+	}
 	if begun.Wait > 0 && begun.Locked {
 		return Begun{Wait: begun.Wait}, nil // what finds the account locked is not counted for it
 	}
@@ -134,9 +171,15 @@ func (s *Store) SettleAttempts(ctx context.Context, what Settlement) error {
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, a := range what.Forget { // one by one: in a cluster they lie on different servers
 			p.Eval(ctx, takeBackAttempts, []string{a.key()}, a.spelling(), 0)
+			if a.Application != "" {
+				p.Eval(ctx, takeBackAttempts, []string{a.everywhere().key()}, a.share(), 0)
+			}
 		}
 		for _, a := range what.Return {
 			p.Eval(ctx, takeBackAttempts, []string{a.key()}, a.spelling(), 1)
+			if a.Application != "" {
+				p.Eval(ctx, takeBackAttempts, []string{a.everywhere().key()}, a.share(), 1)
+			}
 		}
 		for _, w := range what.Leave {
 			p.Eval(ctx, leaveWindow, []string{w.key()})

@@ -140,3 +140,72 @@ func TestAttempts(t *testing.T) {
 		})
 	})
 }
+
+func TestAttemptsInTheWholeDomain(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url, gatewaytest.NewClock())
+		all := state.AttemptLimit{Max: 2, Reset: time.Hour, Block: time.Hour}
+		at := func(max int) state.AttemptLimit {
+			return state.AttemptLimit{Max: max, Reset: time.Hour, Block: time.Hour, Domain: &all}
+		}
+		id := secret.NewID()
+		account := func(app string) state.Account {
+			return state.Account{Domain: id, Application: app, Provider: "staff", Username: "ann"}
+		}
+		locked := func(app string, limit state.AttemptLimit) bool {
+			t.Helper()
+			begun, err := s.BeginAttemptFrom(t.Context(), account(app), limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return begun.Locked
+		}
+		if locked("web", at(10)) || locked("shop", at(10)) {
+			t.Error("a first failure locks an application")
+		}
+		if !locked("", all) {
+			t.Error("two failures at two applications do not lock the domain")
+		}
+		if locked("web", at(10)) {
+			t.Error("the domain's lock locks an application")
+		}
+		want(t, s.ForgetAttempts(t.Context(), account("web")), nil)
+		if locked("", all) {
+			t.Error("what is forgotten at an application still counts")
+		}
+		want(t, s.ForgetAttempts(t.Context(), account("")), nil)
+		if locked("", all) || !locked("", all) {
+			t.Error("a success of the domain's own forgets the failures at an application")
+		}
+	})
+}
+
+func TestALockAtAnApplicationRenewsThatOfTheDomain(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		s := open(t, url, gatewaytest.NewClock())
+		all := state.AttemptLimit{Max: 1, Reset: 2 * time.Second, Block: 2 * time.Second}
+		web := state.Account{Domain: secret.NewID(), Application: "web", Provider: "staff", Username: "ann"}
+		whole := web
+		whole.Application = ""
+		limit := state.AttemptLimit{Max: 2, Reset: 2 * time.Second, Block: 2 * time.Second, Domain: &all}
+		begun := func(a state.Account, l state.AttemptLimit) state.Begun {
+			t.Helper()
+			b, err := s.BeginAttemptFrom(t.Context(), a, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		if begun(web, limit).Last {
+			t.Error("the first of two failures locks the application")
+		}
+		<-time.After(1200 * time.Millisecond)
+		if !begun(web, limit).Last {
+			t.Error("the second of two failures does not lock the application")
+		}
+		<-time.After(1200 * time.Millisecond) // the domain's first lock is over, the application's is not
+		if !begun(whole, all).Locked {
+			t.Error("the domain's lock ends before the application's")
+		}
+	})
+}
