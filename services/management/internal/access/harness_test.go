@@ -47,6 +47,18 @@ type house struct {
 
 // view starts the API once more, with configuration that is held in memory alone.
 func (h *house) view(held *image.Image) {
+	ends, every := make(chan struct{}), time.NewTicker(50*time.Millisecond)
+	h.Cleanup(func() { close(ends); every.Stop() })
+	go func() { // nothing changes, and the image is not behind
+		for {
+			select {
+			case <-every.C:
+				held.Moved()
+			case <-ends:
+				return
+			}
+		}
+	}()
 	h.reports = access.New(access.Options{Store: h.store, Image: held})
 	h.serve()
 }

@@ -88,6 +88,9 @@ func (c *crowds) changed(domain string, users []string) {
 	}
 }
 
+// renew drops the picture of a domain: whoever asks next reads what all processes have changed.
+func (c *crowds) renew(domain string) { c.changed(domain, nil) }
+
 // get returns a picture of a domain with everything that this process has changed.
 func (c *crowds) get(ctx context.Context, domain string, providers func(id string) bool) (*crowd, error) {
 	now := c.now()

@@ -160,6 +160,9 @@ func (w *world) compare(ctx context.Context, before, after *access.Rule, without
 	return d, err
 }
 
+// Renew implements editor.Counter.
+func (s *Service) Renew(domain string) { s.crowds.renew(domain) }
+
 // Compare implements editor.Counter: it counts people who can sign in, as reports do.
 func (s *Service) Compare(ctx context.Context, at time.Time, before, after editor.Ground) (editor.Difference, error) {
 	w, err := s.look(ctx, before.Application.GetDomain())

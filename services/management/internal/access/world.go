@@ -17,7 +17,7 @@ import (
 // Options are what a Service works with. Store is needed.
 type Options struct {
 	Store *store.Store
-	// Image is where configuration is looked up; nil, and one that is not loaded yet, means the database.
+	// Image is where configuration is looked up; nil, one that is not loaded yet and one that is behind mean the database.
 	Image *image.Image
 	Now   func() time.Time
 }
@@ -120,9 +120,12 @@ func (s *Service) look(ctx context.Context, domain string) (*world, error) {
 	return w, err
 }
 
+// imageAge is how long the image may have made no progress to be good enough for an answer.
+const imageAge = time.Second
+
 // all returns the resources of a kind in a domain.
 func all[R resource.Resource](ctx context.Context, s *Service, k *catalog.Kind[R], domain string) ([]R, error) {
-	if s.image != nil {
+	if s.image != nil && s.image.Current(imageAge) {
 		if v, loaded := s.image.View(); loaded {
 			list, _ := image.List(v, k, image.Query{Domain: domain})
 			return list, nil

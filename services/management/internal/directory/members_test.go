@@ -178,6 +178,7 @@ func TestStandingFromTheImage(t *testing.T) {
 		&configv1.Role{Id: "role", Domain: h.domain, Name: "Editor", OauthScopes: []string{"email"}},
 	})
 	h.people = directory.New(directory.Options{Store: h.store, Hasher: h.hasher, Image: held})
+	keepCurrent(t, held)
 	got, err := h.client().GetUser(t.Context(), &directoryv1.GetUserRequest{Domain: h.domain, Subject: user.GetSubject()})
 	if err != nil {
 		t.Fatal(err)

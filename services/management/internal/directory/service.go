@@ -56,10 +56,10 @@ type Service struct {
 
 // Bindings are the bindings of applications that name people; *editor.Editor keeps them.
 type Bindings interface {
-	// GuardUser refuses the deletion of somebody whose consequences have to be confirmed first, and otherwise marks their
-	// bindings, which match nobody then.
+	// GuardUser refuses the deletion of somebody whose consequences have to be confirmed first, and otherwise marks those of
+	// their bindings whose mark lets nobody in.
 	GuardUser(ctx context.Context, domain, user, name string) error
-	// OrphanUser marks the bindings of somebody who is gone.
+	// OrphanUser marks all bindings of somebody who is gone.
 	OrphanUser(ctx context.Context, domain, user string) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -100,13 +101,8 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 	if len(mine) == 0 && len(own) == 0 {
 		return &directoryv1.Standing{}, nil
 	}
-	if s.image != nil {
-		if v, loaded := s.image.View(); loaded {
-			q := image.Query{Domain: u.GetDomain()}
-			groups, _ := image.List(v, catalog.Groups, q)
-			roles, _ := image.List(v, catalog.Roles, q)
-			return withOwn(u, Standing(mine, own, groups, roles)), nil
-		}
+	if groups, roles, ok := s.pictured(u.GetDomain(), mine); ok {
+		return withOwn(u, Standing(mine, own, groups, roles)), nil
 	}
 	groups, err := s.around(ctx, u.GetDomain(), mine)
 	if err != nil {
@@ -133,6 +129,35 @@ func (s *Service) standing(ctx context.Context, u *directoryv1.User) (*directory
 		}
 	}
 	return withOwn(u, Standing(mine, own, groups, roles)), nil
+}
+
+// imageAge is how long the image may have made no progress to be good enough for memberships: what somebody was put into, or
+// taken out of, counts within a second.
+const imageAge = time.Second
+
+// pictured returns the groups and roles of a domain from memory. It has none while the image is behind, or does not know one
+// of the groups that somebody is in: that one was made a moment ago, and what contains it is not known either.
+func (s *Service) pictured(domain string, direct []string) ([]*configv1.Group, []*configv1.Role, bool) {
+	if s.image == nil || !s.image.Current(imageAge) {
+		return nil, nil, false
+	}
+	v, loaded := s.image.View()
+	if !loaded {
+		return nil, nil, false
+	}
+	q := image.Query{Domain: domain}
+	groups, _ := image.List(v, catalog.Groups, q)
+	known := make(map[string]bool, len(groups))
+	for _, g := range groups {
+		known[g.GetId()] = true
+	}
+	for _, id := range direct {
+		if !known[id] {
+			return nil, nil, false
+		}
+	}
+	roles, _ := image.List(v, catalog.Roles, q)
+	return groups, roles, true
 }
 
 // withOwn puts somebody's own attributes over those of their groups.

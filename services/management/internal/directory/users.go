@@ -231,6 +231,8 @@ func (s *Service) Delete(ctx context.Context, domain, id string, ifMatch int64) 
 			return err
 		}
 	}
+	// What has begun does not end because the caller hangs up.
+	ctx = context.WithoutCancel(ctx)
 	// Decisions first: where the second step fails, the whole can be repeated. The store removes those of the meantime.
 	if err := s.store.Consents().DeleteUser(ctx, domain, id); err != nil {
 		return err

@@ -120,8 +120,9 @@ func (e *Editor) guardGroup(ctx context.Context, gone *configv1.Group) error {
 	})
 }
 
-// GuardUser asks before somebody is deleted and marks their bindings: whatever becomes of the deletion, none of them
-// matches anybody else. It is repeated once they are deleted, when nobody can bind them any more.
+// GuardUser asks before somebody is deleted and marks those of their bindings whose mark loosens nothing, that is, allow
+// bindings: one that is negated matches nobody else once they are gone. A deny binding waits for OrphanUser: if the deletion
+// comes to nothing, it goes on keeping them out.
 func (e *Editor) GuardUser(ctx context.Context, domain, user, name string) error {
 	groups, err := e.groupsOf(ctx, domain)
 	if err != nil {
@@ -134,10 +135,10 @@ func (e *Editor) GuardUser(ctx context.Context, domain, user, name string) error
 	if err != nil {
 		return err
 	}
-	return e.OrphanUser(ctx, domain, user)
+	return e.orphanAll(ctx, domain, func(b *configv1.Binding) bool { return theirs(b) && b.GetEffect() != configv1.Binding_DENY })
 }
 
-// OrphanUser marks the bindings of somebody who is gone.
+// OrphanUser marks all bindings of somebody who is gone. Nobody can bind them any more.
 func (e *Editor) OrphanUser(ctx context.Context, domain, user string) error {
 	return e.orphanAll(ctx, domain, func(b *configv1.Binding) bool { return b.GetUser() == user && !b.GetOrphaned() })
 }

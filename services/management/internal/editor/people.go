@@ -26,6 +26,9 @@ type Counter interface {
 	// Compare counts whom an application lets in before and after a change, at a moment. Those of whom it depends on the
 	// moment are counted as let in.
 	Compare(ctx context.Context, at time.Time, before, after Ground) (Difference, error)
+	// Renew makes what is compared next rest on what is stored by then, whoever wrote it. Otherwise people may be counted as
+	// they were a while ago, as far as another process has changed them since.
+	Renew(domain string)
 }
 
 // CountPeople returns how many people of its domain may use an application, those included of whom it depends on the
@@ -55,6 +58,9 @@ func (e *Editor) groupsOf(ctx context.Context, domain string) ([]*configv1.Group
 // counting counts people by sets of them: exactly where only groups and users are bound, and as if every policy held where
 // that lets more people in.
 type counting struct{ store *store.Store }
+
+// Renew implements Counter: nothing is kept.
+func (counting) Renew(string) {}
 
 // Compare implements Counter.
 func (c counting) Compare(ctx context.Context, at time.Time, before, after Ground) (Difference, error) {
