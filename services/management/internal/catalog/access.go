@@ -127,6 +127,29 @@ func Consequences(old, fresh *configv1.Application, now time.Time) (opens, close
 	return false, !Open(old) && ends(fresh) && !ends(old)
 }
 
+// Lifted returns the deny bindings that are in force at a time and are not after a change: taken away, disabled, made to
+// report only, or about somebody else. That one begins to expire is said beside it, and is not counted.
+func Lifted(old, fresh *configv1.Application, now time.Time) []*configv1.Binding {
+	kept := map[string]bool{}
+	for _, b := range fresh.GetBindings() {
+		if Denies(b, now) {
+			kept[meaning(b)] = true
+		}
+	}
+	var lifted []*configv1.Binding
+	for _, b := range old.GetBindings() {
+		if Denies(b, now) && !kept[meaning(b)] {
+			lifted = append(lifted, b)
+		}
+	}
+	return lifted
+}
+
+// Denies reports whether a binding keeps people out at a time.
+func Denies(b *configv1.Binding, now time.Time) bool {
+	return b.GetEffect() == configv1.Binding_DENY && (b.Enabled == nil || b.GetEnabled()) && !b.GetReportOnly() && canPass(b, now)
+}
+
 // ends reports whether everything by which an application lets people in ends by itself, or has ended.
 func ends(a *configv1.Application) bool {
 	once := a

@@ -91,14 +91,15 @@ func (e *Editor) keptAnswer(ctx context.Context, there *store.RegistrationAttemp
 // Application is the identifier that the application of the attempt gets.
 func (a *Attempt) Application() string { return a.kept.Application }
 
-// Made returns the application that an earlier process made for the attempt before it died, with a secret that nobody has seen;
-// nil if there is none.
-func (a *Attempt) Made(ctx context.Context, at Place) (*configv1.Application, string, error) {
+// Made returns the application that an earlier process made for the attempt before it died; nil if there is none. Where the
+// composition made the client too, nobody has seen its secret, and another one comes along. That of a provider that it took in
+// is in use, and stays.
+func (a *Attempt) Made(ctx context.Context, at Place, asked Composition) (*configv1.Application, string, error) {
 	there, err := Read(ctx, a.e, catalog.Applications, at, a.kept.Application)
 	if fault.Is(err, fault.NotFound) {
 		return nil, "", nil
 	}
-	if err != nil || len(there.GetSecrets()) == 0 {
+	if err != nil || asked.Provider.GetId() != "" || len(there.GetSecrets()) == 0 {
 		return there, "", err
 	}
 	_, plain, err := a.e.RenewSecret(ctx, at, there.GetId(), there.GetSecrets()[0].GetId())

@@ -145,6 +145,11 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 				return err
 			}
 		}
+		if group, ok := any(fresh).(*configv1.Group); ok {
+			if err := e.guardNesting(ctx, any(old).(*configv1.Group), group); err != nil {
+				return err
+			}
+		}
 		release, err := e.claimVirtualHosts(ctx, old, fresh)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -36,11 +37,34 @@ func WithConfirmation(ctx context.Context, question string, words []string) cont
 	return context.WithValue(ctx, confirmedKey{}, confirmed{question: question, words: words})
 }
 
+// Question says what a change leads to. Count goes on with numbers, for those who may read people.
+type Question struct{ Text, Count string }
+
+// ReadsPeople reports whether whoever asks for something may learn of people: an operator who may read users. The service
+// itself may.
+func ReadsPeople(ctx context.Context) bool { return mayRead(ctx, "user:read") }
+
+// ReadsGroups reports whether whoever asks for something may learn of groups.
+func ReadsGroups(ctx context.Context) bool { return mayRead(ctx, "group:read") }
+
+func mayRead(ctx context.Context, permission string) bool {
+	caller, asked := operator.From(ctx)
+	return !asked || caller.Allows(permission)
+}
+
 // Ask refuses a change until its consequence is confirmed, and asks again where the numbers have grown by more than a
 // tenth since they were told. What confirms a consequence of which it was told nothing is believed. A change that nobody
-// asked for by a request, such as one of the service itself, is never confirmed.
-func (e *Editor) Ask(ctx context.Context, c fault.Consequence, text string, places ...fault.Detail) error {
+// asked for by a request, such as one of the service itself, is never confirmed. Whoever may not read people is told no
+// number, and is not asked again because of one.
+func (e *Editor) Ask(ctx context.Context, c fault.Consequence, q Question, places ...fault.Detail) error {
 	said, _ := ctx.Value(confirmedKey{}).(confirmed)
+	if !ReadsPeople(ctx) {
+		if slices.Contains(said.words, c.Word) {
+			return nil
+		}
+		return asking(fault.Consequence{Word: c.Word, Uncounted: true}, q.Text, places)
+	}
+	text := q.Text + q.Count
 	sum := sha256.Sum256([]byte(c.Word + "\x00" + said.question))
 	question := hex.EncodeToString(sum[:])
 	now := e.opts.Now()
@@ -61,6 +85,10 @@ func (e *Editor) Ask(ctx context.Context, c fault.Consequence, text string, plac
 			return err
 		}
 	}
+	return asking(c, text, places)
+}
+
+func asking(c fault.Consequence, text string, places []fault.Detail) error {
 	return fault.Conflictf("%s. Repeat the request with ?confirm=%s to do it all the same", text, c.Word).With(places...).Asking(c)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,33 +15,55 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
-// guardRule asks before an application is opened to everybody, or closed to everybody.
+// guardRule asks before an application is opened to everybody, or closed to everybody, or somebody gets in because a deny
+// binding does not keep them out any more.
 func (e *Editor) guardRule(ctx context.Context, old, fresh *configv1.Application) error {
-	opens, closes := catalog.Consequences(old, fresh, e.opts.Now())
-	if !opens && !closes {
+	now := e.opts.Now()
+	opens, closes := catalog.Consequences(old, fresh, now)
+	lifted := catalog.Lifted(old, fresh, now)
+	if !opens && !closes && len(lifted) == 0 {
 		return nil
 	}
 	groups, err := e.groupsOf(ctx, fresh.GetDomain())
 	if err != nil {
 		return err
 	}
-	d, err := e.count.Compare(ctx, e.opts.Now(), Ground{Application: old, Groups: groups}, Ground{Application: fresh, Groups: groups})
+	e.count.Renew(fresh.GetDomain())
+	before := Ground{Application: old, Groups: groups}
+	if !opens && !closes {
+		before.Application = proto.CloneOf(fresh) // whom the change lets in otherwise is not asked for
+		before.Application.Bindings = append(before.Application.Bindings, lifted...)
+	}
+	d, err := e.count.Compare(ctx, now, before, Ground{Application: fresh, Groups: groups})
 	if err != nil {
 		return err
 	}
-	if opens {
-		return e.Ask(ctx, fault.Consequence{Word: Opens, Before: d.Before, After: d.After},
-			fmt.Sprintf("Application [%s] would be open to everybody in the domain: to %d people instead of %d", fresh.GetName(), d.After, d.Before))
+	switch {
+	case opens:
+		return e.Ask(ctx, fault.Consequence{Word: Opens, Before: d.Before, After: d.After}, Question{
+			Text:  fmt.Sprintf("Application [%s] would be open to everybody in the domain", fresh.GetName()),
+			Count: fmt.Sprintf(": to %d people instead of %d", d.After, d.Before),
+		})
+	case closes: // Where everything ends by itself, nobody is left in the end.
+		return e.Ask(ctx, fault.Consequence{Word: Closes, Before: d.Before}, Question{
+			Text:  fmt.Sprintf("Nobody could use application [%s] any more", fresh.GetName()),
+			Count: fmt.Sprintf(", which %d people may use now", d.Before),
+		})
+	case d.Gained == 0 && ReadsPeople(ctx):
+		return nil
 	}
-	// Where everything ends by itself, nobody is left in the end.
-	return e.Ask(ctx, fault.Consequence{Word: Closes, Before: d.Before},
-		fmt.Sprintf("Nobody could use application [%s] any more, which %d people may use now", fresh.GetName(), d.Before))
+	// Whoever may not read people does not learn from the question whether the binding keeps somebody out.
+	return e.Ask(ctx, fault.Consequence{Word: Opens, Before: d.Before, After: d.After}, Question{
+		Text:  fmt.Sprintf("Application [%s] would let people in whom a deny binding keeps out", fresh.GetName()),
+		Count: fmt.Sprintf(": %d people instead of %d", d.After, d.Before),
+	})
 }
 
-// deletion is what the deletion of a group or of somebody makes of the applications of a domain.
+// deletion is what the deletion of a group or of somebody makes of the applications of a domain, or a change by which a group
+// contains less.
 type deletion struct {
 	domain string
-	// about names what is deleted, in texts.
+	// about names what is done, in texts: `The deletion of group [Staff]`.
 	about string
 	// groups are those of the domain, now and then.
 	groups, left []*configv1.Group
@@ -62,6 +85,7 @@ func (e *Editor) guardDeletion(ctx context.Context, d deletion) error {
 	if err != nil {
 		return err
 	}
+	now, counts, renewed := e.opts.Now(), ReadsPeople(ctx), false
 	var opens, closes fault.Consequence
 	var opened, closed []fault.Detail
 	for _, r := range apps {
@@ -69,19 +93,26 @@ func (e *Editor) guardDeletion(ctx context.Context, d deletion) error {
 		if !catalog.Bound(app, d.touched) {
 			continue
 		}
+		if !renewed {
+			e.count.Renew(d.domain)
+			renewed = true
+		}
 		fresh := proto.CloneOf(app)
 		catalog.Orphan(fresh, d.named)
-		diff, err := e.count.Compare(ctx, e.opts.Now(), Ground{Application: app, Groups: d.groups},
+		diff, err := e.count.Compare(ctx, now, Ground{Application: app, Groups: d.groups},
 			Ground{Application: fresh, Groups: d.left, Without: d.without})
 		if err != nil {
 			return err
 		}
 		path := "applications." + app.GetId()
-		now := e.opts.Now()
+		// Whoever may not read people does not learn from the question whether there are any.
+		mayOpen := catalog.Bound(app, func(b *configv1.Binding) bool { return d.touched(b) && (b.GetNegate() || catalog.Denies(b, now)) })
 		switch {
-		case diff.Gained > 0:
+		case diff.Gained > 0 && counts:
 			opens.Before, opens.After = opens.Before+diff.Before, opens.After+diff.After
 			opened = append(opened, fault.Detail{Path: path, Detail: fmt.Sprintf("%d people would get into application [%s]", diff.Gained, app.GetName())})
+		case !counts && mayOpen:
+			opened = append(opened, fault.Detail{Path: path, Detail: fmt.Sprintf("people would get into application [%s]", app.GetName())})
 		case app.GetAccess().GetMode() == configv1.ApplicationAccess_ALL && catalog.Closed(fresh, now) && !catalog.Closed(app, now):
 			closes.Before += diff.Before
 			closed = append(closed, fault.Detail{Path: path, Detail: fmt.Sprintf("nobody could use application [%s] any more", app.GetName())})
@@ -89,13 +120,13 @@ func (e *Editor) guardDeletion(ctx context.Context, d deletion) error {
 	}
 	if len(opened) > 0 {
 		opens.Word = Opens
-		if err := e.Ask(ctx, opens, "The deletion of "+d.about+" would let people in whom a binding keeps out", opened...); err != nil {
+		if err := e.Ask(ctx, opens, Question{Text: d.about + " would let people in whom a binding keeps out"}, opened...); err != nil {
 			return err
 		}
 	}
 	if len(closed) > 0 {
 		closes.Word = Closes
-		return e.Ask(ctx, closes, "The deletion of "+d.about+" would let nobody in any more where all bindings have to pass", closed...)
+		return e.Ask(ctx, closes, Question{Text: d.about + " would let nobody in any more where all bindings have to pass"}, closed...)
 	}
 	return nil
 }
@@ -114,9 +145,44 @@ func (e *Editor) guardGroup(ctx context.Context, gone *configv1.Group) error {
 		}
 	}
 	return e.guardDeletion(ctx, deletion{
-		domain: gone.GetDomain(), about: "group [" + gone.GetName() + "]", groups: groups, left: left,
+		domain: gone.GetDomain(), about: "The deletion of group [" + gone.GetName() + "]", groups: groups, left: left,
 		touched: func(b *configv1.Binding) bool { return b.GetGroup() != "" && above[b.GetGroup()] && !b.GetOrphaned() },
 		named:   func(b *configv1.Binding) bool { return b.GetGroup() == gone.GetId() },
+	})
+}
+
+// guardNesting asks before groups are taken out of a group, by which somebody gets in whom a binding keeps out. Whom the change
+// puts into the group otherwise is not asked for.
+func (e *Editor) guardNesting(ctx context.Context, old, fresh *configv1.Group) error {
+	all := slices.Clone(old.GetGroups())
+	for _, id := range fresh.GetGroups() {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	if len(all) == len(fresh.GetGroups()) {
+		return nil
+	}
+	stored, err := e.groupsOf(ctx, old.GetDomain())
+	if err != nil {
+		return err
+	}
+	with := func(inner []string) []*configv1.Group {
+		groups := slices.Clone(stored)
+		for i, g := range groups {
+			if g.GetId() == old.GetId() {
+				g = proto.CloneOf(g)
+				g.Groups = inner
+				groups[i] = g
+			}
+		}
+		return groups
+	}
+	above := catalog.Containers(stored, old.GetId())
+	return e.guardDeletion(ctx, deletion{
+		domain: old.GetDomain(), about: "The change of group [" + old.GetName() + "]", groups: with(all), left: with(fresh.GetGroups()),
+		touched: func(b *configv1.Binding) bool { return b.GetGroup() != "" && above[b.GetGroup()] && !b.GetOrphaned() },
+		named:   func(*configv1.Binding) bool { return false },
 	})
 }
 
@@ -130,7 +196,7 @@ func (e *Editor) GuardUser(ctx context.Context, domain, user, name string) error
 	}
 	theirs := func(b *configv1.Binding) bool { return b.GetUser() == user && !b.GetOrphaned() }
 	err = e.guardDeletion(ctx, deletion{
-		domain: domain, about: "user [" + name + "]", groups: groups, left: groups, without: user, touched: theirs, named: theirs,
+		domain: domain, about: "The deletion of user [" + name + "]", groups: groups, left: groups, without: user, touched: theirs, named: theirs,
 	})
 	if err != nil {
 		return err

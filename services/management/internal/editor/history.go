@@ -208,7 +208,7 @@ func Restore[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 	if keyErr != nil {
 		return Put[R]{}, keyErr
 	}
-	_, gone, lastErr := version(ctx, e, k, at, key, Newest, true)
+	last, gone, lastErr := version(ctx, e, k, at, key, Newest, true)
 	switch {
 	case lastErr != nil:
 		return Put[R]{}, lastErr
@@ -221,15 +221,16 @@ func Restore[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kin
 	case k.Arm == catalog.Certificates.Arm:
 		return Put[R]{}, fault.Invalidf("A deleted certificate can not be put back: its private key is not in the history. Create a certificate instead")
 	}
-	put, err := createAgain(ctx, e, k, at, id, then, tree)
+	put, err := createAgain(ctx, e, k, at, id, then, last, tree)
 	if err == nil {
 		put.Notices = append(put.Notices, e.notPutBack(ctx, gone)...)
 	}
 	return put, err
 }
 
-// createAgain makes a resource that is gone, with the identifier that it had.
-func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, then R, tree prototree.Object) (Put[R], error) {
+// createAgain makes a resource that is gone, with the identifier that it had. Then is the state that is wanted, last the one in
+// which it was deleted: an application that would let people in whom it did not let in then is asked for.
+func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, then, last R, tree prototree.Object) (Put[R], error) {
 	var put Put[R]
 	var err error
 	put.Resource, put.Issued, err = create(ctx, e, k, at, Restored, func(_ context.Context, s *catalog.Scene) (R, catalog.Issued, error) {
@@ -245,6 +246,9 @@ func createAgain[R resource.Resource](ctx context.Context, e *Editor, k *catalog
 			return fresh, catalog.Issued{}, nil
 		}
 		if err := e.bindAgain(ctx, s, a, any(then).(*configv1.Application)); err != nil {
+			return fresh, catalog.Issued{}, err
+		}
+		if err := e.guardRule(ctx, any(last).(*configv1.Application), a); err != nil {
 			return fresh, catalog.Issued{}, err
 		}
 		_, plain, err := catalog.AddSecret(s, a, "Default")

@@ -32,10 +32,10 @@ func ownSchemas() map[string]object {
 		"Consequence": {
 			"type":        "object",
 			"description": "What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.",
-			"required":    []any{"word", "before", "after"},
+			"required":    []any{"word"},
 			"properties": object{
 				"word":   text("What has to be confirmed: opens, closes, everyone or deletes."),
-				"before": number("How many people, or things, it is about now."),
+				"before": number("How many people, or things, it is about now; left out where the caller may not read people."),
 				"after":  number("How many it will be about."),
 			},
 			"additionalProperties": false,

@@ -160,7 +160,7 @@ func (x *compositions) attempt(w http.ResponseWriter, r *http.Request, key strin
 }
 
 func (x *compositions) make(ctx context.Context, at editor.Place, begun *editor.Attempt, asked editor.Composition) (prototree.Object, error) {
-	there, plain, err := begun.Made(ctx, at)
+	there, plain, err := begun.Made(ctx, at, asked)
 	if err != nil {
 		return nil, err
 	}
