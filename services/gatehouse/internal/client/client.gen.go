@@ -2645,10 +2645,10 @@ type Composition struct {
 // Consequence What a change leads to outside of what it changes. The request is carried out when it is repeated with ?confirm=<word>.
 type Consequence struct {
 	// After How many it will be about.
-	After int `json:"after"`
+	After *int `json:"after,omitempty"`
 
-	// Before How many people, or things, it is about now.
-	Before int `json:"before"`
+	// Before How many people, or things, it is about now; left out where the caller may not read people.
+	Before *int `json:"before,omitempty"`
 
 	// Word What has to be confirmed: opens, closes, everyone or deletes.
 	Word string `json:"word"`
