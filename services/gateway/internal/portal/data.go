@@ -44,7 +44,7 @@ type counted struct {
 
 // data answers the list.
 func (e *Endpoint) data(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	v, err := e.visitor(w, r, d)
+	v, err := e.member(w, r, d)
 	switch {
 	case err != nil:
 		return err
@@ -100,7 +100,7 @@ func tell(d *domain.Domain, f found) application {
 
 // own answers whether the person who asks may use an application, and what they are told if not.
 func (e *Endpoint) own(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	v, err := e.visitor(w, r, d)
+	v, err := e.member(w, r, d)
 	switch {
 	case err != nil:
 		return err
@@ -109,7 +109,7 @@ func (e *Endpoint) own(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 	}
 	app, err := d.BySlug(r.PathValue("rest"), e.Now())
 	switch {
-	case errors.Is(err, domain.ErrNoClient), err == nil && !app.Enabled:
+	case errors.Is(err, domain.ErrNoClient), err == nil && !(app.Enabled && app.Launches): // as its launch link
 		return oauth2.NotFound.Errorf("There is no such application")
 	case err != nil:
 		return err

@@ -12,7 +12,7 @@ import (
 
 // page shows My applications, after a sign-in where nobody is signed in.
 func (e *Endpoint) page(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
-	v, err := e.visitor(w, r, d)
+	v, err := e.member(w, r, d)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
@@ -62,6 +63,15 @@ func (e *Endpoint) Routes() []endpoint.Route {
 		{Name: "portal-access", Path: accessPath, Get: e.own, Errors: endpoint.ErrorJSON},
 		{Name: "launch", Path: browser.LaunchPages + "*", Get: e.launch, Errors: failed},
 	}
+}
+
+// member opens a visit, and looks for who is signed in for My applications.
+func (e *Endpoint) member(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*browser.Visit, error) {
+	v, err := e.visitor(w, r, d)
+	if err == nil && v.Session != nil && !authorization.Takes(d, d.Portal, v.Session) {
+		v.Session = nil
+	}
+	return v, err
 }
 
 // visitor opens a visit and looks for who is signed in.
