@@ -154,7 +154,7 @@ func New(p Parts) *Gateway {
 	routes := concat(
 		authorize.New(p.Store, requests, p.Directory, people, minter, judge, authorize.Flows{Logins: logins, Tokens: runner, Proxies: p.Proxies}, look, p.Now).Routes(),
 		push.New(clients, holders, requests, objects, p.Now).Routes(),
-		authflow.New(p.Store, requests, signIn, door, logins, people, p.Directory, p.Proxies, look, p.Now).Routes(),
+		authflow.New(p.Store, requests, signIn, door, logins, people, judge, p.Directory, p.Proxies, look, p.Now).Routes(),
 		accounts.New(accounts.Parts{
 			Store: p.Store, Requests: requests, Directory: p.Directory, Door: door, Book: logins, People: people, Proxies: p.Proxies, Pages: look, Now: p.Now,
 		}).Routes(),

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/admission"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
@@ -21,6 +22,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/pages"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
 // SignIn signs people in; *signin.Service does.
@@ -44,6 +46,11 @@ type Consents interface {
 	SaveConsents(ctx context.Context, domain, user, clientID string, consents []*directoryv1.Consent) error
 }
 
+// Judge decides who may use an application; *access.Judge does.
+type Judge interface {
+	Decide(ctx context.Context, d *domain.Domain, c *domain.Client, person *state.Person, s access.Situation) (access.Outcome, error)
+}
+
 // Flow is the pages. It is safe for concurrent use.
 type Flow struct {
 	sessions browser.Sessions
@@ -53,6 +60,7 @@ type Flow struct {
 	door     *admission.Door
 	logins   *underway.Book
 	people   browser.People
+	judge    Judge
 	consents Consents
 	proxies  *observe.Proxies
 	pages    *pages.Pages
@@ -60,8 +68,8 @@ type Flow struct {
 }
 
 // New returns the pages.
-func New(store Store, requests *authorization.Resolver, signIn SignIn, door *admission.Door, logins *underway.Book, people browser.People, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
-	return &Flow{sessions: store, legs: store, requests: requests, signIn: signIn, door: door, logins: logins, people: people, consents: consents, proxies: proxies, pages: p, now: now}
+func New(store Store, requests *authorization.Resolver, signIn SignIn, door *admission.Door, logins *underway.Book, people browser.People, judge Judge, consents Consents, proxies *observe.Proxies, p *pages.Pages, now func() time.Time) *Flow {
+	return &Flow{sessions: store, legs: store, requests: requests, signIn: signIn, door: door, logins: logins, people: people, judge: judge, consents: consents, proxies: proxies, pages: p, now: now}
 }
 
 // Routes returns the pages' routes.

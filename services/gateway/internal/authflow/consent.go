@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/authorization"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -50,6 +51,17 @@ func (f *Flow) ask(w http.ResponseWriter, r *http.Request, d *domain.Domain) (*q
 	}
 	if decision.Step != authorization.Consent {
 		return nil, p, nil
+	}
+	if req.Client.Restricted { // whoever may not use the application is asked for nothing
+		came := access.Browsing(r, f.proxies, s, access.OAuth)
+		came.Scopes, came.Resources = req.Scopes, req.Resources
+		verdict, err := f.judge.Decide(ctx, d, req.Client, &s.Person, came)
+		switch {
+		case err != nil:
+			return nil, p, err
+		case !verdict.Allowed():
+			return nil, p, nil
+		}
 	}
 	return &question{page: p, req: req, scopes: decision.Scopes, purpose: "consent " + req.Digest}, p, nil
 }

@@ -73,7 +73,8 @@ func insufficient(step *rule.Strength) *oauth2.Error {
 }
 
 // admit asks whether the person of a token that is exchanged may still use the application that has the token, and may use the one that
-// asks. Where it is the former that they may not, the token's grant ends.
+// asks. The former is asked about what the token is for, the latter about what is asked for: where it is the former that they may not
+// use, the token's grant ends.
 func (g TokenExchange) admit(ctx context.Context, r *Request, subject *party, out *tokens.Authorization) (*rule.Person, error) {
 	if subject.person == nil {
 		return nil, nil
@@ -86,14 +87,18 @@ func (g TokenExchange) admit(ctx context.Context, r *Request, subject *party, ou
 	if subject.situation != "" {
 		a.AuthTime, a.AMR = subject.since, subject.how
 	}
-	if subject.issuer == r.Domain.Issuer && subject.clientID != r.Client.ClientID {
+	if subject.issuer == r.Domain.Issuer {
 		has, err := r.Domain.Client(ctx, subject.clientID)
 		switch {
 		case errors.Is(err, domain.ErrNoClient): // the token is dead anyway where it matters
 		case err != nil:
 			return nil, err
 		case has.Restricted:
-			verdict, err := g.access.Decide(ctx, r.Domain, has, subject.person, access.Of(a))
+			held := *a
+			if !subject.passing { // an ID token is for nothing
+				held.Scopes, held.Resources = subject.scopes, subject.resources
+			}
+			verdict, err := g.access.Decide(ctx, r.Domain, has, subject.person, access.Of(&held))
 			if err != nil || !verdict.Allowed() {
 				return nil, g.refuse(ctx, r, subject, &verdict, refusal, err)
 			}
@@ -106,8 +111,6 @@ func (g TokenExchange) admit(ctx context.Context, r *Request, subject *party, ou
 	switch {
 	case err == nil && verdict.Allowed():
 		return verdict.Person, nil
-	case subject.clientID == r.Client.ClientID && subject.issuer == r.Domain.Issuer:
-		return nil, g.refuse(ctx, r, subject, &verdict, refusal, err)
 	case err != nil:
 		return nil, err
 	case verdict.Verdict == rule.StepUp:
