@@ -411,3 +411,29 @@ func TestClientsOnDemandUnderChanges(t *testing.T) {
 		}
 	}
 }
+
+func TestDeletedClientsAreKnownNoLonger(t *testing.T) {
+	const n = 3000
+	l := newLarge(t, 10, n)
+	b := configsync.Batch{Revision: 12}
+	for i := range n {
+		b.Deletes = append(b.Deletes, resource.Key{Kind: "application", Domain: l.id, ID: fmt.Sprint("app-r", i)}.Proto())
+	}
+	l.known = map[string]*configv1.Application{}
+	l.accept(b)
+	asked := func() (made int) {
+		for i := range n {
+			if _, err := l.Domain(l.id).Client(t.Context(), fmt.Sprint("r", i)); errors.Is(err, domain.ErrNoClient) {
+				made++
+			}
+		}
+		return made
+	}
+	if asked() == 0 {
+		t.Fatal("nothing is asked")
+	}
+	l.clock.Forward(time.Minute)
+	if again := asked(); again > 400 {
+		t.Errorf("%d questions about deleted clients at once reach management again, at most 400 about unknown ones do", again)
+	}
+}

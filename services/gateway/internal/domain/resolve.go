@@ -133,6 +133,9 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 		for range askAgain {
 			q := s.ask(d.ID)
 			app, err := s.options.Resolve(ctx, d.ID, clientID)
+			if errors.Is(err, ErrNoClient) {
+				s.gone(q, clientID)
+			}
 			current := s.answered(q, app)
 			if err != nil {
 				if errors.Is(err, ErrNoClient) {
@@ -219,6 +222,16 @@ func (s *Set) answered(q *question, app *configv1.Application) (current bool) {
 	}
 	s.hold(key, app)
 	return true
+}
+
+// gone notes that management does not know a client: if it is one that registered itself and is not held, it has been deleted, which
+// the stream says by an identifier that says nothing here. It is no known one from now on, unless it came back meanwhile.
+func (s *Set) gone(q *question, clientID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.src != nil && s.sources[q.domain] == q.src && !q.void && len(q.touched) == 0 {
+		q.src.beyond.remove(clientID)
+	}
 }
 
 // touched notes with the questions under way what a batch changes.
