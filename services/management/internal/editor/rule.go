@@ -188,8 +188,9 @@ func (e *Editor) settleBinding(ctx context.Context, s *catalog.Scene, f *catalog
 	others := slices.DeleteFunc(slices.Clone(*list), func(o *configv1.Binding) bool { return o == old })
 	catalog.CheckBinding(s, f, "", old, b, others, to)
 	catalog.ClashingBinding(f, "", b, others)
-	*list = append(others, b)
-	catalog.SortBindings(*list)
+	others = append(others, b)
+	catalog.SortBindings(others)
+	*list = others
 	return nil
 }
 
