@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -61,6 +63,11 @@ func validateApplication(s *Scene, old, a *configv1.Application) error {
 			return err
 		}
 	}
+	if !s.MayBind {
+		if err := checkRuleStays(old, a); err != nil {
+			return err
+		}
+	}
 	rules := applicationRules
 	switch {
 	case IsBookmark(a):
@@ -74,6 +81,20 @@ func validateApplication(s *Scene, old, a *configv1.Application) error {
 		}
 	}
 	return nil
+}
+
+// checkRuleStays refuses a change of the switches of the rule, which whoever asks may not change. They come into being with the
+// application, like everything.
+func checkRuleStays(old, a *configv1.Application) error {
+	was := proto.CloneOf(old.GetAccess())
+	if was == nil {
+		was = &configv1.ApplicationAccess{}
+	}
+	CheckAccess(&Faults{}, "", was)
+	if old.GetId() == "" || proto.Equal(was, a.GetAccess()) {
+		return nil
+	}
+	return fault.Deniedf("Permission denied: access needs binding:update").At("access", "needs binding:update")
 }
 
 // checkMembers holds constraints of single members.

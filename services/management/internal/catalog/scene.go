@@ -52,6 +52,8 @@ type Scene struct {
 	// MayAdminister says that whoever asks for the change may give administrative scopes to applications: an operator who may
 	// change the domain. Gateways and the service itself have rules of their own.
 	MayAdminister bool
+	// MayBind says that whoever asks for the change may change who may use an application.
+	MayBind bool
 	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
 	// secrets, RuleChange nothing but who may use it.
 	TypeChange, SecretChange, RuleChange bool

@@ -68,6 +68,7 @@ func (e *Editor) scene(ctx context.Context, at Place, d *configv1.Domain, needs 
 		Domain:        d,
 		MaxSecrets:    e.opts.MaxSecrets,
 		MayAdminister: !asked || caller.ChangesDomain,
+		MayBind:       !asked || caller.Allows("binding:update"),
 	}
 	if d == nil {
 		return s, nil

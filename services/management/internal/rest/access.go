@@ -57,13 +57,17 @@ func (x *wholeRule) replace(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x *wholeRule) answer(w http.ResponseWriter, r *http.Request, a *configv1.Application) error {
-	people, err := x.editor.CountPeople(r.Context(), a)
-	if err != nil {
-		return err
+	var people int64
+	counts := editor.ReadsPeople(r.Context())
+	if counts {
+		var err error
+		if people, err = x.editor.CountPeople(r.Context(), a); err != nil {
+			return err
+		}
 	}
 	rule := &managementv1.AccessRule{
 		Mode: a.GetAccess().GetMode(), EntitlementsGrant: a.GetAccess().GetEntitlementsGrant(), Message: a.GetAccess().GetMessage(),
-		OnDenied: a.GetAccess().GetOnDenied(), Bindings: a.GetBindings(), Open: catalog.Open(a), People: people,
+		OnDenied: a.GetAccess().GetOnDenied(), Bindings: veiledAll(r.Context(), a.GetBindings()), Open: catalog.Open(a), People: people,
 		Sentence: Sentence(a, people), Warnings: catalog.AccessWarnings(a, "bindings", x.editor.Now()), Revision: a.GetRevision(),
 	}
 	if rule.Mode == configv1.ApplicationAccess_MODE_UNSPECIFIED {
@@ -75,6 +79,9 @@ func (x *wholeRule) answer(w http.ResponseWriter, r *http.Request, a *configv1.A
 	tree, err := prototree.Management.Encode(rule)
 	if err != nil {
 		return err
+	}
+	if !counts {
+		uncounted(tree, a, x.editor)
 	}
 	return answerTree(w, http.StatusOK, a.GetRevision(), tree)
 }

@@ -86,11 +86,11 @@ func (b *bindings) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	var found []*configv1.Binding
 	for _, one := range all {
-		if searched(q, one.GetName(), one.GetPolicy(), one.GetGroup(), one.GetUser()) {
+		if searched(q, named(r.Context(), one), one.GetPolicy(), one.GetGroup(), one.GetUser()) {
 			found = append(found, one)
 		}
 	}
-	entries, err := b.entries(paged(found, page, size))
+	entries, err := b.entries(r.Context(), paged(found, page, size))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (b *bindings) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", b.mux.Location(r, made.GetId()))
-	return b.answer(w, http.StatusCreated, a, made)
+	return b.answer(w, r, http.StatusCreated, a, made)
 }
 
 // body reads the body of a binding; one that was answered can be sent back.
@@ -148,7 +148,7 @@ func (b *bindings) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return b.answer(w, http.StatusOK, a, found)
+	return b.answer(w, r, http.StatusOK, a, found)
 }
 
 func (b *bindings) change(merge bool) handler {
@@ -166,7 +166,7 @@ func (b *bindings) change(merge bool) handler {
 		if err != nil {
 			return err
 		}
-		return b.answer(w, http.StatusOK, a, changed)
+		return b.answer(w, r, http.StatusOK, a, changed)
 	}
 }
 
@@ -196,7 +196,7 @@ func (b *bindings) reorder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	entries, err := b.entries(a.GetBindings())
+	entries, err := b.entries(r.Context(), a.GetBindings())
 	if err != nil {
 		return err
 	}
@@ -221,11 +221,11 @@ func identifiersOf(m *Mux, r *http.Request) ([]string, error) {
 	return ids, nil
 }
 
-func (b *bindings) entries(list []*configv1.Binding) ([]prototree.Object, error) {
+func (b *bindings) entries(ctx context.Context, list []*configv1.Binding) ([]prototree.Object, error) {
 	entries := make([]prototree.Object, len(list))
 	for i, one := range list {
 		var err error
-		if entries[i], err = b.encode(one); err != nil {
+		if entries[i], err = b.encode(veiled(ctx, one)); err != nil {
 			return nil, err
 		}
 	}
@@ -245,8 +245,8 @@ func (b *bindings) encode(one *configv1.Binding) (prototree.Object, error) {
 // memberWarnings is the member of an answer that says what was accepted and may not be meant.
 const memberWarnings = "warnings"
 
-func (b *bindings) answer(w http.ResponseWriter, status int, a *configv1.Application, one *configv1.Binding) error {
-	tree, err := b.encode(one)
+func (b *bindings) answer(w http.ResponseWriter, r *http.Request, status int, a *configv1.Application, one *configv1.Binding) error {
+	tree, err := b.encode(veiled(r.Context(), one))
 	if err != nil {
 		return err
 	}

@@ -266,17 +266,20 @@ func copyWithout(tree prototree.Object, names ...string) prototree.Object {
 
 // answer shows everything that there is of a composed application.
 func (x *compositions) answer(ctx context.Context, a *configv1.Application, heading *configv1.ApplicationGroup, plain string, warnings []*managementv1.Warning) (prototree.Object, error) {
-	people, err := x.editor.CountPeople(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	sample, err := x.editor.SamplePeople(ctx, a, sampled)
-	if err != nil {
-		return nil, err
+	effective := &managementv1.EffectiveAccess{Open: catalog.Open(a)}
+	counts := editor.ReadsPeople(ctx)
+	if counts {
+		var err error
+		if effective.People, err = x.editor.CountPeople(ctx, a); err != nil {
+			return nil, err
+		}
+		if effective.Sample, err = x.editor.SamplePeople(ctx, a, sampled); err != nil {
+			return nil, err
+		}
 	}
 	out := &managementv1.Composed{
-		Application: a, Group: heading, Bindings: a.GetBindings(), Revision: a.GetRevision(), Warnings: warnings,
-		EffectiveAccess: &managementv1.EffectiveAccess{Open: catalog.Open(a), People: people, Sample: sample},
+		Application: a, Group: heading, Bindings: veiledAll(ctx, a.GetBindings()), Revision: a.GetRevision(), Warnings: warnings,
+		EffectiveAccess: effective,
 	}
 	if catalog.ClientID(a) != "" {
 		out.Provider = providerOf(a)
@@ -286,7 +289,7 @@ func (x *compositions) answer(ctx context.Context, a *configv1.Application, head
 		for _, b := range e.GetBindings() {
 			one.Bindings = append(one.Bindings, &managementv1.EntitlementBinding{
 				Id: b.GetId(), Group: b.GetGroup(), User: b.GetUser(), Negate: b.GetNegate(), Enabled: b.Enabled, ExpiresAt: b.GetExpiresAt(),
-				Name: b.GetName(), Orphaned: b.GetOrphaned(), CreatedAt: b.GetCreatedAt(),
+				Name: named(ctx, b), Orphaned: b.GetOrphaned(), CreatedAt: b.GetCreatedAt(),
 			})
 		}
 		out.Entitlements = append(out.Entitlements, one)
@@ -294,6 +297,10 @@ func (x *compositions) answer(ctx context.Context, a *configv1.Application, head
 	tree, err := prototree.Management.Encode(out)
 	if err != nil {
 		return nil, err
+	}
+	if shown, ok := tree["effectiveAccess"].(prototree.Object); ok && !counts {
+		delete(shown, "people")
+		delete(shown, "sample")
 	}
 	if plain != "" {
 		withSecret(tree, plain)

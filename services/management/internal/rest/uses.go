@@ -109,7 +109,7 @@ func (x *uses) bound(r *http.Request, is func(*configv1.Binding) bool, then func
 				if is(b) {
 					found = append(found, &managementv1.Use{
 						Kind: catalog.Applications.Arm, Id: a.GetId(), Name: a.GetName(), Entitlement: e.GetId(), EntitlementName: e.GetName(),
-						Binding: b, Then: then(b),
+						Binding: veiled(r.Context(), b), Then: then(b),
 					})
 				}
 			}
