@@ -1,15 +1,14 @@
 package rules
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
-	"github.com/google/cel-go/common"
 	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -130,22 +129,6 @@ var replaceOnce = &interpreter.RegexOptimization{
 	},
 }
 
-func replaceAll(pattern *regexp.Regexp, args []ref.Val) ref.Val {
-	text, ok := args[0].(types.String)
-	with, ok2 := args[2].(types.String)
-	if !ok || !ok2 {
-		return types.NoSuchOverloadErr()
-	}
-	if len(text) > maxText {
-		return types.WrapErr(&limitError{fmt.Sprintf("regexReplace was given more than %d bytes", maxText)})
-	}
-	out := pattern.ReplaceAllString(string(text), string(with))
-	if len(out) > maxGivenText {
-		return types.WrapErr(&limitError{fmt.Sprintf("regexReplace makes more than %d bytes", maxGivenText)})
-	}
-	return types.String(out)
-}
-
 // accessCall estimates the functions above; nil for others.
 func (e estimator) accessCall(function string, args []checker.AstNode) *checker.CallEstimate {
 	switch function {
@@ -161,17 +144,17 @@ func (e estimator) accessCall(function string, args []checker.AstNode) *checker.
 			return nil
 		}
 		source, _ := args[1].Expr().AsLiteral().Value().(string)
-		scan := checker.SizeEstimate{Min: 1, Max: maxText}.MultiplyByCostFactor(common.StringTraversalCostFactor)
+		with, _ := literal(args[2].Expr())
 		length := args[0].ComputedSize()
 		if length == nil {
 			length = e.EstimateSize(args[0])
 		}
-		if length != nil && length.Max < maxText {
-			scan = length.Add(checker.FixedSizeEstimate(1)).MultiplyByCostFactor(common.StringTraversalCostFactor)
+		most := uint64(maxText)
+		if length != nil {
+			most = min(most, length.Max)
 		}
-		program := checker.FixedSizeEstimate(uint64(programSize(source))).MultiplyByCostFactor(common.RegexStringLengthCostFactor)
 		return &checker.CallEstimate{
-			CostEstimate: scan.Multiply(program).Add(checker.CostEstimate{Min: 1, Max: maxGivenText / 10}),
+			CostEstimate: checker.CostEstimate{Min: 1, Max: replaceCost(most, source, len(piecesOf(with)))},
 			ResultSize:   &checker.SizeEstimate{Min: 0, Max: maxGivenText},
 		}
 	}
@@ -191,8 +174,16 @@ func (spent) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 		cost = 10 + 2*pieces(result, 0)
 	case regexReplace:
 		text, _ := args[0].(types.String)
-		out, _ := result.(types.String)
-		cost = 10 + uint64(len(text)+len(out))
+		pattern, _ := args[1].(types.String)
+		with, _ := args[2].(types.String)
+		cost = replaceCost(uint64(len(text)), string(pattern), len(piecesOf(string(with))))
+	case overloads.Matches: // CEL goes by the length of a pattern, not by what it compiles to
+		text, ok := args[0].(types.String)
+		pattern, ok2 := args[1].(types.String)
+		if !ok || !ok2 {
+			return nil
+		}
+		cost = scanCost(uint64(len(text)), string(pattern))
 	default:
 		return nil
 	}
