@@ -93,10 +93,11 @@ func (r *Rule) Decide(ctx context.Context, p *Person, s *Situation) Decision {
 	if r.Trivial() {
 		return Decision{Verdict: Allowed}
 	}
-	d := r.decide(ctx, p, s)
+	d, input := r.decide(ctx, p, s, nil)
 	for _, report := range r.reports {
-		then := report.enforced.decide(ctx, p, s)
-		one := &evaluation{rule: r, ctx: ctx, person: p, situation: s}
+		var then Decision
+		then, input = report.enforced.decide(ctx, p, s, input)
+		one := &evaluation{rule: r, ctx: ctx, person: p, situation: s, input: input}
 		outcome := one.ask(report.binding)
 		d.Reports = append(d.Reports, Report{
 			Binding: report.binding.pb.GetId(),
@@ -109,15 +110,16 @@ func (r *Rule) Decide(ctx context.Context, p *Person, s *Situation) Decision {
 	return d
 }
 
-func (r *Rule) decide(ctx context.Context, p *Person, s *Situation) Decision {
-	e := evaluation{rule: r, ctx: ctx, person: p, situation: s}
+// decide decides with what policies have read already, if they have, and returns it for the next decision about the same.
+func (r *Rule) decide(ctx context.Context, p *Person, s *Situation, input *rules.Input) (Decision, *rules.Input) {
+	e := evaluation{rule: r, ctx: ctx, person: p, situation: s, input: input}
 	e.begin()
 	verdict := e.settle()
 	d := Decision{Failures: e.failures}
 	if verdict == yes {
 		d.Verdict = Allowed
 		d.Deciding = e.letIn()
-		return d
+		return d, e.input
 	}
 	if step := e.stepUp(); step != nil {
 		d.Verdict, d.Step = StepUp, step
@@ -127,7 +129,7 @@ func (r *Rule) decide(ctx context.Context, p *Person, s *Situation) Decision {
 		d.Messages = r.fallback
 	}
 	d.Failures = e.failures
-	return d
+	return d, e.input
 }
 
 // evaluation is one decision under way.
@@ -286,6 +288,9 @@ func (e *evaluation) policy(b *binding) (holds truth, failure string) {
 		e.input = e.rule.input(e.person, e.situation)
 	}
 	ctx := e.ctx
+	if ctx.Err() != nil { // what is not counted would not notice
+		return no, "the evaluation was interrupted"
+	}
 	if e.partly || b.policy.rule.Counted() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, b.timeout)
@@ -321,20 +326,16 @@ func (r *Rule) input(p *Person, s *Situation) *rules.Input {
 		User:   p.User,
 		App:    r.app,
 		Moment: s,
-		Held: func() ([]string, map[string]any) {
-			held := r.Held(p, now)
-			return Names(held), Attributes(held)
-		},
-		Elsewhere: func(slug string) ([]string, map[string]any, bool) {
+		Held:   func() rules.Holding { return holding(r.Held(p, now)) },
+		Elsewhere: func(slug string) (rules.Holding, bool) {
 			if r.neighbour == nil {
-				return nil, nil, false
+				return rules.Holding{}, false
 			}
 			other := r.neighbour(slug)
 			if other == nil {
-				return nil, nil, false
+				return rules.Holding{}, false
 			}
-			held := other.Held(p, now)
-			return Names(held), Attributes(held), true
+			return holding(other.Held(p, now)), true
 		},
 	}}
 }

@@ -99,13 +99,22 @@ func Names(held []*configv1.Entitlement) []string {
 
 // Attributes merges the attributes of entitlements in the order of their names. It is never nil.
 func Attributes(held []*configv1.Entitlement) map[string]any {
-	merged := map[string]any{}
+	var list []map[string]any
+	for _, a := range holding(held).Attributes {
+		list = append(list, a.AsMap())
+	}
+	return rules.MergeAll(list)
+}
+
+// holding is what expressions read of entitlements.
+func holding(held []*configv1.Entitlement) rules.Holding {
+	h := rules.Holding{Names: Names(held)}
 	for _, e := range byName(held) {
 		if a := e.GetAttributes(); a != nil {
-			merged = Merge(merged, a.AsMap())
+			h.Attributes = append(h.Attributes, a)
 		}
 	}
-	return merged
+	return h
 }
 
 func byName(held []*configv1.Entitlement) []*configv1.Entitlement {

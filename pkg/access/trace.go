@@ -151,7 +151,9 @@ func (e *evaluation) trace(b *binding) BindingTrace {
 		t.Condition = &met
 	}
 	if b.kind == byPolicy && b.policy != nil && len(e.notes) > 0 {
-		t.Because = b.policy.rule.Because(e.ctx, e.input)
+		ctx, cancel := context.WithTimeout(e.ctx, b.timeout)
+		t.Because = b.policy.rule.Because(ctx, e.input)
+		cancel()
 	}
 	if b.kind == byGroup && *t.Condition && e.person.Via != nil {
 		t.Via = e.person.Via(b.subject)

@@ -79,16 +79,19 @@ type Moment struct {
 	Method string
 }
 
-// Access is what expressions of [AccessPolicy] and [ClaimMapping] may read. Nothing is converted before it is read.
+// Access is what expressions of [AccessPolicy] and [ClaimMapping] may read. Nothing is converted before it is read, and what takes
+// time to find out is found out once, however many expressions read it: it is made for one person and one moment.
 type Access struct {
 	// User is the person with their standing; nil where unknown.
 	User   *directoryv1.User
 	App    *App
 	Moment *Moment
-	// Held gives the entitlements that the person holds here, by name, and their merged attributes.
-	Held func() (names []string, attributes map[string]any)
+	// Held gives the entitlements that the person holds here.
+	Held func() Holding
 	// Elsewhere gives the same for another application of the domain; false if there is none with this slug.
-	Elsewhere func(slug string) (names []string, attributes map[string]any, ok bool)
+	Elsewhere func(slug string) (Holding, bool)
+
+	read memory
 }
 
 // App is an application in the form expressions of [AccessPolicy] and [ClaimMapping] read, made once per configuration.
@@ -116,6 +119,7 @@ func NewApp(f AppFields) *App {
 
 // The Go types behind the object variables of these places.
 type (
+	personValue Access
 	appValue    App
 	callerValue App
 	hereValue   Moment
@@ -129,7 +133,7 @@ func (a *Access) resolve(name string) (any, bool) {
 		if a.User == nil {
 			return types.WrapErr(unknownHere(name)), true
 		}
-		return a.User, true
+		return (*personValue)(a), true
 	case "app", "client":
 		if a.App == nil {
 			return types.WrapErr(unknownHere(name)), true
@@ -142,11 +146,10 @@ func (a *Access) resolve(name string) (any, bool) {
 		if a.Held == nil {
 			return types.WrapErr(unknownHere(name)), true
 		}
-		names, attributes := a.Held()
 		if name == "entitlements" {
-			return names, true
+			return a.own().Names, true
 		}
-		return attributes, true
+		return a.merged(a.own()), true
 	case entitlementsElsewhere, attributesElsewhere:
 		return elsewhere{a, name == entitlementsElsewhere}, true
 	}
@@ -206,14 +209,18 @@ func onAuth(get func(*Moment) (any, error)) func(any) (any, error) {
 }
 
 func onUser(get func(*directoryv1.User) any) func(any) (any, error) {
-	return func(v any) (any, error) { return get(v.(*directoryv1.User)), nil }
+	return func(v any) (any, error) { return get(v.(*personValue).User), nil }
+}
+
+func onGroups(which int) func(any) (any, error) {
+	return func(v any) (any, error) { return (*Access)(v.(*personValue)).groups(which), nil }
 }
 
 // The object variables of access policies and claim mappings.
 var (
 	personType = &objectType{
 		name:  "Person",
-		empty: (*directoryv1.User)(nil),
+		empty: (*personValue)(nil),
 		fields: []field{
 			{"id", types.StringType, "The technical identifier of the person.", onUser(func(u *directoryv1.User) any { return u.GetId() })},
 			{"sub", types.StringType, "What the person is called in tokens.", onUser(func(u *directoryv1.User) any { return u.GetSubject() })},
@@ -228,12 +235,9 @@ var (
 				onUser(func(u *directoryv1.User) any { return u.Enabled == nil || u.GetEnabled() })},
 			{"serviceAccount", types.BoolType, "Whether it is a program and not a person; programs have clients of their own here, so " +
 				"nobody is.", onUser(func(*directoryv1.User) any { return false })},
-			{"groups", texts, "The names of the groups, inherited ones included.",
-				onUser(func(u *directoryv1.User) any { return groupsOf(u, false, (*directoryv1.Standing_Group).GetName) })},
-			{"directGroups", texts, "The names of the groups in which the person is directly.",
-				onUser(func(u *directoryv1.User) any { return groupsOf(u, true, (*directoryv1.Standing_Group).GetName) })},
-			{"groupIds", texts, "The identifiers of the groups, inherited ones included.",
-				onUser(func(u *directoryv1.User) any { return groupsOf(u, false, (*directoryv1.Standing_Group).GetId) })},
+			{"groups", texts, "The names of the groups, inherited ones included.", onGroups(groupNames)},
+			{"directGroups", texts, "The names of the groups in which the person is directly.", onGroups(directNames)},
+			{"groupIds", texts, "The identifiers of the groups, inherited ones included.", onGroups(groupIDs)},
 			{"attributes", openMap, "The person's own attributes.",
 				onUser(func(u *directoryv1.User) any { return attributes(u.GetAdditionalInformation()) })},
 			{"mergedAttributes", openMap, "The attributes of all groups in the order of their names, and the person's own over them.",

@@ -25,7 +25,9 @@ func accessInput(t *testing.T) *Input {
 				{Id: "g1", Name: "ops"}, {Id: "g2", Name: "night", Direct: true}}}},
 		App:    NewApp(AppFields{ID: "a1", Slug: "payroll", Labels: map[string]string{"tier": "1"}, ClientID: "pay", Scopes: []string{"openid"}}),
 		Moment: &Moment{Known: KnowsTime | KnowsAMR, Time: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), AMR: []string{"pwd"}},
-		Held:   func() ([]string, map[string]any) { return []string{"admin"}, map[string]any{"limit": 5.0} },
+		Held: func() Holding {
+			return Holding{Names: []string{"admin"}, Attributes: []*structpb.Struct{{Fields: map[string]*structpb.Value{"limit": structpb.NewNumberValue(5)}}}}
+		},
 	}}
 }
 

@@ -62,7 +62,11 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 	if e := inspect(checked.NativeRep(), o); e != nil {
 		return nil, e
 	}
-	counted, most, refused := judge(env, checked, o)
+	var inputs, slugs []string
+	if d.types != nil {
+		inputs, slugs = reads(p, checked.NativeRep())
+	}
+	counted, most, refused := judge(env, checked, o, reading(inputs, slugs))
 	if refused != nil {
 		return nil, refused
 	}
@@ -71,10 +75,12 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 		opts = append(opts, cel.OptimizeRegex(replaceOnce))
 	}
 	if counted {
-		opts = append(opts, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
-		if d.types != nil {
+		every := uint(interruptEvery)
+		if d.types != nil { // these have a deadline, and functions that take a while
+			every = 1
 			opts = append(opts, cel.CostTracking(spent{}))
 		}
+		opts = append(opts, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(every))
 	}
 	ready, err := env.Program(checked, opts...)
 	if err != nil {
@@ -88,9 +94,10 @@ func compile(p Place, source string, o origin) (_ *program, failed *Error) {
 		counted: counted,
 		most:    most,
 		info:    checked.NativeRep().SourceInfo(),
+		inputs:  inputs,
+		slugs:   slugs,
 	}
 	if d.types != nil {
-		made.inputs, made.slugs = reads(p, checked.NativeRep())
 		made.parts = sync.OnceValue(func() []*Rule { return partsOf(p, checked.NativeRep()) })
 		made.partly = sync.OnceValues(func() (cel.Program, error) {
 			return env.Program(checked, append(opts, cel.EvalOptions(cel.OptOptimize, cel.OptPartialEval))...)

@@ -74,14 +74,14 @@ var sizes = map[string]size{
 	"app":                              {items: 256},
 	"app.labels":                       {self: 256, keys: 256, items: 1024},
 	"entitlements":                     {self: 256, items: 128},
-	"entitlementAttributes":            {self: 256, keys: 256, items: 1024, deep: 1024},
+	"entitlementAttributes":            {self: 1024, keys: 256, items: 4096, deep: 4096},
 	"auth":                             {items: 256},
 	"auth.amr":                         {self: 64, items: 256},
 	"request.userAgent":                {self: maxAgent},
 	"request.scopes":                   {self: 512, items: 256},
 	"request.resource":                 {self: 64, items: 1024},
 	entitlementsElsewhere:              {self: 64, items: 256, deep: 128},
-	attributesElsewhere:                {self: 64, items: 256, deep: 1024},
+	attributesElsewhere:                {self: 64, items: 1024, deep: 4096},
 	"identityProvider.domainWhitelist": {self: 512, items: 256},
 }
 
@@ -156,11 +156,14 @@ func lookup(path []string) (s size, rest []string, ok bool) {
 }
 
 // judge estimates the worst case of a checked expression. It reports whether the expression has to be counted while it
-// runs, and how much it may cost, or refuses it.
-func judge(env *cel.Env, checked *cel.Ast, o origin) (counted bool, most uint64, refused *Error) {
+// runs, and how much it may cost, or refuses it. What it reads costs something once, besides what CEL sees.
+func judge(env *cel.Env, checked *cel.Ast, o origin, reading uint64) (counted bool, most uint64, refused *Error) {
 	cost, err := env.EstimateCost(checked, estimator{})
 	if err != nil {
 		return false, 0, o.errorf("the cost of the expression cannot be estimated")
+	}
+	if cost.Max < unbounded {
+		cost.Max += reading
 	}
 	switch {
 	case cost.Min > maxCost:

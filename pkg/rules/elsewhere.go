@@ -63,14 +63,14 @@ func (e elsewhere) find(slug ref.Val) (ref.Val, bool) {
 	if !ok || e.access.Elsewhere == nil {
 		return nil, false
 	}
-	names, attributes, ok := e.access.Elsewhere(string(name))
+	h := e.access.elsewhere(string(name))
 	switch {
-	case !ok:
+	case !h.known:
 		return nil, false
 	case e.names:
-		return native(names), true
+		return native(h.Names), true
 	}
-	return native(attributes), true
+	return native(e.access.merged(h)), true
 }
 
 // Find implements traits.Mapper.
