@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -66,8 +67,13 @@ func (x *routes) claims(w http.ResponseWriter, r *http.Request) error {
 	}
 	rule, set := world.rule(app), mappingsOf(app, stored)
 	inID := profile.ForClient(profile.Of(d.GetOidc().GetSecurityProfileSettings().GetProfile()).Name, app.GetSettings().GetOauth().GetSecurityProfile()).ScopeClaimsInIDToken
+	ctx, cancel := within(r.Context(), x.patience)
+	defer cancel()
 	preview := func(t claims.Target, told bool) (*managementv1.ClaimsOfToken, error) {
-		result, err := set.Run(r.Context(), t, q.GetScopes(), rule.Reads(person, s))
+		result, err := set.Run(ctx, t, q.GetScopes(), rule.Reads(person, s))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if err != nil && !errors.Is(err, claims.ErrDenied) {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -213,7 +214,12 @@ func (x *routes) test(w http.ResponseWriter, r *http.Request) error {
 	}
 	const alone = "tested"
 	app.Bindings = []*configv1.Binding{{Id: alone, Policy: alone}}
-	t := world.compile(app, map[string]*access.Policy{alone: policy}).Trace(r.Context(), p, s).Bindings[0]
+	ctx, cancel := within(r.Context(), x.patience)
+	defer cancel()
+	t := world.compile(app, map[string]*access.Policy{alone: policy}).Trace(ctx, p, s).Bindings[0]
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return x.answer(w, &managementv1.PolicyTested{
 		Holds: t.Condition, Depends: t.Depends, Failed: t.Failed, Because: becauseOf(t.Because), Expression: policy.Expression(),
 		Inputs: policy.Inputs(), Situational: policy.Situational(),

@@ -157,7 +157,12 @@ func (x *routes) check(w http.ResponseWriter, r *http.Request) error {
 	if err := f.Err(); err != nil {
 		return err
 	}
-	t := messageOf(rule.Trace(r.Context(), p, s))
+	ctx, cancel := within(r.Context(), x.patience)
+	defer cancel()
+	t := messageOf(rule.Trace(ctx, p, s))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	t.Disabled = !m.enabled
 	world.shows(app, t)
 	return x.answer(w, t)
@@ -205,6 +210,12 @@ func (w *world) somebody(ctx context.Context, f *catalog.Faults, id string, grou
 		err = fault.NotFoundf("User [%s] can not be found.", id)
 	}
 	return p, &then, err
+}
+
+// within limits how long an evaluation takes. What came of one that took longer is not to be told: policies fail when the time is up.
+func within(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, most,
+		fault.Unavailablef("The evaluation took longer than %v. Ask about simpler expressions, or again when there is less to do", most))
 }
 
 // earliest and latest are the times that a check may be about.
@@ -285,7 +296,9 @@ func (x *routes) impact(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := world.compare(r.Context(), world.rule(app), world.compile(proposal.Application, proposal.Policies), "")
+	ctx, cancel := within(r.Context(), 6*x.patience)
+	defer cancel()
+	d, err := world.compare(ctx, world.rule(app), world.compile(proposal.Application, proposal.Policies), "")
 	if err != nil {
 		return err
 	}

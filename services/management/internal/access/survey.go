@@ -60,6 +60,9 @@ func (w *world) surveyOf(ctx context.Context, r *access.Rule, people []*member, 
 				return err
 			}
 			for _, m := range part {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
 				if !m.enabled {
 					continue
 				}
@@ -74,7 +77,7 @@ func (w *world) surveyOf(ctx context.Context, r *access.Rule, people []*member, 
 	}
 	shared := map[*membership]access.Standing{}
 	for i, m := range people {
-		if i%4096 == 0 && ctx.Err() != nil {
+		if i%64 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if !m.enabled {
@@ -94,7 +97,7 @@ func (w *world) surveyOf(ctx context.Context, r *access.Rule, people []*member, 
 		}
 		each(m, s)
 	}
-	return nil
+	return context.Cause(ctx) // policies fail once the time is up
 }
 
 // whole returns somebody with everything that policies may read.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ type Options struct {
 	// Image is where configuration is looked up; nil, one that is not loaded yet and one that is behind mean the database.
 	Image *image.Image
 	Now   func() time.Time
+	// Patience is how long the evaluation of one rule or of claims for one person may take, and a sixth of what it may take for
+	// everybody. Rules that are only proposed can be anything. Zero means 10 s.
+	Patience time.Duration
 }
 
 // Service answers who may use which application. It is safe for concurrent use.
@@ -28,6 +32,8 @@ type Service struct {
 	image  *image.Image
 	now    func() time.Time
 	crowds *crowds
+	// patience is that of the options.
+	patience time.Duration
 	// compiled are policies by identifier, at one revision each.
 	compiled sync.Map
 }
@@ -55,7 +61,9 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{store: o.Store, image: o.Image, now: o.Now, crowds: newCrowds(o.Store, o.Now)}
+	return &Service{
+		store: o.Store, image: o.Image, now: o.Now, crowds: newCrowds(o.Store, o.Now), patience: cmp.Or(o.Patience, 10*time.Second),
+	}
 }
 
 // world is the configuration and the people of a domain at one moment.
