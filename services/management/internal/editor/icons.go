@@ -36,33 +36,34 @@ func (t Theme) place(i *configv1.Icon) *string {
 	return &i.Light
 }
 
-// SetIcon gives an application a picture, which is stored before the application names it.
+// SetIcon gives an application a picture, which is stored before the application names it, and not before it is certain that the
+// application is there as the caller has seen it.
 func (e *Editor) SetIcon(ctx context.Context, at Place, id string, theme Theme, ifMatch int64, p *icon.Picture) (*configv1.Application, error) {
-	a, err := Read(ctx, e, catalog.Applications, at, id)
-	if err != nil {
-		return nil, err
-	}
-	err = e.store.Icons().Put(ctx, store.Icon{Domain: a.GetDomain(), Digest: p.Digest, MediaType: p.MediaType, Content: p.Content})
-	if err != nil {
-		return nil, err
-	}
-	return e.changeIcon(ctx, at, id, ifMatch, IconSet, func(i *configv1.Icon) { *theme.place(i) = p.Digest })
+	return e.changeIcon(ctx, at, id, ifMatch, IconSet, func(a *configv1.Application, i *configv1.Icon) error {
+		*theme.place(i) = p.Digest
+		return e.store.Icons().Put(ctx, store.Icon{Domain: a.GetDomain(), Digest: p.Digest, MediaType: p.MediaType, Content: p.Content})
+	})
 }
 
 // DeleteIcon takes a picture from an application. There need not be one.
 func (e *Editor) DeleteIcon(ctx context.Context, at Place, id string, theme Theme, ifMatch int64) error {
-	_, err := e.changeIcon(ctx, at, id, ifMatch, IconDeleted, func(i *configv1.Icon) { *theme.place(i) = "" })
+	_, err := e.changeIcon(ctx, at, id, ifMatch, IconDeleted, func(_ *configv1.Application, i *configv1.Icon) error {
+		*theme.place(i) = ""
+		return nil
+	})
 	return err
 }
 
-func (e *Editor) changeIcon(ctx context.Context, at Place, id string, ifMatch int64, action Action, change func(*configv1.Icon)) (*configv1.Application, error) {
+func (e *Editor) changeIcon(ctx context.Context, at Place, id string, ifMatch int64, action Action, change func(*configv1.Application, *configv1.Icon) error) (*configv1.Application, error) {
 	return e.changeApplication(ctx, at, id, ifMatch, action, func(s *catalog.Scene, a *configv1.Application) error {
 		s.SecretChange = true // nothing else changes, and nothing else is judged
 		i := proto.CloneOf(a.GetIcon())
 		if i == nil {
 			i = &configv1.Icon{}
 		}
-		change(i)
+		if err := change(a, i); err != nil {
+			return err
+		}
 		if a.Icon = i; i.GetLight() == "" && i.GetDark() == "" {
 			a.Icon = nil
 		}

@@ -2,11 +2,18 @@ package rest
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/png"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/icon"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 func TestIcons(t *testing.T) {
@@ -71,5 +78,32 @@ func TestIcons(t *testing.T) {
 	h.send("GET", path, "").status(http.StatusNotFound)
 	if app := h.send("GET", strings.TrimSuffix(path, "/icon"), "").tree()["icon"].(map[string]any); app["light"] != nil || app["dark"] == nil {
 		t.Errorf("the application names %v", app)
+	}
+}
+
+func TestAPictureIsNotStoredForAChangeThatIsRefused(t *testing.T) {
+	g := newGuarded(t)
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewNRGBA(image.Rect(0, 0, 3, 3))); err != nil {
+		t.Fatal(err)
+	}
+	p, err := icon.Check(picture.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := g.a[len(g.d+"/applications/"):]
+	at := editor.Place{Organization: "DEFAULT", Environment: "DEFAULT", Domain: g.domain}
+	ed := editor.New(editor.Options{Store: g.store, Hasher: g.hasher, Logger: slog.New(slog.DiscardHandler)})
+	if _, err := ed.SetIcon(t.Context(), at, id, editor.Light, 999, p); !fault.Is(err, fault.Stale) {
+		t.Fatalf("set: %v", err)
+	}
+	if _, err := g.store.Icons().Get(t.Context(), g.domain, p.Digest); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("stored: %v", err)
+	}
+	if _, err := ed.SetIcon(t.Context(), at, id, editor.Light, 0, p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.store.Icons().Get(t.Context(), g.domain, p.Digest); err != nil {
+		t.Error(err)
 	}
 }
