@@ -44,7 +44,7 @@ func TestQuestionsHaveATimeLimitAltogether(t *testing.T) {
 	for path, body := range map[string]string{
 		"/applications/" + app + "/access/_check":  `{"user":"` + ann + `",` + proposed + `}`,
 		"/applications/" + app + "/access/_impact": `{` + proposed + `}`,
-		"/policies/_test": `{"user":"` + ann + `","type":"expression","configuration":{"expression":"true"}}`,
+		"/policies/_test":                          `{"user":"` + ann + `","type":"expression","configuration":{"expression":"true"}}`,
 	} {
 		code, answer := h.send("POST", path, body)
 		if code != http.StatusServiceUnavailable || !strings.Contains(string(answer), "took longer than") {
