@@ -129,7 +129,7 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		return nil, err
 	}
-	reports := access.New(access.Options{Store: db, Image: held})
+	reports := access.New(access.Options{Store: db, Image: held, Logger: log})
 	edit := editor.New(editor.Options{
 		Count: reports,
 		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,
@@ -203,6 +203,7 @@ func New(c Config) (*Management, error) {
 		m.group.Add("mail", start.after(func(ctx context.Context) error { return letters.Run(ctx, people) }))
 	}
 	m.group.Add("unused", start.after(registration.NewKeeper(registrations, db.Leases(), 0).Run))
+	m.group.Add("reports", start.after(reports.Run))
 	m.group.Add("plane", m.plane.Run)
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()

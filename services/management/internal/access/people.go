@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	// staleAfter is how long a picture may be used that another process may have changed the directory behind.
+	// staleAfter is when a picture is made anew, because another process may have changed the directory. Until that is done the old
+	// one serves, for another oldest at most.
 	staleAfter = time.Minute
+	oldest     = 10 * time.Minute
 	// forgotten is when a picture that nobody looked at is dropped.
 	forgotten = 15 * time.Minute
 )
@@ -57,7 +60,8 @@ type watched struct {
 	dirty  map[string]bool // who changed since
 	all    bool            // anybody may have
 	asked  time.Time
-	serial int64 // of changes this process made
+	serial int64           // of changes this process made
+	during map[string]bool // who changed while the picture is made anew; nil while it is not
 }
 
 func newCrowds(s *store.Store, now func() time.Time) *crowds {
@@ -85,11 +89,52 @@ func (c *crowds) changed(domain string, users []string) {
 	}
 	for _, id := range users {
 		w.dirty[id] = true
+		if w.during != nil {
+			w.during[id] = true
+		}
 	}
 }
 
 // renew drops the picture of a domain: whoever asks next reads what all processes have changed.
 func (c *crowds) renew(domain string) { c.changed(domain, nil) }
+
+// refresh makes the pictures anew that are in use and stale.
+func (c *crowds) refresh(ctx context.Context, providers func(ctx context.Context, domain string) (func(string) bool, error)) error {
+	now := c.now()
+	c.mu.Lock()
+	stale := map[string]*watched{}
+	for domain, w := range c.of {
+		w.mu.Lock()
+		if w.crowd != nil && now.Sub(w.crowd.at) > staleAfter && now.Sub(w.asked) < oldest && w.during == nil {
+			stale[domain] = w
+			w.during = map[string]bool{}
+		}
+		w.mu.Unlock()
+	}
+	c.mu.Unlock()
+	var failed error
+	for domain, w := range stale {
+		known, err := providers(ctx, domain)
+		var fresh *crowd
+		if err == nil {
+			fresh, err = c.load(ctx, domain, known)
+		}
+		w.loading.Lock()
+		w.mu.Lock()
+		if err == nil {
+			fresh.position = w.serial
+			w.crowd = fresh
+			for id := range w.during {
+				w.dirty[id] = true
+			}
+		}
+		w.during = nil
+		w.mu.Unlock()
+		w.loading.Unlock()
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
 
 // get returns a picture of a domain with everything that this process has changed.
 func (c *crowds) get(ctx context.Context, domain string, providers func(id string) bool) (*crowd, error) {
@@ -116,7 +161,7 @@ func (c *crowds) get(ctx context.Context, domain string, providers func(id strin
 	old, dirty, all, serial := w.crowd, w.dirty, w.all, w.serial
 	w.dirty, w.all = map[string]bool{}, false
 	w.mu.Unlock()
-	all = all || old == nil || now.Sub(old.at) > staleAfter
+	all = all || old == nil || now.Sub(old.at) > staleAfter+oldest
 	if !all && len(dirty) == 0 {
 		return old, nil
 	}

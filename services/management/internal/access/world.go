@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,7 +21,9 @@ type Options struct {
 	Store *store.Store
 	// Image is where configuration is looked up; nil, one that is not loaded yet and one that is behind mean the database.
 	Image *image.Image
-	Now   func() time.Time
+	// Logger is told of faults of ours; nil means none.
+	Logger *slog.Logger
+	Now    func() time.Time
 	// Patience is how long the evaluation of one rule or of claims for one person may take, and a sixth of what it may take for
 	// everybody. Rules that are only proposed can be anything. Zero means 10 s.
 	Patience time.Duration
@@ -30,6 +33,7 @@ type Options struct {
 type Service struct {
 	store  *store.Store
 	image  *image.Image
+	log    *slog.Logger
 	now    func() time.Time
 	crowds *crowds
 	// patience is that of the options.
@@ -61,8 +65,11 @@ func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	return &Service{
-		store: o.Store, image: o.Image, now: o.Now, crowds: newCrowds(o.Store, o.Now), patience: cmp.Or(o.Patience, 10*time.Second),
+		store: o.Store, image: o.Image, log: o.Logger, now: o.Now, crowds: newCrowds(o.Store, o.Now), patience: cmp.Or(o.Patience, 10*time.Second),
 	}
 }
 
@@ -116,16 +123,38 @@ func (s *Service) look(ctx context.Context, domain string) (*world, error) {
 	for _, h := range headings {
 		w.headings[h.GetId()] = h.GetName()
 	}
-	providers, err := all(ctx, s, catalog.IdentityProviders, domain)
+	known, err := s.providers(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
+	w.crowd, err = s.crowds.get(ctx, domain, known)
+	return w, err
+}
+
+// providers returns which identity providers a domain has.
+func (s *Service) providers(ctx context.Context, domain string) (func(id string) bool, error) {
+	list, err := all(ctx, s, catalog.IdentityProviders, domain)
 	known := map[string]bool{}
-	for _, p := range providers {
+	for _, p := range list {
 		known[p.GetId()] = true
 	}
-	w.crowd, err = s.crowds.get(ctx, domain, func(id string) bool { return known[id] })
-	return w, err
+	return func(id string) bool { return known[id] }, err
+}
+
+// Run keeps the pictures of people current that reports look at, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(staleAfter / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := s.crowds.refresh(ctx, s.providers); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "the people of a domain could not be read for reports", "err", err)
+		}
+	}
 }
 
 // imageAge is how long the image may have made no progress to be good enough for an answer.

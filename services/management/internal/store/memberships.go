@@ -131,9 +131,9 @@ func (m *Memberships) OfUsers(ctx context.Context, domain string, users []string
 	return groups, nil
 }
 
-// RemoveGroup forgets who was in a group.
+// RemoveGroup forgets who was in a group. Watchers of the directory are not told: membership of a group that is gone comes to
+// nothing.
 func (m *Memberships) RemoveGroup(ctx context.Context, domain, group string) error {
-	defer m.s.changedPeople(domain)
 	return m.docs().removeMany(ctx, bson.M{"domain": domain, "group": group})
 }
 

@@ -35,7 +35,7 @@ var sketched = bson.M{
 // the identifiers.
 func (u *Users) Sketches(ctx context.Context, domain string, ids []string, each func(*Sketch)) error {
 	read := func(filter bson.M) error {
-		cursor, err := u.s.db.Collection(usersCollection).Find(ctx, filter, options.Find().SetProjection(sketched).SetBatchSize(10_000))
+		cursor, err := u.s.db.Collection(usersCollection).Find(ctx, filter, options.Find().SetProjection(sketched))
 		if err != nil {
 			return u.s.fail(ctx, err)
 		}
@@ -62,7 +62,7 @@ func (u *Users) Sketches(ctx context.Context, domain string, ids []string, each 
 
 // Each calls each with who is directly in which group of a domain, in no particular order.
 func (m *Memberships) Each(ctx context.Context, domain string, each func(group, user string)) error {
-	find := options.Find().SetProjection(bson.M{"_id": 0, "group": 1, "user": 1}).SetBatchSize(10_000)
+	find := options.Find().SetProjection(bson.M{"_id": 0, "group": 1, "user": 1})
 	cursor, err := m.docs().collection().Find(ctx, bson.M{"domain": domain}, find)
 	if err != nil {
 		return m.s.fail(ctx, err)
