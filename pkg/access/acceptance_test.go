@@ -104,7 +104,7 @@ func TestAcceptance10AnEndlessExpressionEndsAndItsGoroutineIsGone(t *testing.T) 
 	if d.Verdict != access.Denied || len(d.Failures) != 1 || !strings.Contains(d.Failures[0].Reason, "interrupted") {
 		t.Errorf("the deadline: %v, %v", d.Verdict, d.Failures)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 5*time.Second { // the time that a binding has; a machine at leisure takes a tenth of one
 		t.Errorf("two evaluations took %v", took)
 	}
 	if after := runtime.NumGoroutine(); after > before {
