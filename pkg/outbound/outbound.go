@@ -85,10 +85,10 @@ type Client struct {
 	allow   allowances
 	// chosen are places that somebody wrote into the configuration; see With.
 	chosen allowances
-	secure  *http.Transport // https
-	plain   *http.Transport // http
-	hosts   *slots
-	joined  *joins
+	secure *http.Transport // https
+	plain  *http.Transport // http
+	hosts  *slots
+	joined *joins
 }
 
 // New returns a client. It fails on a list of places or a file of authorities that cannot be read.

@@ -29,8 +29,10 @@ import (
 const (
 	// Announcement begins the line that says where it listens, once everything is held.
 	Announcement = "crowd on "
-	// Domain is the domain's id, Path where gateways serve it.
-	Domain, Path = "crowd", "/crowd"
+	// Domain is the domain's id.
+	Domain = "crowd"
+	// Path is where gateways serve it.
+	Path = "/crowd"
 	// Secret is the secret of every client.
 	Secret = "a-secret-of-a-client-of-the-crowd"
 

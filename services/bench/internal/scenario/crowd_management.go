@@ -22,7 +22,7 @@ func crowdAtManagement() Scenario {
 		Name: "crowd-management", About: "the same with management and database; the embedded one is given 2,000 clients at most",
 		Run: func(ctx context.Context, b *Bench) ([]report.Row, error) {
 			n := b.Length.Registered
-			if _, real := b.Platform.Database(); !real {
+			if _, isMongoDB := b.Platform.Database(); !isMongoDB {
 				n = min(n, mostEmbedded)
 			}
 			row, err := b.crowdAtManagement(ctx, n)
