@@ -1815,7 +1815,9 @@ type PortalSettings struct {
 	// The ids of the identity providers by which visitors sign in who come from no application. Default: all internal ones.
 	IdentityProviders []string `protobuf:"bytes,1,rep,name=identity_providers,json=identityProviders,proto3" json:"identity_providers,omitempty"`
 	// What the page is called; default: the name of the domain.
-	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// Absent means true. Without the page there is nothing under /portal; launch links keep working.
+	Enabled       *bool `protobuf:"varint,3,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1862,6 +1864,13 @@ func (x *PortalSettings) GetTitle() string {
 		return x.Title
 	}
 	return ""
+}
+
+func (x *PortalSettings) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
 }
 
 type SelfServiceAccountManagementSettings_ResetPassword struct {
@@ -2098,10 +2107,13 @@ const file_gatehouse_config_v1_domain_proto_rawDesc = "" +
 	"\tNewDomain\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\"\n" +
-	"\rdata_plane_id\x18\x03 \x01(\tR\vdataPlaneId\"U\n" +
+	"\rdata_plane_id\x18\x03 \x01(\tR\vdataPlaneId\"\x80\x01\n" +
 	"\x0ePortalSettings\x12-\n" +
 	"\x12identity_providers\x18\x01 \x03(\tR\x11identityProviders\x12\x14\n" +
-	"\x05title\x18\x02 \x01(\tR\x05titleBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x1d\n" +
+	"\aenabled\x18\x03 \x01(\bH\x00R\aenabled\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabledBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_domain_proto_rawDescOnce sync.Once
@@ -2200,6 +2212,7 @@ func file_gatehouse_config_v1_domain_proto_init() {
 	file_gatehouse_config_v1_domain_proto_msgTypes[5].OneofWrappers = []any{}
 	file_gatehouse_config_v1_domain_proto_msgTypes[9].OneofWrappers = []any{}
 	file_gatehouse_config_v1_domain_proto_msgTypes[15].OneofWrappers = []any{}
+	file_gatehouse_config_v1_domain_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

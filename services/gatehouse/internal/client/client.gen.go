@@ -4359,6 +4359,9 @@ type PolicyTested struct {
 
 // PortalSettings PortalSettings say how My applications works.
 type PortalSettings struct {
+	// Enabled Absent means true. Without the page there is nothing under /portal; launch links keep working.
+	Enabled *bool `json:"enabled,omitempty"`
+
 	// IdentityProviders The ids of the identity providers by which visitors sign in who come from no application. Default: all internal ones.
 	IdentityProviders []string `json:"identityProviders,omitempty"`
 

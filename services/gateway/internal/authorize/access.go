@@ -99,7 +99,7 @@ func (e *Endpoint) deny(x *exchange) error {
 	query := x.resolved.Query(x.req.ClientID, x.query)
 	page := pages.Denied{
 		Client: c, Username: x.visit.Session.Person.Username, Messages: x.outcome.Messages,
-		Portal: browser.URL(x.d, browser.PortalPage, ""), Other: browser.OtherAccount(x.d, c, query),
+		Portal: browser.PortalURL(x.d), Other: browser.OtherAccount(x.d, c, query),
 	}
 	if x.req.Trusted() {
 		page.Return = browser.URL(x.d, deniedPath, query)

@@ -9,6 +9,14 @@ import (
 // PortalPage is where people find their applications.
 const PortalPage = "/portal"
 
+// PortalURL is where people of a domain find their applications; empty where the domain has switched that off.
+func PortalURL(d *domain.Domain) string {
+	if !d.ShowsPortal() {
+		return ""
+	}
+	return URL(d, PortalPage, "")
+}
+
 // AccountParam tells the sign-in pages, as `other`, that somebody wants to sign in as somebody else: sites where they are signed in
 // already let them choose.
 const AccountParam = "account"

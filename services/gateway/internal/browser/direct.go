@@ -36,6 +36,9 @@ func Direct(p oauth2.Params) bool {
 // there is nothing to open.
 func Entrance(d *domain.Domain, p oauth2.Params, now time.Time) (*domain.Client, error) {
 	slug := p.Get(LaunchParam)
+	if slug == "" && !d.ShowsPortal() {
+		return nil, oauth2.NotFound.Errorf("")
+	}
 	if slug == "" {
 		return d.Portal, nil
 	}

@@ -78,6 +78,6 @@ func (h *Handler) deny(q *question, out access.Outcome) error {
 	_ = q.login.Forget(ctx)
 	browser.Refused(q.r, errDenied)
 	return h.pages.Denied(q.w, q.r, q.d, pages.Denied{
-		Client: q.client, Username: q.person.Person.Username, Messages: out.Messages, Portal: browser.URL(q.d, browser.PortalPage, ""),
+		Client: q.client, Username: q.person.Person.Username, Messages: out.Messages, Portal: browser.PortalURL(q.d),
 	})
 }

@@ -41,6 +41,12 @@ func (core *Core) compilePortal() {
 	core.portal = c
 }
 
+// ShowsPortal reports whether people of the domain have My applications. Launch links work in any case.
+func (core *Core) ShowsPortal() bool {
+	s := core.Settings.GetPortalSettings()
+	return s == nil || s.Enabled == nil || s.GetEnabled()
+}
+
 // Entrance is the client as which an application lets people in who open it by its launch link: the application itself, where people
 // can sign in to it; else My applications under the application's name and in its colours.
 func (d *Domain) Entrance(app *App) *Client {

@@ -53,7 +53,7 @@ func (e *Endpoint) launch(w http.ResponseWriter, r *http.Request, d *domain.Doma
 	}
 	observe.Annotate(r.Context(), slog.String("application", app.ID))
 	if !app.Enabled {
-		return e.Pages.Opening(w, r, d, pages.Opening{Kind: pages.OpeningDisabled, Back: browser.URL(d, browser.PortalPage, "")})
+		return e.Pages.Opening(w, r, d, pages.Opening{Kind: pages.OpeningDisabled, Back: browser.PortalURL(d)})
 	}
 	sent, err := oauth2.ParseParams(r.URL.RawQuery, "")
 	if err != nil {
@@ -111,7 +111,7 @@ func (e *Endpoint) deny(o *opening, decided access.Outcome) error {
 	browser.Refused(o.r, oauth2.AccessDenied.Errorf("The person may not use this application"))
 	return e.Pages.Denied(o.w, pages.WithLocales(o.r, o.params.Get("ui_locales")), o.d, pages.Denied{
 		Client: o.c, Username: whoever(o.visit).Username, Messages: decided.Messages,
-		Portal: browser.URL(o.d, browser.PortalPage, ""), Other: browser.OtherAccount(o.d, o.c, o.query),
+		Portal: browser.PortalURL(o.d), Other: browser.OtherAccount(o.d, o.c, o.query),
 	})
 }
 
@@ -153,7 +153,7 @@ func (e *Endpoint) leave(o *opening) error {
 	if missing, ok := errors.AsType[*launch.ValueError](err); ok {
 		observe.RecordError(ctx, err)
 		return e.Pages.Opening(o.w, o.r, o.d, pages.Opening{
-			Client: o.c, Kind: pages.OpeningIncomplete, Field: missing.Field, Back: browser.URL(o.d, browser.PortalPage, ""),
+			Client: o.c, Kind: pages.OpeningIncomplete, Field: missing.Field, Back: browser.PortalURL(o.d),
 		})
 	}
 	if err != nil {

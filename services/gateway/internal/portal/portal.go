@@ -58,10 +58,21 @@ const (
 func (e *Endpoint) Routes() []endpoint.Route {
 	failed := e.Pages.Errors
 	return []endpoint.Route{
-		{Name: "portal", Path: browser.PortalPage, Get: e.page, Errors: failed},
-		{Name: "portal-applications", Path: dataPath, Get: e.data, Errors: endpoint.ErrorJSON},
-		{Name: "portal-access", Path: accessPath, Get: e.own, Errors: endpoint.ErrorJSON},
+		{Name: "portal", Path: browser.PortalPage, Get: whileShown(e.page), Errors: failed},
+		{Name: "portal-applications", Path: dataPath, Get: whileShown(e.data), Errors: endpoint.ErrorJSON},
+		{Name: "portal-access", Path: accessPath, Get: whileShown(e.own), Errors: endpoint.ErrorJSON},
 		{Name: "launch", Path: browser.LaunchPages + "*", Get: e.launch, Errors: failed},
+	}
+}
+
+// whileShown serves what belongs to My applications: where that is switched off there is nothing, as under any path that nothing is at.
+func whileShown(serve func(http.ResponseWriter, *http.Request, *domain.Domain) error) func(http.ResponseWriter, *http.Request, *domain.Domain) error {
+	return func(w http.ResponseWriter, r *http.Request, d *domain.Domain) error {
+		if !d.ShowsPortal() {
+			endpoint.ErrorJSON(w, r, d, oauth2.NotFound.Errorf("There is no such endpoint"))
+			return nil
+		}
+		return serve(w, r, d)
 	}
 }
 
