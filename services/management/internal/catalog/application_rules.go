@@ -86,12 +86,15 @@ func validateApplication(s *Scene, old, a *configv1.Application) error {
 // checkRuleStays refuses a change of the switches of the rule, which whoever asks may not change. They come into being with the
 // application, like everything.
 func checkRuleStays(old, a *configv1.Application) error {
-	was := proto.CloneOf(old.GetAccess())
-	if was == nil {
-		was = &configv1.ApplicationAccess{}
+	completed := func(x *configv1.Application) *configv1.ApplicationAccess {
+		access := proto.CloneOf(x.GetAccess())
+		if access == nil {
+			access = &configv1.ApplicationAccess{}
+		}
+		CheckAccess(&Faults{}, "", access)
+		return access
 	}
-	CheckAccess(&Faults{}, "", was)
-	if old.GetId() == "" || proto.Equal(was, a.GetAccess()) {
+	if old.GetId() == "" || proto.Equal(completed(old), completed(a)) {
 		return nil
 	}
 	return fault.Deniedf("Permission denied: access needs binding:update").At("access", "needs binding:update")
