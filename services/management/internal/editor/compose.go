@@ -42,7 +42,7 @@ type Composed struct {
 	Warnings []*managementv1.Warning
 }
 
-var composing = catalog.Applications.Needs | catalog.NeedsGroups | catalog.NeedsPolicies | catalog.NeedsHeadings
+var composing = catalog.Applications.Needs | catalog.NeedsGroups | catalog.NeedsPolicies | catalog.NeedsHeadings | catalog.NeedsProviders
 
 // Compose makes an application with its provider, bindings and entitlements, and a heading, in one change or not at all. Everything
 // that is wrong is told at once: what breaks a rule, or, where nothing does, what is taken. A dry run writes nothing.
@@ -72,7 +72,7 @@ func (e *Editor) Compose(ctx context.Context, at Place, c Composition, dryRun bo
 		if err != nil {
 			return err
 		}
-		made.Warnings = catalog.AccessWarnings(made.Application, "bindings", on.Now)
+		made.Warnings = append(made.Warnings, catalog.AccessWarnings(made.Application, "bindings", on.Now)...)
 		if dryRun {
 			result = &made.Composed
 			return nil
@@ -121,6 +121,9 @@ func (e *Editor) compose(ctx context.Context, s *catalog.Scene, at Place, c Comp
 	waiting, err := e.composeProvider(ctx, s, &f, at, c.Provider, made)
 	if err != nil {
 		return nil, err
+	}
+	if c.Provider != nil {
+		made.Warnings = catalog.SignInBy(s, a, "application.identityProviders")
 	}
 	if err := catalog.Applications.Normalize(ctx, s, none, a); err != nil {
 		return nil, err

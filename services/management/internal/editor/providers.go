@@ -135,6 +135,7 @@ func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider stri
 		}
 		emptied = proto.CloneOf(waiting)
 		catalog.TakeProvider(s, fresh, emptied)
+		catalog.SignInBy(s, fresh, "identityProviders")
 		emptied.Name = ""
 		resource.Stamp(emptied, resource.Stamps{UpdatedAt: s.Now})
 		return []store.Op{{Old: waiting, New: emptied}}, nil
