@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -38,6 +39,13 @@ var ClaimMappings = &Kind[*configv1.ClaimMapping]{
 		Field:  "claimMappings",
 		Value:  (*configv1.ClaimMapping).GetId,
 		Refuse: "The claim mapping is used by applications.",
+		Refused: func(from []resource.Resource, gone *configv1.ClaimMapping) error {
+			refusal := fault.Conflictf("Claim mapping [%s] is in use.", gone.GetName())
+			for _, r := range from {
+				refusal = refusal.At("applications."+r.GetId(), fmt.Sprintf("application [%s] lists it", r.(*configv1.Application).GetName()))
+			}
+			return refusal
+		},
 	}},
 }
 
