@@ -84,14 +84,14 @@ func TestPortalPages(t *testing.T) {
 	look("launch-incomplete", s.base+"/application/launch/desk/")
 	look("launch-step-up", s.base+"/application/launch/vault/")
 
-	t.Run("by keyboard alone", func(t *testing.T) { byKeyboard(ctx, t, s) })
+	t.Run("TestAcceptance37 by keyboard alone", func(t *testing.T) { byKeyboard(ctx, t, s) })
 
 	step(ctx, t, "signed out", chromedp.Navigate(s.base+"/logout"), chromedp.WaitVisible("main > .card"))
 	look("launch-sign-in", s.base+"/application/launch/wiki/")
 	look("portal-sign-in", s.base+"/portal")
 }
 
-// byKeyboard is row 37: the skip link is the first stop, every application can be reached and opened, a search is announced by the
+// byKeyboard shows that keys are enough: the skip link is the first stop, every application can be reached and opened, a search is announced by the
 // heading, and what has the focus is seen.
 func byKeyboard(ctx context.Context, t *testing.T, s *site) {
 	focused := func() string {
