@@ -36,6 +36,10 @@ var refused = map[string]int{
 	"acceptRegistration":  http.StatusConflict,
 	"rejectRegistration":  http.StatusConflict,
 	"compareWithTemplate": http.StatusNotFound,
+	// The application has no icon, its address is none of the public net, and it has a provider.
+	"getApplicationIcon": http.StatusNotFound,
+	"putApplicationIcon": http.StatusBadRequest,
+	"assignProvider":     http.StatusConflict,
 }
 
 // TestTheExamplesAreAStory executes every operation of the OpenAPI document against management, the bodies being the
@@ -199,6 +203,7 @@ func (s *story) remember(o openapi.Operation, answer []byte) {
 		}
 		if o.ID == "createApplication" {
 			s.made[openapi.ExampleOf("/domains/{domain}/clients/{client}")] = id
+			s.made[openapi.ExampleOf("/domains/{domain}/applications/_slug/{slug}")], _ = made["slug"].(string)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestGeneratedClient(t *testing.T) {
 	check(client.Check(api.CreateUserWithResponse(ctx, domain, client.NewUser{
 		Username: new("bob"), Password: new(bobPassword), Email: new(bobEmail), FirstName: new("Bob"), LastName: new("Builder"),
 	})))(t)
-	application := check(client.Check(api.CreateApplicationWithResponse(ctx, domain, client.NewApplication{
+	application := check(client.Check(api.CreateApplicationWithResponse(ctx, domain, &client.CreateApplicationParams{}, client.NewApplication{
 		Name: new("Web"), Type: new(client.NewApplicationTypeWeb), RedirectUris: []string{callback},
 	})))(t).JSON201
 	check(client.Check(api.PatchApplicationWithResponse(ctx, domain, *application.Id, &client.PatchApplicationParams{}, client.Application{

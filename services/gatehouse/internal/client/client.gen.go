@@ -5533,20 +5533,41 @@ type ListApplicationGroupsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateApplicationGroupParams defines parameters for CreateApplicationGroup.
+type CreateApplicationGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
+// ReorderApplicationGroupsParams defines parameters for ReorderApplicationGroups.
+type ReorderApplicationGroupsParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationGroupParams defines parameters for DeleteApplicationGroup.
 type DeleteApplicationGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationGroupParams defines parameters for PatchApplicationGroup.
 type PatchApplicationGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationGroupParams defines parameters for PutApplicationGroup.
 type PutApplicationGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5587,26 +5608,41 @@ type ListApplicationsParams struct {
 	Slug *string `form:"slug,omitempty" json:"slug,omitempty"`
 }
 
+// CreateApplicationParams defines parameters for CreateApplication.
+type CreateApplicationParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // ComposeApplicationParams defines parameters for ComposeApplication.
 type ComposeApplicationParams struct {
-	// DryRun Run every check and write nothing.
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
 	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
 }
 
 // DeleteApplicationParams defines parameters for DeleteApplication.
 type DeleteApplicationParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationParams defines parameters for PatchApplication.
 type PatchApplicationParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationParams defines parameters for PutApplication.
 type PutApplicationParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5622,6 +5658,9 @@ type LintApplicationParamsProfile string
 
 // PutApplicationAccessParams defines parameters for PutApplicationAccess.
 type PutApplicationAccessParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5692,29 +5731,47 @@ type ListApplicationBindingsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateApplicationBindingParams defines parameters for CreateApplicationBinding.
+type CreateApplicationBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // ReorderApplicationBindingsJSONBody defines parameters for ReorderApplicationBindings.
 type ReorderApplicationBindingsJSONBody = []string
 
 // ReorderApplicationBindingsParams defines parameters for ReorderApplicationBindings.
 type ReorderApplicationBindingsParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // DeleteApplicationBindingParams defines parameters for DeleteApplicationBinding.
 type DeleteApplicationBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationBindingParams defines parameters for PatchApplicationBinding.
 type PatchApplicationBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationBindingParams defines parameters for PutApplicationBinding.
 type PutApplicationBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5779,20 +5836,35 @@ type ListApplicationEntitlementsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateApplicationEntitlementParams defines parameters for CreateApplicationEntitlement.
+type CreateApplicationEntitlementParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationEntitlementParams defines parameters for DeleteApplicationEntitlement.
 type DeleteApplicationEntitlementParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationEntitlementParams defines parameters for PatchApplicationEntitlement.
 type PatchApplicationEntitlementParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationEntitlementParams defines parameters for PutApplicationEntitlement.
 type PutApplicationEntitlementParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5809,20 +5881,35 @@ type ListApplicationEntitlementBindingsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateApplicationEntitlementBindingParams defines parameters for CreateApplicationEntitlementBinding.
+type CreateApplicationEntitlementBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationEntitlementBindingParams defines parameters for DeleteApplicationEntitlementBinding.
 type DeleteApplicationEntitlementBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationEntitlementBindingParams defines parameters for PatchApplicationEntitlementBinding.
 type PatchApplicationEntitlementBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationEntitlementBindingParams defines parameters for PutApplicationEntitlementBinding.
 type PutApplicationEntitlementBindingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5949,6 +6036,9 @@ type DeleteApplicationIconParams struct {
 	// Theme The ground on which it is shown; absent: light.
 	Theme *DeleteApplicationIconParamsTheme `form:"theme,omitempty" json:"theme,omitempty"`
 
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5970,6 +6060,9 @@ type PutApplicationIconParams struct {
 	// Theme The ground on which it is shown; absent: light.
 	Theme *PutApplicationIconParamsTheme `form:"theme,omitempty" json:"theme,omitempty"`
 
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5988,12 +6081,18 @@ type ListApplicationMembersParams struct {
 
 // ReleaseProviderParams defines parameters for ReleaseProvider.
 type ReleaseProviderParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // AssignProviderParams defines parameters for AssignProvider.
 type AssignProviderParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6130,20 +6229,35 @@ type ListClaimMappingsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateClaimMappingParams defines parameters for CreateClaimMapping.
+type CreateClaimMappingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteClaimMappingParams defines parameters for DeleteClaimMapping.
 type DeleteClaimMappingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchClaimMappingParams defines parameters for PatchClaimMapping.
 type PatchClaimMappingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutClaimMappingParams defines parameters for PutClaimMapping.
 type PutClaimMappingParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6180,18 +6294,27 @@ type ListClaimMappingUsesParams struct {
 
 // DeleteClientParams defines parameters for DeleteClient.
 type DeleteClientParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchClientParams defines parameters for PatchClient.
 type PatchClientParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutClientParams defines parameters for PutClient.
 type PutClientParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6352,20 +6475,35 @@ type ListGroupsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateGroupParams defines parameters for CreateGroup.
+type CreateGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteGroupParams defines parameters for DeleteGroup.
 type DeleteGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchGroupParams defines parameters for PatchGroup.
 type PatchGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutGroupParams defines parameters for PutGroup.
 type PutGroupParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6517,20 +6655,35 @@ type ListPoliciesParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreatePolicyParams defines parameters for CreatePolicy.
+type CreatePolicyParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeletePolicyParams defines parameters for DeletePolicy.
 type DeletePolicyParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchPolicyParams defines parameters for PatchPolicy.
 type PatchPolicyParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutPolicyParams defines parameters for PutPolicy.
 type PutPolicyParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6580,14 +6733,26 @@ type ListProvidersParams struct {
 	Assigned *bool `form:"assigned,omitempty" json:"assigned,omitempty"`
 }
 
+// CreateProviderParams defines parameters for CreateProvider.
+type CreateProviderParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteProviderParams defines parameters for DeleteProvider.
 type DeleteProviderParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchProviderParams defines parameters for PatchProvider.
 type PatchProviderParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -7540,7 +7705,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-	CreateApplicationGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationGroupWithBody(ctx context.Context, domain string, params *CreateApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationGroup Create an application group
 	//
@@ -7549,7 +7714,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-	CreateApplicationGroup(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationGroup(ctx context.Context, domain string, params *CreateApplicationGroupParams, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReorderApplicationGroupsWithBody Put the application groups of a domain in an order
 	//
@@ -7558,7 +7723,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-	ReorderApplicationGroupsWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ReorderApplicationGroupsWithBody(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReorderApplicationGroups Put the application groups of a domain in an order
 	//
@@ -7567,7 +7732,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-	ReorderApplicationGroups(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ReorderApplicationGroups(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteApplicationGroup Delete an application group
 	//
@@ -7672,7 +7837,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-	CreateApplicationWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationWithBody(ctx context.Context, domain string, params *CreateApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplication Create an application
 	//
@@ -7681,7 +7846,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-	CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplication(ctx context.Context, domain string, params *CreateApplicationParams, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ComposeApplicationWithBody Create an application with its provider, bindings, entitlements and heading, all or nothing
 	//
@@ -7854,7 +8019,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-	CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationBinding Bind a policy, a group or a user to an application
 	//
@@ -7863,7 +8028,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-	CreateApplicationBinding(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationBinding(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReorderApplicationBindingsWithBody Put the bindings of an application into another order
 	//
@@ -8104,7 +8269,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-	CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationEntitlement Create an entitlement
 	//
@@ -8113,7 +8278,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-	CreateApplicationEntitlement(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEntitlement(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteApplicationEntitlement Delete an entitlement and its bindings
 	//
@@ -8179,7 +8344,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-	CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationEntitlementBinding Bind a policy, a group or a user to an application
 	//
@@ -8188,7 +8353,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-	CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteApplicationEntitlementBinding Delete a binding
 	//
@@ -8889,7 +9054,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-	CreateClaimMappingWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClaimMappingWithBody(ctx context.Context, domain string, params *CreateClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateClaimMapping Create a claim mapping
 	//
@@ -8898,7 +9063,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-	CreateClaimMapping(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateClaimMapping(ctx context.Context, domain string, params *CreateClaimMappingParams, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteClaimMapping Delete a claim mapping
 	//
@@ -9459,7 +9624,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-	CreateGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateGroupWithBody(ctx context.Context, domain string, params *CreateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateGroup Create a group
 	//
@@ -9468,7 +9633,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-	CreateGroup(ctx context.Context, domain string, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateGroup(ctx context.Context, domain string, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteGroup Delete a group
 	//
@@ -9798,7 +9963,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreatePolicyWithBody(ctx context.Context, domain string, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePolicy Create a policy
 	//
@@ -9807,7 +9972,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-	CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreatePolicy(ctx context.Context, domain string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TestPoliciesWithBody Try a policy for a person and a moment
 	//
@@ -9955,7 +10120,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-	CreateProviderWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProviderWithBody(ctx context.Context, domain string, params *CreateProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProvider Create a provider that belongs to no application yet
 	//
@@ -9964,7 +10129,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-	CreateProvider(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProvider(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteProvider Delete a provider that belongs to no application
 	//
@@ -11297,8 +11462,8 @@ func (c *Client) ListApplicationGroups(ctx context.Context, domain string, param
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-func (c *Client) CreateApplicationGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationGroupRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateApplicationGroupWithBody(ctx context.Context, domain string, params *CreateApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationGroupRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11316,8 +11481,8 @@ func (c *Client) CreateApplicationGroupWithBody(ctx context.Context, domain stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-func (c *Client) CreateApplicationGroup(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationGroupRequest(c.Server, domain, body)
+func (c *Client) CreateApplicationGroup(ctx context.Context, domain string, params *CreateApplicationGroupParams, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationGroupRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11335,8 +11500,8 @@ func (c *Client) CreateApplicationGroup(ctx context.Context, domain string, body
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-func (c *Client) ReorderApplicationGroupsWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReorderApplicationGroupsRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) ReorderApplicationGroupsWithBody(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationGroupsRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11354,8 +11519,8 @@ func (c *Client) ReorderApplicationGroupsWithBody(ctx context.Context, domain st
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-func (c *Client) ReorderApplicationGroups(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReorderApplicationGroupsRequest(c.Server, domain, body)
+func (c *Client) ReorderApplicationGroups(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReorderApplicationGroupsRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11589,8 +11754,8 @@ func (c *Client) ListApplications(ctx context.Context, domain string, params *Li
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-func (c *Client) CreateApplicationWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateApplicationWithBody(ctx context.Context, domain string, params *CreateApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11608,8 +11773,8 @@ func (c *Client) CreateApplicationWithBody(ctx context.Context, domain string, c
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-func (c *Client) CreateApplication(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationRequest(c.Server, domain, body)
+func (c *Client) CreateApplication(ctx context.Context, domain string, params *CreateApplicationParams, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11991,8 +12156,8 @@ func (c *Client) ListApplicationBindings(ctx context.Context, domain string, app
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-func (c *Client) CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationBindingRequestWithBody(c.Server, domain, application, contentType, body)
+func (c *Client) CreateApplicationBindingWithBody(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationBindingRequestWithBody(c.Server, domain, application, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12010,8 +12175,8 @@ func (c *Client) CreateApplicationBindingWithBody(ctx context.Context, domain st
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-func (c *Client) CreateApplicationBinding(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationBindingRequest(c.Server, domain, application, body)
+func (c *Client) CreateApplicationBinding(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationBindingRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12541,8 +12706,8 @@ func (c *Client) ListApplicationEntitlements(ctx context.Context, domain string,
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-func (c *Client) CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEntitlementRequestWithBody(c.Server, domain, application, contentType, body)
+func (c *Client) CreateApplicationEntitlementWithBody(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementRequestWithBody(c.Server, domain, application, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12560,8 +12725,8 @@ func (c *Client) CreateApplicationEntitlementWithBody(ctx context.Context, domai
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-func (c *Client) CreateApplicationEntitlement(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEntitlementRequest(c.Server, domain, application, body)
+func (c *Client) CreateApplicationEntitlement(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12706,8 +12871,8 @@ func (c *Client) ListApplicationEntitlementBindings(ctx context.Context, domain 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-func (c *Client) CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEntitlementBindingRequestWithBody(c.Server, domain, application, entitlement, contentType, body)
+func (c *Client) CreateApplicationEntitlementBindingWithBody(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementBindingRequestWithBody(c.Server, domain, application, entitlement, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12725,8 +12890,8 @@ func (c *Client) CreateApplicationEntitlementBindingWithBody(ctx context.Context
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-func (c *Client) CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, body)
+func (c *Client) CreateApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEntitlementBindingRequest(c.Server, domain, application, entitlement, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14296,8 +14461,8 @@ func (c *Client) ListClaimMappings(ctx context.Context, domain string, params *L
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-func (c *Client) CreateClaimMappingWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClaimMappingRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateClaimMappingWithBody(ctx context.Context, domain string, params *CreateClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClaimMappingRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14315,8 +14480,8 @@ func (c *Client) CreateClaimMappingWithBody(ctx context.Context, domain string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-func (c *Client) CreateClaimMapping(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateClaimMappingRequest(c.Server, domain, body)
+func (c *Client) CreateClaimMapping(ctx context.Context, domain string, params *CreateClaimMappingParams, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateClaimMappingRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15566,8 +15731,8 @@ func (c *Client) ListGroups(ctx context.Context, domain string, params *ListGrou
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-func (c *Client) CreateGroupWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateGroupRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateGroupWithBody(ctx context.Context, domain string, params *CreateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateGroupRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15585,8 +15750,8 @@ func (c *Client) CreateGroupWithBody(ctx context.Context, domain string, content
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-func (c *Client) CreateGroup(ctx context.Context, domain string, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateGroupRequest(c.Server, domain, body)
+func (c *Client) CreateGroup(ctx context.Context, domain string, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateGroupRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16335,8 +16500,8 @@ func (c *Client) ListPolicies(ctx context.Context, domain string, params *ListPo
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-func (c *Client) CreatePolicyWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreatePolicyRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreatePolicyWithBody(ctx context.Context, domain string, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16354,8 +16519,8 @@ func (c *Client) CreatePolicyWithBody(ctx context.Context, domain string, conten
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-func (c *Client) CreatePolicy(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreatePolicyRequest(c.Server, domain, body)
+func (c *Client) CreatePolicy(ctx context.Context, domain string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16682,8 +16847,8 @@ func (c *Client) ListProviders(ctx context.Context, domain string, params *ListP
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-func (c *Client) CreateProviderWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProviderRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateProviderWithBody(ctx context.Context, domain string, params *CreateProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProviderRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16701,8 +16866,8 @@ func (c *Client) CreateProviderWithBody(ctx context.Context, domain string, cont
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-func (c *Client) CreateProvider(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProviderRequest(c.Server, domain, body)
+func (c *Client) CreateProvider(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProviderRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -19781,18 +19946,18 @@ func NewListApplicationGroupsRequest(server string, domain string, params *ListA
 }
 
 // NewCreateApplicationGroupRequest calls the generic CreateApplicationGroup builder with application/json body
-func NewCreateApplicationGroupRequest(server string, domain string, body CreateApplicationGroupJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationGroupRequest(server string, domain string, params *CreateApplicationGroupParams, body CreateApplicationGroupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationGroupRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateApplicationGroupRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationGroupRequestWithBody constructs an http.Request for the CreateApplicationGroup method, with any body, and a specified content type
-func NewCreateApplicationGroupRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationGroupRequestWithBody(server string, domain string, params *CreateApplicationGroupParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -19817,6 +19982,33 @@ func NewCreateApplicationGroupRequestWithBody(server string, domain string, cont
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -19828,18 +20020,18 @@ func NewCreateApplicationGroupRequestWithBody(server string, domain string, cont
 }
 
 // NewReorderApplicationGroupsRequest calls the generic ReorderApplicationGroups builder with application/json body
-func NewReorderApplicationGroupsRequest(server string, domain string, body ReorderApplicationGroupsJSONRequestBody) (*http.Request, error) {
+func NewReorderApplicationGroupsRequest(server string, domain string, params *ReorderApplicationGroupsParams, body ReorderApplicationGroupsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewReorderApplicationGroupsRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewReorderApplicationGroupsRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewReorderApplicationGroupsRequestWithBody constructs an http.Request for the ReorderApplicationGroups method, with any body, and a specified content type
-func NewReorderApplicationGroupsRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewReorderApplicationGroupsRequestWithBody(server string, domain string, params *ReorderApplicationGroupsParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -19862,6 +20054,33 @@ func NewReorderApplicationGroupsRequestWithBody(server string, domain string, co
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -19905,6 +20124,33 @@ func NewDeleteApplicationGroupRequest(server string, domain string, applicationG
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -20015,6 +20261,33 @@ func NewPatchApplicationGroupRequestWithBody(server string, domain string, appli
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -20082,6 +20355,33 @@ func NewPutApplicationGroupRequestWithBody(server string, domain string, applica
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -20486,18 +20786,18 @@ func NewListApplicationsRequest(server string, domain string, params *ListApplic
 }
 
 // NewCreateApplicationRequest calls the generic CreateApplication builder with application/json body
-func NewCreateApplicationRequest(server string, domain string, body CreateApplicationJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationRequest(server string, domain string, params *CreateApplicationParams, body CreateApplicationJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateApplicationRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationRequestWithBody constructs an http.Request for the CreateApplication method, with any body, and a specified content type
-func NewCreateApplicationRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationRequestWithBody(server string, domain string, params *CreateApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -20520,6 +20820,33 @@ func NewCreateApplicationRequestWithBody(server string, domain string, contentTy
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -20680,6 +21007,33 @@ func NewDeleteApplicationRequest(server string, domain string, application strin
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -20788,6 +21142,33 @@ func NewPatchApplicationRequestWithBody(server string, domain string, applicatio
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -20855,6 +21236,33 @@ func NewPutApplicationRequestWithBody(server string, domain string, application 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -21033,6 +21441,33 @@ func NewPutApplicationAccessRequestWithBody(server string, domain string, applic
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -21541,18 +21976,18 @@ func NewListApplicationBindingsRequest(server string, domain string, application
 }
 
 // NewCreateApplicationBindingRequest calls the generic CreateApplicationBinding builder with application/json body
-func NewCreateApplicationBindingRequest(server string, domain string, application string, body CreateApplicationBindingJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationBindingRequest(server string, domain string, application string, params *CreateApplicationBindingParams, body CreateApplicationBindingJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationBindingRequestWithBody(server, domain, application, "application/json", bodyReader)
+	return NewCreateApplicationBindingRequestWithBody(server, domain, application, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationBindingRequestWithBody constructs an http.Request for the CreateApplicationBinding method, with any body, and a specified content type
-func NewCreateApplicationBindingRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationBindingRequestWithBody(server string, domain string, application string, params *CreateApplicationBindingParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -21582,6 +22017,33 @@ func NewCreateApplicationBindingRequestWithBody(server string, domain string, ap
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -21636,6 +22098,33 @@ func NewReorderApplicationBindingsRequestWithBody(server string, domain string, 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -21701,6 +22190,33 @@ func NewDeleteApplicationBindingRequest(server string, domain string, applicatio
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -21825,6 +22341,33 @@ func NewPatchApplicationBindingRequestWithBody(server string, domain string, app
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -21899,6 +22442,33 @@ func NewPutApplicationBindingRequestWithBody(server string, domain string, appli
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -22856,18 +23426,18 @@ func NewListApplicationEntitlementsRequest(server string, domain string, applica
 }
 
 // NewCreateApplicationEntitlementRequest calls the generic CreateApplicationEntitlement builder with application/json body
-func NewCreateApplicationEntitlementRequest(server string, domain string, application string, body CreateApplicationEntitlementJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationEntitlementRequest(server string, domain string, application string, params *CreateApplicationEntitlementParams, body CreateApplicationEntitlementJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationEntitlementRequestWithBody(server, domain, application, "application/json", bodyReader)
+	return NewCreateApplicationEntitlementRequestWithBody(server, domain, application, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationEntitlementRequestWithBody constructs an http.Request for the CreateApplicationEntitlement method, with any body, and a specified content type
-func NewCreateApplicationEntitlementRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationEntitlementRequestWithBody(server string, domain string, application string, params *CreateApplicationEntitlementParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -22897,6 +23467,33 @@ func NewCreateApplicationEntitlementRequestWithBody(server string, domain string
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -22947,6 +23544,33 @@ func NewDeleteApplicationEntitlementRequest(server string, domain string, applic
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -23071,6 +23695,33 @@ func NewPatchApplicationEntitlementRequestWithBody(server string, domain string,
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -23145,6 +23796,33 @@ func NewPutApplicationEntitlementRequestWithBody(server string, domain string, a
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -23272,18 +23950,18 @@ func NewListApplicationEntitlementBindingsRequest(server string, domain string, 
 }
 
 // NewCreateApplicationEntitlementBindingRequest calls the generic CreateApplicationEntitlementBinding builder with application/json body
-func NewCreateApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationEntitlementBindingRequest(server string, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, body CreateApplicationEntitlementBindingJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationEntitlementBindingRequestWithBody(server, domain, application, entitlement, "application/json", bodyReader)
+	return NewCreateApplicationEntitlementBindingRequestWithBody(server, domain, application, entitlement, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationEntitlementBindingRequestWithBody constructs an http.Request for the CreateApplicationEntitlementBinding method, with any body, and a specified content type
-func NewCreateApplicationEntitlementBindingRequestWithBody(server string, domain string, application string, entitlement string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationEntitlementBindingRequestWithBody(server string, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -23320,6 +23998,33 @@ func NewCreateApplicationEntitlementBindingRequestWithBody(server string, domain
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -23377,6 +24082,33 @@ func NewDeleteApplicationEntitlementBindingRequest(server string, domain string,
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -23515,6 +24247,33 @@ func NewPatchApplicationEntitlementBindingRequestWithBody(server string, domain 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -23596,6 +24355,33 @@ func NewPutApplicationEntitlementBindingRequestWithBody(server string, domain st
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -25419,6 +26205,18 @@ func NewDeleteApplicationIconRequest(server string, domain string, application s
 
 		}
 
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -25572,6 +26370,18 @@ func NewPutApplicationIconRequestWithBody(server string, domain string, applicat
 		if params.Theme != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "theme", *params.Theme, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -25868,6 +26678,33 @@ func NewReleaseProviderRequest(server string, domain string, application string,
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -25933,6 +26770,33 @@ func NewAssignProviderRequestWithBody(server string, domain string, application 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -27515,18 +28379,18 @@ func NewListClaimMappingsRequest(server string, domain string, params *ListClaim
 }
 
 // NewCreateClaimMappingRequest calls the generic CreateClaimMapping builder with application/json body
-func NewCreateClaimMappingRequest(server string, domain string, body CreateClaimMappingJSONRequestBody) (*http.Request, error) {
+func NewCreateClaimMappingRequest(server string, domain string, params *CreateClaimMappingParams, body CreateClaimMappingJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateClaimMappingRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateClaimMappingRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateClaimMappingRequestWithBody constructs an http.Request for the CreateClaimMapping method, with any body, and a specified content type
-func NewCreateClaimMappingRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateClaimMappingRequestWithBody(server string, domain string, params *CreateClaimMappingParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -27549,6 +28413,33 @@ func NewCreateClaimMappingRequestWithBody(server string, domain string, contentT
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -27592,6 +28483,33 @@ func NewDeleteClaimMappingRequest(server string, domain string, claimMapping str
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -27702,6 +28620,33 @@ func NewPatchClaimMappingRequestWithBody(server string, domain string, claimMapp
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -27769,6 +28714,33 @@ func NewPutClaimMappingRequestWithBody(server string, domain string, claimMappin
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -28188,6 +29160,33 @@ func NewDeleteClientRequest(server string, domain string, client string, params 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -28296,6 +29295,33 @@ func NewPatchClientRequestWithBody(server string, domain string, client string, 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -28363,6 +29389,33 @@ func NewPutClientRequestWithBody(server string, domain string, client string, pa
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -30518,18 +31571,18 @@ func NewListGroupsRequest(server string, domain string, params *ListGroupsParams
 }
 
 // NewCreateGroupRequest calls the generic CreateGroup builder with application/json body
-func NewCreateGroupRequest(server string, domain string, body CreateGroupJSONRequestBody) (*http.Request, error) {
+func NewCreateGroupRequest(server string, domain string, params *CreateGroupParams, body CreateGroupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateGroupRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateGroupRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateGroupRequestWithBody constructs an http.Request for the CreateGroup method, with any body, and a specified content type
-func NewCreateGroupRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateGroupRequestWithBody(server string, domain string, params *CreateGroupParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -30552,6 +31605,33 @@ func NewCreateGroupRequestWithBody(server string, domain string, contentType str
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -30595,6 +31675,33 @@ func NewDeleteGroupRequest(server string, domain string, group string, params *D
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -30705,6 +31812,33 @@ func NewPatchGroupRequestWithBody(server string, domain string, group string, pa
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -30772,6 +31906,33 @@ func NewPutGroupRequestWithBody(server string, domain string, group string, para
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -32613,18 +33774,18 @@ func NewListPoliciesRequest(server string, domain string, params *ListPoliciesPa
 }
 
 // NewCreatePolicyRequest calls the generic CreatePolicy builder with application/json body
-func NewCreatePolicyRequest(server string, domain string, body CreatePolicyJSONRequestBody) (*http.Request, error) {
+func NewCreatePolicyRequest(server string, domain string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreatePolicyRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreatePolicyRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreatePolicyRequestWithBody constructs an http.Request for the CreatePolicy method, with any body, and a specified content type
-func NewCreatePolicyRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreatePolicyRequestWithBody(server string, domain string, params *CreatePolicyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -32647,6 +33808,33 @@ func NewCreatePolicyRequestWithBody(server string, domain string, contentType st
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -32786,6 +33974,33 @@ func NewDeletePolicyRequest(server string, domain string, policy string, params 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -32894,6 +34109,33 @@ func NewPatchPolicyRequestWithBody(server string, domain string, policy string, 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -32961,6 +34203,33 @@ func NewPutPolicyRequestWithBody(server string, domain string, policy string, pa
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -33445,18 +34714,18 @@ func NewListProvidersRequest(server string, domain string, params *ListProviders
 }
 
 // NewCreateProviderRequest calls the generic CreateProvider builder with application/json body
-func NewCreateProviderRequest(server string, domain string, body CreateProviderJSONRequestBody) (*http.Request, error) {
+func NewCreateProviderRequest(server string, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateProviderRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateProviderRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateProviderRequestWithBody constructs an http.Request for the CreateProvider method, with any body, and a specified content type
-func NewCreateProviderRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateProviderRequestWithBody(server string, domain string, params *CreateProviderParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -33479,6 +34748,33 @@ func NewCreateProviderRequestWithBody(server string, domain string, contentType 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -33522,6 +34818,33 @@ func NewDeleteProviderRequest(server string, domain string, provider string, par
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -33630,6 +34953,33 @@ func NewPatchProviderRequestWithBody(server string, domain string, provider stri
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
@@ -39570,7 +40920,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-	CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
+	CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, params *CreateApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
 
 	// CreateApplicationGroupWithResponse Create an application group
 	//
@@ -39579,7 +40929,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-	CreateApplicationGroupWithResponse(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
+	CreateApplicationGroupWithResponse(ctx context.Context, domain string, params *CreateApplicationGroupParams, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error)
 
 	// ReorderApplicationGroupsWithBodyWithResponse Put the application groups of a domain in an order
 	//
@@ -39588,7 +40938,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-	ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
+	ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
 
 	// ReorderApplicationGroupsWithResponse Put the application groups of a domain in an order
 	//
@@ -39597,7 +40947,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-	ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
+	ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error)
 
 	// DeleteApplicationGroupWithResponse Delete an application group
 	//
@@ -39714,7 +41064,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-	CreateApplicationWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
+	CreateApplicationWithBodyWithResponse(ctx context.Context, domain string, params *CreateApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
 
 	// CreateApplicationWithResponse Create an application
 	//
@@ -39723,7 +41073,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-	CreateApplicationWithResponse(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
+	CreateApplicationWithResponse(ctx context.Context, domain string, params *CreateApplicationParams, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error)
 
 	// ComposeApplicationWithBodyWithResponse Create an application with its provider, bindings, entitlements and heading, all or nothing
 	//
@@ -39912,7 +41262,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-	CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
+	CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
 
 	// CreateApplicationBindingWithResponse Bind a policy, a group or a user to an application
 	//
@@ -39921,7 +41271,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-	CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
+	CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error)
 
 	// ReorderApplicationBindingsWithBodyWithResponse Put the bindings of an application into another order
 	//
@@ -40182,7 +41532,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-	CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
+	CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
 
 	// CreateApplicationEntitlementWithResponse Create an entitlement
 	//
@@ -40191,7 +41541,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-	CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
+	CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error)
 
 	// DeleteApplicationEntitlementWithResponse Delete an entitlement and its bindings
 	//
@@ -40263,7 +41613,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-	CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
+	CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
 
 	// CreateApplicationEntitlementBindingWithResponse Bind a policy, a group or a user to an application
 	//
@@ -40272,7 +41622,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-	CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
+	CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error)
 
 	// DeleteApplicationEntitlementBindingWithResponse Delete a binding
 	//
@@ -41053,7 +42403,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-	CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
+	CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, params *CreateClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
 
 	// CreateClaimMappingWithResponse Create a claim mapping
 	//
@@ -41062,7 +42412,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-	CreateClaimMappingWithResponse(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
+	CreateClaimMappingWithResponse(ctx context.Context, domain string, params *CreateClaimMappingParams, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error)
 
 	// DeleteClaimMappingWithResponse Delete a claim mapping
 	//
@@ -41683,7 +43033,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-	CreateGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error)
+	CreateGroupWithBodyWithResponse(ctx context.Context, domain string, params *CreateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error)
 
 	// CreateGroupWithResponse Create a group
 	//
@@ -41692,7 +43042,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-	CreateGroupWithResponse(ctx context.Context, domain string, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error)
+	CreateGroupWithResponse(ctx context.Context, domain string, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error)
 
 	// DeleteGroupWithResponse Delete a group
 	//
@@ -42068,7 +43418,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+	CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
 
 	// CreatePolicyWithResponse Create a policy
 	//
@@ -42077,7 +43427,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithResponse(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+	CreatePolicyWithResponse(ctx context.Context, domain string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
 
 	// TestPoliciesWithBodyWithResponse Try a policy for a person and a moment
 	//
@@ -42239,7 +43589,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-	CreateProviderWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
+	CreateProviderWithBodyWithResponse(ctx context.Context, domain string, params *CreateProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
 
 	// CreateProviderWithResponse Create a provider that belongs to no application yet
 	//
@@ -42248,7 +43598,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-	CreateProviderWithResponse(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
+	CreateProviderWithResponse(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
 
 	// DeleteProviderWithResponse Delete a provider that belongs to no application
 	//
@@ -43987,10 +45337,17 @@ func (r ListApplicationGroupsResponse) ContentType() string {
 type CreateApplicationGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationGroup
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *ApplicationGroup
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationGroupResponse) GetJSON200() *ApplicationGroup {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -44508,10 +45865,17 @@ func (r ListApplicationsResponse) ContentType() string {
 type CreateApplicationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Application
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationResponse) GetJSON200() *Application {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -45228,10 +46592,17 @@ func (r ListApplicationBindingsResponse) ContentType() string {
 type CreateApplicationBindingResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Binding
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Binding
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationBindingResponse) GetJSON200() *Binding {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -46174,10 +47545,17 @@ func (r ListApplicationEntitlementsResponse) ContentType() string {
 type CreateApplicationEntitlementResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Entitlement
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Entitlement
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationEntitlementResponse) GetJSON200() *Entitlement {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -46455,10 +47833,17 @@ func (r ListApplicationEntitlementBindingsResponse) ContentType() string {
 type CreateApplicationEntitlementBindingResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EntitlementBinding
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *EntitlementBinding
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationEntitlementBindingResponse) GetJSON200() *EntitlementBinding {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -49464,10 +50849,17 @@ func (r ListClaimMappingsResponse) ContentType() string {
 type CreateClaimMappingResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClaimMapping
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *ClaimMapping
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateClaimMappingResponse) GetJSON200() *ClaimMapping {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -51829,10 +53221,17 @@ func (r ListGroupsResponse) ContentType() string {
 type CreateGroupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Group
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Group
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateGroupResponse) GetJSON200() *Group {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -53378,10 +54777,17 @@ func (r ListPoliciesResponse) ContentType() string {
 type CreatePolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Policy
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreatePolicyResponse) GetJSON200() *Policy {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -53995,10 +55401,17 @@ func (r ListProvidersResponse) ContentType() string {
 type CreateProviderResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Provider
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Provider
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateProviderResponse) GetJSON200() *Provider {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -59127,8 +60540,8 @@ func (c *ClientWithResponses) ListApplicationGroupsWithResponse(ctx context.Cont
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-func (c *ClientWithResponses) CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
-	rsp, err := c.CreateApplicationGroupWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationGroupWithBodyWithResponse(ctx context.Context, domain string, params *CreateApplicationGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
+	rsp, err := c.CreateApplicationGroupWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59142,8 +60555,8 @@ func (c *ClientWithResponses) CreateApplicationGroupWithBodyWithResponse(ctx con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/application-groups (the `CreateApplicationGroup` operationId).
-func (c *ClientWithResponses) CreateApplicationGroupWithResponse(ctx context.Context, domain string, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
-	rsp, err := c.CreateApplicationGroup(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationGroupWithResponse(ctx context.Context, domain string, params *CreateApplicationGroupParams, body CreateApplicationGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationGroupResponse, error) {
+	rsp, err := c.CreateApplicationGroup(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59157,8 +60570,8 @@ func (c *ClientWithResponses) CreateApplicationGroupWithResponse(ctx context.Con
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-func (c *ClientWithResponses) ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
-	rsp, err := c.ReorderApplicationGroupsWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ReorderApplicationGroupsWithBodyWithResponse(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
+	rsp, err := c.ReorderApplicationGroupsWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59172,8 +60585,8 @@ func (c *ClientWithResponses) ReorderApplicationGroupsWithBodyWithResponse(ctx c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/application-groups/_reorder (the `ReorderApplicationGroups` operationId).
-func (c *ClientWithResponses) ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
-	rsp, err := c.ReorderApplicationGroups(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) ReorderApplicationGroupsWithResponse(ctx context.Context, domain string, params *ReorderApplicationGroupsParams, body ReorderApplicationGroupsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReorderApplicationGroupsResponse, error) {
+	rsp, err := c.ReorderApplicationGroups(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59367,8 +60780,8 @@ func (c *ClientWithResponses) ListApplicationsWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-func (c *ClientWithResponses) CreateApplicationWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error) {
-	rsp, err := c.CreateApplicationWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationWithBodyWithResponse(ctx context.Context, domain string, params *CreateApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error) {
+	rsp, err := c.CreateApplicationWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59382,8 +60795,8 @@ func (c *ClientWithResponses) CreateApplicationWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications (the `CreateApplication` operationId).
-func (c *ClientWithResponses) CreateApplicationWithResponse(ctx context.Context, domain string, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error) {
-	rsp, err := c.CreateApplication(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationWithResponse(ctx context.Context, domain string, params *CreateApplicationParams, body CreateApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationResponse, error) {
+	rsp, err := c.CreateApplication(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59697,8 +61110,8 @@ func (c *ClientWithResponses) ListApplicationBindingsWithResponse(ctx context.Co
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-func (c *ClientWithResponses) CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
-	rsp, err := c.CreateApplicationBindingWithBody(ctx, domain, application, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationBindingWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
+	rsp, err := c.CreateApplicationBindingWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -59712,8 +61125,8 @@ func (c *ClientWithResponses) CreateApplicationBindingWithBodyWithResponse(ctx c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/bindings (the `CreateApplicationBinding` operationId).
-func (c *ClientWithResponses) CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
-	rsp, err := c.CreateApplicationBinding(ctx, domain, application, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationBindingWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationBindingParams, body CreateApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationBindingResponse, error) {
+	rsp, err := c.CreateApplicationBinding(ctx, domain, application, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -60147,8 +61560,8 @@ func (c *ClientWithResponses) ListApplicationEntitlementsWithResponse(ctx contex
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-func (c *ClientWithResponses) CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
-	rsp, err := c.CreateApplicationEntitlementWithBody(ctx, domain, application, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEntitlementWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -60162,8 +61575,8 @@ func (c *ClientWithResponses) CreateApplicationEntitlementWithBodyWithResponse(c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements (the `CreateApplicationEntitlement` operationId).
-func (c *ClientWithResponses) CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
-	rsp, err := c.CreateApplicationEntitlement(ctx, domain, application, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEntitlementWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEntitlementParams, body CreateApplicationEntitlementJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementResponse, error) {
+	rsp, err := c.CreateApplicationEntitlement(ctx, domain, application, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -60282,8 +61695,8 @@ func (c *ClientWithResponses) ListApplicationEntitlementBindingsWithResponse(ctx
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
-	rsp, err := c.CreateApplicationEntitlementBindingWithBody(ctx, domain, application, entitlement, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithBodyWithResponse(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementBindingWithBody(ctx, domain, application, entitlement, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -60297,8 +61710,8 @@ func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithBodyWithRes
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings (the `CreateApplicationEntitlementBinding` operationId).
-func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
-	rsp, err := c.CreateApplicationEntitlementBinding(ctx, domain, application, entitlement, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, params *CreateApplicationEntitlementBindingParams, body CreateApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEntitlementBindingResponse, error) {
+	rsp, err := c.CreateApplicationEntitlementBinding(ctx, domain, application, entitlement, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -61600,8 +63013,8 @@ func (c *ClientWithResponses) ListClaimMappingsWithResponse(ctx context.Context,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-func (c *ClientWithResponses) CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
-	rsp, err := c.CreateClaimMappingWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateClaimMappingWithBodyWithResponse(ctx context.Context, domain string, params *CreateClaimMappingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
+	rsp, err := c.CreateClaimMappingWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -61615,8 +63028,8 @@ func (c *ClientWithResponses) CreateClaimMappingWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/claim-mappings (the `CreateClaimMapping` operationId).
-func (c *ClientWithResponses) CreateClaimMappingWithResponse(ctx context.Context, domain string, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
-	rsp, err := c.CreateClaimMapping(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateClaimMappingWithResponse(ctx context.Context, domain string, params *CreateClaimMappingParams, body CreateClaimMappingJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateClaimMappingResponse, error) {
+	rsp, err := c.CreateClaimMapping(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62650,8 +64063,8 @@ func (c *ClientWithResponses) ListGroupsWithResponse(ctx context.Context, domain
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-func (c *ClientWithResponses) CreateGroupWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error) {
-	rsp, err := c.CreateGroupWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateGroupWithBodyWithResponse(ctx context.Context, domain string, params *CreateGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error) {
+	rsp, err := c.CreateGroupWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62665,8 +64078,8 @@ func (c *ClientWithResponses) CreateGroupWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/groups (the `CreateGroup` operationId).
-func (c *ClientWithResponses) CreateGroupWithResponse(ctx context.Context, domain string, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error) {
-	rsp, err := c.CreateGroup(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateGroupWithResponse(ctx context.Context, domain string, params *CreateGroupParams, body CreateGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateGroupResponse, error) {
+	rsp, err := c.CreateGroup(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63293,8 +64706,8 @@ func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, doma
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
-	rsp, err := c.CreatePolicyWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, domain string, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicyWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63308,8 +64721,8 @@ func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/policies (the `CreatePolicy` operationId).
-func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, domain string, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
-	rsp, err := c.CreatePolicy(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, domain string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicy(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63578,8 +64991,8 @@ func (c *ClientWithResponses) ListProvidersWithResponse(ctx context.Context, dom
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-func (c *ClientWithResponses) CreateProviderWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
-	rsp, err := c.CreateProviderWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateProviderWithBodyWithResponse(ctx context.Context, domain string, params *CreateProviderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
+	rsp, err := c.CreateProviderWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63593,8 +65006,8 @@ func (c *ClientWithResponses) CreateProviderWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
-func (c *ClientWithResponses) CreateProviderWithResponse(ctx context.Context, domain string, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
-	rsp, err := c.CreateProvider(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateProviderWithResponse(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error) {
+	rsp, err := c.CreateProvider(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -66011,6 +67424,13 @@ func ParseCreateApplicationGroupResponse(rsp *http.Response) (*CreateApplication
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest ApplicationGroup
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -66370,6 +67790,13 @@ func ParseCreateApplicationResponse(rsp *http.Response) (*CreateApplicationRespo
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Application
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -66868,6 +68295,13 @@ func ParseCreateApplicationBindingResponse(rsp *http.Response) (*CreateApplicati
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Binding
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -67520,6 +68954,13 @@ func ParseCreateApplicationEntitlementResponse(rsp *http.Response) (*CreateAppli
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Entitlement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Entitlement
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -67714,6 +69155,13 @@ func ParseCreateApplicationEntitlementBindingResponse(rsp *http.Response) (*Crea
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EntitlementBinding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest EntitlementBinding
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -69784,6 +71232,13 @@ func ParseCreateClaimMappingResponse(rsp *http.Response) (*CreateClaimMappingRes
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClaimMapping
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest ClaimMapping
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -71414,6 +72869,13 @@ func ParseCreateGroupResponse(rsp *http.Response) (*CreateGroupResponse, error) 
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Group
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Group
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -72483,6 +73945,13 @@ func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Policy
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -72908,6 +74377,13 @@ func ParseCreateProviderResponse(rsp *http.Response) (*CreateProviderResponse, e
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Provider
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -2,6 +2,7 @@ package editor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -159,7 +160,10 @@ func update[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		for _, c := range companions {
 			ops = append(ops, store.Op{New: c})
 		}
-		if _, err := e.write(ctx, fresh, action, ops); err != nil {
+		if _, err := e.write(ctx, fresh, action, ops); errors.Is(err, ErrDryRun) {
+			result = fresh
+			return nil
+		} else if err != nil {
 			return otherSlug(on, lost(k, id, err))
 		}
 		e.keepFresh(ctx, on, old, fresh)

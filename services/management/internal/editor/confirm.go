@@ -80,7 +80,7 @@ func (e *Editor) Ask(ctx context.Context, c fault.Consequence, q Question, place
 		}
 		text += fmt.Sprintf(". The numbers have grown since they were told: from %d and %d", before, after)
 	}
-	if said.question != "" {
+	if said.question != "" && !DryRun(ctx) {
 		if err := e.store.Confirmations().Put(ctx, question, c.Before, c.After, now.Add(confirmingTime)); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func CreateFrom[R resource.Resource](ctx context.Context, e *Editor, k *catalog.
 		catalog.SetLevel(r, at.Domain, at.Application)
 		return r, issued, err
 	})
-	if err == nil && catalog.IsLeveled(k) {
+	if err == nil && catalog.IsLeveled(k) && !DryRun(ctx) {
 		err = e.stillThere(ctx, at, r)
 	}
 	return r, issued, err
@@ -121,7 +121,10 @@ func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		for _, c := range companions {
 			ops = append(ops, store.Op{New: c})
 		}
-		if _, err := e.write(ctx, r, action, append(ops, store.Op{New: r})); err != nil {
+		if _, err := e.write(ctx, r, action, append(ops, store.Op{New: r})); errors.Is(err, ErrDryRun) {
+			made = r
+			return nil
+		} else if err != nil {
 			return otherSlug(on, err)
 		}
 		e.keepFresh(ctx, on, nil, r)

@@ -63,14 +63,16 @@ func Delete[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind
 		ops = append(ops, level...)
 		// The resource goes first: nobody can build on it while the rest follows.
 		ops = append([]store.Op{{Old: old}}, ops...)
-		if revision, err = e.write(ctx, old, Deleted, ops); err != nil {
+		if revision, err = e.write(ctx, old, Deleted, ops); errors.Is(err, ErrDryRun) {
+			return nil
+		} else if err != nil {
 			return lost(k, id, err)
 		}
 		e.empty(ctx, k, old)
 		e.forget(ctx, old)
 		return nil
 	})
-	if err == nil && k.Arm == catalog.Groups.Arm {
+	if err == nil && k.Arm == catalog.Groups.Arm && !DryRun(ctx) {
 		// Another replica may have bound the group while it was being deleted. Nobody does from now on.
 		gone := func(b *configv1.Binding) bool { return b.GetGroup() == id && !b.GetOrphaned() }
 		if err := e.orphanAll(ctx, at.Domain, gone); err != nil {

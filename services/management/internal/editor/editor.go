@@ -105,10 +105,13 @@ func again(ifMatch int64, change func(lost bool) error) error {
 func stale() error { return fault.Stalef("The resource has changed since the revision you named") }
 
 // write stores a change of a resource and of what comes along, with the records of all of it, explains a taken value, and
-// tells everybody. Who acts is in ctx.
+// tells everybody. Who acts is in ctx. A dry run ends here, with ErrDryRun.
 func (e *Editor) write(ctx context.Context, meant resource.Resource, action Action, ops []store.Op) (int64, error) {
 	if err := e.lastOfItsValue(ctx, meant, ops); err != nil {
 		return 0, err
+	}
+	if DryRun(ctx) {
+		return 0, e.rehearse(ctx, meant, ops)
 	}
 	revision, err := e.store.Write(ctx, store.Change{
 		Ops: ops, Action: string(action), Meant: resource.KeyOf(meant), By: audit.AuthorOf(ctx),

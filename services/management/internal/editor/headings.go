@@ -2,6 +2,7 @@ package editor
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
@@ -39,7 +40,7 @@ func (e *Editor) ReorderHeadings(ctx context.Context, at Place, ids []string) ([
 			all[i] = fresh
 		}
 		if len(ops) > 0 {
-			if _, err := e.write(ctx, ops[0].New, Reordered, ops); err != nil {
+			if _, err := e.write(ctx, ops[0].New, Reordered, ops); err != nil && !errors.Is(err, ErrDryRun) {
 				return err
 			}
 		}

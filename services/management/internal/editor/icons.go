@@ -41,6 +41,9 @@ func (t Theme) place(i *configv1.Icon) *string {
 func (e *Editor) SetIcon(ctx context.Context, at Place, id string, theme Theme, ifMatch int64, p *icon.Picture) (*configv1.Application, error) {
 	return e.changeIcon(ctx, at, id, ifMatch, IconSet, func(a *configv1.Application, i *configv1.Icon) error {
 		*theme.place(i) = p.Digest
+		if DryRun(ctx) {
+			return nil
+		}
 		return e.store.Icons().Put(ctx, store.Icon{Domain: a.GetDomain(), Digest: p.Digest, MediaType: p.MediaType, Content: p.Content})
 	})
 }

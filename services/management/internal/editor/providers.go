@@ -140,7 +140,7 @@ func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider stri
 		resource.Stamp(emptied, resource.Stamps{UpdatedAt: s.Now})
 		return []store.Op{{Old: waiting, New: emptied}}, nil
 	})
-	if err == nil {
+	if err == nil && !DryRun(ctx) {
 		e.removeEmptied(ctx, emptied)
 	}
 	return a, err
@@ -167,7 +167,9 @@ func (e *Editor) ReleaseProvider(ctx context.Context, at Place, id string, ifMat
 	if err != nil {
 		return nil, err
 	}
-	e.forgetSecrets(ctx, id)
+	if !DryRun(ctx) {
+		e.forgetSecrets(ctx, id)
+	}
 	return released, nil
 }
 
@@ -218,7 +220,10 @@ func (e *Editor) move(ctx context.Context, at Place, id string, ifMatch int64, a
 		} else {
 			ops = append(append(ops, others...), this)
 		}
-		if _, err := e.write(ctx, fresh, action, ops); err != nil {
+		if _, err := e.write(ctx, fresh, action, ops); errors.Is(err, ErrDryRun) {
+			result = fresh
+			return nil
+		} else if err != nil {
 			return lost(k, id, err)
 		}
 		result = fresh

@@ -210,7 +210,7 @@ func (b *builder) responses(o Operation) object {
 		success["headers"] = with
 	}
 	all := object{strconv.Itoa(op.StatusOf()): success}
-	if op.DryRun && op.StatusOf() != http.StatusOK {
+	if op.DryRun && op.StatusOf() == http.StatusCreated {
 		all[strconv.Itoa(http.StatusOK)] = object{"description": "What a dry run found", "content": success["content"]}
 	}
 	for _, status := range refusals(o) {

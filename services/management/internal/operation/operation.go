@@ -37,7 +37,8 @@ type Operation struct {
 	// Answer is the message that is answered, in the management dialect, and Shape how many of it.
 	Answer proto.Message
 	Shape  Shape
-	// DryRun says that the same is answered with 200 where nothing was done because a dry run was asked for.
+	// DryRun says that the request can be tried out with the parameter dryRun, which is described for it: every check runs
+	// and nothing is written. What would be answered with 201 is answered with 200 then.
 	DryRun bool
 	// AnswerType is the media type of the answer where it is not application/json, or several, separated by ", ".
 	AnswerType string

@@ -28,7 +28,7 @@ func mountAccess(m *Mux) {
 	m.Handle("PUT "+path, "binding:update", x.replace, operation.Operation{
 		Summary: "Replace the whole rule that says who may use an application.",
 		Details: "Mode, switches and all bindings change at once. What the body leaves out is reset.",
-		Body:    like, Conditional: true, Answer: like, Versioned: true,
+		Body:    like, Conditional: true, Answer: like, Versioned: true, DryRun: true,
 	})
 }
 

@@ -28,7 +28,7 @@ func mountApplications(m *Mux) {
 	m.Handle("POST "+catalog.ApplicationGroups.Collection()+"/_reorder", "application_group:update", x.reorderHeadings, operation.Operation{
 		ID: "reorderApplicationGroups", Summary: "Put the application groups of a domain in an order.",
 		Details: "The body names all of them. They change together.",
-		Body:    &managementv1.Order{}, Answer: &configv1.ApplicationGroup{}, Shape: operation.Array,
+		Body:    &managementv1.Order{}, Answer: &configv1.ApplicationGroup{}, Shape: operation.Array, DryRun: true,
 	})
 }
 

@@ -30,7 +30,7 @@ func mountBindings(m *Mux) {
 	m.Handle("POST "+application+"/bindings/_reorder", "binding:update", b.reorder, operation.Operation{
 		ID: "reorderApplicationBindings", Summary: "Put the bindings of an application into another order.",
 		Details: "The body is the complete list of their identifiers; one that is missing or of another application is refused.",
-		Body:    &configv1.Strings{}, Conditional: true, Answer: &configv1.Binding{}, Shape: operation.Array, Versioned: true,
+		Body:    &configv1.Strings{}, Conditional: true, Answer: &configv1.Binding{}, Shape: operation.Array, Versioned: true, DryRun: true,
 	})
 	held := &bindings{mux: m, editor: m.api.Editor, name: "entitlement_binding", held: true}
 	held.mount(catalog.Applications.Item()+"/entitlements/{entitlement}/bindings", "an entitlement", &managementv1.EntitlementBinding{})
@@ -46,16 +46,16 @@ func (b *bindings) mount(base, of string, like message) {
 		Summary: "List the bindings of " + of + ", in their order.", Query: operation.Paging(), Answer: like, Shape: operation.Page, Versioned: true,
 	})
 	b.mux.Handle("POST "+base, "binding:create", b.create, operation.Operation{
-		Summary: "Bind a policy, a group or a user to an application.", Body: like, Status: http.StatusCreated, Answer: like, Versioned: true,
+		Summary: "Bind a policy, a group or a user to an application.", Body: like, Status: http.StatusCreated, Answer: like, Versioned: true, DryRun: true,
 	})
 	b.mux.Handle("GET "+item, "binding:read", b.read, operation.Operation{Summary: "Read a binding.", Answer: like, Versioned: true})
 	b.mux.Handle("PUT "+item, "binding:update", b.change(false), operation.Operation{
-		Summary: "Replace a binding.", Body: like, Conditional: true, Answer: like, Versioned: true,
+		Summary: "Replace a binding.", Body: like, Conditional: true, Answer: like, Versioned: true, DryRun: true,
 	})
 	b.mux.Handle("PATCH "+item, "binding:update", b.change(true), operation.Operation{
-		Summary: "Change a binding.", Body: like, Merge: true, Conditional: true, Answer: like, Versioned: true,
+		Summary: "Change a binding.", Body: like, Merge: true, Conditional: true, Answer: like, Versioned: true, DryRun: true,
 	})
-	b.mux.Handle("DELETE "+item, "binding:delete", b.remove, operation.Operation{Summary: "Delete a binding.", Conditional: true})
+	b.mux.Handle("DELETE "+item, "binding:delete", b.remove, operation.Operation{Summary: "Delete a binding.", Conditional: true, DryRun: true})
 }
 
 // applicationOf returns the application of a request.

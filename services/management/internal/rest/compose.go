@@ -29,16 +29,13 @@ const (
 	maxKey = 255
 )
 
-// dryRunParameter asks for all checks and no change.
-var dryRunParameter = operation.Parameter{Name: "dryRun", Type: "boolean", Description: "Run every check and write nothing."}
-
 func mountCompose(m *Mux) {
 	x := &compositions{m, m.api.Editor}
 	m.Handle("POST "+catalog.Applications.Collection()+"/_compose", "application:create", x.compose, operation.Operation{
 		ID: "composeApplication", Summary: "Create an application with its provider, bindings, entitlements and heading, all or nothing.",
 		Details: "Everything that is wrong is told at once. The answer has the client secret this once. With the header `Idempotency-Key` the same request " +
 			"can be repeated for 24 hours and answers the same, with secrets for 15 minutes. A dry run answers 200 without identifiers and secrets.",
-		Query: []operation.Parameter{dryRunParameter}, Body: &managementv1.Composition{}, Status: http.StatusCreated, DryRun: true, Answer: &managementv1.Composed{},
+		Body: &managementv1.Composition{}, Status: http.StatusCreated, DryRun: true, Answer: &managementv1.Composed{},
 	})
 }
 
@@ -47,26 +44,8 @@ type compositions struct {
 	editor *editor.Editor
 }
 
-// dryRunOf reads `dryRun`.
-func dryRunOf(r *http.Request) (bool, error) {
-	values, err := query(r)
-	if err != nil || !values.Has("dryRun") {
-		return false, err
-	}
-	switch values.Get("dryRun") {
-	case "true", "":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, constraint("dryRun", values.Get("dryRun"), "must be true or false")
-}
-
 func (x *compositions) compose(w http.ResponseWriter, r *http.Request) error {
-	dry, err := dryRunOf(r)
-	if err != nil {
-		return err
-	}
+	dry := editor.DryRun(r.Context())
 	body, err := x.mux.Body(r)
 	if err != nil {
 		return err

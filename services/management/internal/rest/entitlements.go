@@ -30,17 +30,17 @@ func mountEntitlements(m *Mux) {
 	})
 	m.Handle("POST "+base, "entitlement:create", x.create, operation.Operation{
 		Summary: "Create an entitlement.", Details: "Nobody holds it before somebody is bound to it.",
-		Body: like, Status: http.StatusCreated, Answer: like, Versioned: true,
+		Body: like, Status: http.StatusCreated, Answer: like, Versioned: true, DryRun: true,
 	})
 	m.Handle("GET "+item, "entitlement:read", x.read, operation.Operation{Summary: "Read an entitlement.", Answer: like, Versioned: true})
 	m.Handle("PUT "+item, "entitlement:update", x.change(false), operation.Operation{
-		Summary: "Replace an entitlement.", Details: "Its bindings stay.", Body: like, Conditional: true, Answer: like, Versioned: true,
+		Summary: "Replace an entitlement.", Details: "Its bindings stay.", Body: like, Conditional: true, Answer: like, Versioned: true, DryRun: true,
 	})
 	m.Handle("PATCH "+item, "entitlement:update", x.change(true), operation.Operation{
-		Summary: "Change an entitlement.", Body: like, Merge: true, Conditional: true, Answer: like, Versioned: true,
+		Summary: "Change an entitlement.", Body: like, Merge: true, Conditional: true, Answer: like, Versioned: true, DryRun: true,
 	})
 	m.Handle("DELETE "+item, "entitlement:delete", x.remove, operation.Operation{
-		Summary: "Delete an entitlement and its bindings.", Conditional: true,
+		Summary: "Delete an entitlement and its bindings.", Conditional: true, DryRun: true,
 	})
 }
 

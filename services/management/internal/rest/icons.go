@@ -39,10 +39,10 @@ func mountIcons(m *Mux) {
 		ID: "putApplicationIcon", Summary: "Give an application an icon.",
 		Details: "The body is the picture itself, whose type is read from its content, or an object with its `url`, which is fetched once, from a public " +
 			"address. PNG, JPEG, WebP and SVG are allowed, up to 512 KiB. An SVG picture loses scripts and references to other places.",
-		Query: []operation.Parameter{theme}, Body: &managementv1.IconAddress{}, Conditional: true, Answer: &configv1.Application{},
+		Query: []operation.Parameter{theme}, Body: &managementv1.IconAddress{}, Conditional: true, Answer: &configv1.Application{}, DryRun: true,
 	})
 	m.Handle("DELETE "+path, "application:update", x.deleteIcon, operation.Operation{
-		ID: "deleteApplicationIcon", Summary: "Take the icon from an application.", Query: []operation.Parameter{theme}, Conditional: true,
+		ID: "deleteApplicationIcon", Summary: "Take the icon from an application.", Query: []operation.Parameter{theme}, Conditional: true, DryRun: true,
 	})
 }
 

@@ -51,6 +51,7 @@ func (m *Mux) Handle(pattern, permission string, h func(w http.ResponseWriter, r
 	if permission == "" {
 		panic(fmt.Sprintf("rest: %s names no permission", pattern))
 	}
+	h = tried(method, h, &o)
 	rt := Route{Method: method, Pattern: path, Permission: permission, Operation: o}
 	serve := m.api.guarded(permission, m.placed(h, strings.Contains(path, "/{domain}")))
 	m.api.routes = append(m.api.routes, rt)

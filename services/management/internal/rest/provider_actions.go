@@ -32,25 +32,25 @@ func mountProviders(m *Mux) {
 	m.Handle("POST "+list, "application:create", x.create, operation.Operation{
 		ID: "createProvider", Summary: "Create a provider that belongs to no application yet.",
 		Details: "Its client identifier is taken, and answers for nobody. The answer has the client secret this once.",
-		Body:    like, Status: http.StatusCreated, Answer: like,
+		Body:    like, Status: http.StatusCreated, Answer: like, DryRun: true,
 	})
 	m.Handle("GET "+one, "application:read", x.read, operation.Operation{
 		ID: "getProvider", Summary: "Read a provider that belongs to no application.", Answer: like,
 	})
 	m.Handle("PATCH "+one, "application:update", x.patch, operation.Operation{
-		ID: "patchProvider", Summary: "Change a provider that belongs to no application.", Body: like, Merge: true, Conditional: true, Answer: like,
+		ID: "patchProvider", Summary: "Change a provider that belongs to no application.", Body: like, Merge: true, Conditional: true, Answer: like, DryRun: true,
 	})
 	m.Handle("DELETE "+one, "application:delete", x.remove, operation.Operation{
-		ID: "deleteProvider", Summary: "Delete a provider that belongs to no application.", Conditional: true,
+		ID: "deleteProvider", Summary: "Delete a provider that belongs to no application.", Conditional: true, DryRun: true,
 	})
 	path := catalog.Applications.Item() + "/provider"
 	m.Handle("PUT "+path, "application:update", x.assign, operation.Operation{
 		ID: "assignProvider", Summary: "Move a provider into an application that has none.",
-		Details: "Identifier, secrets and keys stay as they are.", Body: &managementv1.Assignment{}, Conditional: true, Answer: &configv1.Application{},
+		Details: "Identifier, secrets and keys stay as they are.", Body: &managementv1.Assignment{}, Conditional: true, Answer: &configv1.Application{}, DryRun: true,
 	})
 	m.Handle("DELETE "+path, "application:update", x.release, operation.Operation{
 		ID: "releaseProvider", Summary: "Move the provider out of an application, which becomes a bookmark.",
-		Details: "What was issued to the application is worth nothing any more.", Conditional: true, Status: http.StatusOK, Answer: like,
+		Details: "What was issued to the application is worth nothing any more.", Conditional: true, Status: http.StatusOK, Answer: like, DryRun: true,
 	})
 }
 

@@ -49,6 +49,7 @@ func (a *API) mountEnvironments() {
 
 // handle adds a route with its whole path.
 func (a *API) handle(method, path, permission string, h handler, o operation.Operation) {
+	h = tried(method, h, &o)
 	rt := Route{Method: method, Pattern: path, Permission: permission, Operation: o}
 	a.routes = append(a.routes, rt)
 	if permission != Public {

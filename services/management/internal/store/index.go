@@ -88,6 +88,7 @@ func manifest() map[string][]index {
 		operatorRolesCollection:  {uniqueIndex("name")},
 		personalTokensCollection: {ascending("operator", "operator", "id")},
 		attemptsCollection:       {ascending("expiry", "expiresAt")},
+		confirmationsCollection:  {ascending("expiry", "expiresAt")},
 		mailsCollection: {
 			ascending("due", "dueAt", "_id"), ascending("created", "createdAt"), ascending("domain", "domain", "user"),
 		},

@@ -139,6 +139,8 @@ var asks = []ask{
 	{attemptsCollection, "_id", "", "", "", "_id", "attempts to sign in"},
 	{attemptsCollection, "_id", "", "revision", "", "_id", "counting them"},
 	{attemptsCollection, "", "expiresAt", "", "", "expiry", "the sweep, for those that are long ago"},
+	{confirmationsCollection, "_id", "", "", "", "_id", "the numbers of a question"},
+	{confirmationsCollection, "", "expiresAt", "", "", "expiry", "the sweep, for questions whose time is over"},
 	{signingKeysCollection, "_id", "", "", "", "_id", "the keys of a purpose"},
 	{signingKeysCollection, "_id", "", "revision", "", "_id", "rotating them"},
 	{tokensCollection, "_id", "", "", "", "_id", "whether a token was revoked"},

@@ -147,10 +147,14 @@ func traitsOfKind(arm string) (traits, error) {
 }
 
 // TakenUnique returns the name of the first unique value of r that another resource has, or nothing.
-func (s *Store) TakenUnique(ctx context.Context, k catalog.Any, r resource.Resource) (string, error) {
+func (s *Store) TakenUnique(ctx context.Context, k catalog.Any, r resource.Resource, but ...string) (string, error) {
+	others := bson.M{"$ne": r.GetId()}
+	if len(but) > 0 {
+		others = bson.M{"$nin": append([]string{r.GetId()}, but...)}
+	}
 	for _, u := range k.UniqueValues(r) {
 		n, err := s.db.Collection(k.Descriptor().Path).CountDocuments(ctx,
-			bson.M{memberUnique + u.Name: u.Value, "_id": bson.M{"$ne": r.GetId()}})
+			bson.M{memberUnique + u.Name: u.Value, "_id": others})
 		if err != nil {
 			return "", s.fail(ctx, err)
 		}
