@@ -185,7 +185,9 @@ func New(c Config) (*Gateway, error) {
 		return nil, err
 	}
 	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
-	used := usage.New(usage.Options{Send: upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc).Report, Logger: log})
+	told := upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc)
+	used := usage.New(usage.Options{Send: told.Report, Logger: log})
+	counts := usage.NewBindings(usage.BindingOptions{Send: told.ReportBindings, Now: time.Now, Logger: log})
 	var parts *assembly.Gateway
 	parts = assembly.New(assembly.Parts{
 		PublicURL: publicURL, Certificates: shown,
@@ -199,7 +201,7 @@ func New(c Config) (*Gateway, error) {
 			}
 			return app, err
 		},
-		MostRegistered: c.RegisteredClients, Used: used, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Log: log, Now: time.Now,
+		MostRegistered: c.RegisteredClients, Used: used, Counts: counts, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()
@@ -245,6 +247,7 @@ func New(c Config) (*Gateway, error) {
 		return subscriber.Run(ctx)
 	})
 	g.group.Add("usage", used.Run)
+	g.group.Add("report-only bindings", counts.Run)
 	g.group.Add("logout tokens", parts.LogoutTokens.Run)
 	g.group.Add("gateway", g.public.Run)
 	return g, nil

@@ -169,7 +169,7 @@ func New(c Config) (*Management, error) {
 	registrations.Register(m.plane)
 	people.Register(m.plane)
 	assets.New(db.Icons()).Register(m.plane)
-	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Logger: log}).Register(m.plane)
+	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Tallies: db.BindingTallies(), Logger: log}).Register(m.plane)
 
 	outside, err := outbound.New(outbound.Options{Logger: log})
 	if err != nil {

@@ -1548,6 +1548,295 @@ func (x *PolicyTested) GetSituational() bool {
 	return false
 }
 
+// BindingImpact is what a report-only binding came to in real decisions.
+type BindingImpact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The beginning of the first hour.
+	From      *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Evaluated int64                  `protobuf:"varint,3,opt,name=evaluated,proto3" json:"evaluated,omitempty"`
+	Passed    int64                  `protobuf:"varint,4,opt,name=passed,proto3" json:"passed,omitempty"`
+	// Could not be evaluated; they passed or not by the binding's `failureResult`.
+	Failed int64 `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Verdicts that would have been others, had the binding decided.
+	Changed int64 `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`
+	// Different people.
+	People int64 `protobuf:"varint,7,opt,name=people,proto3" json:"people,omitempty"`
+	// There were more people than were counted: a gateway counts 10,000 an hour.
+	PeopleAtLeast bool `protobuf:"varint,8,opt,name=people_at_least,json=peopleAtLeast,proto3" json:"people_at_least,omitempty"`
+	// Those in which something was evaluated, in their order.
+	Hours []*BindingImpactHour `protobuf:"bytes,9,rep,name=hours,proto3" json:"hours,omitempty"`
+	// The newest verdicts that would have been others, at most twenty.
+	Samples       []*BindingImpactSample `protobuf:"bytes,10,rep,name=samples,proto3" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BindingImpact) Reset() {
+	*x = BindingImpact{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BindingImpact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BindingImpact) ProtoMessage() {}
+
+func (x *BindingImpact) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BindingImpact.ProtoReflect.Descriptor instead.
+func (*BindingImpact) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *BindingImpact) GetFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *BindingImpact) GetTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *BindingImpact) GetEvaluated() int64 {
+	if x != nil {
+		return x.Evaluated
+	}
+	return 0
+}
+
+func (x *BindingImpact) GetPassed() int64 {
+	if x != nil {
+		return x.Passed
+	}
+	return 0
+}
+
+func (x *BindingImpact) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *BindingImpact) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *BindingImpact) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *BindingImpact) GetPeopleAtLeast() bool {
+	if x != nil {
+		return x.PeopleAtLeast
+	}
+	return false
+}
+
+func (x *BindingImpact) GetHours() []*BindingImpactHour {
+	if x != nil {
+		return x.Hours
+	}
+	return nil
+}
+
+func (x *BindingImpact) GetSamples() []*BindingImpactSample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+// BindingImpactHour is one hour of it.
+type BindingImpactHour struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hour          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=hour,proto3" json:"hour,omitempty"`
+	Evaluated     int64                  `protobuf:"varint,2,opt,name=evaluated,proto3" json:"evaluated,omitempty"`
+	Passed        int64                  `protobuf:"varint,3,opt,name=passed,proto3" json:"passed,omitempty"`
+	Failed        int64                  `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	Changed       int64                  `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	People        int64                  `protobuf:"varint,6,opt,name=people,proto3" json:"people,omitempty"`
+	PeopleAtLeast bool                   `protobuf:"varint,7,opt,name=people_at_least,json=peopleAtLeast,proto3" json:"people_at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BindingImpactHour) Reset() {
+	*x = BindingImpactHour{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BindingImpactHour) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BindingImpactHour) ProtoMessage() {}
+
+func (x *BindingImpactHour) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BindingImpactHour.ProtoReflect.Descriptor instead.
+func (*BindingImpactHour) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *BindingImpactHour) GetHour() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Hour
+	}
+	return nil
+}
+
+func (x *BindingImpactHour) GetEvaluated() int64 {
+	if x != nil {
+		return x.Evaluated
+	}
+	return 0
+}
+
+func (x *BindingImpactHour) GetPassed() int64 {
+	if x != nil {
+		return x.Passed
+	}
+	return 0
+}
+
+func (x *BindingImpactHour) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *BindingImpactHour) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *BindingImpactHour) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *BindingImpactHour) GetPeopleAtLeast() bool {
+	if x != nil {
+		return x.PeopleAtLeast
+	}
+	return false
+}
+
+// BindingImpactSample is a verdict that would have been another one.
+type BindingImpactSample struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person's identifier; absent for people without an account, and for whoever may not read people.
+	User string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	At   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// `allowed`, `denied` or `stepUp`.
+	Verdict string `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// What it would have been.
+	Enforced      string `protobuf:"bytes,4,opt,name=enforced,proto3" json:"enforced,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BindingImpactSample) Reset() {
+	*x = BindingImpactSample{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BindingImpactSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BindingImpactSample) ProtoMessage() {}
+
+func (x *BindingImpactSample) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BindingImpactSample.ProtoReflect.Descriptor instead.
+func (*BindingImpactSample) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *BindingImpactSample) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *BindingImpactSample) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *BindingImpactSample) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *BindingImpactSample) GetEnforced() string {
+	if x != nil {
+		return x.Enforced
+	}
+	return ""
+}
+
 var File_gatehouse_management_v1_access_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_access_proto_rawDesc = "" +
@@ -1706,7 +1995,32 @@ const file_gatehouse_management_v1_access_proto_rawDesc = "" +
 	"expression\x12\x1e\n" +
 	"\x06inputs\x18\x06 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\x06inputs\x12(\n" +
 	"\vsituational\x18\a \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\vsituationalB\b\n" +
-	"\x06_holdsBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\x06_holds\"\xdd\x03\n" +
+	"\rBindingImpact\x12.\n" +
+	"\x04from\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
+	"\x02to\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12$\n" +
+	"\tevaluated\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\tevaluated\x12\x1e\n" +
+	"\x06passed\x18\x04 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06passed\x12\x1e\n" +
+	"\x06failed\x18\x05 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06failed\x12 \n" +
+	"\achanged\x18\x06 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\achanged\x12\x1e\n" +
+	"\x06people\x18\a \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06people\x12.\n" +
+	"\x0fpeople_at_least\x18\b \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\rpeopleAtLeast\x12H\n" +
+	"\x05hours\x18\t \x03(\v2*.gatehouse.management.v1.BindingImpactHourB\x06\xa2\xbb\x18\x02 \x01R\x05hours\x12N\n" +
+	"\asamples\x18\n" +
+	" \x03(\v2,.gatehouse.management.v1.BindingImpactSampleB\x06\xa2\xbb\x18\x02 \x01R\asamples\"\x9b\x02\n" +
+	"\x11BindingImpactHour\x12.\n" +
+	"\x04hour\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04hour\x12$\n" +
+	"\tevaluated\x18\x02 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\tevaluated\x12\x1e\n" +
+	"\x06passed\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06passed\x12\x1e\n" +
+	"\x06failed\x18\x04 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06failed\x12 \n" +
+	"\achanged\x18\x05 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\achanged\x12\x1e\n" +
+	"\x06people\x18\x06 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06people\x12.\n" +
+	"\x0fpeople_at_least\x18\a \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\rpeopleAtLeast\"\x8b\x01\n" +
+	"\x13BindingImpactSample\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x1a\n" +
+	"\benforced\x18\x04 \x01(\tR\benforcedBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_access_proto_rawDescOnce sync.Once
@@ -1720,7 +2034,7 @@ func file_gatehouse_management_v1_access_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_access_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_gatehouse_management_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_gatehouse_management_v1_access_proto_goTypes = []any{
 	(*AccessCheck)(nil),            // 0: gatehouse.management.v1.AccessCheck
 	(*AccessContext)(nil),          // 1: gatehouse.management.v1.AccessContext
@@ -1737,40 +2051,49 @@ var file_gatehouse_management_v1_access_proto_goTypes = []any{
 	(*AccessApplication)(nil),      // 12: gatehouse.management.v1.AccessApplication
 	(*PolicyTest)(nil),             // 13: gatehouse.management.v1.PolicyTest
 	(*PolicyTested)(nil),           // 14: gatehouse.management.v1.PolicyTested
-	nil,                            // 15: gatehouse.management.v1.AccessTraceBinding.MessageEntry
-	(*structpb.Struct)(nil),        // 16: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
-	(v1.ApplicationAccess_Mode)(0), // 18: gatehouse.config.v1.ApplicationAccess.Mode
-	(v1.Binding_Effect)(0),         // 19: gatehouse.config.v1.Binding.Effect
+	(*BindingImpact)(nil),          // 15: gatehouse.management.v1.BindingImpact
+	(*BindingImpactHour)(nil),      // 16: gatehouse.management.v1.BindingImpactHour
+	(*BindingImpactSample)(nil),    // 17: gatehouse.management.v1.BindingImpactSample
+	nil,                            // 18: gatehouse.management.v1.AccessTraceBinding.MessageEntry
+	(*structpb.Struct)(nil),        // 19: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
+	(v1.ApplicationAccess_Mode)(0), // 21: gatehouse.config.v1.ApplicationAccess.Mode
+	(v1.Binding_Effect)(0),         // 22: gatehouse.config.v1.Binding.Effect
 }
 var file_gatehouse_management_v1_access_proto_depIdxs = []int32{
 	1,  // 0: gatehouse.management.v1.AccessCheck.context:type_name -> gatehouse.management.v1.AccessContext
 	2,  // 1: gatehouse.management.v1.AccessCheck.groups:type_name -> gatehouse.management.v1.AccessGroups
-	16, // 2: gatehouse.management.v1.AccessCheck.proposed:type_name -> google.protobuf.Struct
-	17, // 3: gatehouse.management.v1.AccessContext.time:type_name -> google.protobuf.Timestamp
-	17, // 4: gatehouse.management.v1.AccessContext.auth_time:type_name -> google.protobuf.Timestamp
-	18, // 5: gatehouse.management.v1.AccessTrace.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
-	16, // 6: gatehouse.management.v1.AccessTrace.messages:type_name -> google.protobuf.Struct
+	19, // 2: gatehouse.management.v1.AccessCheck.proposed:type_name -> google.protobuf.Struct
+	20, // 3: gatehouse.management.v1.AccessContext.time:type_name -> google.protobuf.Timestamp
+	20, // 4: gatehouse.management.v1.AccessContext.auth_time:type_name -> google.protobuf.Timestamp
+	21, // 5: gatehouse.management.v1.AccessTrace.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
+	19, // 6: gatehouse.management.v1.AccessTrace.messages:type_name -> google.protobuf.Struct
 	4,  // 7: gatehouse.management.v1.AccessTrace.step:type_name -> gatehouse.management.v1.AccessStrength
 	5,  // 8: gatehouse.management.v1.AccessTrace.bindings:type_name -> gatehouse.management.v1.AccessTraceBinding
-	19, // 9: gatehouse.management.v1.AccessTraceBinding.effect:type_name -> gatehouse.config.v1.Binding.Effect
+	22, // 9: gatehouse.management.v1.AccessTraceBinding.effect:type_name -> gatehouse.config.v1.Binding.Effect
 	6,  // 10: gatehouse.management.v1.AccessTraceBinding.because:type_name -> gatehouse.management.v1.AccessBecause
-	15, // 11: gatehouse.management.v1.AccessTraceBinding.message:type_name -> gatehouse.management.v1.AccessTraceBinding.MessageEntry
-	16, // 12: gatehouse.management.v1.AccessImpactQuestion.proposed:type_name -> google.protobuf.Struct
+	18, // 11: gatehouse.management.v1.AccessTraceBinding.message:type_name -> gatehouse.management.v1.AccessTraceBinding.MessageEntry
+	19, // 12: gatehouse.management.v1.AccessImpactQuestion.proposed:type_name -> google.protobuf.Struct
 	9,  // 13: gatehouse.management.v1.AccessImpact.sample_gained:type_name -> gatehouse.management.v1.AccessPerson
 	9,  // 14: gatehouse.management.v1.AccessImpact.sample_lost:type_name -> gatehouse.management.v1.AccessPerson
 	11, // 15: gatehouse.management.v1.AccessEntry.because:type_name -> gatehouse.management.v1.AccessReason
-	17, // 16: gatehouse.management.v1.AccessEntry.last_sign_in:type_name -> google.protobuf.Timestamp
+	20, // 16: gatehouse.management.v1.AccessEntry.last_sign_in:type_name -> google.protobuf.Timestamp
 	11, // 17: gatehouse.management.v1.AccessApplication.because:type_name -> gatehouse.management.v1.AccessReason
-	16, // 18: gatehouse.management.v1.PolicyTest.configuration:type_name -> google.protobuf.Struct
+	19, // 18: gatehouse.management.v1.PolicyTest.configuration:type_name -> google.protobuf.Struct
 	1,  // 19: gatehouse.management.v1.PolicyTest.context:type_name -> gatehouse.management.v1.AccessContext
 	2,  // 20: gatehouse.management.v1.PolicyTest.groups:type_name -> gatehouse.management.v1.AccessGroups
 	6,  // 21: gatehouse.management.v1.PolicyTested.because:type_name -> gatehouse.management.v1.AccessBecause
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	20, // 22: gatehouse.management.v1.BindingImpact.from:type_name -> google.protobuf.Timestamp
+	20, // 23: gatehouse.management.v1.BindingImpact.to:type_name -> google.protobuf.Timestamp
+	16, // 24: gatehouse.management.v1.BindingImpact.hours:type_name -> gatehouse.management.v1.BindingImpactHour
+	17, // 25: gatehouse.management.v1.BindingImpact.samples:type_name -> gatehouse.management.v1.BindingImpactSample
+	20, // 26: gatehouse.management.v1.BindingImpactHour.hour:type_name -> google.protobuf.Timestamp
+	20, // 27: gatehouse.management.v1.BindingImpactSample.at:type_name -> google.protobuf.Timestamp
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_access_proto_init() }
@@ -1787,7 +2110,7 @@ func file_gatehouse_management_v1_access_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_access_proto_rawDesc), len(file_gatehouse_management_v1_access_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -256,6 +256,310 @@ func (*ReportSecretsResponse) Descriptor() ([]byte, []int) {
 	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{3}
 }
 
+type ReportBindingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gateway's name for operators.
+	Gateway string `protobuf:"bytes,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	// At most 20, each once.
+	Tallies       []*BindingTally `protobuf:"bytes,2,rep,name=tallies,proto3" json:"tallies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportBindingsRequest) Reset() {
+	*x = ReportBindingsRequest{}
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportBindingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportBindingsRequest) ProtoMessage() {}
+
+func (x *ReportBindingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportBindingsRequest.ProtoReflect.Descriptor instead.
+func (*ReportBindingsRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReportBindingsRequest) GetGateway() string {
+	if x != nil {
+		return x.Gateway
+	}
+	return ""
+}
+
+func (x *ReportBindingsRequest) GetTallies() []*BindingTally {
+	if x != nil {
+		return x.Tallies
+	}
+	return nil
+}
+
+// BindingTally is what one gateway has counted of one report-only binding in one hour, from the beginning of the tally.
+type BindingTally struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unlike that of any other tally, of this gateway or another, of this run or another.
+	Id     string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Domain string `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The application's id.
+	Application string `protobuf:"bytes,3,opt,name=application,proto3" json:"application,omitempty"`
+	// The binding's id.
+	Binding string `protobuf:"bytes,4,opt,name=binding,proto3" json:"binding,omitempty"`
+	// When the hour began, UTC.
+	Hour      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=hour,proto3" json:"hour,omitempty"`
+	Evaluated int64                  `protobuf:"varint,6,opt,name=evaluated,proto3" json:"evaluated,omitempty"`
+	Passed    int64                  `protobuf:"varint,7,opt,name=passed,proto3" json:"passed,omitempty"`
+	// Could not be evaluated.
+	Failed int64 `protobuf:"varint,8,opt,name=failed,proto3" json:"failed,omitempty"`
+	// The verdict would have been another one.
+	Changed int64 `protobuf:"varint,9,opt,name=changed,proto3" json:"changed,omitempty"`
+	// Whom the decisions were about: of each person's id the first eight bytes of its SHA-256, each once. At most 10,000.
+	People []byte `protobuf:"bytes,10,opt,name=people,proto3" json:"people,omitempty"`
+	// There were more people than are listed.
+	MorePeople bool `protobuf:"varint,11,opt,name=more_people,json=morePeople,proto3" json:"more_people,omitempty"`
+	// The newest decisions that would have been others. At most 20.
+	Samples       []*BindingSample `protobuf:"bytes,12,rep,name=samples,proto3" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BindingTally) Reset() {
+	*x = BindingTally{}
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BindingTally) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BindingTally) ProtoMessage() {}
+
+func (x *BindingTally) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BindingTally.ProtoReflect.Descriptor instead.
+func (*BindingTally) Descriptor() ([]byte, []int) {
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BindingTally) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *BindingTally) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *BindingTally) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *BindingTally) GetBinding() string {
+	if x != nil {
+		return x.Binding
+	}
+	return ""
+}
+
+func (x *BindingTally) GetHour() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Hour
+	}
+	return nil
+}
+
+func (x *BindingTally) GetEvaluated() int64 {
+	if x != nil {
+		return x.Evaluated
+	}
+	return 0
+}
+
+func (x *BindingTally) GetPassed() int64 {
+	if x != nil {
+		return x.Passed
+	}
+	return 0
+}
+
+func (x *BindingTally) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *BindingTally) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *BindingTally) GetPeople() []byte {
+	if x != nil {
+		return x.People
+	}
+	return nil
+}
+
+func (x *BindingTally) GetMorePeople() bool {
+	if x != nil {
+		return x.MorePeople
+	}
+	return false
+}
+
+func (x *BindingTally) GetSamples() []*BindingSample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+// BindingSample is a decision that would have been another one.
+type BindingSample struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The person's id; empty for somebody without an account.
+	Person string                 `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
+	At     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// `allowed`, `denied` or `stepUp`.
+	Verdict string `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// What it would have been.
+	Enforced      string `protobuf:"bytes,4,opt,name=enforced,proto3" json:"enforced,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BindingSample) Reset() {
+	*x = BindingSample{}
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BindingSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BindingSample) ProtoMessage() {}
+
+func (x *BindingSample) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BindingSample.ProtoReflect.Descriptor instead.
+func (*BindingSample) Descriptor() ([]byte, []int) {
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BindingSample) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *BindingSample) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *BindingSample) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *BindingSample) GetEnforced() string {
+	if x != nil {
+		return x.Enforced
+	}
+	return ""
+}
+
+type ReportBindingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportBindingsResponse) Reset() {
+	*x = ReportBindingsResponse{}
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportBindingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportBindingsResponse) ProtoMessage() {}
+
+func (x *ReportBindingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_usage_v1_usage_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportBindingsResponse.ProtoReflect.Descriptor instead.
+func (*ReportBindingsResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_usage_v1_usage_proto_rawDescGZIP(), []int{7}
+}
+
 var File_gatehouse_usage_v1_usage_proto protoreflect.FileDescriptor
 
 const file_gatehouse_usage_v1_usage_proto_rawDesc = "" +
@@ -274,9 +578,34 @@ const file_gatehouse_usage_v1_usage_proto_rawDesc = "" +
 	"\vapplication\x18\x02 \x01(\tR\vapplication\x12\x16\n" +
 	"\x06secret\x18\x03 \x01(\tR\x06secret\x123\n" +
 	"\aused_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06usedAt\"\x17\n" +
-	"\x15ReportSecretsResponse2t\n" +
+	"\x15ReportSecretsResponse\"m\n" +
+	"\x15ReportBindingsRequest\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\tR\agateway\x12:\n" +
+	"\atallies\x18\x02 \x03(\v2 .gatehouse.usage.v1.BindingTallyR\atallies\"\x80\x03\n" +
+	"\fBindingTally\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06domain\x18\x02 \x01(\tR\x06domain\x12 \n" +
+	"\vapplication\x18\x03 \x01(\tR\vapplication\x12\x18\n" +
+	"\abinding\x18\x04 \x01(\tR\abinding\x12.\n" +
+	"\x04hour\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04hour\x12\x1c\n" +
+	"\tevaluated\x18\x06 \x01(\x03R\tevaluated\x12\x16\n" +
+	"\x06passed\x18\a \x01(\x03R\x06passed\x12\x16\n" +
+	"\x06failed\x18\b \x01(\x03R\x06failed\x12\x18\n" +
+	"\achanged\x18\t \x01(\x03R\achanged\x12\x16\n" +
+	"\x06people\x18\n" +
+	" \x01(\fR\x06people\x12\x1f\n" +
+	"\vmore_people\x18\v \x01(\bR\n" +
+	"morePeople\x12;\n" +
+	"\asamples\x18\f \x03(\v2!.gatehouse.usage.v1.BindingSampleR\asamples\"\x89\x01\n" +
+	"\rBindingSample\x12\x16\n" +
+	"\x06person\x18\x01 \x01(\tR\x06person\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x1a\n" +
+	"\benforced\x18\x04 \x01(\tR\benforced\"\x18\n" +
+	"\x16ReportBindingsResponse2\xdd\x01\n" +
 	"\fUsageService\x12d\n" +
-	"\rReportSecrets\x12(.gatehouse.usage.v1.ReportSecretsRequest\x1a).gatehouse.usage.v1.ReportSecretsResponseBDZBgithub.com/gatehouse-am/gatehouse/proto/gatehouse/usage/v1;usagev1b\x06proto3"
+	"\rReportSecrets\x12(.gatehouse.usage.v1.ReportSecretsRequest\x1a).gatehouse.usage.v1.ReportSecretsResponse\x12g\n" +
+	"\x0eReportBindings\x12).gatehouse.usage.v1.ReportBindingsRequest\x1a*.gatehouse.usage.v1.ReportBindingsResponseBDZBgithub.com/gatehouse-am/gatehouse/proto/gatehouse/usage/v1;usagev1b\x06proto3"
 
 var (
 	file_gatehouse_usage_v1_usage_proto_rawDescOnce sync.Once
@@ -290,26 +619,36 @@ func file_gatehouse_usage_v1_usage_proto_rawDescGZIP() []byte {
 	return file_gatehouse_usage_v1_usage_proto_rawDescData
 }
 
-var file_gatehouse_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_gatehouse_usage_v1_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_gatehouse_usage_v1_usage_proto_goTypes = []any{
-	(*ReportSecretsRequest)(nil),  // 0: gatehouse.usage.v1.ReportSecretsRequest
-	(*ClientUse)(nil),             // 1: gatehouse.usage.v1.ClientUse
-	(*SecretUse)(nil),             // 2: gatehouse.usage.v1.SecretUse
-	(*ReportSecretsResponse)(nil), // 3: gatehouse.usage.v1.ReportSecretsResponse
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*ReportSecretsRequest)(nil),   // 0: gatehouse.usage.v1.ReportSecretsRequest
+	(*ClientUse)(nil),              // 1: gatehouse.usage.v1.ClientUse
+	(*SecretUse)(nil),              // 2: gatehouse.usage.v1.SecretUse
+	(*ReportSecretsResponse)(nil),  // 3: gatehouse.usage.v1.ReportSecretsResponse
+	(*ReportBindingsRequest)(nil),  // 4: gatehouse.usage.v1.ReportBindingsRequest
+	(*BindingTally)(nil),           // 5: gatehouse.usage.v1.BindingTally
+	(*BindingSample)(nil),          // 6: gatehouse.usage.v1.BindingSample
+	(*ReportBindingsResponse)(nil), // 7: gatehouse.usage.v1.ReportBindingsResponse
+	(*timestamppb.Timestamp)(nil),  // 8: google.protobuf.Timestamp
 }
 var file_gatehouse_usage_v1_usage_proto_depIdxs = []int32{
-	2, // 0: gatehouse.usage.v1.ReportSecretsRequest.uses:type_name -> gatehouse.usage.v1.SecretUse
-	1, // 1: gatehouse.usage.v1.ReportSecretsRequest.clients:type_name -> gatehouse.usage.v1.ClientUse
-	4, // 2: gatehouse.usage.v1.ClientUse.used_at:type_name -> google.protobuf.Timestamp
-	4, // 3: gatehouse.usage.v1.SecretUse.used_at:type_name -> google.protobuf.Timestamp
-	0, // 4: gatehouse.usage.v1.UsageService.ReportSecrets:input_type -> gatehouse.usage.v1.ReportSecretsRequest
-	3, // 5: gatehouse.usage.v1.UsageService.ReportSecrets:output_type -> gatehouse.usage.v1.ReportSecretsResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2,  // 0: gatehouse.usage.v1.ReportSecretsRequest.uses:type_name -> gatehouse.usage.v1.SecretUse
+	1,  // 1: gatehouse.usage.v1.ReportSecretsRequest.clients:type_name -> gatehouse.usage.v1.ClientUse
+	8,  // 2: gatehouse.usage.v1.ClientUse.used_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: gatehouse.usage.v1.SecretUse.used_at:type_name -> google.protobuf.Timestamp
+	5,  // 4: gatehouse.usage.v1.ReportBindingsRequest.tallies:type_name -> gatehouse.usage.v1.BindingTally
+	8,  // 5: gatehouse.usage.v1.BindingTally.hour:type_name -> google.protobuf.Timestamp
+	6,  // 6: gatehouse.usage.v1.BindingTally.samples:type_name -> gatehouse.usage.v1.BindingSample
+	8,  // 7: gatehouse.usage.v1.BindingSample.at:type_name -> google.protobuf.Timestamp
+	0,  // 8: gatehouse.usage.v1.UsageService.ReportSecrets:input_type -> gatehouse.usage.v1.ReportSecretsRequest
+	4,  // 9: gatehouse.usage.v1.UsageService.ReportBindings:input_type -> gatehouse.usage.v1.ReportBindingsRequest
+	3,  // 10: gatehouse.usage.v1.UsageService.ReportSecrets:output_type -> gatehouse.usage.v1.ReportSecretsResponse
+	7,  // 11: gatehouse.usage.v1.UsageService.ReportBindings:output_type -> gatehouse.usage.v1.ReportBindingsResponse
+	10, // [10:12] is the sub-list for method output_type
+	8,  // [8:10] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_usage_v1_usage_proto_init() }
@@ -323,7 +662,7 @@ func file_gatehouse_usage_v1_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_usage_v1_usage_proto_rawDesc), len(file_gatehouse_usage_v1_usage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

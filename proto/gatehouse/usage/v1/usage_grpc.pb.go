@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	UsageService_ReportSecrets_FullMethodName = "/gatehouse.usage.v1.UsageService/ReportSecrets"
+	UsageService_ReportSecrets_FullMethodName  = "/gatehouse.usage.v1.UsageService/ReportSecrets"
+	UsageService_ReportBindings_FullMethodName = "/gatehouse.usage.v1.UsageService/ReportBindings"
 )
 
 // UsageServiceClient is the client API for UsageService service.
@@ -31,6 +32,9 @@ type UsageServiceClient interface {
 	// ReportSecrets says which client secrets authenticated a client. A report may be repeated and may come late: the newest
 	// use of each secret counts.
 	ReportSecrets(ctx context.Context, in *ReportSecretsRequest, opts ...grpc.CallOption) (*ReportSecretsResponse, error)
+	// ReportBindings says what report-only bindings came to. Totals run on: of each tally the largest counts, so that a report
+	// may be repeated and may come late.
+	ReportBindings(ctx context.Context, in *ReportBindingsRequest, opts ...grpc.CallOption) (*ReportBindingsResponse, error)
 }
 
 type usageServiceClient struct {
@@ -51,6 +55,16 @@ func (c *usageServiceClient) ReportSecrets(ctx context.Context, in *ReportSecret
 	return out, nil
 }
 
+func (c *usageServiceClient) ReportBindings(ctx context.Context, in *ReportBindingsRequest, opts ...grpc.CallOption) (*ReportBindingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportBindingsResponse)
+	err := c.cc.Invoke(ctx, UsageService_ReportBindings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UsageServiceServer is the server API for UsageService service.
 // All implementations must embed UnimplementedUsageServiceServer
 // for forward compatibility.
@@ -60,6 +74,9 @@ type UsageServiceServer interface {
 	// ReportSecrets says which client secrets authenticated a client. A report may be repeated and may come late: the newest
 	// use of each secret counts.
 	ReportSecrets(context.Context, *ReportSecretsRequest) (*ReportSecretsResponse, error)
+	// ReportBindings says what report-only bindings came to. Totals run on: of each tally the largest counts, so that a report
+	// may be repeated and may come late.
+	ReportBindings(context.Context, *ReportBindingsRequest) (*ReportBindingsResponse, error)
 	mustEmbedUnimplementedUsageServiceServer()
 }
 
@@ -72,6 +89,9 @@ type UnimplementedUsageServiceServer struct{}
 
 func (UnimplementedUsageServiceServer) ReportSecrets(context.Context, *ReportSecretsRequest) (*ReportSecretsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReportSecrets not implemented")
+}
+func (UnimplementedUsageServiceServer) ReportBindings(context.Context, *ReportBindingsRequest) (*ReportBindingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReportBindings not implemented")
 }
 func (UnimplementedUsageServiceServer) mustEmbedUnimplementedUsageServiceServer() {}
 func (UnimplementedUsageServiceServer) testEmbeddedByValue()                      {}
@@ -112,6 +132,24 @@ func _UsageService_ReportSecrets_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _UsageService_ReportBindings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportBindingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UsageServiceServer).ReportBindings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UsageService_ReportBindings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UsageServiceServer).ReportBindings(ctx, req.(*ReportBindingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UsageService_ServiceDesc is the grpc.ServiceDesc for UsageService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -122,6 +160,10 @@ var UsageService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReportSecrets",
 			Handler:    _UsageService_ReportSecrets_Handler,
+		},
+		{
+			MethodName: "ReportBindings",
+			Handler:    _UsageService_ReportBindings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

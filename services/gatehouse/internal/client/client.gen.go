@@ -2226,6 +2226,63 @@ type Binding struct {
 // BindingEffect `allow` (default), or `deny`, which refuses whoever meets the condition, over every allow.
 type BindingEffect string
 
+// BindingImpact BindingImpact is what a report-only binding came to in real decisions.
+type BindingImpact struct {
+	// Changed Verdicts that would have been others, had the binding decided.
+	Changed   *int64 `json:"changed,omitempty"`
+	Evaluated *int64 `json:"evaluated,omitempty"`
+
+	// Failed Could not be evaluated; they passed or not by the binding's `failureResult`.
+	Failed *int64 `json:"failed,omitempty"`
+
+	// From The beginning of the first hour.
+	From *int64 `json:"from,omitempty"`
+
+	// Hours Those in which something was evaluated, in their order.
+	Hours  []BindingImpactHour `json:"hours,omitempty"`
+	Passed *int64              `json:"passed,omitempty"`
+
+	// People Different people.
+	People *int64 `json:"people,omitempty"`
+
+	// PeopleAtLeast There were more people than were counted: a gateway counts 10,000 an hour.
+	PeopleAtLeast *bool `json:"peopleAtLeast,omitempty"`
+
+	// Samples The newest verdicts that would have been others, at most twenty.
+	Samples []BindingImpactSample `json:"samples,omitempty"`
+
+	// To Milliseconds since 1970-01-01T00:00:00Z.
+	To *int64 `json:"to,omitempty"`
+}
+
+// BindingImpactHour BindingImpactHour is one hour of it.
+type BindingImpactHour struct {
+	Changed   *int64 `json:"changed,omitempty"`
+	Evaluated *int64 `json:"evaluated,omitempty"`
+	Failed    *int64 `json:"failed,omitempty"`
+
+	// Hour Milliseconds since 1970-01-01T00:00:00Z.
+	Hour          *int64 `json:"hour,omitempty"`
+	Passed        *int64 `json:"passed,omitempty"`
+	People        *int64 `json:"people,omitempty"`
+	PeopleAtLeast *bool  `json:"peopleAtLeast,omitempty"`
+}
+
+// BindingImpactSample BindingImpactSample is a verdict that would have been another one.
+type BindingImpactSample struct {
+	// At Milliseconds since 1970-01-01T00:00:00Z.
+	At *int64 `json:"at,omitempty"`
+
+	// Enforced What it would have been.
+	Enforced *string `json:"enforced,omitempty"`
+
+	// User The person's identifier; absent for people without an account, and for whoever may not read people.
+	User *string `json:"user,omitempty"`
+
+	// Verdict `allowed`, `denied` or `stepUp`.
+	Verdict *string `json:"verdict,omitempty"`
+}
+
 // BindingPage One page of a list.
 type BindingPage struct {
 	// CurrentPage The page, from 0.
@@ -5776,6 +5833,12 @@ type PutApplicationBindingParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ReadBindingImpactParams defines parameters for ReadBindingImpact.
+type ReadBindingImpactParams struct {
+	// Days How far back, in days, from 1 to 30; default 14.
+	Days *int `form:"days,omitempty" json:"days,omitempty"`
+}
+
 // GetApplicationEmailsParams defines parameters for GetApplicationEmails.
 type GetApplicationEmailsParams struct {
 	// Template The template, in any case.
@@ -8097,6 +8160,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 	PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadBindingImpact Read what a report-only binding came to in real decisions
+	//
+	// Gateways report every ten seconds; hours are kept for 30 days. What a gateway had not reported when it was killed is missing. Samples name people with user:read alone. Needs the permission `binding:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
+	ReadBindingImpact(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewApplicationClaimsWithBody Preview what entitlements and claim mappings tell an application of somebody
 	//
@@ -12325,6 +12395,23 @@ func (c *Client) PutApplicationBindingWithBody(ctx context.Context, domain strin
 // Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 func (c *Client) PutApplicationBinding(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutApplicationBindingRequest(c.Server, domain, application, binding, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadBindingImpact Read what a report-only binding came to in real decisions
+//
+// Gateways report every ten seconds; hours are kept for 30 days. What a gateway had not reported when it was killed is missing. Samples name people with user:read alone. Needs the permission `binding:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
+func (c *Client) ReadBindingImpact(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadBindingImpactRequest(c.Server, domain, application, binding, params)
 	if err != nil {
 		return nil, err
 	}
@@ -22491,6 +22578,81 @@ func NewPutApplicationBindingRequestWithBody(server string, domain string, appli
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewReadBindingImpactRequest constructs an http.Request for the ReadBindingImpact method
+func NewReadBindingImpactRequest(server string, domain string, application string, binding string, params *ReadBindingImpactParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "binding", binding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/bindings/%s/impact", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Days != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "days", *params.Days, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -41345,6 +41507,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/applications/{application}/bindings/{binding} (the `PutApplicationBinding` operationId).
 	PutApplicationBindingWithResponse(ctx context.Context, domain string, application string, binding string, params *PutApplicationBindingParams, body PutApplicationBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationBindingResponse, error)
 
+	// ReadBindingImpactWithResponse Read what a report-only binding came to in real decisions
+	//
+	// Gateways report every ten seconds; hours are kept for 30 days. What a gateway had not reported when it was killed is missing. Samples name people with user:read alone. Needs the permission `binding:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
+	ReadBindingImpactWithResponse(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*ReadBindingImpactResponse, error)
+
 	// PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
 	//
 	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
@@ -46871,6 +47042,54 @@ func (r PutApplicationBindingResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutApplicationBindingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadBindingImpactResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BindingImpact
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReadBindingImpactResponse) GetJSON200() *BindingImpact {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ReadBindingImpactResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadBindingImpactResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadBindingImpactResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadBindingImpactResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadBindingImpactResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -61253,6 +61472,21 @@ func (c *ClientWithResponses) PutApplicationBindingWithResponse(ctx context.Cont
 	return ParsePutApplicationBindingResponse(rsp)
 }
 
+// ReadBindingImpactWithResponse Read what a report-only binding came to in real decisions
+//
+// Gateways report every ten seconds; hours are kept for 30 days. What a gateway had not reported when it was killed is missing. Samples name people with user:read alone. Needs the permission `binding:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
+func (c *ClientWithResponses) ReadBindingImpactWithResponse(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*ReadBindingImpactResponse, error) {
+	rsp, err := c.ReadBindingImpact(ctx, domain, application, binding, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadBindingImpactResponse(rsp)
+}
+
 // PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
 //
 // For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
@@ -68465,6 +68699,39 @@ func ParsePutApplicationBindingResponse(rsp *http.Response) (*PutApplicationBind
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Binding
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReadBindingImpactResponse parses an HTTP response from a ReadBindingImpactWithResponse call
+func ParseReadBindingImpactResponse(rsp *http.Response) (*ReadBindingImpactResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadBindingImpactResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BindingImpact
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 // fresh is how old what the directory said of somebody may be.
@@ -31,6 +32,7 @@ type Judge struct {
 	log      *slog.Logger
 	failures *ruleerrors.Reporter
 	places   *geo.Database
+	counts   *usage.Bindings
 	now      func() time.Time
 }
 
@@ -38,6 +40,13 @@ type Judge struct {
 func (j *Judge) Knowing(places *geo.Database) *Judge {
 	made := *j
 	made.places = places
+	return &made
+}
+
+// Counting returns the judge as it counts what report-only bindings come to; nil counts nothing.
+func (j *Judge) Counting(counts *usage.Bindings) *Judge {
+	made := *j
+	made.counts = counts
 	return &made
 }
 
@@ -69,6 +78,9 @@ func (j *Judge) Decide(ctx context.Context, d *domain.Domain, c *domain.Client, 
 		j.log.LogAttrs(ctx, slog.LevelInfo, "access was decided", slog.String("domain", d.ID), slog.String("client_id", c.ClientID), slog.String("user", person.UserID),
 			slog.String("verdict", out.Verdict.String()), slog.Any("bindings", out.Deciding), slog.Int64("revision", c.Access.Revision()))
 		j.failed(ctx, d, c, out.Failures)
+		if len(out.Reports) > 0 && s.Protocol != Portal { // a page that shows what would happen lets nobody in
+			j.counts.Note(d.ID, c.ID, person.UserID, out.Person.ID, &out.Decision, j.now())
+		}
 	}
 	return out, err
 }

@@ -77,6 +77,8 @@ type Parts struct {
 	Icons portal.IconSource
 	// Used is told of the use of secrets; nil tells nobody.
 	Used *usage.Reporter
+	// Counts counts what report-only bindings come to; nil counts nothing.
+	Counts *usage.Bindings
 	// Proxies are those whose headers count; nil means none.
 	Proxies *observe.Proxies
 	// Certificates are those that clients show; the zero value means that they show none.
@@ -124,7 +126,7 @@ func New(p Parts) *Gateway {
 	keys := clientkeys.New(p.Fetch, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people)
-	judge := access.New(people, p.Log, failures, p.Now).Knowing(p.Places)
+	judge := access.New(people, p.Log, failures, p.Now).Knowing(p.Places).Counting(p.Counts)
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(clientauth.Options{
 		Hasher: hasher, Used: p.Used, Keys: keys, Memory: p.Store, Proxies: p.Proxies, Now: p.Now,

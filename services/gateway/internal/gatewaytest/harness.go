@@ -27,6 +27,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/tokens"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
 )
 
 // Harness is a whole gateway, but for what is around its parts: management, its own ports, configuration by a stream.
@@ -55,6 +56,8 @@ type Options struct {
 	RedisURL string
 	// Resolve is as in domain.Options.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Counts counts what report-only bindings come to; nil for tests in which nothing is counted.
+	Counts *usage.Bindings
 	// MostRegistered is as in domain.Options.
 	MostRegistered int
 	// Registrar writes registered clients; nil for tests in which nothing is registered.
@@ -110,7 +113,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	made := assembly.New(assembly.Parts{
 		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve, MostRegistered: o.MostRegistered,
-		Icons: o.Icons, Proxies: o.Proxies, Certificates: o.Certificates,
+		Icons: o.Icons, Counts: o.Counts, Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler

@@ -46,3 +46,27 @@ func (u *Usage) Report(ctx context.Context, uses []usage.Use) error {
 	}
 	return err
 }
+
+// ReportBindings tells what report-only bindings came to.
+func (u *Usage) ReportBindings(ctx context.Context, tallies []usage.Tally) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request := &usagev1.ReportBindingsRequest{Gateway: u.node}
+	for _, t := range tallies {
+		sent := &usagev1.BindingTally{
+			Id: t.ID, Domain: t.Domain, Application: t.Application, Binding: t.Binding, Hour: timestamppb.New(t.Hour),
+			Evaluated: t.Evaluated, Passed: t.Passed, Failed: t.Failed, Changed: t.Changed, People: t.People, MorePeople: t.More,
+		}
+		for _, s := range t.Samples {
+			sent.Samples = append(sent.Samples, &usagev1.BindingSample{
+				Person: s.Person, At: timestamppb.New(s.At), Verdict: s.Verdict.String(), Enforced: s.Enforced.String(),
+			})
+		}
+		request.Tallies = append(request.Tallies, sent)
+	}
+	_, err := u.client.ReportBindings(ctx, request)
+	if err = translate(err, u.failed); fault.Is(err, fault.Invalid) {
+		return nil // it would be refused again
+	}
+	return err
+}

@@ -85,6 +85,7 @@ func (s *Service) Mount(m Mux, e *editor.Editor) {
 		Summary: "Try a policy for a person and a moment.", Details: "Needs user:read as well.",
 		Body: &managementv1.PolicyTest{}, Answer: &managementv1.PolicyTested{},
 	})
+	x.mountBindings()
 	x.mountClaims()
 }
 

@@ -210,6 +210,7 @@ func (e *Editor) forget(ctx context.Context, gone resource.Resource) {
 			e.store.SecretKeys().RemoveApplication(ctx, r.GetId()),
 			e.store.SecretUses().RemoveApplication(ctx, r.GetId()),
 			e.store.ClientUses().RemoveApplication(ctx, r.GetId()),
+			e.store.BindingTallies().RemoveApplication(ctx, r.GetId()),
 			e.store.OperatorMembers().RemovePlace(ctx, store.PlaceOfApplication(r.GetId())),
 		)
 	}

@@ -99,6 +99,9 @@ func manifest() map[string][]index {
 		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt"), ascending("pending", "pending")},
 		iconsCollection:                {ascending("domain", "domain")},
 		clientUsesCollection:           {ascending("domain", "domain")},
+		bindingTalliesCollection: {
+			ascending("binding", "application", "binding", "hour"), ascending("domain", "domain"), ascending("hour", "hour"),
+		},
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()

@@ -193,6 +193,10 @@ var asks = []ask{
 	{clientUsesCollection, "_id", "", "", "", "_id", "forgetting an application"},
 	{clientUsesCollection, "domain", "", "", "_id", "domain", "the uses of a domain" + afterwards},
 	{clientUsesCollection, "domain", "", "", "", "domain", "removing those of a deleted domain"},
+	{bindingTalliesCollection, "application,binding", "hour", "", "hour,_id", "binding", "what a report-only binding came to" + afterwards},
+	{bindingTalliesCollection, "application", "", "", "", "binding", "forgetting an application"},
+	{bindingTalliesCollection, "domain", "", "", "", "domain", "removing those of a deleted domain"},
+	{bindingTalliesCollection, "", "hour", "", "", "hour", "the sweep"},
 	{keepingCollection, "_id", "", "", "", "_id", "since when a domain keeps house"},
 	{keepingCollection, "", "", "", "", everything, "which domains do"},
 

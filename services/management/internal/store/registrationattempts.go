@@ -95,5 +95,6 @@ func (s *Store) removeRegistrationRecords(ctx context.Context, domain string) er
 		s.RegistrationTokens().docs.removeMany(ctx, bson.M{"domain": domain}),
 		s.ClientUses().docs.removeMany(ctx, bson.M{"domain": domain}),
 		s.ClientUses().EndKeeping(ctx, domain),
+		s.BindingTallies().docs.removeMany(ctx, bson.M{"domain": domain}),
 	)
 }

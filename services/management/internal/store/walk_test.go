@@ -563,6 +563,13 @@ var steps = []struct {
 		w.ok(err)
 	}},
 	{"ClientUses.EndKeeping", func(w *walk) { w.ok(w.s.ClientUses().EndKeeping(w.Context(), "d1")) }},
+	{"BindingTallies.Record", func(w *walk) {
+		w.ok(w.s.BindingTallies().Record(w.Context(), []BindingTally{{ID: "t", Application: "a", Domain: "d1", Binding: "b", Hour: time.Now(), Evaluated: 1}}))
+	}},
+	{"BindingTallies.Of", func(w *walk) {
+		w.ok(w.s.BindingTallies().Of(w.Context(), "a", "b", time.Now(), func(*BindingTally) {}))
+	}},
+	{"BindingTallies.RemoveApplication", func(w *walk) { w.ok(w.s.BindingTallies().RemoveApplication(w.Context(), "a")) }},
 	{"Store.CountRegistered", func(w *walk) {
 		_, err := w.s.CountRegistered(w.Context(), "d1", 10)
 		w.ok(err)

@@ -30,6 +30,8 @@ type Options struct {
 	Uses *store.SecretUses
 	// Clients keeps the uses of clients.
 	Clients *store.ClientUses
+	// Tallies keeps what report-only bindings came to.
+	Tallies *store.BindingTallies
 	Logger  *slog.Logger
 	Now     func() time.Time
 }
@@ -40,6 +42,7 @@ type Server struct {
 	uses *store.SecretUses
 
 	clients *store.ClientUses
+	tallies *store.BindingTallies
 	log     *slog.Logger
 	now     func() time.Time
 }
@@ -52,7 +55,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{uses: o.Uses, clients: o.Clients, log: o.Logger, now: o.Now}
+	return &Server{uses: o.Uses, clients: o.Clients, tallies: o.Tallies, log: o.Logger, now: o.Now}
 }
 
 // Register adds the service to a gRPC server.
