@@ -241,7 +241,15 @@ func (h *house) member(name, role, place string) {
 		h.Fatal(err)
 	}
 	o := &store.Operator{ID: secret.NewID(), Name: name, PasswordHash: hash, Organization: "DEFAULT", CreatedAt: time.Now().UTC()}
-	o.Memberships = []store.OperatorMembership{{Reference: place, Operator: o.ID, Role: role}}
+	m := store.OperatorMembership{Reference: place, Operator: o.ID, Role: role}
+	if h.domain == "" { // those above domains are the operator's own
+		o.Memberships = []store.OperatorMembership{m}
+	} else {
+		m.Domain = h.domain
+		if err := h.store.OperatorMembers().Put(h.Context(), m); err != nil {
+			h.Fatal(err)
+		}
+	}
 	if err := h.store.Operators().Insert(h.Context(), o); err != nil {
 		h.Fatal(err)
 	}
