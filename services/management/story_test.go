@@ -32,6 +32,8 @@ var refused = map[string]int{
 	"sendUserRegistrationConfirmation": http.StatusBadRequest,
 	// The last binding of an application.
 	"deleteApplicationBinding": http.StatusConflict,
+	// The composed application signs people in by it.
+	"deleteIdentity": http.StatusBadRequest,
 	// Only gateways register clients.
 	"acceptRegistration":  http.StatusConflict,
 	"rejectRegistration":  http.StatusConflict,
