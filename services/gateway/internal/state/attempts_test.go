@@ -145,8 +145,8 @@ func TestAttemptsInTheWholeDomain(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		s := open(t, url, gatewaytest.NewClock())
 		all := state.AttemptLimit{Max: 2, Reset: time.Hour, Block: time.Hour}
-		at := func(max int) state.AttemptLimit {
-			return state.AttemptLimit{Max: max, Reset: time.Hour, Block: time.Hour, Domain: &all}
+		at := func(most int) state.AttemptLimit {
+			return state.AttemptLimit{Max: most, Reset: time.Hour, Block: time.Hour, Domain: &all}
 		}
 		id := secret.NewID()
 		account := func(app string) state.Account {
