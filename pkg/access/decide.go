@@ -329,11 +329,11 @@ func (r *Rule) input(p *Person, s *Situation) *rules.Input {
 		Held:   func() rules.Holding { return holding(r.Held(p, now)) },
 		Elsewhere: func(slug string) (rules.Holding, bool) {
 			if r.neighbour == nil {
-				return rules.Holding{}, false
+				return nil, false
 			}
 			other := r.neighbour(slug)
 			if other == nil {
-				return rules.Holding{}, false
+				return nil, false
 			}
 			return holding(other.Held(p, now)), true
 		},

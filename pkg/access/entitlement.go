@@ -100,19 +100,17 @@ func Names(held []*configv1.Entitlement) []string {
 // Attributes merges the attributes of entitlements in the order of their names. It is never nil.
 func Attributes(held []*configv1.Entitlement) map[string]any {
 	var list []map[string]any
-	for _, a := range holding(held).Attributes {
-		list = append(list, a.AsMap())
+	for _, e := range byName(held) {
+		list = append(list, e.GetAttributes().AsMap())
 	}
 	return rules.MergeAll(list)
 }
 
 // holding is what expressions read of entitlements.
 func holding(held []*configv1.Entitlement) rules.Holding {
-	h := rules.Holding{Names: Names(held)}
+	h := make(rules.Holding, 0, len(held))
 	for _, e := range byName(held) {
-		if a := e.GetAttributes(); a != nil {
-			h.Attributes = append(h.Attributes, a)
-		}
+		h = append(h, rules.Entitlement{Name: e.GetName(), Attributes: e.GetAttributes()})
 	}
 	return h
 }

@@ -27,8 +27,8 @@ func TestAcceptance10LoopsOverEntitlementsEnd(t *testing.T) {
 	asked := 0
 	for _, text := range []string{
 		`lists.range(1000).all(i, lists.range(5).all(j, size(entitlementAttributes) > 0))`,
-		`lists.range(1000).all(i, "e1" in entitlements)`,
-		`lists.range(1000).all(i, size(entitlementAttributesOf("self")) > 0 && "e1" in entitlementsOf("self"))`,
+		`lists.range(1000).all(i, entitlements.exists(e, e.name == "e1"))`,
+		`lists.range(1000).all(i, size(entitlementAttributesOf("self")) > 0 && entitlementsOf("self").exists(e, e.name == "e1"))`,
 	} {
 		other = access.Compile(app, policies(t, expression("loop", text)), access.WithNeighbours(func(string) *access.Rule { asked++; return other }))
 		asked = 0
@@ -36,7 +36,7 @@ func TestAcceptance10LoopsOverEntitlementsEnd(t *testing.T) {
 		if d := other.Decide(t.Context(), person("ann"), situation()); d.Verdict != access.Allowed || len(d.Reports) != 10 {
 			t.Errorf("%s: %v, %v", text, d.Verdict, d.Failures)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 20*time.Second { // without the bound on its cost it is minutes
 			t.Errorf("%s took %v", text, took)
 		}
 		if asked > 1 {

@@ -38,7 +38,7 @@ func TestWhatAPolicyComesTo(t *testing.T) {
 		situational bool
 	}{
 		{expression("", `"ops" in user.groups`), `"ops" in user.groups`, []string{"user.groups"}, false},
-		{expression("", `"a" in entitlementsOf("wiki") && has(user.attributes.x)`), `"a" in entitlementsOf("wiki") && has(user.attributes.x)`,
+		{expression("", `entitlementsOf("wiki").exists(e, e.name == "a") && has(user.attributes.x)`), `entitlementsOf("wiki").exists(e, e.name == "a") && has(user.attributes.x)`,
 			[]string{`entitlementsOf("wiki")`, "user.attributes"}, false},
 		{network("10.0.0.0/8"), `cidr("10.0.0.0/8").containsIP(request.ip)`, []string{"request.ip"}, true},
 		{network("10.0.0.0/8", "2001:db8::/32"), `["10.0.0.0/8", "2001:db8::/32"].exists(r, cidr(r).containsIP(request.ip))`,
@@ -147,8 +147,8 @@ func TestEntitlementsOfAnotherApplication(t *testing.T) {
 		}
 		return nil
 	})
-	p := policies(t, expression("p", `"editor" in entitlementsOf("wiki") && entitlementAttributesOf("wiki").limit == 7`),
-		expression("q", `"editor" in entitlementsOf("nowhere")`))
+	p := policies(t, expression("p", `entitlementsOf("wiki").exists(e, e.name == "editor") && entitlementAttributesOf("wiki").limit == 7`),
+		expression("q", `entitlementsOf("nowhere").exists(e, e.name == "editor")`))
 	for which, want := range map[string]access.Verdict{"p": access.Allowed, "q": access.Denied} {
 		d := access.Compile(anyOf(policy("b1", which)), p, neighbours).Decide(t.Context(), person("ann", "ops"), situation())
 		if d.Verdict != want || (len(d.Failures) > 0) != (which == "q") {

@@ -147,7 +147,7 @@ func (a *Access) resolve(name string) (any, bool) {
 			return types.WrapErr(unknownHere(name)), true
 		}
 		if name == "entitlements" {
-			return a.own().Names, true
+			return a.own().list, true
 		}
 		return a.merged(a.own()), true
 	case entitlementsElsewhere, attributesElsewhere:
@@ -313,7 +313,7 @@ var (
 				onAuth(moment(KnowsMethod, "auth.method", func(m *Moment) string { return m.Method }))},
 		},
 	}
-	accessTypes = []*objectType{personType, appType, callerType, hereType, authType}
+	accessTypes = []*objectType{personType, appType, callerType, hereType, authType, entitlementType}
 )
 
 // maxAgent is how much of a user agent expressions see.
@@ -323,7 +323,7 @@ var accessVariables = map[string]variable{
 	"user":                  {personType.celType(), "The person."},
 	"app":                   {appType.celType(), "The application."},
 	"client":                {callerType.celType(), "Its protocol settings."},
-	"entitlements":          {texts, "The names of the entitlements that the person holds in the application, sorted."},
+	"entitlements":          {holdings, "The entitlements that the person holds in the application, by name."},
 	"entitlementAttributes": {openMap, "Their attributes, merged in the order of their names."},
 	"auth":                  {authType.celType(), "How the person signed in."},
 	"request":               {hereType.celType(), "The request being served."},

@@ -26,7 +26,7 @@ func accessInput(t *testing.T) *Input {
 		App:    NewApp(AppFields{ID: "a1", Slug: "payroll", Labels: map[string]string{"tier": "1"}, ClientID: "pay", Scopes: []string{"openid"}}),
 		Moment: &Moment{Known: KnowsTime | KnowsAMR, Time: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC), AMR: []string{"pwd"}},
 		Held: func() Holding {
-			return Holding{Names: []string{"admin"}, Attributes: []*structpb.Struct{{Fields: map[string]*structpb.Value{"limit": structpb.NewNumberValue(5)}}}}
+			return Holding{{Name: "admin", Attributes: &structpb.Struct{Fields: map[string]*structpb.Value{"limit": structpb.NewNumberValue(5)}}}}
 		},
 	}}
 }
@@ -38,7 +38,10 @@ func TestClaimMappings(t *testing.T) {
 		want map[string]any
 	}{
 		{`{"limit": entitlementAttributes[?"limit"].orValue(0)}`, map[string]any{"limit": 5.0}},
-		{`{"tier": entitlements.exists(e, e == "admin") ? "admin" : "user"}`, map[string]any{"tier": "admin"}},
+		{`{"tier": entitlements.exists(e, e.name == "admin") ? "admin" : "user"}`, map[string]any{"tier": "admin"}},
+		{`{"held": entitlements.map(e, {"name": e.name, "limit": e.attributes.limit})}`,
+			map[string]any{"held": []any{map[string]any{"name": "admin", "limit": 5.0}}}},
+		{`{"held": entitlements}`, map[string]any{"held": []any{map[string]any{"name": "admin", "attributes": map[string]any{"limit": 5.0}}}}},
 		{`deepMerge(user.attributes, {"level": 4, "tags": ["a", "b"]})`, map[string]any{"level": int64(4), "tags": []any{"a", "b"}}},
 		{`{"account": regexReplace(user.username, "^(.*)@.*$", "$1")}`, map[string]any{"account": "ann"}},
 		{`{"g": user.groups, "d": user.directGroups, "i": user.groupIds}`,

@@ -24,7 +24,7 @@ const (
 // not see whom an expression is about.
 func elsewhereOptions() []cel.EnvOption {
 	return []cel.EnvOption{
-		cel.Variable(entitlementsElsewhere, types.NewMapType(types.StringType, texts)),
+		cel.Variable(entitlementsElsewhere, types.NewMapType(types.StringType, holdings)),
 		cel.Variable(attributesElsewhere, types.NewMapType(types.StringType, openMap)),
 		cel.Macros(
 			cel.GlobalMacro("entitlementsOf", 1, ofSlug(entitlementsElsewhere)),
@@ -35,7 +35,7 @@ func elsewhereOptions() []cel.EnvOption {
 
 var elsewhereMacros = []Function{
 	{"entitlementsOf", []string{"entitlementsOf(slug) -> list"},
-		"the names of the entitlements that the person holds in another application; the slug is a string literal"},
+		"the entitlements that the person holds in another application; the slug is a string literal"},
 	{"entitlementAttributesOf", []string{"entitlementAttributesOf(slug) -> map"},
 		"the merged attributes of those entitlements; the slug is a string literal"},
 }
@@ -55,7 +55,7 @@ func ofSlug(variable string) cel.MacroFactory {
 // elsewhere is the map from slugs to what the person holds there.
 type elsewhere struct {
 	access *Access
-	names  bool
+	each   bool // one by one, not their merged attributes
 }
 
 func (e elsewhere) find(slug ref.Val) (ref.Val, bool) {
@@ -67,8 +67,8 @@ func (e elsewhere) find(slug ref.Val) (ref.Val, bool) {
 	switch {
 	case !h.known:
 		return nil, false
-	case e.names:
-		return native(h.Names), true
+	case e.each:
+		return native(h.list), true
 	}
 	return native(e.access.merged(h)), true
 }

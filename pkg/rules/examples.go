@@ -58,11 +58,11 @@ var examples = map[Place][]Example{
 		{`inWindow(now, "Europe/Zurich", ["mon,tue,wed,thu,fri 08:00-19:00"])`, "office hours"},
 		{`user.attributes[?"level"].orValue(0) >= 3`, "an attribute that may be missing"},
 		{`auth.time > now - duration("1h")`, "who signed in within the last hour"},
-		{`"approver" in entitlementsOf("payroll")`, "an entitlement in another application"},
+		{`entitlementsOf("payroll").exists(e, e.name == "approver")`, "an entitlement in another application"},
 	},
 	ClaimMapping: {
 		{`{"limit": entitlementAttributes[?"limit"].orValue(0)}`, "one attribute of the entitlements"},
-		{`{"tier": entitlements.exists(e, e == "admin") ? "admin" : "user"}`, "a role in the application's words"},
+		{`{"tier": entitlements.exists(e, e.name == "admin") ? "admin" : "user"}`, "a role in the application's words"},
 		{`deepMerge(user.mergedAttributes, {"source": "gatehouse"})`, "all attributes, and one more"},
 		{`{"account": regexReplace(user.username, "@.*$", "")}`, "a name without its domain"},
 	},

@@ -10,14 +10,30 @@ import (
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 )
 
-// Holding is the entitlements that somebody holds in one application.
-type Holding struct {
-	// Names are sorted, each once.
-	Names []string
-	// Attributes are those of the entitlements in the order of their names; later ones are merged over earlier ones when an
-	// expression reads them.
-	Attributes []*structpb.Struct
+// Holding is the entitlements that somebody holds in one application, in the order of their names, each once. Where an
+// expression reads the attributes of all, later ones are merged over earlier ones.
+type Holding []Entitlement
+
+// Entitlement is one of them. Attributes is nil where it has none.
+type Entitlement struct {
+	Name       string
+	Attributes *structpb.Struct
 }
+
+// entitlementType is what expressions see of an entitlement.
+var entitlementType = &objectType{
+	name:  "Entitlement",
+	empty: (*Entitlement)(nil),
+	fields: []field{
+		{"name", types.StringType, "The name of the entitlement.",
+			func(v any) (any, error) { return v.(*Entitlement).Name, nil }},
+		{"attributes", openMap, "Its attributes.",
+			func(v any) (any, error) { return attributes(v.(*Entitlement).Attributes), nil }},
+	},
+}
+
+// holdings is the type of a Holding.
+var holdings = types.NewListType(entitlementType.celType())
 
 // Limits of the attributes of entitlements that expressions read: of one application, and of all that one person's decision reads.
 const (
@@ -38,18 +54,27 @@ type memory struct {
 	merged int // lists, maps and elements of attributes that were merged
 }
 
-// held is a holding with its merged attributes, once they have been read.
+// held is a holding as expressions see it: its entitlements one by one, and their merged attributes once they have been read.
 type held struct {
-	Holding
-	known  bool
-	merged any
+	holding Holding
+	known   bool
+	list    []*Entitlement
+	merged  any
+}
+
+func newHeld(h Holding, known bool) *held {
+	seen := &held{holding: h, known: known, list: make([]*Entitlement, len(h))}
+	for i := range h {
+		seen.list[i] = &h[i]
+	}
+	return seen
 }
 
 func (a *Access) own() *held {
 	a.read.mu.Lock()
 	defer a.read.mu.Unlock()
 	if a.read.here == nil {
-		a.read.here = &held{Holding: a.Held(), known: true}
+		a.read.here = newHeld(a.Held(), true)
 	}
 	return a.read.here
 }
@@ -60,8 +85,7 @@ func (a *Access) elsewhere(slug string) *held {
 	defer a.read.mu.Unlock()
 	h := a.read.there[slug]
 	if h == nil {
-		h = &held{}
-		h.Holding, h.known = a.Elsewhere(slug)
+		h = newHeld(a.Elsewhere(slug))
 		if a.read.there == nil {
 			a.read.there = map[string]*held{}
 		}
@@ -79,16 +103,16 @@ func (a *Access) merged(h *held) any {
 	}
 	left := min(maxHeld, maxHeldEver-a.read.merged)
 	before := left
-	for _, s := range h.Attributes {
-		if left -= fieldsOf(s, left); left < 0 {
+	for _, e := range h.holding {
+		if left -= fieldsOf(e.Attributes, left); left < 0 {
 			h.merged = types.WrapErr(&limitError{fmt.Sprintf("the attributes of the entitlements have more than %d entries", before)})
 			return h.merged
 		}
 	}
 	a.read.merged += before - left
-	list := make([]map[string]any, len(h.Attributes))
-	for i, s := range h.Attributes {
-		list[i] = s.AsMap()
+	list := make([]map[string]any, len(h.holding))
+	for i, e := range h.holding {
+		list[i] = e.Attributes.AsMap()
 	}
 	h.merged = MergeAll(list)
 	return h.merged

@@ -18,15 +18,15 @@ func TestWhatAPersonHoldsIsFoundOutOnce(t *testing.T) {
 	in := accessInput(t)
 	in.Access.Held = func() Holding {
 		here++
-		return Holding{Names: []string{"admin"}}
+		return Holding{{Name: "admin"}}
 	}
 	in.Access.Elsewhere = func(slug string) (Holding, bool) {
 		there[slug]++
-		return Holding{Names: []string{"editor"}}, slug == "wiki"
+		return Holding{{Name: "editor"}}, slug == "wiki"
 	}
 	for _, text := range []string{
-		`lists.range(1000).all(i, lists.range(5).all(j, "admin" in entitlements && size(entitlementAttributes) == 0))`,
-		`lists.range(1000).all(i, "editor" in entitlementsOf("wiki") && size(entitlementAttributesOf("wiki")) == 0)`,
+		`lists.range(1000).all(i, lists.range(5).all(j, entitlements.exists(e, e.name == "admin") && size(entitlementAttributes) == 0))`,
+		`lists.range(1000).all(i, entitlementsOf("wiki").exists(e, e.name == "editor") && size(entitlementAttributesOf("wiki")) == 0)`,
 		`lists.range(1000).all(i, size(entitlementsOf("nowhere")) == 0)`,
 	} {
 		r, err := CompileRule(AccessPolicy, text)
@@ -45,7 +45,7 @@ func TestWhatAPersonHoldsIsFoundOutOnce(t *testing.T) {
 func TestWhatIsNotReadIsNotFoundOut(t *testing.T) {
 	in := accessInput(t)
 	in.Access.Held = func() Holding { t.Error("asked"); return Holding{} }
-	r, err := CompileRule(AccessPolicy, `user.id == "u1" || "admin" in entitlements`)
+	r, err := CompileRule(AccessPolicy, `user.id == "u1" || entitlements.exists(e, e.name == "admin")`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +54,9 @@ func TestWhatIsNotReadIsNotFoundOut(t *testing.T) {
 	}
 }
 
-func structs(t *testing.T, n, keys int) []*structpb.Struct {
+func structs(t *testing.T, n, keys int) Holding {
 	t.Helper()
-	var list []*structpb.Struct
+	var list Holding
 	for i := range n {
 		m := map[string]any{"list": []any{fmt.Sprint(i), "same"}}
 		for j := range keys {
@@ -66,7 +66,7 @@ func structs(t *testing.T, n, keys int) []*structpb.Struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, s)
+		list = append(list, Entitlement{Name: fmt.Sprint("e", i), Attributes: s})
 	}
 	return list
 }
@@ -77,17 +77,17 @@ func TestAttributesOfEntitlementsHaveModerateSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := accessInput(t)
-	in.Access.Held = func() Holding { return Holding{Attributes: structs(t, 20, 100)} }
+	in.Access.Held = func() Holding { return structs(t, 20, 100) }
 	if holds, err := r.Holds(t.Context(), in); !holds || err != nil {
 		t.Errorf("2000 attributes: %v, %v", holds, err)
 	}
 	in = accessInput(t)
-	in.Access.Held = func() Holding { return Holding{Attributes: structs(t, 200, 1000)} }
+	in.Access.Held = func() Holding { return structs(t, 200, 1000) }
 	began := time.Now()
 	if _, err := r.Holds(t.Context(), in); err == nil || !strings.Contains(err.Error(), "more than 10000 entries") {
 		t.Errorf("200000 attributes: %v", err)
 	}
-	if took := time.Since(began); took > 2*time.Second { // most of it is making them
+	if took := time.Since(began); took > 20*time.Second { // most of it is making them
 		t.Errorf("it took %v", took)
 	}
 
@@ -98,7 +98,7 @@ func TestAttributesOfEntitlementsHaveModerateSize(t *testing.T) {
 	if r, err = CompileRule(AccessPolicy, strings.Join(ask, " && ")); err != nil || !r.Counted() {
 		t.Fatalf("%v, counted %v", err, r.Counted())
 	}
-	in.Access.Elsewhere = func(string) (Holding, bool) { return Holding{Attributes: structs(t, 90, 100)}, true }
+	in.Access.Elsewhere = func(string) (Holding, bool) { return structs(t, 90, 100), true }
 	if _, err := r.Holds(t.Context(), in); err == nil || !strings.Contains(err.Error(), "entries") {
 		t.Errorf("six times 9000 attributes: %v", err)
 	}

@@ -166,7 +166,7 @@ func TestAcceptance41AMappingMakesClaimsAndNoReservedOnes(t *testing.T) {
 				m.Targets = all
 			}),
 			mapping("tier", func(m *configv1.ClaimMapping) {
-				m.Expression = `{"acme": {"app": app.name}, "tier": "approver" in entitlements ? "gold" : "user", "how": auth.method}`
+				m.Expression = `{"acme": {"app": app.name}, "tier": entitlements.exists(e, e.name == "approver") ? "gold" : "user", "how": auth.method}`
 				m.Order, m.Default, m.Targets = new(int32), true, all
 				*m.Order = 5
 			}),

@@ -22,7 +22,7 @@ func TestAcceptance41ThePreviewNamesTheMappingBehindEveryClaim(t *testing.T) {
 	h.made(a+"/entitlements/"+entitlement+"/bindings", `{"group":"`+finance+`"}`)
 	mapping := func(body string) string { return h.made("/claim-mappings", body) }
 	first := mapping(`{"name":"first","expression":"{\"acme\": {\"limit\": entitlementAttributes[?\"limit\"].orValue(0)}, \"tier\": \"user\"}","targets":["userinfo","idtoken","accesstoken"]}`)
-	mapping(`{"name":"second","default":true,"expression":"{\"acme\": {\"app\": app.name}, \"tier\": \"approver\" in entitlements ? \"gold\" : \"user\", \"roles\": [\"x\"]}"}`)
+	mapping(`{"name":"second","default":true,"expression":"{\"acme\": {\"app\": app.name}, \"tier\": entitlements.exists(e, e.name == \"approver\") ? \"gold\" : \"user\", \"roles\": [\"x\"]}"}`)
 	mapping(`{"name":"third","default":true,"scope":"email","expression":"{\"mail\": user.email}"}`)
 	mapping(`{"name":"computed","default":true,"expression":"{user.username == \"ann\" ? \"sub\" : \"x\": \"root\"}"}`)
 	mapping(`{"name":"failing","default":true,"expression":"{\"x\": request.ip}"}`)
