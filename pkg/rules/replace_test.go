@@ -53,7 +53,7 @@ func TestReplacementsAreBoundedWhileTheyAreMade(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "regexReplace makes more than") && !strings.Contains(err.Error(), "costs more") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if size := after.TotalAlloc - before.TotalAlloc; size > 16<<20 || took > time.Second {
+		if size := after.TotalAlloc - before.TotalAlloc; size > 16<<20 && !raceDetector || took > 10*time.Second {
 			t.Errorf("%s took %v and %d bytes", name, took, size)
 		}
 	}
@@ -81,7 +81,7 @@ func TestPatternsAreCountedByTextAndProgram(t *testing.T) {
 		if _, err := r.Holds(t.Context(), in); !r.Counted() || err == nil || !strings.Contains(err.Error(), "costs more than") {
 			t.Errorf("%.60s: counted %v, %v", text, r.Counted(), err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 20*time.Second { // without the count it is hours
 			t.Errorf("%.60s took %v", text, took)
 		}
 	}

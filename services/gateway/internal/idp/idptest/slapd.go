@@ -225,7 +225,31 @@ func (s *Slapd) Restart() {
 
 // Stall stops the process without ending it: connections stay open, new ones are accepted, and nothing answers. Resume undoes
 // it.
-func (s *Slapd) Stall() { s.signal(syscall.SIGSTOP) }
+func (s *Slapd) Stall() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !s.stopped() { // the signal reaches its threads one after the other
+		<-tick.C
+	}
+}
+
+// stopped reports whether no thread of the server runs any more.
+func (s *Slapd) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, path := range threads {
+		// The state stands behind the name, which is in brackets (proc_pid_stat(5)).
+		stat, err := os.ReadFile(path)
+		if _, state, _ := strings.Cut(string(stat), ") "); err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets a stalled server go on.
 func (s *Slapd) Resume() { s.signal(syscall.SIGCONT) }

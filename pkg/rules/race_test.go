@@ -1,0 +1,6 @@
+//go:build race
+
+package rules
+
+// raceDetector: sync.Pool forgets on purpose then, and package regexp allocates its machines again and again.
+const raceDetector = true
