@@ -130,7 +130,7 @@ func TestMergesAreCounted(t *testing.T) {
 	if _, err := tpl.Value(t.Context(), in); err == nil || !strings.Contains(err.Error(), "costs more than") {
 		t.Errorf("a thousand merges: %v", err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
 }
