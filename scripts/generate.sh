@@ -55,7 +55,7 @@ if [ $stale = 0 ]; then
   openapi -client >"$fresh/client.yaml"
   [ -x .cache/bin/oapi-codegen ] || make --no-print-directory "$root/.cache/bin/oapi-codegen"
   .cache/bin/oapi-codegen -config scripts/tools/oapi-codegen/client.yaml -o "$fresh/client.go" "$fresh/client.yaml"
-  settle services/gatehouse/internal/client/client.gen.go "$fresh/client.go"
+  settle services/gatehousectl/client/client.gen.go "$fresh/client.go"
 fi
 
 if [ $stale != 0 ]; then

@@ -15,7 +15,6 @@ require (
 	github.com/gatehouse-am/gatehouse/services/gateway v0.0.0
 	github.com/gatehouse-am/gatehouse/services/management v0.0.0
 	github.com/google/go-cmp v0.7.0
-	github.com/oapi-codegen/runtime v1.8.0
 	github.com/redis/go-redis/v9 v9.23.0
 	go.mongodb.org/mongo-driver/v2 v2.9.3
 	golang.org/x/net v0.60.0
@@ -23,6 +22,8 @@ require (
 	golang.org/x/sync v0.24.0
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
+
+require github.com/oapi-codegen/runtime v1.8.0 // indirect
 
 require (
 	cel.dev/expr v0.25.3 // indirect
@@ -40,6 +41,7 @@ require (
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/gatehouse-am/gatehouse/proto v0.0.0 // indirect
 	github.com/gatehouse-am/gatehouse/services/console v0.0.0 // indirect
+	github.com/gatehouse-am/gatehouse/services/gatehousectl v0.0.0
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
@@ -124,3 +126,5 @@ replace github.com/gatehouse-am/gatehouse/services/console => ../console
 replace github.com/gatehouse-am/gatehouse/services/management => ../management
 
 replace github.com/gatehouse-am/gatehouse/services/gateway => ../gateway
+
+replace github.com/gatehouse-am/gatehouse/services/gatehousectl => ../gatehousectl

@@ -8,7 +8,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/client"
+	"github.com/gatehouse-am/gatehouse/services/gatehousectl/client"
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
 
