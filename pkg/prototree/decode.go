@@ -182,7 +182,7 @@ func (d *decoder) inner(v any, m protoreflect.Message) *Error {
 }
 
 func (d *decoder) scalar(f *field, v any) (protoreflect.Value, *Error) {
-	if f.marks.Secret && d.secrets == sealed && !f.marks.Hashed {
+	if f.marks.Secret && d.seals(f) {
 		return d.open(f, v)
 	}
 	none := protoreflect.Value{}

@@ -42,6 +42,21 @@ var (
 
 var documents = &shape{document: true, times: native, secrets: sealed, variants: asArms, internal: true}
 
+// Archive returns the dialect of backups: lines of JSON that hold everything, internal members too. JSON names, times in RFC
+// 3339, bytes in base64, variants under the name of their arm. All secrets are sealed by s, hashed ones too, each bound to its
+// field and to the id of the outermost message. Without a sealer secrets do not exist.
+func Archive(s Sealer) *Dialect {
+	if s == nil {
+		return &Dialect{shape: archivesOpen}
+	}
+	return &Dialect{shape: archives, sealer: s}
+}
+
+var (
+	archives     = &shape{times: rfc3339, secrets: sealed, hashes: true, variants: asArms, internal: true}
+	archivesOpen = &shape{times: rfc3339, secrets: absent, variants: asArms, internal: true}
+)
+
 // Document returns the dialect of the database: JSON names with the outermost `id` as `_id`, times as time.Time in
 // whole milliseconds, bytes and integers as themselves, variants under the name of their arm, keys of maps and
 // free-form objects escaped (%, ., a leading $), secrets sealed by s unless they are hashed. A secret is bound to its
@@ -105,11 +120,15 @@ type shape struct {
 	always        bool // members marked `always` are written even when empty
 	skipping      bool // unknown members are skipped
 	outputIgnored bool // an output-only member that cannot be read is left out
+	hashes        bool // hashed secrets are sealed like others
 	document      bool // the database's own kinds of value and its rules for keys
 	keyed         bool // lists whose elements are recognised by a member say so
 
 	plans sync.Map // protoreflect.MessageDescriptor → *plan
 }
+
+// seals reports whether the values of a secret member are sealed.
+func (s *shape) seals(f *field) bool { return s.secrets == sealed && (s.hashes || !f.marks.Hashed) }
 
 type times uint8
 

@@ -7,6 +7,7 @@
 //	Audit         JSON names   RFC 3339            type + configuration  masked    audit records, logs
 //	Registration  field names  epoch seconds       –                     absent    client metadata (RFC 7591)
 //	Document      JSON names   time.Time           name of the arm       sealed    the database
+//	Archive       JSON names   RFC 3339            name of the arm       sealed    backups
 //
 // Reading is strict: a member that does not exist, a value of a wrong kind and an unknown word are refused with their
 // full path. Only the registration dialect skips members it does not know (RFC 7591 §2).

@@ -118,7 +118,7 @@ func (e *encoder) single(f *field, v protoreflect.Value) (any, *Error) {
 			return Mask, nil
 		case e.secrets == compared:
 			return conceal(f, v), nil
-		case e.secrets == sealed && !f.marks.Hashed:
+		case e.seals(f):
 			return e.seal(f, v), nil
 		}
 	}

@@ -120,7 +120,7 @@ func TestGolden(t *testing.T) {
 	}
 	dialects := map[string]*prototree.Dialect{
 		"management": prototree.Management, "audit": prototree.Audit,
-		"registration": prototree.Registration, "document": prototree.Document(wax{}),
+		"registration": prototree.Registration, "document": prototree.Document(wax{}), "archive": prototree.Archive(wax{}),
 	}
 	for messageName, m := range messages {
 		for dialectName, d := range dialects {
