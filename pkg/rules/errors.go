@@ -45,7 +45,13 @@ func (e *limitError) Error() string { return e.detail }
 // unknownError is about a variable that has no value here.
 type unknownError struct{ name string }
 
-func (e *unknownError) Error() string { return e.name + " is not known here" }
+func (e *unknownError) Error() string {
+	switch e.name {
+	case "request.country", "request.continent", "request.asn":
+		return e.name + " is not known here: it takes an address, and a database that says where that is"
+	}
+	return e.name + " is not known here"
+}
 
 func unknownHere(name string) error { return &unknownError{name} }
 

@@ -63,6 +63,11 @@ func restricted(a *configv1.Application) {
 
 func newRig(t *testing.T, change ...func(*gatewaytest.Config, *configv1.Application)) *rig {
 	t.Helper()
+	return rigWith(t, gatewaytest.Options{}, change...)
+}
+
+func rigWith(t *testing.T, o gatewaytest.Options, change ...func(*gatewaytest.Config, *configv1.Application)) *rig {
+	t.Helper()
 	c := gatewaytest.NewAcme(t)
 	c.Domain.TokenExchangeSettings = &configv1.TokenExchangeSettings{
 		Enabled: true, AllowImpersonation: true, AllowedSubjectTokenTypes: []string{accessType, refreshType}, AllowedRequestedTokenTypes: []string{accessType},
@@ -79,7 +84,8 @@ func newRig(t *testing.T, change ...func(*gatewaytest.Config, *configv1.Applicat
 		f(c, app)
 	}
 	log := &records{}
-	h := gatewaytest.New(t, gatewaytest.Options{Log: observe.NewLogger(log, slog.LevelInfo, observe.JSON)}, c)
+	o.Log = observe.NewLogger(log, slog.LevelInfo, observe.JSON)
+	h := gatewaytest.New(t, o, c)
 	h.Directory.Join(c.Domain.GetId(), "ann", "finance")
 	h.Directory.Join(c.Domain.GetId(), "bob")
 	return &rig{h, t, c.Domain.GetId(), c, app, log}

@@ -125,7 +125,7 @@ func New(p Parts) *Gateway {
 	hasher := secret.NewHasher()
 	keys := clientkeys.New(p.Fetch, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
-	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people)
+	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people).Placing(p.Places)
 	judge := access.New(people, p.Log, failures, p.Now).Knowing(p.Places).Counting(p.Counts)
 	verifier := tokens.NewVerifier(p.Now, p.Store)
 	clients := clientauth.New(clientauth.Options{

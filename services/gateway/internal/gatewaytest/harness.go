@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/endpoint"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/portal"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/signin"
@@ -56,6 +57,8 @@ type Options struct {
 	RedisURL string
 	// Resolve is as in domain.Options.
 	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Places knows where addresses are; nil knows nothing.
+	Places *geo.Database
 	// Counts counts what report-only bindings come to; nil for tests in which nothing is counted.
 	Counts *usage.Bindings
 	// MostRegistered is as in domain.Options.
@@ -113,7 +116,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	}
 	made := assembly.New(assembly.Parts{
 		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve, MostRegistered: o.MostRegistered,
-		Icons: o.Icons, Counts: o.Counts, Proxies: o.Proxies, Certificates: o.Certificates,
+		Icons: o.Icons, Counts: o.Counts, Places: o.Places, Proxies: o.Proxies, Certificates: o.Certificates,
 		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler

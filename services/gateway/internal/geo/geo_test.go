@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"github.com/gatehouse-am/gatehouse/pkg/access"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo/geotest"
 )
 
 func TestLookup(t *testing.T) {
-	countries := write(t, map[string]map[string]any{
+	countries := geotest.Write(t, map[string]map[string]any{
 		"192.0.2.0/24":  {"country": map[string]any{"iso_code": "FR"}, "continent": map[string]any{"code": "EU"}},
 		"2001:db8::/32": {"country": map[string]any{"iso_code": "JP"}, "continent": map[string]any{"code": "AS"}},
 	})
-	networks := write(t, map[string]map[string]any{
+	networks := geotest.Write(t, map[string]map[string]any{
 		"192.0.2.0/25":    {"autonomous_system_number": uint32(64500)},
 		"198.51.100.0/24": {"autonomous_system_number": uint32(4200000000)},
 	})
@@ -64,7 +65,7 @@ func TestWithoutADatabaseNothingIsKnown(t *testing.T) {
 }
 
 func TestFilesThatAreNoDatabase(t *testing.T) {
-	whole, err := os.ReadFile(write(t, map[string]map[string]any{"192.0.2.0/24": {"country": map[string]any{"iso_code": "FR"}}}))
+	whole, err := os.ReadFile(geotest.Write(t, map[string]map[string]any{"192.0.2.0/24": {"country": map[string]any{"iso_code": "FR"}}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,6 +87,9 @@ func (m *Minter) mapped(ctx context.Context, d *domain.Domain, a *Authorization,
 		return nil, err
 	}
 	moment := momentOf(a, m.now())
+	if m.places != nil {
+		m.places.Place(&moment)
+	}
 	result, err := a.Client.Mappings.Run(ctx, t, scopes, a.Client.Access.Reads(p, &moment))
 	for _, f := range result.Failed {
 		m.failures.Report(ctx, expression(d, f.Mapping, ""), f.Err, slog.String("client_id", a.Client.ClientID))

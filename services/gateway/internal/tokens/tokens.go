@@ -99,6 +99,21 @@ type Minter struct {
 	encrypter Encrypter
 	// people are asked where claims depend on groups; nil knows nobody.
 	people *People
+	// places knows where addresses are; nil knows nothing.
+	places Places
+}
+
+// Places knows where addresses are; *geo.Database does.
+type Places interface {
+	// Place writes where the situation's address is.
+	Place(s *access.Situation)
+}
+
+// Placing returns the minter as it knows where addresses are: mappings that read the country of the sign-in fail without.
+func (m *Minter) Placing(places Places) *Minter {
+	made := *m
+	made.places = places
+	return &made
 }
 
 // Encrypter encrypts what only a client may read; *clientkeys.Keys does. An empty enc is the usual one; cty is jose.ContentJWT for a

@@ -1,4 +1,5 @@
-package geo
+// Package geotest makes databases of places for tests.
+package geotest
 
 import (
 	"bytes"
@@ -10,9 +11,9 @@ import (
 	"testing"
 )
 
-// write makes a database of IPv6 in the MaxMind DB File Format 2.0: a search tree of records of 24 bits, the data, and the
+// Write makes a database of IPv6 in the MaxMind DB File Format 2.0: a search tree of records of 24 bits, the data, and the
 // metadata. IPv4 addresses stand under ::/96.
-func write(t *testing.T, entries map[string]map[string]any) string {
+func Write(t testing.TB, entries map[string]map[string]any) string {
 	t.Helper()
 	const nothing = -1
 	nodes := [][2]int{{nothing, nothing}}
