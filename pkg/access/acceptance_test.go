@@ -114,6 +114,28 @@ func TestAcceptance10AnEndlessExpressionEndsAndItsGoroutineIsGone(t *testing.T) 
 	}
 }
 
+func TestAcceptance10TheDeadlineIsThatOfTheBindingAndTheOthersAreEvaluated(t *testing.T) {
+	short := policy("b1", "loop")
+	short.TimeoutSeconds = 7
+	r := access.Compile(anyOf(short, policy("b2", "loop"), policy("b3", "true")), policies(t, expression("loop", `user.groups.all(a, user.groups.all(b, a + b != "x"))`), expression("true", "true")))
+	if got := fmt.Sprint(r.Deadlines()); got != "[7s 5s 5s]" {
+		t.Errorf("deadlines: %s", got)
+	}
+	var groups []string
+	for i := range 100 {
+		groups = append(groups, fmt.Sprintf("group-%d", i))
+	}
+	ann := person("ann", groups...)
+	if d := r.Decide(t.Context(), ann, situation()); d.Verdict != access.Allowed || len(d.Failures) != 0 {
+		t.Errorf("in time: %v %v", d.Verdict, d.Failures)
+	}
+	r.Hurry(time.Nanosecond)
+	d := r.Decide(t.Context(), ann, situation())
+	if d.Verdict != access.Allowed || len(d.Failures) != 2 || !strings.Contains(d.Failures[0].Reason, "interrupted") {
+		t.Errorf("two run out of their time, the third passes: %v %v", d.Verdict, d.Failures)
+	}
+}
+
 func TestAcceptance13AnExpiredAllowBindingStopsPassingAtItsTime(t *testing.T) {
 	for _, b := range []*configv1.Binding{until(user("b1", "ann"), noon), until(negate(user("b1", "bob")), noon), until(policy("b1", "true"), noon)} {
 		r := access.Compile(anyOf(b), common(t))

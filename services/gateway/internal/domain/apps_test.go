@@ -85,7 +85,7 @@ func TestWhatMyApplicationsMayShow(t *testing.T) {
 }
 
 // TestSlugsThatWere: a slug serves links until its end, unless another application has it now.
-func TestSlugsThatWere(t *testing.T) {
+func TestAcceptance30FormerSlugsServeForNinetyDays(t *testing.T) {
 	config := gatewaytest.NewAcme(t)
 	id, now := config.Domain.GetId(), time.Now()
 	set := newSet(domain.Options{})
