@@ -39,14 +39,15 @@ func TestADryRunOfEveryWriteWritesNothing(t *testing.T) {
 			}
 			after := s.stored(h.config.MongoDBDatabase)
 			for name := range after {
-				if before[name] != after[name] {
+				// Leases are renewed by what runs in the background.
+				if before[name] != after[name] && name != "leases" {
 					t.Errorf("a dry run of %s writes %s", o.ID, name)
 				}
 			}
 		}
 		s.tell(o)
 	}
-	if tried < 40 || refusedOnes < 20 {
+	if tried < 80 || refusedOnes < 20 {
 		t.Errorf("%d were tried out and %d refused to be", tried, refusedOnes)
 	}
 }

@@ -178,7 +178,7 @@ func New(c Config) (*Management, error) {
 	api := start.holdRequests(rest.New(rest.Options{
 		Outbound: outside,
 		Editor:   edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit),
+		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit, publisher),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)

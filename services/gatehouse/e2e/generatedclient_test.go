@@ -28,7 +28,7 @@ func TestGeneratedClient(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	made := check(client.Check(api.CreateDomainWithResponse(ctx, client.NewDomain{Name: new("Generated")})))(t).JSON201
+	made := check(client.Check(api.CreateDomainWithResponse(ctx, &client.CreateDomainParams{}, client.NewDomain{Name: new("Generated")})))(t).JSON201
 	domain := *made.Id
 	if *made.Path != "/generated" || *made.Enabled {
 		t.Errorf("created %s, enabled %t", *made.Path, *made.Enabled)
@@ -44,7 +44,7 @@ func TestGeneratedClient(t *testing.T) {
 		t.Errorf("a change of an old revision: %v (now %d)", err, *changed.Revision)
 	}
 
-	provider := check(client.Check(api.CreateIdentityWithResponse(ctx, domain, client.IdentityProvider{
+	provider := check(client.Check(api.CreateIdentityWithResponse(ctx, domain, &client.CreateIdentityParams{}, client.IdentityProvider{
 		Name: new("Inline"), Type: new(client.InlineAmIdp),
 		Configuration: client.InlineProvider{Users: []client.InlineUser{{
 			Username: new("alice"), Password: new("Alice-likes-2-sign-in!"), Firstname: new("Alice"), Email: new("alice@example.com"),

@@ -3201,6 +3201,45 @@ type FormPreview struct {
 // FormPreviewTemplate defines model for FormPreview.Template.
 type FormPreviewTemplate string
 
+// Gateway Gateway is a gateway that is connected to the replica of management that answers.
+type Gateway struct {
+	// ConnectedAt When it connected.
+	ConnectedAt *int64 `json:"connectedAt,omitempty"`
+
+	// Domains The domains it serves; empty means all of them.
+	Domains []string `json:"domains,omitempty"`
+
+	// LagMillis For how long there has been a newer revision, in milliseconds; 0 where there is none.
+	LagMillis *int64 `json:"lagMillis,omitempty"`
+
+	// Node The name that the gateway has for itself.
+	Node *string `json:"node,omitempty"`
+
+	// Rejections What it cannot use, and why. It goes on with what it had before.
+	Rejections []GatewayRejection `json:"rejections,omitempty"`
+
+	// ReportedAt When it last said what it has applied; absent where it has not yet.
+	ReportedAt *int64 `json:"reportedAt,omitempty"`
+
+	// Revision The revision of the configuration that it has applied; 0 if it has none yet.
+	Revision *int64 `json:"revision,omitempty"`
+}
+
+// GatewayRejection GatewayRejection is a resource that a gateway cannot use.
+type GatewayRejection struct {
+	// Domain The domain of the resource.
+	Domain *string `json:"domain,omitempty"`
+
+	// Id The identifier of the resource.
+	Id *string `json:"id,omitempty"`
+
+	// Kind The kind of the resource, such as `identity_provider`.
+	Kind *string `json:"kind,omitempty"`
+
+	// Reason Why it cannot be used.
+	Reason *string `json:"reason,omitempty"`
+}
+
 // GeneratedCertificate GeneratedCertificate asks the server to make the key.
 type GeneratedCertificate struct {
 	// Algorithm RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA.
@@ -5542,20 +5581,35 @@ type ListDomainsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateDomainParams defines parameters for CreateDomain.
+type CreateDomainParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteDomainParams defines parameters for DeleteDomain.
 type DeleteDomainParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchDomainParams defines parameters for PatchDomain.
 type PatchDomainParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutDomainParams defines parameters for PutDomain.
 type PutDomainParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5848,20 +5902,35 @@ type GetApplicationEmailsParams struct {
 // GetApplicationEmailsParamsTemplate defines parameters for GetApplicationEmails.
 type GetApplicationEmailsParamsTemplate string
 
+// CreateApplicationEmailParams defines parameters for CreateApplicationEmail.
+type CreateApplicationEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationEmailParams defines parameters for DeleteApplicationEmail.
 type DeleteApplicationEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationEmailParams defines parameters for PatchApplicationEmail.
 type PatchApplicationEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationEmailParams defines parameters for PutApplicationEmail.
 type PutApplicationEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -5988,18 +6057,27 @@ type PutApplicationFlowsParams struct {
 
 // DeleteApplicationFlowParams defines parameters for DeleteApplicationFlow.
 type DeleteApplicationFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationFlowParams defines parameters for PatchApplicationFlow.
 type PatchApplicationFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationFlowParams defines parameters for PutApplicationFlow.
 type PutApplicationFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6034,20 +6112,35 @@ type GetApplicationFormsParams struct {
 // GetApplicationFormsParamsTemplate defines parameters for GetApplicationForms.
 type GetApplicationFormsParamsTemplate string
 
+// CreateApplicationFormParams defines parameters for CreateApplicationForm.
+type CreateApplicationFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteApplicationFormParams defines parameters for DeleteApplicationForm.
 type DeleteApplicationFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchApplicationFormParams defines parameters for PatchApplicationForm.
 type PatchApplicationFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutApplicationFormParams defines parameters for PutApplicationForm.
 type PutApplicationFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6226,6 +6319,12 @@ type ListBindingsParams struct {
 	Expired *bool `form:"expired,omitempty" json:"expired,omitempty"`
 }
 
+// CreateCertificateParams defines parameters for CreateCertificate.
+type CreateCertificateParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // RotateCertificatesParams defines parameters for RotateCertificates.
 type RotateCertificatesParams struct {
 	// Immediately The successor signs at once, as with an overlap of 0 seconds.
@@ -6234,18 +6333,27 @@ type RotateCertificatesParams struct {
 
 // DeleteCertificateParams defines parameters for DeleteCertificate.
 type DeleteCertificateParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchCertificateParams defines parameters for PatchCertificate.
 type PatchCertificateParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutCertificateParams defines parameters for PutCertificate.
 type PutCertificateParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6391,20 +6499,35 @@ type GetEmailsParams struct {
 // GetEmailsParamsTemplate defines parameters for GetEmails.
 type GetEmailsParamsTemplate string
 
+// CreateEmailParams defines parameters for CreateEmail.
+type CreateEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteEmailParams defines parameters for DeleteEmail.
 type DeleteEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchEmailParams defines parameters for PatchEmail.
 type PatchEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutEmailParams defines parameters for PutEmail.
 type PutEmailParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6441,18 +6564,27 @@ type PutFlowsParams struct {
 
 // DeleteFlowParams defines parameters for DeleteFlow.
 type DeleteFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchFlowParams defines parameters for PatchFlow.
 type PatchFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutFlowParams defines parameters for PutFlow.
 type PutFlowParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6487,20 +6619,35 @@ type GetFormsParams struct {
 // GetFormsParamsTemplate defines parameters for GetForms.
 type GetFormsParamsTemplate string
 
+// CreateFormParams defines parameters for CreateForm.
+type CreateFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteFormParams defines parameters for DeleteForm.
 type DeleteFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchFormParams defines parameters for PatchForm.
 type PatchFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutFormParams defines parameters for PutForm.
 type PutFormParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6658,20 +6805,35 @@ type GetHistoryDiffParams struct {
 	With *string `form:"with,omitempty" json:"with,omitempty"`
 }
 
+// CreateIdentityParams defines parameters for CreateIdentity.
+type CreateIdentityParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteIdentityParams defines parameters for DeleteIdentity.
 type DeleteIdentityParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchIdentityParams defines parameters for PatchIdentity.
 type PatchIdentityParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutIdentityParams defines parameters for PutIdentity.
 type PutIdentityParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6865,20 +7027,35 @@ type ListRolesParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateRoleParams defines parameters for CreateRole.
+type CreateRoleParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteRoleParams defines parameters for DeleteRole.
 type DeleteRoleParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchRoleParams defines parameters for PatchRole.
 type PatchRoleParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutRoleParams defines parameters for PutRole.
 type PutRoleParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -6916,20 +7093,35 @@ type ListScopesParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// CreateScopeParams defines parameters for CreateScope.
+type CreateScopeParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
 // DeleteScopeParams defines parameters for DeleteScope.
 type DeleteScopeParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchScopeParams defines parameters for PatchScope.
 type PatchScopeParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PutScopeParams defines parameters for PutScope.
 type PutScopeParams struct {
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
 }
@@ -7679,7 +7871,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains (the `CreateDomain` operationId).
-	CreateDomainWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateDomainWithBody(ctx context.Context, params *CreateDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateDomain Create a domain
 	//
@@ -7688,7 +7880,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains (the `CreateDomain` operationId).
-	CreateDomain(ctx context.Context, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateDomain(ctx context.Context, params *CreateDomainParams, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDomainByHrid Read a domain by its human-readable identifier
 	//
@@ -8200,7 +8392,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-	CreateApplicationEmailWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEmailWithBody(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationEmail Create the email of a template of an application
 	//
@@ -8209,7 +8401,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-	CreateApplicationEmail(ctx context.Context, domain string, application string, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationEmail(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TemplatesApplicationEmails List the templates, with what their texts may say
 	//
@@ -8603,7 +8795,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-	CreateApplicationFormWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationFormWithBody(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateApplicationForm Create the form of a template of an application
 	//
@@ -8612,7 +8804,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-	CreateApplicationForm(ctx context.Context, domain string, application string, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateApplicationForm(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TemplatesApplicationForms List the templates, with what their texts may say
 	//
@@ -8978,7 +9170,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-	CreateCertificateWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCertificateWithBody(ctx context.Context, domain string, params *CreateCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateCertificate Create a certificate
 	//
@@ -8987,7 +9179,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-	CreateCertificate(ctx context.Context, domain string, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCertificate(ctx context.Context, domain string, params *CreateCertificateParams, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateCertificatesWithBody Make a successor of one of the server's own signing keys
 	//
@@ -9295,7 +9487,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-	CreateEmailWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEmailWithBody(ctx context.Context, domain string, params *CreateEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateEmail Create the email of a template of a domain
 	//
@@ -9304,7 +9496,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-	CreateEmail(ctx context.Context, domain string, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateEmail(ctx context.Context, domain string, params *CreateEmailParams, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TemplatesEmails List the templates, with what their texts may say
 	//
@@ -9555,7 +9747,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-	CreateFormWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateFormWithBody(ctx context.Context, domain string, params *CreateFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateForm Create the form of a template of a domain
 	//
@@ -9564,7 +9756,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-	CreateForm(ctx context.Context, domain string, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateForm(ctx context.Context, domain string, params *CreateFormParams, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TemplatesForms List the templates, with what their texts may say
 	//
@@ -9882,7 +10074,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-	CreateIdentityWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateIdentityWithBody(ctx context.Context, domain string, params *CreateIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateIdentity Create an identity provider
 	//
@@ -9891,7 +10083,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-	CreateIdentity(ctx context.Context, domain string, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateIdentity(ctx context.Context, domain string, params *CreateIdentityParams, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteIdentity Delete an identity provider
 	//
@@ -10307,7 +10499,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-	CreateRoleWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRoleWithBody(ctx context.Context, domain string, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRole Create a role
 	//
@@ -10316,7 +10508,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-	CreateRole(ctx context.Context, domain string, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateRole(ctx context.Context, domain string, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteRole Delete a role
 	//
@@ -10464,7 +10656,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-	CreateScopeWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateScopeWithBody(ctx context.Context, domain string, params *CreateScopeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateScope Create a scope
 	//
@@ -10473,7 +10665,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-	CreateScope(ctx context.Context, domain string, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateScope(ctx context.Context, domain string, params *CreateScopeParams, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteScope Delete a scope
 	//
@@ -10849,6 +11041,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
 	ListUserUses(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListGateways List the gateways that are connected
+	//
+	// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+	//
+	// Corresponds with GET /gateways (the `ListGateways` operationId).
+	ListGateways(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOrganizations List the organizations
 	//
@@ -11333,8 +11532,8 @@ func (c *Client) ListDomains(ctx context.Context, params *ListDomainsParams, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains (the `CreateDomain` operationId).
-func (c *Client) CreateDomainWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateDomainRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateDomainWithBody(ctx context.Context, params *CreateDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDomainRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11352,8 +11551,8 @@ func (c *Client) CreateDomainWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains (the `CreateDomain` operationId).
-func (c *Client) CreateDomain(ctx context.Context, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateDomainRequest(c.Server, body)
+func (c *Client) CreateDomain(ctx context.Context, params *CreateDomainParams, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDomainRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12484,8 +12683,8 @@ func (c *Client) GetApplicationEmails(ctx context.Context, domain string, applic
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-func (c *Client) CreateApplicationEmailWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEmailRequestWithBody(c.Server, domain, application, contentType, body)
+func (c *Client) CreateApplicationEmailWithBody(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEmailRequestWithBody(c.Server, domain, application, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12503,8 +12702,8 @@ func (c *Client) CreateApplicationEmailWithBody(ctx context.Context, domain stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-func (c *Client) CreateApplicationEmail(ctx context.Context, domain string, application string, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationEmailRequest(c.Server, domain, application, body)
+func (c *Client) CreateApplicationEmail(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationEmailRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13377,8 +13576,8 @@ func (c *Client) GetApplicationForms(ctx context.Context, domain string, applica
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-func (c *Client) CreateApplicationFormWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationFormRequestWithBody(c.Server, domain, application, contentType, body)
+func (c *Client) CreateApplicationFormWithBody(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationFormRequestWithBody(c.Server, domain, application, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13396,8 +13595,8 @@ func (c *Client) CreateApplicationFormWithBody(ctx context.Context, domain strin
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-func (c *Client) CreateApplicationForm(ctx context.Context, domain string, application string, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateApplicationFormRequest(c.Server, domain, application, body)
+func (c *Client) CreateApplicationForm(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateApplicationFormRequest(c.Server, domain, application, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14222,8 +14421,8 @@ func (c *Client) ListCertificates(ctx context.Context, domain string, reqEditors
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-func (c *Client) CreateCertificateWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCertificateRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateCertificateWithBody(ctx context.Context, domain string, params *CreateCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCertificateRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14241,8 +14440,8 @@ func (c *Client) CreateCertificateWithBody(ctx context.Context, domain string, c
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-func (c *Client) CreateCertificate(ctx context.Context, domain string, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCertificateRequest(c.Server, domain, body)
+func (c *Client) CreateCertificate(ctx context.Context, domain string, params *CreateCertificateParams, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCertificateRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14929,8 +15128,8 @@ func (c *Client) GetEmails(ctx context.Context, domain string, params *GetEmails
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-func (c *Client) CreateEmailWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEmailRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateEmailWithBody(ctx context.Context, domain string, params *CreateEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEmailRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -14948,8 +15147,8 @@ func (c *Client) CreateEmailWithBody(ctx context.Context, domain string, content
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-func (c *Client) CreateEmail(ctx context.Context, domain string, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateEmailRequest(c.Server, domain, body)
+func (c *Client) CreateEmail(ctx context.Context, domain string, params *CreateEmailParams, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateEmailRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15509,8 +15708,8 @@ func (c *Client) GetForms(ctx context.Context, domain string, params *GetFormsPa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-func (c *Client) CreateFormWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateFormRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateFormWithBody(ctx context.Context, domain string, params *CreateFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFormRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15528,8 +15727,8 @@ func (c *Client) CreateFormWithBody(ctx context.Context, domain string, contentT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-func (c *Client) CreateForm(ctx context.Context, domain string, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateFormRequest(c.Server, domain, body)
+func (c *Client) CreateForm(ctx context.Context, domain string, params *CreateFormParams, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateFormRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16246,8 +16445,8 @@ func (c *Client) ListIdentities(ctx context.Context, domain string, reqEditors .
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-func (c *Client) CreateIdentityWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateIdentityRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateIdentityWithBody(ctx context.Context, domain string, params *CreateIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIdentityRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16265,8 +16464,8 @@ func (c *Client) CreateIdentityWithBody(ctx context.Context, domain string, cont
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-func (c *Client) CreateIdentity(ctx context.Context, domain string, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateIdentityRequest(c.Server, domain, body)
+func (c *Client) CreateIdentity(ctx context.Context, domain string, params *CreateIdentityParams, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateIdentityRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17201,8 +17400,8 @@ func (c *Client) ListRoles(ctx context.Context, domain string, params *ListRoles
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-func (c *Client) CreateRoleWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRoleRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateRoleWithBody(ctx context.Context, domain string, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17220,8 +17419,8 @@ func (c *Client) CreateRoleWithBody(ctx context.Context, domain string, contentT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-func (c *Client) CreateRole(ctx context.Context, domain string, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateRoleRequest(c.Server, domain, body)
+func (c *Client) CreateRole(ctx context.Context, domain string, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRoleRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17548,8 +17747,8 @@ func (c *Client) ListScopes(ctx context.Context, domain string, params *ListScop
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-func (c *Client) CreateScopeWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateScopeRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) CreateScopeWithBody(ctx context.Context, domain string, params *CreateScopeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateScopeRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17567,8 +17766,8 @@ func (c *Client) CreateScopeWithBody(ctx context.Context, domain string, content
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-func (c *Client) CreateScope(ctx context.Context, domain string, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateScopeRequest(c.Server, domain, body)
+func (c *Client) CreateScope(ctx context.Context, domain string, params *CreateScopeParams, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateScopeRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -18414,6 +18613,23 @@ func (c *Client) PatchUserUsername(ctx context.Context, domain string, user stri
 // Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
 func (c *Client) ListUserUses(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListUserUsesRequest(c.Server, domain, user, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListGateways List the gateways that are connected
+//
+// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+//
+// Corresponds with GET /gateways (the `ListGateways` operationId).
+func (c *Client) ListGateways(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGatewaysRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -19570,18 +19786,18 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 }
 
 // NewCreateDomainRequest calls the generic CreateDomain builder with application/json body
-func NewCreateDomainRequest(server string, body CreateDomainJSONRequestBody) (*http.Request, error) {
+func NewCreateDomainRequest(server string, params *CreateDomainParams, body CreateDomainJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateDomainRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateDomainRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateDomainRequestWithBody constructs an http.Request for the CreateDomain method, with any body, and a specified content type
-func NewCreateDomainRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateDomainRequestWithBody(server string, params *CreateDomainParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -19597,6 +19813,33 @@ func NewCreateDomainRequestWithBody(server string, contentType string, body io.R
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -19667,6 +19910,33 @@ func NewDeleteDomainRequest(server string, domain string, params *DeleteDomainPa
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -19763,6 +20033,33 @@ func NewPatchDomainRequestWithBody(server string, domain string, params *PatchDo
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -19823,6 +20120,33 @@ func NewPutDomainRequestWithBody(server string, domain string, params *PutDomain
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -22777,18 +23101,18 @@ func NewGetApplicationEmailsRequest(server string, domain string, application st
 }
 
 // NewCreateApplicationEmailRequest calls the generic CreateApplicationEmail builder with application/json body
-func NewCreateApplicationEmailRequest(server string, domain string, application string, body CreateApplicationEmailJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationEmailRequest(server string, domain string, application string, params *CreateApplicationEmailParams, body CreateApplicationEmailJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationEmailRequestWithBody(server, domain, application, "application/json", bodyReader)
+	return NewCreateApplicationEmailRequestWithBody(server, domain, application, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationEmailRequestWithBody constructs an http.Request for the CreateApplicationEmail method, with any body, and a specified content type
-func NewCreateApplicationEmailRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationEmailRequestWithBody(server string, domain string, application string, params *CreateApplicationEmailParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -22818,6 +23142,33 @@ func NewCreateApplicationEmailRequestWithBody(server string, domain string, appl
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -22965,6 +23316,33 @@ func NewDeleteApplicationEmailRequest(server string, domain string, application 
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -23087,6 +23465,33 @@ func NewPatchApplicationEmailRequestWithBody(server string, domain string, appli
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -23161,6 +23566,33 @@ func NewPutApplicationEmailRequestWithBody(server string, domain string, applica
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -24721,6 +25153,33 @@ func NewDeleteApplicationFlowRequest(server string, domain string, application s
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -24843,6 +25302,33 @@ func NewPatchApplicationFlowRequestWithBody(server string, domain string, applic
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -24917,6 +25403,33 @@ func NewPutApplicationFlowRequestWithBody(server string, domain string, applicat
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -25316,18 +25829,18 @@ func NewGetApplicationFormsRequest(server string, domain string, application str
 }
 
 // NewCreateApplicationFormRequest calls the generic CreateApplicationForm builder with application/json body
-func NewCreateApplicationFormRequest(server string, domain string, application string, body CreateApplicationFormJSONRequestBody) (*http.Request, error) {
+func NewCreateApplicationFormRequest(server string, domain string, application string, params *CreateApplicationFormParams, body CreateApplicationFormJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateApplicationFormRequestWithBody(server, domain, application, "application/json", bodyReader)
+	return NewCreateApplicationFormRequestWithBody(server, domain, application, params, "application/json", bodyReader)
 }
 
 // NewCreateApplicationFormRequestWithBody constructs an http.Request for the CreateApplicationForm method, with any body, and a specified content type
-func NewCreateApplicationFormRequestWithBody(server string, domain string, application string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateApplicationFormRequestWithBody(server string, domain string, application string, params *CreateApplicationFormParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -25357,6 +25870,33 @@ func NewCreateApplicationFormRequestWithBody(server string, domain string, appli
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -25504,6 +26044,33 @@ func NewDeleteApplicationFormRequest(server string, domain string, application s
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -25626,6 +26193,33 @@ func NewPatchApplicationFormRequestWithBody(server string, domain string, applic
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -25700,6 +26294,33 @@ func NewPutApplicationFormRequestWithBody(server string, domain string, applicat
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -27712,18 +28333,18 @@ func NewListCertificatesRequest(server string, domain string) (*http.Request, er
 }
 
 // NewCreateCertificateRequest calls the generic CreateCertificate builder with application/json body
-func NewCreateCertificateRequest(server string, domain string, body CreateCertificateJSONRequestBody) (*http.Request, error) {
+func NewCreateCertificateRequest(server string, domain string, params *CreateCertificateParams, body CreateCertificateJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateCertificateRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateCertificateRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateCertificateRequestWithBody constructs an http.Request for the CreateCertificate method, with any body, and a specified content type
-func NewCreateCertificateRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateCertificateRequestWithBody(server string, domain string, params *CreateCertificateParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -27746,6 +28367,33 @@ func NewCreateCertificateRequestWithBody(server string, domain string, contentTy
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -27865,6 +28513,33 @@ func NewDeleteCertificateRequest(server string, domain string, certificate strin
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -27973,6 +28648,33 @@ func NewPatchCertificateRequestWithBody(server string, domain string, certificat
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -28040,6 +28742,33 @@ func NewPutCertificateRequestWithBody(server string, domain string, certificate 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -29663,18 +30392,18 @@ func NewGetEmailsRequest(server string, domain string, params *GetEmailsParams) 
 }
 
 // NewCreateEmailRequest calls the generic CreateEmail builder with application/json body
-func NewCreateEmailRequest(server string, domain string, body CreateEmailJSONRequestBody) (*http.Request, error) {
+func NewCreateEmailRequest(server string, domain string, params *CreateEmailParams, body CreateEmailJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateEmailRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateEmailRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateEmailRequestWithBody constructs an http.Request for the CreateEmail method, with any body, and a specified content type
-func NewCreateEmailRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateEmailRequestWithBody(server string, domain string, params *CreateEmailParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -29697,6 +30426,33 @@ func NewCreateEmailRequestWithBody(server string, domain string, contentType str
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -29823,6 +30579,33 @@ func NewDeleteEmailRequest(server string, domain string, email string, params *D
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -29931,6 +30714,33 @@ func NewPatchEmailRequestWithBody(server string, domain string, email string, pa
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -29998,6 +30808,33 @@ func NewPutEmailRequestWithBody(server string, domain string, email string, para
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -30467,6 +31304,33 @@ func NewDeleteFlowRequest(server string, domain string, flow string, params *Del
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -30575,6 +31439,33 @@ func NewPatchFlowRequestWithBody(server string, domain string, flow string, para
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -30642,6 +31533,33 @@ func NewPutFlowRequestWithBody(server string, domain string, flow string, params
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -31006,18 +31924,18 @@ func NewGetFormsRequest(server string, domain string, params *GetFormsParams) (*
 }
 
 // NewCreateFormRequest calls the generic CreateForm builder with application/json body
-func NewCreateFormRequest(server string, domain string, body CreateFormJSONRequestBody) (*http.Request, error) {
+func NewCreateFormRequest(server string, domain string, params *CreateFormParams, body CreateFormJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateFormRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateFormRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateFormRequestWithBody constructs an http.Request for the CreateForm method, with any body, and a specified content type
-func NewCreateFormRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateFormRequestWithBody(server string, domain string, params *CreateFormParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -31040,6 +31958,33 @@ func NewCreateFormRequestWithBody(server string, domain string, contentType stri
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -31166,6 +32111,33 @@ func NewDeleteFormRequest(server string, domain string, form string, params *Del
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
@@ -31274,6 +32246,33 @@ func NewPatchFormRequestWithBody(server string, domain string, form string, para
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -31341,6 +32340,33 @@ func NewPutFormRequestWithBody(server string, domain string, form string, params
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -33095,18 +34121,18 @@ func NewListIdentitiesRequest(server string, domain string) (*http.Request, erro
 }
 
 // NewCreateIdentityRequest calls the generic CreateIdentity builder with application/json body
-func NewCreateIdentityRequest(server string, domain string, body CreateIdentityJSONRequestBody) (*http.Request, error) {
+func NewCreateIdentityRequest(server string, domain string, params *CreateIdentityParams, body CreateIdentityJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateIdentityRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateIdentityRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateIdentityRequestWithBody constructs an http.Request for the CreateIdentity method, with any body, and a specified content type
-func NewCreateIdentityRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateIdentityRequestWithBody(server string, domain string, params *CreateIdentityParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -33129,6 +34155,33 @@ func NewCreateIdentityRequestWithBody(server string, domain string, contentType 
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -33172,6 +34225,33 @@ func NewDeleteIdentityRequest(server string, domain string, identityProvider str
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -33282,6 +34362,33 @@ func NewPatchIdentityRequestWithBody(server string, domain string, identityProvi
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -33349,6 +34456,33 @@ func NewPutIdentityRequestWithBody(server string, domain string, identityProvide
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -35660,18 +36794,18 @@ func NewListRolesRequest(server string, domain string, params *ListRolesParams) 
 }
 
 // NewCreateRoleRequest calls the generic CreateRole builder with application/json body
-func NewCreateRoleRequest(server string, domain string, body CreateRoleJSONRequestBody) (*http.Request, error) {
+func NewCreateRoleRequest(server string, domain string, params *CreateRoleParams, body CreateRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateRoleRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateRoleRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateRoleRequestWithBody constructs an http.Request for the CreateRole method, with any body, and a specified content type
-func NewCreateRoleRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateRoleRequestWithBody(server string, domain string, params *CreateRoleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -35694,6 +36828,33 @@ func NewCreateRoleRequestWithBody(server string, domain string, contentType stri
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -35737,6 +36898,33 @@ func NewDeleteRoleRequest(server string, domain string, role string, params *Del
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -35847,6 +37035,33 @@ func NewPatchRoleRequestWithBody(server string, domain string, role string, para
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -35914,6 +37129,33 @@ func NewPutRoleRequestWithBody(server string, domain string, role string, params
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -36434,18 +37676,18 @@ func NewListScopesRequest(server string, domain string, params *ListScopesParams
 }
 
 // NewCreateScopeRequest calls the generic CreateScope builder with application/json body
-func NewCreateScopeRequest(server string, domain string, body CreateScopeJSONRequestBody) (*http.Request, error) {
+func NewCreateScopeRequest(server string, domain string, params *CreateScopeParams, body CreateScopeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateScopeRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewCreateScopeRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewCreateScopeRequestWithBody constructs an http.Request for the CreateScope method, with any body, and a specified content type
-func NewCreateScopeRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateScopeRequestWithBody(server string, domain string, params *CreateScopeParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -36468,6 +37710,33 @@ func NewCreateScopeRequestWithBody(server string, domain string, contentType str
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -36511,6 +37780,33 @@ func NewDeleteScopeRequest(server string, domain string, scope string, params *D
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -36621,6 +37917,33 @@ func NewPatchScopeRequestWithBody(server string, domain string, scope string, pa
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -36688,6 +38011,33 @@ func NewPutScopeRequestWithBody(server string, domain string, scope string, para
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -38656,6 +40006,33 @@ func NewListUserUsesRequest(server string, domain string, user string, params *L
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListGatewaysRequest constructs an http.Request for the ListGateways method
+func NewListGatewaysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/gateways")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -40983,7 +42360,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains (the `CreateDomain` operationId).
-	CreateDomainWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error)
+	CreateDomainWithBodyWithResponse(ctx context.Context, params *CreateDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error)
 
 	// CreateDomainWithResponse Create a domain
 	//
@@ -40992,7 +42369,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains (the `CreateDomain` operationId).
-	CreateDomainWithResponse(ctx context.Context, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error)
+	CreateDomainWithResponse(ctx context.Context, params *CreateDomainParams, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error)
 
 	// GetDomainByHridWithResponse Read a domain by its human-readable identifier
 	//
@@ -41550,7 +42927,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-	CreateApplicationEmailWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error)
+	CreateApplicationEmailWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error)
 
 	// CreateApplicationEmailWithResponse Create the email of a template of an application
 	//
@@ -41559,7 +42936,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-	CreateApplicationEmailWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error)
+	CreateApplicationEmailWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error)
 
 	// TemplatesApplicationEmailsWithResponse List the templates, with what their texts may say
 	//
@@ -41991,7 +43368,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-	CreateApplicationFormWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error)
+	CreateApplicationFormWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error)
 
 	// CreateApplicationFormWithResponse Create the form of a template of an application
 	//
@@ -42000,7 +43377,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-	CreateApplicationFormWithResponse(ctx context.Context, domain string, application string, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error)
+	CreateApplicationFormWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error)
 
 	// TemplatesApplicationFormsWithResponse List the templates, with what their texts may say
 	//
@@ -42412,7 +43789,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-	CreateCertificateWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error)
+	CreateCertificateWithBodyWithResponse(ctx context.Context, domain string, params *CreateCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error)
 
 	// CreateCertificateWithResponse Create a certificate
 	//
@@ -42421,7 +43798,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-	CreateCertificateWithResponse(ctx context.Context, domain string, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error)
+	CreateCertificateWithResponse(ctx context.Context, domain string, params *CreateCertificateParams, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error)
 
 	// RotateCertificatesWithBodyWithResponse Make a successor of one of the server's own signing keys
 	//
@@ -42763,7 +44140,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-	CreateEmailWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error)
+	CreateEmailWithBodyWithResponse(ctx context.Context, domain string, params *CreateEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error)
 
 	// CreateEmailWithResponse Create the email of a template of a domain
 	//
@@ -42772,7 +44149,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-	CreateEmailWithResponse(ctx context.Context, domain string, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error)
+	CreateEmailWithResponse(ctx context.Context, domain string, params *CreateEmailParams, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error)
 
 	// TemplatesEmailsWithResponse List the templates, with what their texts may say
 	//
@@ -43051,7 +44428,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-	CreateFormWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFormResponse, error)
+	CreateFormWithBodyWithResponse(ctx context.Context, domain string, params *CreateFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFormResponse, error)
 
 	// CreateFormWithResponse Create the form of a template of a domain
 	//
@@ -43060,7 +44437,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-	CreateFormWithResponse(ctx context.Context, domain string, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFormResponse, error)
+	CreateFormWithResponse(ctx context.Context, domain string, params *CreateFormParams, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFormResponse, error)
 
 	// TemplatesFormsWithResponse List the templates, with what their texts may say
 	//
@@ -43420,7 +44797,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-	CreateIdentityWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error)
+	CreateIdentityWithBodyWithResponse(ctx context.Context, domain string, params *CreateIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error)
 
 	// CreateIdentityWithResponse Create an identity provider
 	//
@@ -43429,7 +44806,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-	CreateIdentityWithResponse(ctx context.Context, domain string, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error)
+	CreateIdentityWithResponse(ctx context.Context, domain string, params *CreateIdentityParams, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error)
 
 	// DeleteIdentityWithResponse Delete an identity provider
 	//
@@ -43895,7 +45272,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-	CreateRoleWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+	CreateRoleWithBodyWithResponse(ctx context.Context, domain string, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
 	// CreateRoleWithResponse Create a role
 	//
@@ -43904,7 +45281,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-	CreateRoleWithResponse(ctx context.Context, domain string, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
+	CreateRoleWithResponse(ctx context.Context, domain string, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error)
 
 	// DeleteRoleWithResponse Delete a role
 	//
@@ -44066,7 +45443,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-	CreateScopeWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error)
+	CreateScopeWithBodyWithResponse(ctx context.Context, domain string, params *CreateScopeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error)
 
 	// CreateScopeWithResponse Create a scope
 	//
@@ -44075,7 +45452,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-	CreateScopeWithResponse(ctx context.Context, domain string, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error)
+	CreateScopeWithResponse(ctx context.Context, domain string, params *CreateScopeParams, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error)
 
 	// DeleteScopeWithResponse Delete a scope
 	//
@@ -44499,6 +45876,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /domains/{domain}/users/{user}/uses (the `ListUserUses` operationId).
 	ListUserUsesWithResponse(ctx context.Context, domain string, user string, params *ListUserUsesParams, reqEditors ...RequestEditorFn) (*ListUserUsesResponse, error)
+
+	// ListGatewaysWithResponse List the gateways that are connected
+	//
+	// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /gateways (the `ListGateways` operationId).
+	ListGatewaysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListGatewaysResponse, error)
 
 	// ListOrganizationsWithResponse List the organizations
 	//
@@ -45131,10 +46517,17 @@ func (r ListDomainsResponse) ContentType() string {
 type CreateDomainResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Domain
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateDomainResponse) GetJSON200() *Domain {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -47195,10 +48588,17 @@ func (r GetApplicationEmailsResponse) ContentType() string {
 type CreateApplicationEmailResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Email
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Email
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationEmailResponse) GetJSON200() *Email {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -48813,10 +50213,17 @@ func (r GetApplicationFormsResponse) ContentType() string {
 type CreateApplicationFormResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Form
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Form
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateApplicationFormResponse) GetJSON200() *Form {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -50458,10 +51865,17 @@ func (r ListCertificatesResponse) ContentType() string {
 type CreateCertificateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Certificate
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Certificate
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateCertificateResponse) GetJSON200() *Certificate {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -51781,10 +53195,17 @@ func (r GetEmailsResponse) ContentType() string {
 type CreateEmailResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Email
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Email
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateEmailResponse) GetJSON200() *Email {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -52871,10 +54292,17 @@ func (r GetFormsResponse) ContentType() string {
 type CreateFormResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Form
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Form
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateFormResponse) GetJSON200() *Form {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -54338,10 +55766,17 @@ func (r ListIdentitiesResponse) ContentType() string {
 type CreateIdentityResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityProvider
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *IdentityProvider
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateIdentityResponse) GetJSON200() *IdentityProvider {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -56182,10 +57617,17 @@ func (r ListRolesResponse) ContentType() string {
 type CreateRoleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Role
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Role
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateRoleResponse) GetJSON200() *Role {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -56799,10 +58241,17 @@ func (r ListScopesResponse) ContentType() string {
 type CreateScopeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Scope
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Scope
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateScopeResponse) GetJSON200() *Scope {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -58482,6 +59931,54 @@ func (r ListUserUsesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListUserUsesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListGatewaysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]Gateway
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGatewaysResponse) GetJSON200() *[]Gateway {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListGatewaysResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGatewaysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGatewaysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGatewaysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGatewaysResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -60594,8 +62091,8 @@ func (c *ClientWithResponses) ListDomainsWithResponse(ctx context.Context, param
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains (the `CreateDomain` operationId).
-func (c *ClientWithResponses) CreateDomainWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error) {
-	rsp, err := c.CreateDomainWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateDomainWithBodyWithResponse(ctx context.Context, params *CreateDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error) {
+	rsp, err := c.CreateDomainWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -60609,8 +62106,8 @@ func (c *ClientWithResponses) CreateDomainWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains (the `CreateDomain` operationId).
-func (c *ClientWithResponses) CreateDomainWithResponse(ctx context.Context, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error) {
-	rsp, err := c.CreateDomain(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateDomainWithResponse(ctx context.Context, params *CreateDomainParams, body CreateDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDomainResponse, error) {
+	rsp, err := c.CreateDomain(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -61539,8 +63036,8 @@ func (c *ClientWithResponses) GetApplicationEmailsWithResponse(ctx context.Conte
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-func (c *ClientWithResponses) CreateApplicationEmailWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error) {
-	rsp, err := c.CreateApplicationEmailWithBody(ctx, domain, application, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEmailWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error) {
+	rsp, err := c.CreateApplicationEmailWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -61554,8 +63051,8 @@ func (c *ClientWithResponses) CreateApplicationEmailWithBodyWithResponse(ctx con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/emails (the `CreateApplicationEmail` operationId).
-func (c *ClientWithResponses) CreateApplicationEmailWithResponse(ctx context.Context, domain string, application string, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error) {
-	rsp, err := c.CreateApplicationEmail(ctx, domain, application, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationEmailWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationEmailParams, body CreateApplicationEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationEmailResponse, error) {
+	rsp, err := c.CreateApplicationEmail(ctx, domain, application, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62274,8 +63771,8 @@ func (c *ClientWithResponses) GetApplicationFormsWithResponse(ctx context.Contex
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-func (c *ClientWithResponses) CreateApplicationFormWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error) {
-	rsp, err := c.CreateApplicationFormWithBody(ctx, domain, application, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationFormWithBodyWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error) {
+	rsp, err := c.CreateApplicationFormWithBody(ctx, domain, application, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62289,8 +63786,8 @@ func (c *ClientWithResponses) CreateApplicationFormWithBodyWithResponse(ctx cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/applications/{application}/forms (the `CreateApplicationForm` operationId).
-func (c *ClientWithResponses) CreateApplicationFormWithResponse(ctx context.Context, domain string, application string, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error) {
-	rsp, err := c.CreateApplicationForm(ctx, domain, application, body, reqEditors...)
+func (c *ClientWithResponses) CreateApplicationFormWithResponse(ctx context.Context, domain string, application string, params *CreateApplicationFormParams, body CreateApplicationFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateApplicationFormResponse, error) {
+	rsp, err := c.CreateApplicationForm(ctx, domain, application, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62977,8 +64474,8 @@ func (c *ClientWithResponses) ListCertificatesWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-func (c *ClientWithResponses) CreateCertificateWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error) {
-	rsp, err := c.CreateCertificateWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateCertificateWithBodyWithResponse(ctx context.Context, domain string, params *CreateCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error) {
+	rsp, err := c.CreateCertificateWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -62992,8 +64489,8 @@ func (c *ClientWithResponses) CreateCertificateWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/certificates (the `CreateCertificate` operationId).
-func (c *ClientWithResponses) CreateCertificateWithResponse(ctx context.Context, domain string, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error) {
-	rsp, err := c.CreateCertificate(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateCertificateWithResponse(ctx context.Context, domain string, params *CreateCertificateParams, body CreateCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateCertificateResponse, error) {
+	rsp, err := c.CreateCertificate(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63562,8 +65059,8 @@ func (c *ClientWithResponses) GetEmailsWithResponse(ctx context.Context, domain 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-func (c *ClientWithResponses) CreateEmailWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error) {
-	rsp, err := c.CreateEmailWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateEmailWithBodyWithResponse(ctx context.Context, domain string, params *CreateEmailParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error) {
+	rsp, err := c.CreateEmailWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -63577,8 +65074,8 @@ func (c *ClientWithResponses) CreateEmailWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/emails (the `CreateEmail` operationId).
-func (c *ClientWithResponses) CreateEmailWithResponse(ctx context.Context, domain string, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error) {
-	rsp, err := c.CreateEmail(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateEmailWithResponse(ctx context.Context, domain string, params *CreateEmailParams, body CreateEmailJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEmailResponse, error) {
+	rsp, err := c.CreateEmail(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -64042,8 +65539,8 @@ func (c *ClientWithResponses) GetFormsWithResponse(ctx context.Context, domain s
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-func (c *ClientWithResponses) CreateFormWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFormResponse, error) {
-	rsp, err := c.CreateFormWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateFormWithBodyWithResponse(ctx context.Context, domain string, params *CreateFormParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateFormResponse, error) {
+	rsp, err := c.CreateFormWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -64057,8 +65554,8 @@ func (c *ClientWithResponses) CreateFormWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/forms (the `CreateForm` operationId).
-func (c *ClientWithResponses) CreateFormWithResponse(ctx context.Context, domain string, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFormResponse, error) {
-	rsp, err := c.CreateForm(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateFormWithResponse(ctx context.Context, domain string, params *CreateFormParams, body CreateFormJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateFormResponse, error) {
+	rsp, err := c.CreateForm(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -64657,8 +66154,8 @@ func (c *ClientWithResponses) ListIdentitiesWithResponse(ctx context.Context, do
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error) {
-	rsp, err := c.CreateIdentityWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Context, domain string, params *CreateIdentityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error) {
+	rsp, err := c.CreateIdentityWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -64672,8 +66169,8 @@ func (c *ClientWithResponses) CreateIdentityWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/identities (the `CreateIdentity` operationId).
-func (c *ClientWithResponses) CreateIdentityWithResponse(ctx context.Context, domain string, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error) {
-	rsp, err := c.CreateIdentity(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateIdentityWithResponse(ctx context.Context, domain string, params *CreateIdentityParams, body CreateIdentityJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateIdentityResponse, error) {
+	rsp, err := c.CreateIdentity(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -65450,8 +66947,8 @@ func (c *ClientWithResponses) ListRolesWithResponse(ctx context.Context, domain 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
-	rsp, err := c.CreateRoleWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context, domain string, params *CreateRoleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRoleWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -65465,8 +66962,8 @@ func (c *ClientWithResponses) CreateRoleWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/roles (the `CreateRole` operationId).
-func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, domain string, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
-	rsp, err := c.CreateRole(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateRoleWithResponse(ctx context.Context, domain string, params *CreateRoleParams, body CreateRoleJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRoleResponse, error) {
+	rsp, err := c.CreateRole(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -65735,8 +67232,8 @@ func (c *ClientWithResponses) ListScopesWithResponse(ctx context.Context, domain
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-func (c *ClientWithResponses) CreateScopeWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error) {
-	rsp, err := c.CreateScopeWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateScopeWithBodyWithResponse(ctx context.Context, domain string, params *CreateScopeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error) {
+	rsp, err := c.CreateScopeWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -65750,8 +67247,8 @@ func (c *ClientWithResponses) CreateScopeWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /domains/{domain}/scopes (the `CreateScope` operationId).
-func (c *ClientWithResponses) CreateScopeWithResponse(ctx context.Context, domain string, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error) {
-	rsp, err := c.CreateScope(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) CreateScopeWithResponse(ctx context.Context, domain string, params *CreateScopeParams, body CreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateScopeResponse, error) {
+	rsp, err := c.CreateScope(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -66461,6 +67958,21 @@ func (c *ClientWithResponses) ListUserUsesWithResponse(ctx context.Context, doma
 		return nil, err
 	}
 	return ParseListUserUsesResponse(rsp)
+}
+
+// ListGatewaysWithResponse List the gateways that are connected
+//
+// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /gateways (the `ListGateways` operationId).
+func (c *ClientWithResponses) ListGatewaysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListGatewaysResponse, error) {
+	rsp, err := c.ListGateways(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGatewaysResponse(rsp)
 }
 
 // ListOrganizationsWithResponse List the organizations
@@ -67398,6 +68910,13 @@ func ParseCreateDomainResponse(rsp *http.Response) (*CreateDomainResponse, error
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Domain
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -68829,6 +70348,13 @@ func ParseCreateApplicationEmailResponse(rsp *http.Response) (*CreateApplication
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Email
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Email
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -69949,6 +71475,13 @@ func ParseCreateApplicationFormResponse(rsp *http.Response) (*CreateApplicationF
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Form
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Form
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -71081,6 +72614,13 @@ func ParseCreateCertificateResponse(rsp *http.Response) (*CreateCertificateRespo
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Certificate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Certificate
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -71993,6 +73533,13 @@ func ParseCreateEmailResponse(rsp *http.Response) (*CreateEmailResponse, error) 
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Email
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Email
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -72744,6 +74291,13 @@ func ParseCreateFormResponse(rsp *http.Response) (*CreateFormResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Form
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Form
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -73758,6 +75312,13 @@ func ParseCreateIdentityResponse(rsp *http.Response) (*CreateIdentityResponse, e
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityProvider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest IdentityProvider
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -75035,6 +76596,13 @@ func ParseCreateRoleResponse(rsp *http.Response) (*CreateRoleResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Role
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Role
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -75460,6 +77028,13 @@ func ParseCreateScopeResponse(rsp *http.Response) (*CreateScopeResponse, error) 
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Scope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Scope
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -76596,6 +78171,39 @@ func ParseListUserUsesResponse(rsp *http.Response) (*ListUserUsesResponse, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest UsePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListGatewaysResponse parses an HTTP response from a ListGatewaysWithResponse call
+func ParseListGatewaysResponse(rsp *http.Response) (*ListGatewaysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGatewaysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []Gateway
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

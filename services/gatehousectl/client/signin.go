@@ -54,7 +54,7 @@ type Answer interface {
 
 // Check returns the answer of a generated method if it is a success, and else the error or a *Refused:
 //
-//	made, err := client.Check(api.CreateDomainWithResponse(ctx, client.NewDomain{Name: &name}))
+//	made, err := client.Check(api.CreateDomainWithResponse(ctx, &client.CreateDomainParams{}, client.NewDomain{Name: &name}))
 func Check[A Answer](a A, err error) (A, error) {
 	if err == nil && a.StatusCode() >= http.StatusMultipleChoices {
 		err = refused(a)

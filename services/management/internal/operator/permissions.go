@@ -45,6 +45,9 @@ var table = map[string]holders{
 	"environment:list":  everyone,
 	"environment:read":  everyone,
 
+	// Gateways carry the domains of everybody: their names and what they refuse are for those who look after all of them.
+	"gateway:list": ownersOfEnvironment | auditor | environmentUser,
+
 	"operator:list":            ownersOfOrganization | auditor,
 	"operator:read":            ownersOfOrganization | auditor | self,
 	"operator:create":          ownersOfOrganization,

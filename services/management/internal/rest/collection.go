@@ -40,12 +40,6 @@ type Special struct {
 	Beside func(r *http.Request, body prototree.Object) (keep func(ctx context.Context, id string) error, err error)
 }
 
-// triedOut are the kinds whose changes can be tried out by a dry run.
-var triedOut = map[string]bool{
-	catalog.Applications.Arm: true, catalog.ApplicationGroups.Arm: true, catalog.Policies.Arm: true,
-	catalog.ClaimMappings.Arm: true, catalog.Groups.Arm: true,
-}
-
 // Mount adds the collection of a kind and everything in it.
 func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	c := &collection[R]{mux: m, editor: m.api.Editor, kind: k, special: s}
@@ -58,7 +52,7 @@ func Mount[R resource.Resource](m *Mux, k *catalog.Kind[R], s Special) {
 	}
 	m.Handle("GET "+k.Collection(), k.Arm+":list", c.list, list)
 	m.Handle("POST "+k.Collection(), k.Arm+":create", c.create, operation.Operation{
-		Summary: "Create " + oneOf(k.Title) + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(), DryRun: triedOut[k.Arm],
+		Summary: "Create " + oneOf(k.Title) + ".", Body: k.Draft(), Status: http.StatusCreated, Answer: k.New(), DryRun: true,
 	})
 	c.mountItem(k.Item(), func(r *http.Request) (string, error) { return r.PathValue(k.Arm), nil })
 }
@@ -74,16 +68,16 @@ func (c *collection[R]) mountItem(path string, id func(*http.Request) (string, e
 			return h(w, r, found)
 		}
 	}
-	k, one, dry := c.kind, oneOf(c.kind.Title), triedOut[c.kind.Arm]
+	k, one := c.kind, oneOf(c.kind.Title)
 	c.mux.Handle("GET "+path, k.Arm+":read", on(c.read), operation.Operation{Summary: "Read " + one + ".", Answer: k.New()})
 	c.mux.Handle("PUT "+path, k.Arm+":update", on(c.replace), operation.Operation{
-		Summary: "Replace " + one + ".", Body: k.New(), Merge: k.PutMerges, Conditional: true, Answer: k.New(), DryRun: dry,
+		Summary: "Replace " + one + ".", Body: k.New(), Merge: k.PutMerges, Conditional: true, Answer: k.New(), DryRun: true,
 	})
 	c.mux.Handle("PATCH "+path, k.Arm+":update", on(c.patch), operation.Operation{
-		Summary: "Change " + one + ".", Body: k.New(), Merge: true, Conditional: true, Answer: k.New(), DryRun: dry,
+		Summary: "Change " + one + ".", Body: k.New(), Merge: true, Conditional: true, Answer: k.New(), DryRun: true,
 	})
 	c.mux.Handle("DELETE "+path, k.Arm+":delete", on(c.remove), operation.Operation{
-		Summary: "Delete " + one + ".", Conditional: true, DryRun: dry,
+		Summary: "Delete " + one + ".", Conditional: true, DryRun: true,
 	})
 	if strings.HasSuffix(path, "/{"+k.Arm+"}") { // and not another name of it
 		c.mountHistory(path, on)

@@ -94,7 +94,7 @@ func mountTexts[R resource.Resource](m *Mux, t wording[R]) {
 		m.Handle("POST "+base, k.Arm+":create", c.create, operation.Operation{
 			Summary: "Create the " + title + " of a template of " + level.of + ".",
 			Details: "There is one of a template at each level. Its text is compiled; faults are answered with line and column.",
-			Body:    k.Draft(), Status: http.StatusCreated, Answer: k.New(),
+			Body:    k.Draft(), Status: http.StatusCreated, Answer: k.New(), DryRun: true,
 		})
 		body, _ := t.asked()
 		m.Handle("POST "+base+"/preview", k.Arm+":read", t.preview, operation.Operation{
