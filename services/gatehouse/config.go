@@ -1,13 +1,14 @@
 package gatehouse
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	"github.com/gatehouse-am/gatehouse/services/gateway"
 	"github.com/gatehouse-am/gatehouse/services/management"
@@ -73,27 +74,41 @@ func Defaults() Config {
 	return c
 }
 
-// Validate says what is wrong with a configuration.
+// Validate says everything that is wrong with a configuration.
 func (c *Config) Validate() error {
-	if c.DataDir == "" {
-		return errors.New("--data-dir is needed")
-	}
 	var faults []error
+	if c.DataDir == "" {
+		faults = append(faults, config.Invalid("data-dir", "is needed"))
+	}
+	reachable := true
 	for _, l := range c.listens() {
 		if _, _, err := net.SplitHostPort(l.address); err != nil {
-			faults = append(faults, fmt.Errorf("--%s: %q is not host:port", l.flag, l.address))
+			faults = append(faults, config.Invalid(l.flag, "is %q, which is not host:port", l.address))
+			reachable = false
 		}
 	}
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			faults = append(faults, fmt.Errorf("--public-url %q is not an http(s) URL with a host", c.PublicURL))
+			faults = append(faults, config.Invalid("public-url", "%q is not an http(s) URL with a host", c.PublicURL))
 		}
 	}
-	if len(faults) == 0 {
+	if reachable {
 		faults = append(faults, c.checkPasswords())
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.validateServices())...)
+}
+
+// validateServices asks the services about what is theirs. What the wiring fills in is in order.
+func (c *Config) validateServices() error {
+	files := serve.TLSFiles{CertFile: "made", KeyFile: "made", CAFile: "made"}
+	made := dataDir{sealingKey: "made", management: files, gateway: files}
+	whole := *c
+	whole.PublicURL = "https://localhost"
+	whole.MongoDBURI = cmp.Or(whole.MongoDBURI, management.Defaults().MongoDBURI)
+	log := slog.New(slog.DiscardHandler)
+	m, g := whole.managementConfig(made, log), whole.gatewayConfig(made, "localhost:0", log)
+	return errors.Join(m.Validate(), g.Validate())
 }
 
 // checkPasswords refuses to show the world something that a password from the manual opens.
@@ -107,8 +122,8 @@ func (c *Config) checkPasswords() error {
 		password config.Secret
 	}{{"operator-password", c.OperatorPassword}, {"technical-password", c.TechnicalPassword}} {
 		if p.password == "" || p.password.Reveal() == developmentPassword {
-			return fmt.Errorf("--%s %s can be reached from other machines, and --%s-file does not say another password than the one everybody knows",
-				exposed.flag, exposed.address, p.flag)
+			return config.Invalid(exposed.flag, "%s can be reached from other machines, and --%s-file does not say another password than the one everybody knows",
+				exposed.address, p.flag)
 		}
 	}
 	return nil

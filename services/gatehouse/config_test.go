@@ -9,7 +9,11 @@ import (
 )
 
 func parse(args []string, env map[string]string) (Config, error) {
-	return config.Parse(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, Defaults())
+	var variables []string
+	for name, value := range env {
+		variables = append(variables, name+"="+value)
+	}
+	return config.Parse(args, variables, Defaults())
 }
 
 func TestParse(t *testing.T) {
@@ -25,7 +29,7 @@ func TestParse(t *testing.T) {
 			"--management-technical-address", "127.0.0.2:4", "--management-grpc-address", "localhost:5", "--demo-address", "localhost:6",
 		}},
 		{name: "an address without a port is refused by name", args: []string{"--demo-address", "localhost"},
-			want: `--demo-address: "localhost" is not host:port`},
+			want: `--demo-address is "localhost", which is not host:port`},
 		{name: "a public URL needs a host", args: []string{"--public-url", "/auth"}, want: "--public-url"},
 		{name: "the data directory needs a name", args: []string{"--data-dir="}, want: "--data-dir is needed"},
 		{name: "other machines do not reach management with the known password", args: []string{"--management-address", ":8093"},
@@ -40,8 +44,11 @@ func TestParse(t *testing.T) {
 		{name: "chosen passwords open the door", args: []string{"--gateway-address", ":8092"},
 			env: map[string]string{"GATEHOUSE_OPERATOR_PASSWORD": "a chosen one", "GATEHOUSE_TECHNICAL_PASSWORD": "another"}},
 		{name: "a variable says the same as a flag", env: map[string]string{"GATEHOUSE_MANAGEMENT_ADDRESS": ":8093"},
-			want: "--management-address :8093"},
+			want: "GATEHOUSE_MANAGEMENT_ADDRESS :8093"},
 		{name: "an address that nobody listens on does not matter", args: []string{"--demo=false", "--demo-address", ":8094"}},
+		{name: "what the services themselves refuse is refused before anything starts", args: []string{"--keep-audits=1h"}, want: "--keep-audits must be 0 or at least 24h"},
+		{name: "and everything of it at once", args: []string{"--keep-audits=1h", "--mtls-url=http://x", "--demo-address=x"},
+			want: "--demo-address is \"x\", which is not host:port\n--keep-audits must be 0 or at least 24h\n--mtls-url \"http://x\" is not an https URL"},
 		{name: "what belongs to the wiring is no flag", args: []string{"--sealing-key-file", "x"}, want: "unknown flag"},
 	}
 	for _, tt := range tests {
@@ -93,7 +100,7 @@ func TestThePublicURLFollowsFromTheAddress(t *testing.T) {
 	}{
 		{"http, for nobody has a certificate", nil, "http://127.0.0.1:"},
 		{"https where the gateway has one", []string{"--gateway-tls-cert-file", "x", "--gateway-tls-key-file", "y"}, "https://127.0.0.1:"},
-		{"what is configured wins", []string{"--public-url", "http://gateway.example/", "--gateway-tls-cert-file", "x"}, "http://gateway.example"},
+		{"what is configured wins", []string{"--public-url", "http://gateway.example/", "--gateway-tls-cert-file", "x", "--gateway-tls-key-file", "y"}, "http://gateway.example"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

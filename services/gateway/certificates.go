@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 )
 
@@ -24,20 +25,22 @@ type Certificates struct {
 }
 
 func (c *Certificates) validate(trustedProxies []string) error {
-	u, err := url.Parse(c.MTLSURL)
-	switch {
-	case (c.CertFile == "") != (c.KeyFile == ""):
-		return errors.New("--gateway-tls-cert-file and --gateway-tls-key-file are needed together")
-	case c.Header != "" && len(trustedProxies) == 0:
-		return errors.New("--client-certificate-header counts only from --trusted-proxies, and there are none")
-	case c.MTLSURL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != ""):
-		return fmt.Errorf("--mtls-url %q is not an https URL with a host and without a query", c.MTLSURL)
-	case c.MTLSURL != "" && c.CertFile == "" && c.Header == "":
-		return errors.New("--mtls-url needs --gateway-tls-cert-file, or --client-certificate-header where a proxy asks for certificates")
-	case c.ClientCAFile != "" && !c.shown():
-		return errors.New("--client-ca-file is of no use: clients show certificates only with --mtls-url or --client-certificate-header")
+	var faults []error
+	wrong := func(is bool, key, problem string) {
+		if is {
+			faults = append(faults, config.Invalid(key, "%s", problem))
+		}
 	}
-	return nil
+	u, err := url.Parse(c.MTLSURL)
+	wrong(c.CertFile != "" && c.KeyFile == "", "gateway-tls-key-file", "is needed with --gateway-tls-cert-file")
+	wrong(c.CertFile == "" && c.KeyFile != "", "gateway-tls-cert-file", "is needed with --gateway-tls-key-file")
+	wrong(c.Header != "" && len(trustedProxies) == 0, "client-certificate-header", "counts only from --trusted-proxies, and there are none")
+	wrong(c.MTLSURL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != ""),
+		"mtls-url", fmt.Sprintf("%q is not an https URL with a host and without a query", c.MTLSURL))
+	wrong(c.MTLSURL != "" && c.CertFile == "" && c.Header == "",
+		"mtls-url", "needs --gateway-tls-cert-file, or --client-certificate-header where a proxy asks for certificates")
+	wrong(c.ClientCAFile != "" && !c.shown(), "client-ca-file", "is of no use: clients show certificates only with --mtls-url or --client-certificate-header")
+	return errors.Join(faults...)
 }
 
 // shown reports whether clients can show certificates.

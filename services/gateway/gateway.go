@@ -83,28 +83,32 @@ func Defaults() Config {
 	}
 }
 
-// Validate says what is wrong with a configuration.
+// Validate says everything that is wrong with a configuration.
 func (c *Config) Validate() error {
+	var faults []error
+	wrong := func(is bool, key, problem string) {
+		if is {
+			faults = append(faults, config.Invalid(key, "%s", problem))
+		}
+	}
 	u, err := url.Parse(c.PublicURL)
-	switch {
-	case c.PublicURL == "":
-		return errors.New("--public-url is needed: the issuer of every domain begins with it")
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("--public-url %q is not an http(s) URL with a host and without a query", c.PublicURL)
-	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
-		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to management is mutually authenticated")
-	}
-	if c.RegisteredClients < 0 {
-		return fmt.Errorf("--registered-clients %d is negative", c.RegisteredClients)
-	}
+	wrong(c.PublicURL == "", "public-url", "is needed: the issuer of every domain begins with it")
+	wrong(c.PublicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != ""),
+		"public-url", fmt.Sprintf("%q is not an http(s) URL with a host and without a query", c.PublicURL))
+	const mutual = "is needed: the plane to management is mutually authenticated"
+	wrong(c.Plane.CertFile == "", "tls-cert-file", mutual)
+	wrong(c.Plane.KeyFile == "", "tls-key-file", mutual)
+	wrong(c.Plane.CAFile == "", "tls-ca-file", mutual)
+	wrong(c.RegisteredClients < 0, "registered-clients", "must not be negative")
+	wrong(c.DrainDelay < 0, "drain-delay", "must not be negative")
 	if err := outbound.CheckAllow(c.OutboundAllow); err != nil {
-		return fmt.Errorf("--outbound-allow: %w", err)
+		wrong(true, "outbound-allow", err.Error())
 	}
-	if err := c.Certificates.validate(c.TrustedProxies); err != nil {
-		return err
+	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
+		wrong(true, "trusted-proxies", err.Error())
 	}
-	_, err = observe.ParseProxies(c.TrustedProxies)
-	return err
+	faults = append(faults, c.Certificates.validate(c.TrustedProxies))
+	return errors.Join(faults...)
 }
 
 // Run serves until ctx ends and everything has stopped.
@@ -121,6 +125,8 @@ type Gateway struct {
 	group     serve.Group
 	public    *serve.HTTP
 	technical *serve.HTTP
+	log       *slog.Logger
+	effective []slog.Attr
 }
 
 // Addr returns the public address once Listen was called, with the port that was taken where 0 was configured.
@@ -133,7 +139,19 @@ func (g *Gateway) TechnicalAddr() string { return g.technical.Addr() }
 func (g *Gateway) Listen() error { return errors.Join(g.public.Listen(), g.technical.Listen()) }
 
 // Run serves until ctx ends and everything has stopped.
-func (g *Gateway) Run(ctx context.Context) error { return g.group.Run(ctx) }
+func (g *Gateway) Run(ctx context.Context) error {
+	if g.effective != nil {
+		g.log.LogAttrs(ctx, slog.LevelInfo, "effective configuration", g.effective...)
+	}
+	return g.group.Run(ctx)
+}
+
+// Check says what New would find wrong with a configuration, with the files that it names and what is in them. It contacts nobody.
+func Check(c Config) error {
+	c.Logger = slog.New(slog.DiscardHandler)
+	_, err := New(c)
+	return err
+}
 
 // The conditions of readiness. A gateway stays ready when management or Redis goes away later: it serves what it can.
 const (
@@ -160,28 +178,25 @@ func New(c Config) (*Gateway, error) {
 	metrics := observe.NewMetrics("gateway")
 	ready := serve.NewReadiness(configured, revocable)
 
+	// What is wrong with files and addresses is said all at once.
+	var faults []error
 	fetch, err := outbound.New(outbound.Options{
 		Allow: c.OutboundAllow, CAFile: c.OutboundCAFile, Logger: log,
 		Refused: func(reason outbound.Reason) { metrics.OutboundFailures(string(reason)).Inc() },
 	})
-	if err != nil {
-		return nil, err
-	}
+	faults = append(faults, err)
 	publicURL := strings.TrimSuffix(c.PublicURL, "/")
 	places, err := geo.Open(c.GeoDatabases...)
 	if err != nil {
-		return nil, fmt.Errorf("--geo-database: %w", err)
+		faults = append(faults, fmt.Errorf("--geo-database: %w", err))
 	}
 	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
-	if err != nil {
-		return nil, err
-	}
+	faults = append(faults, err)
 	reloader, conn, err := dial(c, log, metrics)
-	if err != nil {
-		return nil, err
-	}
+	faults = append(faults, err)
 	store, err := state.Open(c.RedisURL.Reveal(), state.Options{Logger: log, Failed: metrics.RedisErrors("command").Inc})
-	if err != nil {
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
@@ -218,12 +233,16 @@ func New(c Config) (*Gateway, error) {
 	})
 
 	g := &Gateway{
+		log:    log,
 		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: parts.Handler, TLS: publicTLS, Log: log, Readiness: ready, Drain: c.DrainDelay},
 		technical: &serve.HTTP{Name: "technical", Address: c.TechnicalAddress, Log: log, Handler: monitor.New(monitor.Options{
 			Domains: parts.Domains, Readiness: ready, Metrics: metrics.Handler(),
 			Connected: func() bool { return subscriber.Status().Connected },
 			User:      c.TechnicalUser, Password: c.TechnicalPassword.Reveal(),
 		})},
+	}
+	if c.Logger == nil { // who embeds it knows what it says
+		g.effective = []slog.Attr{{Key: "config", Value: slog.GroupValue(config.Effective(c)...)}}
 	}
 	g.group.Add("plane certificates", reloader.Run)
 	for _, r := range reloaders {
@@ -259,12 +278,12 @@ func dial(c Config, log *slog.Logger, metrics *observe.Metrics) (*serve.Reloader
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
 		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
 	}
 	metrics.SetTLSExpiry(reloader.Expires())
 	conn, err := serve.DialGRPC(c.ManagementAddress, reloader.ClientTLS("", serve.RoleManagement), serve.DialOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("--management-grpc-address: %w", err)
 	}
 	return reloader, conn, nil
 }

@@ -92,36 +92,35 @@ func Defaults() Config {
 	}
 }
 
-// Validate says what is wrong with a configuration.
+// Validate says everything that is wrong with a configuration.
 func (c *Config) Validate() error {
+	var faults []error
+	wrong := func(is bool, key, problem string) {
+		if is {
+			faults = append(faults, config.Invalid(key, "%s", problem))
+		}
+	}
 	u, err := url.Parse(c.GatewayURL)
-	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		return fmt.Errorf("--gateway-url %q is not an http(s) URL with a host", c.GatewayURL)
-	case c.SealingKeyFile == "":
-		return errors.New("--sealing-key-file is needed: secrets are sealed before they reach the database")
-	case c.Plane.CertFile == "" || c.Plane.KeyFile == "" || c.Plane.CAFile == "":
-		return errors.New("--tls-cert-file, --tls-key-file and --tls-ca-file are needed: the plane to gateways is mutually authenticated")
-	case c.TokenLifetime <= 0:
-		return errors.New("--operator-token-lifetime must be positive")
-	case c.MaxSecrets < 1:
-		return errors.New("--max-client-secrets must be at least 1")
-	case c.KeepSecrets < 0:
-		return errors.New("--keep-client-secrets must not be negative")
-	case c.KeepAudits < 0 || c.KeepAudits > 0 && c.KeepAudits < 24*time.Hour:
-		return errors.New("--keep-audits must be 0 or at least 24h")
-	case c.DrainDelay < 0:
-		return errors.New("--drain-delay must not be negative")
-	case !databaseURI(c.MongoDBURI.Reveal()):
-		return errors.New("--mongodb-uri must begin with mongodb:// or mongodb+srv://")
-	case !databaseName.MatchString(c.MongoDBDatabase):
-		return errors.New("--mongodb-database must be at most 63 letters, digits, '-' and '_'")
-	}
+	wrong(err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "", "gateway-url", fmt.Sprintf("%q is not an http(s) URL with a host", c.GatewayURL))
+	wrong(c.SealingKeyFile == "", "sealing-key-file", "is needed: secrets are sealed before they reach the database")
+	const mutual = "is needed: the plane to gateways is mutually authenticated"
+	wrong(c.Plane.CertFile == "", "tls-cert-file", mutual)
+	wrong(c.Plane.KeyFile == "", "tls-key-file", mutual)
+	wrong(c.Plane.CAFile == "", "tls-ca-file", mutual)
+	wrong(c.TokenLifetime <= 0, "operator-token-lifetime", "must be positive")
+	wrong(c.MaxSecrets < 1, "max-client-secrets", "must be at least 1")
+	wrong(c.KeepSecrets < 0, "keep-client-secrets", "must not be negative")
+	wrong(c.KeepAudits < 0 || c.KeepAudits > 0 && c.KeepAudits < 24*time.Hour, "keep-audits", "must be 0 or at least 24h")
+	wrong(c.DrainDelay < 0, "drain-delay", "must not be negative")
+	wrong(!databaseURI(c.MongoDBURI.Reveal()), "mongodb-uri", "must begin with mongodb:// or mongodb+srv://")
+	wrong(!databaseName.MatchString(c.MongoDBDatabase), "mongodb-database", "must be at most 63 letters, digits, '-' and '_'")
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
-		return fmt.Errorf("--trusted-proxies: %w", err)
+		wrong(true, "trusted-proxies", err.Error())
 	}
-	_, err = c.Mail.settings()
-	return err
+	if _, err := c.Mail.settings(); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
 }
 
 func databaseURI(uri string) bool {

@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/console"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/access"
@@ -59,6 +60,14 @@ type Management struct {
 	plane     *serve.GRPC
 	log       *slog.Logger
 	version   string
+	effective []slog.Attr
+}
+
+// Check says what New would find wrong with a configuration, with the files that it names and what is in them. It contacts nobody.
+func Check(c Config) error {
+	c.Logger = slog.New(slog.DiscardHandler)
+	_, err := New(c)
+	return err
 }
 
 // Addr returns the address of REST and console once Listen was called.
@@ -84,6 +93,9 @@ func (m *Management) Listen() error {
 // database does not accept it, or with ErrNoOperator.
 func (m *Management) Run(ctx context.Context) error {
 	m.log.InfoContext(ctx, "management is starting", "version", m.version)
+	if m.effective != nil {
+		m.log.LogAttrs(ctx, slog.LevelInfo, "effective configuration", m.effective...)
+	}
 	return m.group.Run(ctx)
 }
 
@@ -100,23 +112,28 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--trusted-proxies: %w", err)
 	}
+	// What is wrong with files and addresses is said all at once.
+	var faults []error
 	sealer, err := secret.LoadSealingKeys(c.SealingKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("--sealing-key-file: %w", err)
+		faults = append(faults, fmt.Errorf("--sealing-key-file: %w", err))
 	}
 	metrics := observe.NewMetrics("management")
 	certificates, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
 		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
 	if err != nil {
-		return nil, fmt.Errorf("certificates of the plane: %w", err)
+		faults = append(faults, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err))
 	}
 	db, err := store.New(store.Options{
 		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
 		KeepAudits: c.KeepAudits,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--mongodb-uri: %w", err)
+		faults = append(faults, fmt.Errorf("--mongodb-uri: %w", err))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 
 	hasher := secret.NewHasher()
@@ -213,5 +230,8 @@ func New(c Config) (*Management, error) {
 	})
 	m.group.Add("management", m.public.Run)
 	m.log, m.version = log, c.Version
+	if c.Logger == nil { // who embeds it knows what it says
+		m.effective = []slog.Attr{{Key: "config", Value: slog.GroupValue(config.Effective(c)...)}}
+	}
 	return m, nil
 }

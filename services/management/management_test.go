@@ -301,7 +301,7 @@ func TestStartThatIsRefused(t *testing.T) {
 			}},
 		{name: "the plane has no certificate", text: "--tls-cert-file",
 			edit: func(_ *house, c *management.Config) { c.Plane.CertFile = "" }},
-		{name: "the plane's certificate is missing", text: "certificates of the plane: ",
+		{name: "the plane's certificate is missing", text: "--tls-cert-file, --tls-key-file, --tls-ca-file: ",
 			edit: func(_ *house, c *management.Config) { c.Plane.CertFile = "/nowhere" }},
 		{name: "a port is taken", text: "address already in use",
 			edit: func(_ *house, c *management.Config) { c.GRPCAddress = taken.Addr().String() }},

@@ -12,12 +12,29 @@ type setting struct {
 	name   string
 	help   string
 	fields []reflect.Value // of one type
+	source string          // who said it; empty: nobody
 }
 
 func (s *setting) value() reflect.Value { return s.fields[0] }
 func (s *setting) isSecret() bool       { return s.value().Type() == reflect.TypeFor[Secret]() }
 func (s *setting) isURL() bool          { return s.value().Type() == reflect.TypeFor[URL]() }
 func (s *setting) isBool() bool         { return s.value().Kind() == reflect.Bool }
+
+// filed reports whether the value may be in a file of its own.
+func (s *setting) filed() bool { return s.isSecret() || s.isURL() }
+
+func (s *setting) fault(source, format string, args ...any) error {
+	return &Fault{Key: s.name, Source: source, Problem: fmt.Sprintf(format, args...)}
+}
+
+// setFrom is set for a value that somebody says.
+func (s *setting) setFrom(source, text string) error {
+	if err := s.set(text); err != nil {
+		return s.fault(source, ": %v", err)
+	}
+	s.source = source
+	return nil
+}
 
 // variable is the name in the environment.
 func (s *setting) variable() string {
@@ -41,7 +58,7 @@ func settings(config reflect.Value) ([]*setting, error) {
 		return nil, err
 	}
 	for _, s := range c.list {
-		if s.isSecret() || s.isURL() {
+		if s.filed() {
 			if _, taken := c.byName[s.name+"-file"]; taken {
 				return nil, fmt.Errorf("--%s-file means two things", s.name)
 			}
@@ -142,7 +159,7 @@ func (c *collector) add(name, help string, field reflect.Value, sc scope) error 
 }
 
 func wellNamed(name string) bool {
-	return name != "" && name != "help" && !strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-") &&
+	return name != "" && name != "help" && name != configFlag && name != checkFlag && !strings.HasPrefix(name, "-") && !strings.HasSuffix(name, "-") &&
 		!slices.ContainsFunc([]rune(name), func(r rune) bool {
 			return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
 		})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -24,7 +25,9 @@ func Help[T any](w io.Writer, program, about string, defaults T) error {
 		b.WriteString("\n")
 		b.WriteString(describe(s))
 	}
-	b.WriteString("\n  --help\n        print this and exit\n")
+	fmt.Fprintf(&b, "\n  --%s FILE   (%sCONFIG)\n        settings by name, as YAML or JSON; a variable beats the file, a flag beats both\n", configFlag, prefix)
+	fmt.Fprintf(&b, "  --%s\n        say everything that is wrong, or print the effective configuration without secrets, and exit\n", checkFlag)
+	b.WriteString("  --help\n        print this and exit\n")
 	_, err = io.WriteString(w, b.String())
 	return err
 }
@@ -78,21 +81,93 @@ func Effective[T any](config T) []slog.Attr {
 	return attrs
 }
 
-// Load is Parse for main functions: it reads the program's arguments and environment, and ends the program after
-// printing help (status 0) or what is wrong (status 2).
-func Load[T any](about string, defaults T) T {
-	program := filepath.Base(os.Args[0])
-	config, err := Parse(os.Args[1:], os.LookupEnv, defaults)
-	switch {
-	case errors.Is(err, ErrHelp):
-		if err := Help(os.Stdout, program, about, defaults); err != nil {
-			fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
-			os.Exit(2)
+// writeEffective prints a configuration as a file that --config takes, with who says each value. What is secret is a comment.
+func writeEffective(w io.Writer, all []*setting) error {
+	var b strings.Builder
+	for _, s := range all {
+		source := s.source
+		if source == "" {
+			source = "default"
 		}
-		os.Exit(0)
-	case err != nil:
-		fmt.Fprintf(os.Stderr, "%s: %s\n", program, strings.ReplaceAll(err.Error(), "\n", "\n"+program+": "))
-		os.Exit(2)
+		text := show(s.value())
+		if s.isSecret() && text != "" || s.isURL() && redactURL(text) != string(s.value().Interface().(URL)) {
+			fmt.Fprintf(&b, "# %s: %s  (%s)\n", s.name, text, source)
+			continue
+		}
+		if s.isSecret() {
+			fmt.Fprintf(&b, "# %s: none  (%s)\n", s.name, source)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s  # %s\n", s.name, s.yaml(), source)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// yaml is the value as YAML and JSON both have it.
+func (s *setting) yaml() string {
+	v := s.value()
+	switch {
+	case v.Kind() == reflect.Slice:
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = strconv.Quote(fmt.Sprint(v.Index(i).Interface()))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case placeholder(v) == "NUMBER", s.isBool():
+		return show(v)
+	}
+	return strconv.Quote(show(v))
+}
+
+// Read is Parse for who needs one value, such as an address to ask: what is wrong elsewhere does not matter.
+func Read[T any](args []string, env Environment, defaults T) T {
+	r, _ := read(args, env, defaults)
+	if r == nil {
+		return defaults
+	}
+	return r.config
+}
+
+// Load is Parse for main functions: it reads the program's arguments, environment and configuration file, and ends the program
+// after printing help (status 0) or everything that is wrong (status 2). With --check-config it also asks the checks, which may look
+// at files and must contact nobody, and ends after printing the effective configuration (status 0).
+func Load[T any](about string, defaults T, checks ...func(T) error) T {
+	program := filepath.Base(os.Args[0])
+	config, status := load(program, about, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, defaults, checks)
+	if status >= 0 {
+		os.Exit(status)
 	}
 	return config
+}
+
+// load returns the status with which the program ends, or -1.
+func load[T any](
+	program, about string, args []string, env Environment, stdout, stderr io.Writer, defaults T, checks []func(T) error,
+) (T, int) {
+	r, err := read(args, env, defaults)
+	if errors.Is(err, ErrHelp) {
+		if err = Help(stdout, program, about, defaults); err == nil {
+			return defaults, 0
+		}
+	}
+	if err == nil && r.check {
+		for _, check := range checks {
+			err = errors.Join(err, sourced(check(r.config), r.all))
+		}
+	}
+	switch {
+	case err != nil:
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(stderr, "%s: %s\n", program, line)
+		}
+		return defaults, 2
+	case !r.check:
+		return r.config, -1
+	}
+	if err := writeEffective(stdout, r.all); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		return defaults, 2
+	}
+	return r.config, 0
 }

@@ -21,7 +21,7 @@ func main() {
 		ready(os.Args[2:])
 		return
 	}
-	cfg := config.Load("The gateway serves OAuth 2.0 and OpenID Connect for the domains that management describes.", gateway.Defaults())
+	cfg := config.Load("The gateway serves OAuth 2.0 and OpenID Connect for the domains that management describes.", gateway.Defaults(), gateway.Check)
 	cfg.Version = version
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := gateway.Run(ctx, cfg)
@@ -35,10 +35,7 @@ func main() {
 // ready is the command that an image without a shell has for its health check: gateway ready [host:port]. The address is
 // that of the technical port, by default the one that the service itself would take.
 func ready(args []string) {
-	address := gateway.Defaults().TechnicalAddress
-	if configured := os.Getenv("GATEHOUSE_TECHNICAL_ADDRESS"); configured != "" {
-		address = configured
-	}
+	address := config.Read(nil, os.Environ(), gateway.Defaults()).TechnicalAddress
 	if len(args) > 0 {
 		address = args[0]
 	}

@@ -21,7 +21,7 @@ func main() {
 		ready(os.Args[2:])
 		return
 	}
-	cfg := config.Load("Management owns the configuration and the directory, and feeds the gateways.", management.Defaults())
+	cfg := config.Load("Management owns the configuration and the directory, and feeds the gateways.", management.Defaults(), management.Check)
 	cfg.Version = version
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := management.Run(ctx, cfg)
@@ -35,10 +35,7 @@ func main() {
 // ready is the command that an image without a shell has for its health check: management ready [host:port]. The address is
 // that of the technical port, by default the one that the service itself would take.
 func ready(args []string) {
-	address := management.Defaults().TechnicalAddress
-	if configured := os.Getenv("GATEHOUSE_TECHNICAL_ADDRESS"); configured != "" {
-		address = configured
-	}
+	address := config.Read(nil, os.Environ(), management.Defaults()).TechnicalAddress
 	if len(args) > 0 {
 		address = args[0]
 	}

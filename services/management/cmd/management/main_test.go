@@ -77,6 +77,15 @@ func TestExitCodes(t *testing.T) {
 		{"a secret on the command line", settings(t), []string{"--operator-password=x"}, 2, "a secret is not given on the command line"},
 		{"ready was asked where nobody answers", nil, []string{"ready", "127.0.0.1:1"}, 1, "refused"},
 		{"nothing is configured", nil, nil, 2, "--sealing-key-file is needed"},
+		{"a look at a configuration in which everything is wrong", []string{"GATEHOUSE_KEEP_AUDITS=1h", "GATEHOUSE_MONGODB_URL=x"}, []string{"--check-config"}, 2, `: GATEHOUSE_MONGODB_URL: there is no such setting; did you mean GATEHOUSE_MONGODB_URI?
+management.test: --sealing-key-file is needed: secrets are sealed before they reach the database
+management.test: --tls-cert-file is needed: the plane to gateways is mutually authenticated
+management.test: --tls-key-file is needed: the plane to gateways is mutually authenticated
+management.test: --tls-ca-file is needed: the plane to gateways is mutually authenticated
+management.test: GATEHOUSE_KEEP_AUDITS must be 0 or at least 24h
+`},
+		{"a look at files that are not there", append(settings(t), "GATEHOUSE_SEALING_KEY_FILE=/nowhere"), []string{"--check-config"}, 2, ": GATEHOUSE_SEALING_KEY_FILE: sealing key file: stat /nowhere"},
+		{"a look at a good configuration", settings(t), []string{"--check-config"}, 0, "\nmanagement-address: \"127.0.0.1:0\"  # GATEHOUSE_MANAGEMENT_ADDRESS\n"},
 		{"nobody could sign in", settings(t), nil, 1, "there is no operator yet"},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,49 +52,53 @@ type Configured struct {
 	Timeout  time.Duration
 }
 
-// Read understands settings, or says what is wrong with them. Its errors never contain the password.
+// Read understands settings, or says everything that is wrong with them. Its errors never contain the password.
 func (c Configured) Read() (Settings, error) {
+	s := Settings{Plain: c.Insecure, Password: c.Password, Auth: c.Auth, Timeout: c.Timeout}
+	faults := []error{s.server(c), s.sender(c)}
+	if s.Plain && c.CAFile != "" {
+		faults = append(faults, errors.New("--smtp-insecure does without TLS, and --smtp-ca-file is about TLS"))
+	}
+	if c.Timeout <= 0 || c.Timeout > maxTimeout {
+		faults = append(faults, fmt.Errorf("--smtp-timeout must be positive and at most %s", maxTimeout))
+	}
+	if !slices.Contains(Auths, s.Auth) {
+		faults = append(faults, fmt.Errorf("--smtp-auth must be one of %s", strings.Join(Auths, ", ")))
+	}
+	var err error
+	if s.CAs, err = authorities(c.CAFile); err != nil {
+		faults = append(faults, fmt.Errorf("--smtp-ca-file: %w", err))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+func (s *Settings) server(c Configured) error {
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return Settings{}, errors.New("--smtp-url is not a URL")
+		return errors.New("--smtp-url is not a URL")
 	}
-	s := Settings{Host: u.Hostname(), Port: 587, ImplicitTLS: u.Scheme == "smtps", Plain: c.Insecure, Password: c.Password, Auth: c.Auth, Timeout: c.Timeout}
+	s.Host, s.Port, s.ImplicitTLS = u.Hostname(), 587, u.Scheme == "smtps"
 	if s.ImplicitTLS {
 		s.Port = 465
 	}
 	switch {
 	case u.Scheme != "smtp" && u.Scheme != "smtps" || s.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return Settings{}, errors.New("--smtp-url must be smtp://user@host:587 or smtps://user@host:465")
+		return errors.New("--smtp-url must be smtp://user@host:587 or smtps://user@host:465")
 	case s.ImplicitTLS && s.Plain:
-		return Settings{}, errors.New("--smtp-insecure does without TLS, which smtps:// asks for")
-	case s.Plain && c.CAFile != "":
-		return Settings{}, errors.New("--smtp-insecure does without TLS, and --smtp-ca-file is about TLS")
-	case c.Timeout <= 0 || c.Timeout > maxTimeout:
-		return Settings{}, fmt.Errorf("--smtp-timeout must be positive and at most %s", maxTimeout)
+		return errors.New("--smtp-insecure does without TLS, which smtps:// asks for")
 	}
 	if text := u.Port(); text != "" {
 		if s.Port, err = strconv.Atoi(text); err != nil || s.Port < 1 || s.Port > 65535 {
-			return Settings{}, errors.New("--smtp-url: the port is not a number from 1 to 65535")
+			return errors.New("--smtp-url: the port is not a number from 1 to 65535")
 		}
 	}
-	if err := s.account(u, c); err != nil {
-		return Settings{}, err
-	}
-	if s.CAs, err = authorities(c.CAFile); err != nil {
-		return Settings{}, fmt.Errorf("--smtp-ca-file: %w", err)
-	}
-	from, err := mail.ParseAddress(c.From)
-	if err != nil || strings.ContainsFunc(c.From, unicode.IsControl) {
-		return Settings{}, errors.New("--mail-from must be an address, such as no-reply@example.com or Acme <no-reply@example.com>")
-	}
-	if from.Address, err = Deliverable(from.Address); err != nil {
-		return Settings{}, fmt.Errorf("--mail-from: %w", err)
-	}
-	s.From = *from
-	return s, nil
+	return s.account(u)
 }
 
-func (s *Settings) account(u *url.URL, c Configured) error {
+func (s *Settings) account(u *url.URL) error {
 	s.User = u.User.Username()
 	if inURL, there := u.User.Password(); there {
 		if s.Password != "" {
@@ -101,18 +106,24 @@ func (s *Settings) account(u *url.URL, c Configured) error {
 		}
 		s.Password = inURL
 	}
-	known := false
-	for _, auth := range Auths {
-		known = known || auth == s.Auth
-	}
 	switch {
-	case !known:
-		return fmt.Errorf("--smtp-auth must be one of %s", strings.Join(Auths, ", "))
 	case s.User == "" && s.Password != "":
 		return errors.New("--smtp-password-file: --smtp-url has no user name to it")
 	case s.User != "" && s.Password == "":
 		return errors.New("--smtp-url has a user name; --smtp-password-file says the password")
 	}
+	return nil
+}
+
+func (s *Settings) sender(c Configured) error {
+	from, err := mail.ParseAddress(c.From)
+	if err != nil || strings.ContainsFunc(c.From, unicode.IsControl) {
+		return errors.New("--mail-from must be an address, such as no-reply@example.com or Acme <no-reply@example.com>")
+	}
+	if from.Address, err = Deliverable(from.Address); err != nil {
+		return fmt.Errorf("--mail-from: %w", err)
+	}
+	s.From = *from
 	return nil
 }
 
