@@ -20,3 +20,24 @@ func setOf(words string) map[string]bool {
 	}
 	return set
 }
+
+// NoCountry says why a text is no code of a country (ISO 3166-1 alpha-2), and what to write instead; empty for one that is.
+func NoCountry(code string) string {
+	switch {
+	case countries[code]:
+		return ""
+	case countries[strings.ToUpper(code)]:
+		return "must be in capital letters; write " + strings.ToUpper(code)
+	case code == "UK":
+		return "is no country of ISO 3166-1; write GB"
+	}
+	return "is no country of ISO 3166-1; write two capital letters such as FR"
+}
+
+// NoContinent says why a text is no code of a continent; empty for one that is.
+func NoContinent(code string) string {
+	if continents[code] {
+		return ""
+	}
+	return "must be AF, AN, AS, EU, NA, OC or SA"
+}

@@ -190,19 +190,13 @@ func (f *faults) geo(c *configv1.GeoPolicy) string {
 		f.add("countries", "must not be empty where continents and asns are empty too")
 	}
 	each(f, "countries", c.GetCountries(), func(path, code string) {
-		switch {
-		case countries[code]:
-		case countries[strings.ToUpper(code)]:
-			f.add(path, "must be in capital letters; write %s", strings.ToUpper(code))
-		case code == "UK":
-			f.add(path, "is no country of ISO 3166-1; write GB")
-		default:
-			f.add(path, "is no country of ISO 3166-1; write two capital letters such as FR")
+		if wrong := NoCountry(code); wrong != "" {
+			f.add(path, "%s", wrong)
 		}
 	})
 	each(f, "continents", c.GetContinents(), func(path, code string) {
-		if !continents[code] {
-			f.add(path, "must be AF, AN, AS, EU, NA, OC or SA")
+		if wrong := NoContinent(code); wrong != "" {
+			f.add(path, "%s", wrong)
 		}
 	})
 	each(f, "asns", c.GetAsns(), func(path string, n int64) {

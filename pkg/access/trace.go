@@ -53,7 +53,7 @@ type BindingTrace struct {
 	FailureResult *bool  `json:"failureResult,omitempty"`
 	// Depends are the unknown inputs on which the condition hangs.
 	Depends []string `json:"depends,omitempty"`
-	// Via are the groups that make the person a member, from their own to the bound one.
+	// Via are the groups that make the person a member, as the person gives them.
 	Via     []string          `json:"via,omitempty"`
 	Because []Because         `json:"because,omitempty"`
 	Message map[string]string `json:"message,omitempty"`

@@ -184,6 +184,24 @@ func (e ApplicationEntryType) Valid() bool {
 	}
 }
 
+// Defines values for ApplicationEntryAccessMode.
+const (
+	ApplicationEntryAccessModeAll ApplicationEntryAccessMode = "all"
+	ApplicationEntryAccessModeAny ApplicationEntryAccessMode = "any"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationEntryAccessMode enum.
+func (e ApplicationEntryAccessMode) Valid() bool {
+	switch e {
+	case ApplicationEntryAccessModeAll:
+		return true
+	case ApplicationEntryAccessModeAny:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApplicationTypeType.
 const (
 	ApplicationTypeTypeBookmark       ApplicationTypeType = "bookmark"
@@ -1624,8 +1642,9 @@ type AccessReason struct {
 	Policy      *string `json:"policy,omitempty"`
 	User        *string `json:"user,omitempty"`
 
-	// Via The groups by which the person is in the bound one, from their own to it.
-	Via []string `json:"via,omitempty"`
+	// Via The groups by which the person is in the bound one, from their own to one that it contains; absent for its own members. Ids, and what they are called.
+	Via      []string `json:"via,omitempty"`
+	ViaNames []string `json:"viaNames,omitempty"`
 }
 
 // AccessRule AccessRule is the whole rule that says who may use an application. A request that leaves a member out resets it.
@@ -1760,8 +1779,9 @@ type AccessTraceBinding struct {
 	ReportOnly *bool   `json:"reportOnly,omitempty"`
 	User       *string `json:"user,omitempty"`
 
-	// Via The groups by which the person is in the bound one, from their own to it.
-	Via []string `json:"via,omitempty"`
+	// Via The groups by which the person is in the bound one, from their own to one that it contains; absent for its own members. Ids, and what they are called.
+	Via      []string `json:"via,omitempty"`
+	ViaNames []string `json:"viaNames,omitempty"`
 }
 
 // AccessTraceBindingEffect defines model for AccessTraceBinding.Effect.
@@ -1938,6 +1958,12 @@ type ApplicationAccess struct {
 
 	// OnDenied `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
 	OnDenied *ApplicationAccessOnDenied `json:"onDenied,omitempty"`
+
+	// Open Everybody in the domain may use the application: no binding lets in some and not others.
+	Open *bool `json:"open,omitempty"`
+
+	// People How many people may use an application that is open. Only where one application is read, and by those who may read people.
+	People *int64 `json:"people,omitempty"`
 }
 
 // ApplicationAccessMode `any` (default): one allow binding that passes is enough; `all`: every one must pass.
@@ -1948,9 +1974,11 @@ type ApplicationAccessOnDenied string
 
 // ApplicationEntry ApplicationEntry is an application in a list.
 type ApplicationEntry struct {
-	ClientId    *string `json:"clientId,omitempty"`
-	Description *string `json:"description,omitempty"`
-	Enabled     *bool   `json:"enabled,omitempty"`
+	// Access ApplicationEntryAccess is what a list says of who may use an application.
+	Access      *ApplicationEntryAccess `json:"access,omitempty"`
+	ClientId    *string                 `json:"clientId,omitempty"`
+	Description *string                 `json:"description,omitempty"`
+	Enabled     *bool                   `json:"enabled,omitempty"`
 
 	// Group The id of its heading in My applications.
 	Group  *string `json:"group,omitempty"`
@@ -1974,6 +2002,17 @@ type ApplicationEntry struct {
 
 // ApplicationEntryType defines model for ApplicationEntry.Type.
 type ApplicationEntryType string
+
+// ApplicationEntryAccess ApplicationEntryAccess is what a list says of who may use an application.
+type ApplicationEntryAccess struct {
+	Mode *ApplicationEntryAccessMode `json:"mode,omitempty"`
+
+	// Open Everybody in the domain may.
+	Open *bool `json:"open,omitempty"`
+}
+
+// ApplicationEntryAccessMode defines model for ApplicationEntryAccess.Mode.
+type ApplicationEntryAccessMode string
 
 // ApplicationEntryPage One page of a list.
 type ApplicationEntryPage struct {
@@ -3283,7 +3322,10 @@ type Group struct {
 	Name *string `json:"name,omitempty"`
 
 	// Notices What is kept and does not run yet. Never stored.
-	Notices  []Notice `json:"notices,omitempty"`
+	Notices []Notice `json:"notices,omitempty"`
+
+	// Parents The ids of the groups that contain this one directly: each has it in its `groups`.
+	Parents  []string `json:"parents,omitempty"`
 	Revision *int64   `json:"revision,omitempty"`
 
 	// Roles The ids of the roles that every member has.
@@ -3715,16 +3757,33 @@ type NetworkPolicy struct {
 
 // NewApplication NewApplication is the body that creates an application.
 type NewApplication struct {
+	// Access ApplicationAccess says how the bindings of an application come to a verdict, and what somebody is told whom they refuse.
+	Access        *ApplicationAccess `json:"access,omitempty"`
+	Certificate   *string            `json:"certificate,omitempty"`
+	ClaimMappings []string           `json:"claimMappings,omitempty"`
+
 	// ClientId Kept if not empty, otherwise generated.
 	ClientId *string `json:"clientId,omitempty"`
 
 	// ClientSecret Kept (hashed) if not empty, otherwise generated.
-	ClientSecret *string             `json:"clientSecret,omitempty"`
-	Description  *string             `json:"description,omitempty"`
-	Metadata     map[string]string   `json:"metadata,omitempty"`
-	Name         *string             `json:"name,omitempty"`
-	RedirectUris []string            `json:"redirectUris,omitempty"`
-	Type         *NewApplicationType `json:"type,omitempty"`
+	ClientSecret *string `json:"clientSecret,omitempty"`
+	Description  *string `json:"description,omitempty"`
+
+	// Enabled Absent means true.
+	Enabled           *bool                         `json:"enabled,omitempty"`
+	Group             *string                       `json:"group,omitempty"`
+	Hidden            *bool                         `json:"hidden,omitempty"`
+	IdentityProviders []ApplicationIdentityProvider `json:"identityProviders,omitempty"`
+	LaunchUrl         *string                       `json:"launchUrl,omitempty"`
+	Metadata          map[string]string             `json:"metadata,omitempty"`
+	Name              *string                       `json:"name,omitempty"`
+	OpenInNewTab      *bool                         `json:"openInNewTab,omitempty"`
+	Publisher         *string                       `json:"publisher,omitempty"`
+	RedirectUris      []string                      `json:"redirectUris,omitempty"`
+
+	// Slug What people see of it, as in an application.
+	Slug *string             `json:"slug,omitempty"`
+	Type *NewApplicationType `json:"type,omitempty"`
 }
 
 // NewApplicationType defines model for NewApplication.Type.

@@ -181,7 +181,11 @@ type ApplicationAccess struct {
 	// What refused people are told where the bindings that decided say nothing; by language tag, with `default` for all others.
 	Message map[string]string `protobuf:"bytes,3,rep,name=message,proto3" json:"message,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// `page` (default) shows why; `redirect` goes back to the application with the error access_denied.
-	OnDenied      ApplicationAccess_OnDenied `protobuf:"varint,4,opt,name=on_denied,json=onDenied,proto3,enum=gatehouse.config.v1.ApplicationAccess_OnDenied" json:"on_denied,omitempty"`
+	OnDenied ApplicationAccess_OnDenied `protobuf:"varint,4,opt,name=on_denied,json=onDenied,proto3,enum=gatehouse.config.v1.ApplicationAccess_OnDenied" json:"on_denied,omitempty"`
+	// Everybody in the domain may use the application: no binding lets in some and not others.
+	Open *bool `protobuf:"varint,5,opt,name=open,proto3,oneof" json:"open,omitempty"`
+	// How many people may use an application that is open. Only where one application is read, and by those who may read people.
+	People        int64 `protobuf:"varint,6,opt,name=people,proto3" json:"people,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +246,20 @@ func (x *ApplicationAccess) GetOnDenied() ApplicationAccess_OnDenied {
 		return x.OnDenied
 	}
 	return ApplicationAccess_ON_DENIED_UNSPECIFIED
+}
+
+func (x *ApplicationAccess) GetOpen() bool {
+	if x != nil && x.Open != nil {
+		return *x.Open
+	}
+	return false
+}
+
+func (x *ApplicationAccess) GetPeople() int64 {
+	if x != nil {
+		return x.People
+	}
+	return 0
 }
 
 // A Binding attaches a condition to an application, or somebody to an entitlement. Exactly one of policy, group and user is set.
@@ -737,12 +755,14 @@ var File_gatehouse_config_v1_access_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_access_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/access.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x03\n" +
+	" gatehouse/config/v1/access.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x04\n" +
 	"\x11ApplicationAccess\x12?\n" +
 	"\x04mode\x18\x01 \x01(\x0e2+.gatehouse.config.v1.ApplicationAccess.ModeR\x04mode\x125\n" +
 	"\x12entitlements_grant\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\x11entitlementsGrant\x12M\n" +
 	"\amessage\x18\x03 \x03(\v23.gatehouse.config.v1.ApplicationAccess.MessageEntryR\amessage\x12L\n" +
-	"\ton_denied\x18\x04 \x01(\x0e2/.gatehouse.config.v1.ApplicationAccess.OnDeniedR\bonDenied\x1a:\n" +
+	"\ton_denied\x18\x04 \x01(\x0e2/.gatehouse.config.v1.ApplicationAccess.OnDeniedR\bonDenied\x12\x1f\n" +
+	"\x04open\x18\x05 \x01(\bB\x06\xa2\xbb\x18\x02\b\x01H\x00R\x04open\x88\x01\x01\x12\x1e\n" +
+	"\x06people\x18\x06 \x01(\x03B\x06\xa2\xbb\x18\x02\b\x01R\x06people\x1a:\n" +
 	"\fMessageEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\".\n" +
@@ -753,7 +773,8 @@ const file_gatehouse_config_v1_access_proto_rawDesc = "" +
 	"\bOnDenied\x12\x19\n" +
 	"\x15ON_DENIED_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04PAGE\x10\x01\x12\f\n" +
-	"\bREDIRECT\x10\x02\"\x87\x06\n" +
+	"\bREDIRECT\x10\x02B\a\n" +
+	"\x05_open\"\x87\x06\n" +
 	"\aBinding\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x16\n" +
 	"\x06policy\x18\x02 \x01(\tR\x06policy\x12\x14\n" +
@@ -868,6 +889,7 @@ func file_gatehouse_config_v1_access_proto_init() {
 	if File_gatehouse_config_v1_access_proto != nil {
 		return
 	}
+	file_gatehouse_config_v1_access_proto_msgTypes[0].OneofWrappers = []any{}
 	file_gatehouse_config_v1_access_proto_msgTypes[1].OneofWrappers = []any{}
 	file_gatehouse_config_v1_access_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}

@@ -1928,11 +1928,25 @@ type NewApplication struct {
 	// Kept if not empty, otherwise generated.
 	ClientId string `protobuf:"bytes,4,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	// Kept (hashed) if not empty, otherwise generated.
-	ClientSecret  string            `protobuf:"bytes,5,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	RedirectUris  []string          `protobuf:"bytes,6,rep,name=redirect_uris,json=redirectUris,proto3" json:"redirect_uris,omitempty"`
-	Metadata      map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ClientSecret string            `protobuf:"bytes,5,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	RedirectUris []string          `protobuf:"bytes,6,rep,name=redirect_uris,json=redirectUris,proto3" json:"redirect_uris,omitempty"`
+	Metadata     map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What people see of it, as in an application.
+	Slug         string `protobuf:"bytes,8,opt,name=slug,proto3" json:"slug,omitempty"`
+	Group        string `protobuf:"bytes,9,opt,name=group,proto3" json:"group,omitempty"`
+	Publisher    string `protobuf:"bytes,10,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	LaunchUrl    string `protobuf:"bytes,11,opt,name=launch_url,json=launchUrl,proto3" json:"launch_url,omitempty"`
+	OpenInNewTab bool   `protobuf:"varint,12,opt,name=open_in_new_tab,json=openInNewTab,proto3" json:"open_in_new_tab,omitempty"`
+	// Absent means true.
+	Enabled *bool `protobuf:"varint,13,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	Hidden  bool  `protobuf:"varint,14,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	// Mode and texts of its rule. Its bindings follow, or come with `_compose`.
+	Access            *ApplicationAccess             `protobuf:"bytes,15,opt,name=access,proto3" json:"access,omitempty"`
+	ClaimMappings     []string                       `protobuf:"bytes,16,rep,name=claim_mappings,json=claimMappings,proto3" json:"claim_mappings,omitempty"`
+	IdentityProviders []*ApplicationIdentityProvider `protobuf:"bytes,17,rep,name=identity_providers,json=identityProviders,proto3" json:"identity_providers,omitempty"`
+	Certificate       string                         `protobuf:"bytes,18,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *NewApplication) Reset() {
@@ -2012,6 +2026,83 @@ func (x *NewApplication) GetMetadata() map[string]string {
 		return x.Metadata
 	}
 	return nil
+}
+
+func (x *NewApplication) GetSlug() string {
+	if x != nil {
+		return x.Slug
+	}
+	return ""
+}
+
+func (x *NewApplication) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *NewApplication) GetPublisher() string {
+	if x != nil {
+		return x.Publisher
+	}
+	return ""
+}
+
+func (x *NewApplication) GetLaunchUrl() string {
+	if x != nil {
+		return x.LaunchUrl
+	}
+	return ""
+}
+
+func (x *NewApplication) GetOpenInNewTab() bool {
+	if x != nil {
+		return x.OpenInNewTab
+	}
+	return false
+}
+
+func (x *NewApplication) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *NewApplication) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
+func (x *NewApplication) GetAccess() *ApplicationAccess {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+func (x *NewApplication) GetClaimMappings() []string {
+	if x != nil {
+		return x.ClaimMappings
+	}
+	return nil
+}
+
+func (x *NewApplication) GetIdentityProviders() []*ApplicationIdentityProvider {
+	if x != nil {
+		return x.IdentityProviders
+	}
+	return nil
+}
+
+func (x *NewApplication) GetCertificate() string {
+	if x != nil {
+		return x.Certificate
+	}
+	return ""
 }
 
 // ApplicationType is the body of a change of type.
@@ -2325,7 +2416,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\tTokenType\x12\x1a\n" +
 	"\x16TOKEN_TYPE_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fACCESS_TOKEN\x10\x01\x12\f\n" +
-	"\bID_TOKEN\x10\x02\"\xf9\x02\n" +
+	"\bID_TOKEN\x10\x02\"\xb4\x06\n" +
 	"\x0eNewApplication\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\x04type\x18\x02 \x01(\x0e2%.gatehouse.config.v1.Application.TypeR\x04type\x12 \n" +
@@ -2333,10 +2424,25 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\tclient_id\x18\x04 \x01(\tR\bclientId\x12(\n" +
 	"\rclient_secret\x18\x05 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12#\n" +
 	"\rredirect_uris\x18\x06 \x03(\tR\fredirectUris\x12M\n" +
-	"\bmetadata\x18\a \x03(\v21.gatehouse.config.v1.NewApplication.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\a \x03(\v21.gatehouse.config.v1.NewApplication.MetadataEntryR\bmetadata\x12\x12\n" +
+	"\x04slug\x18\b \x01(\tR\x04slug\x12\x14\n" +
+	"\x05group\x18\t \x01(\tR\x05group\x12\x1c\n" +
+	"\tpublisher\x18\n" +
+	" \x01(\tR\tpublisher\x12\x1d\n" +
+	"\n" +
+	"launch_url\x18\v \x01(\tR\tlaunchUrl\x12%\n" +
+	"\x0fopen_in_new_tab\x18\f \x01(\bR\fopenInNewTab\x12\x1d\n" +
+	"\aenabled\x18\r \x01(\bH\x00R\aenabled\x88\x01\x01\x12\x16\n" +
+	"\x06hidden\x18\x0e \x01(\bR\x06hidden\x12>\n" +
+	"\x06access\x18\x0f \x01(\v2&.gatehouse.config.v1.ApplicationAccessR\x06access\x12%\n" +
+	"\x0eclaim_mappings\x18\x10 \x03(\tR\rclaimMappings\x12_\n" +
+	"\x12identity_providers\x18\x11 \x03(\v20.gatehouse.config.v1.ApplicationIdentityProviderR\x11identityProviders\x12 \n" +
+	"\vcertificate\x18\x12 \x01(\tR\vcertificate\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"L\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
+	"\n" +
+	"\b_enabled\"L\n" +
 	"\x0fApplicationType\x129\n" +
 	"\x04type\x18\x01 \x01(\x0e2%.gatehouse.config.v1.Application.TypeR\x04type\"%\n" +
 	"\x0fNewClientSecret\x12\x12\n" +
@@ -2439,12 +2545,14 @@ var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
 	3,  // 42: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
 	0,  // 43: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
 	19, // 44: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	0,  // 45: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	22, // 45: gatehouse.config.v1.NewApplication.access:type_name -> gatehouse.config.v1.ApplicationAccess
+	8,  // 46: gatehouse.config.v1.NewApplication.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
+	0,  // 47: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -2460,6 +2568,7 @@ func file_gatehouse_config_v1_application_proto_init() {
 	file_gatehouse_config_v1_application_proto_msgTypes[3].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[7].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[8].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

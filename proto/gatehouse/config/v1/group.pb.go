@@ -43,7 +43,9 @@ type Group struct {
 	// because it may be long: see the group's members.
 	Members []string `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
 	// What expressions and claims see of the group; at most 16 KiB of JSON.
-	Attributes    *structpb.Struct `protobuf:"bytes,15,opt,name=attributes,proto3" json:"attributes,omitempty"`
+	Attributes *structpb.Struct `protobuf:"bytes,15,opt,name=attributes,proto3" json:"attributes,omitempty"`
+	// The ids of the groups that contain this one directly: each has it in its `groups`.
+	Parents       []string `protobuf:"bytes,16,rep,name=parents,proto3" json:"parents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -155,11 +157,18 @@ func (x *Group) GetAttributes() *structpb.Struct {
 	return nil
 }
 
+func (x *Group) GetParents() []string {
+	if x != nil {
+		return x.Parents
+	}
+	return nil
+}
+
 var File_gatehouse_config_v1_group_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n" +
+	"\x1fgatehouse/config/v1/group.proto\x12\x13gatehouse.config.v1\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x03\n" +
 	"\x05Group\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -176,7 +185,8 @@ const file_gatehouse_config_v1_group_proto_rawDesc = "" +
 	"\amembers\x18\x0e \x03(\tR\amembers\x127\n" +
 	"\n" +
 	"attributes\x18\x0f \x01(\v2\x17.google.protobuf.StructR\n" +
-	"attributesBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
+	"attributes\x12 \n" +
+	"\aparents\x18\x10 \x03(\tB\x06\xa2\xbb\x18\x02\b\x01R\aparentsBFZDgithub.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1;configv1b\x06proto3"
 
 var (
 	file_gatehouse_config_v1_group_proto_rawDescOnce sync.Once

@@ -556,8 +556,10 @@ type AccessTraceBinding struct {
 	FailureResult *bool  `protobuf:"varint,16,opt,name=failure_result,json=failureResult,proto3,oneof" json:"failure_result,omitempty"`
 	// The unknown inputs on which the condition hangs.
 	Depends []string `protobuf:"bytes,17,rep,name=depends,proto3" json:"depends,omitempty"`
-	// The groups by which the person is in the bound one, from their own to it.
-	Via []string `protobuf:"bytes,18,rep,name=via,proto3" json:"via,omitempty"`
+	// The groups by which the person is in the bound one, from their own to one that it contains; absent for its own members. Ids,
+	// and what they are called.
+	Via      []string `protobuf:"bytes,18,rep,name=via,proto3" json:"via,omitempty"`
+	ViaNames []string `protobuf:"bytes,22,rep,name=via_names,json=viaNames,proto3" json:"via_names,omitempty"`
 	// The parts of the policy's expression.
 	Because       []*AccessBecause  `protobuf:"bytes,19,rep,name=because,proto3" json:"because,omitempty"`
 	Message       map[string]string `protobuf:"bytes,20,rep,name=message,proto3" json:"message,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -718,6 +720,13 @@ func (x *AccessTraceBinding) GetDepends() []string {
 func (x *AccessTraceBinding) GetVia() []string {
 	if x != nil {
 		return x.Via
+	}
+	return nil
+}
+
+func (x *AccessTraceBinding) GetViaNames() []string {
+	if x != nil {
+		return x.ViaNames
 	}
 	return nil
 }
@@ -1143,8 +1152,10 @@ type AccessReason struct {
 	Policy  string `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
 	Group   string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
 	User    string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
-	// The groups by which the person is in the bound one, from their own to it.
-	Via []string `protobuf:"bytes,6,rep,name=via,proto3" json:"via,omitempty"`
+	// The groups by which the person is in the bound one, from their own to one that it contains; absent for its own members. Ids,
+	// and what they are called.
+	Via      []string `protobuf:"bytes,6,rep,name=via,proto3" json:"via,omitempty"`
+	ViaNames []string `protobuf:"bytes,8,rep,name=via_names,json=viaNames,proto3" json:"via_names,omitempty"`
 	// The name of the entitlement.
 	Entitlement   string `protobuf:"bytes,7,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1219,6 +1230,13 @@ func (x *AccessReason) GetUser() string {
 func (x *AccessReason) GetVia() []string {
 	if x != nil {
 		return x.Via
+	}
+	return nil
+}
+
+func (x *AccessReason) GetViaNames() []string {
+	if x != nil {
+		return x.ViaNames
 	}
 	return nil
 }
@@ -1888,7 +1906,7 @@ const file_gatehouse_management_v1_access_proto_rawDesc = "" +
 	"acr_values\x18\x01 \x03(\tR\tacrValues\x12\x10\n" +
 	"\x03amr\x18\x02 \x03(\tR\x03amr\x12&\n" +
 	"\x0fmax_age_seconds\x18\x03 \x01(\x03R\rmaxAgeSeconds\x12-\n" +
-	"\x12identity_providers\x18\x04 \x03(\tR\x11identityProviders\"\xae\x06\n" +
+	"\x12identity_providers\x18\x04 \x03(\tR\x11identityProviders\"\xcb\x06\n" +
 	"\x12AccessTraceBinding\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\x05order\x18\x02 \x01(\x05B\x06\xa2\xbb\x18\x02 \x01R\x05order\x12\x12\n" +
@@ -1909,7 +1927,8 @@ const file_gatehouse_management_v1_access_proto_rawDesc = "" +
 	"\x06failed\x18\x0f \x01(\tR\x06failed\x12*\n" +
 	"\x0efailure_result\x18\x10 \x01(\bH\x02R\rfailureResult\x88\x01\x01\x12\x18\n" +
 	"\adepends\x18\x11 \x03(\tR\adepends\x12\x10\n" +
-	"\x03via\x18\x12 \x03(\tR\x03via\x12@\n" +
+	"\x03via\x18\x12 \x03(\tR\x03via\x12\x1b\n" +
+	"\tvia_names\x18\x16 \x03(\tR\bviaNames\x12@\n" +
 	"\abecause\x18\x13 \x03(\v2&.gatehouse.management.v1.AccessBecauseR\abecause\x12R\n" +
 	"\amessage\x18\x14 \x03(\v28.gatehouse.management.v1.AccessTraceBinding.MessageEntryR\amessage\x12\x1e\n" +
 	"\x06micros\x18\x15 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06micros\x1a:\n" +
@@ -1954,14 +1973,15 @@ const file_gatehouse_management_v1_access_proto_rawDesc = "" +
 	"\abecause\x18\a \x03(\v2%.gatehouse.management.v1.AccessReasonB\x06\xa2\xbb\x18\x02 \x01R\abecause\x12*\n" +
 	"\fentitlements\x18\b \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fentitlements\x12<\n" +
 	"\flast_sign_in\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastSignIn\"\xb2\x01\n" +
+	"lastSignIn\"\xcf\x01\n" +
 	"\fAccessReason\x12\x18\n" +
 	"\abinding\x18\x01 \x01(\tR\abinding\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\tR\x06policy\x12\x14\n" +
 	"\x05group\x18\x04 \x01(\tR\x05group\x12\x12\n" +
 	"\x04user\x18\x05 \x01(\tR\x04user\x12\x10\n" +
-	"\x03via\x18\x06 \x03(\tR\x03via\x12 \n" +
+	"\x03via\x18\x06 \x03(\tR\x03via\x12\x1b\n" +
+	"\tvia_names\x18\b \x03(\tR\bviaNames\x12 \n" +
 	"\ventitlement\x18\a \x01(\tR\ventitlement\"\xef\x02\n" +
 	"\x11AccessApplication\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +

@@ -36,11 +36,13 @@ type ApplicationEntry struct {
 	ClientId    string                 `protobuf:"bytes,8,opt,name=client_id,json=clientId,proto3" json:"client_id,omitempty"`
 	Slug        string                 `protobuf:"bytes,9,opt,name=slug,proto3" json:"slug,omitempty"`
 	// The id of its heading in My applications.
-	Group         string         `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
-	Publisher     string         `protobuf:"bytes,11,opt,name=publisher,proto3" json:"publisher,omitempty"`
-	Icon          *v1.Icon       `protobuf:"bytes,12,opt,name=icon,proto3" json:"icon,omitempty"`
-	Hidden        bool           `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
-	Visibility    *v1.Visibility `protobuf:"bytes,14,opt,name=visibility,proto3" json:"visibility,omitempty"`
+	Group      string         `protobuf:"bytes,10,opt,name=group,proto3" json:"group,omitempty"`
+	Publisher  string         `protobuf:"bytes,11,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	Icon       *v1.Icon       `protobuf:"bytes,12,opt,name=icon,proto3" json:"icon,omitempty"`
+	Hidden     bool           `protobuf:"varint,13,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	Visibility *v1.Visibility `protobuf:"bytes,14,opt,name=visibility,proto3" json:"visibility,omitempty"`
+	// Who may use it: `mode` and `open`.
+	Access        *ApplicationEntryAccess `protobuf:"bytes,15,opt,name=access,proto3" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,11 +175,72 @@ func (x *ApplicationEntry) GetVisibility() *v1.Visibility {
 	return nil
 }
 
+func (x *ApplicationEntry) GetAccess() *ApplicationEntryAccess {
+	if x != nil {
+		return x.Access
+	}
+	return nil
+}
+
+// ApplicationEntryAccess is what a list says of who may use an application.
+type ApplicationEntryAccess struct {
+	state protoimpl.MessageState    `protogen:"open.v1"`
+	Mode  v1.ApplicationAccess_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=gatehouse.config.v1.ApplicationAccess_Mode" json:"mode,omitempty"`
+	// Everybody in the domain may.
+	Open          bool `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplicationEntryAccess) Reset() {
+	*x = ApplicationEntryAccess{}
+	mi := &file_gatehouse_management_v1_entry_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplicationEntryAccess) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplicationEntryAccess) ProtoMessage() {}
+
+func (x *ApplicationEntryAccess) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_entry_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplicationEntryAccess.ProtoReflect.Descriptor instead.
+func (*ApplicationEntryAccess) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_entry_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ApplicationEntryAccess) GetMode() v1.ApplicationAccess_Mode {
+	if x != nil {
+		return x.Mode
+	}
+	return v1.ApplicationAccess_Mode(0)
+}
+
+func (x *ApplicationEntryAccess) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
 var File_gatehouse_management_v1_entry_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"#gatehouse/management/v1/entry.proto\x12\x17gatehouse.management.v1\x1a gatehouse/config/v1/access.proto\x1a%gatehouse/config/v1/application.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n" +
+	"#gatehouse/management/v1/entry.proto\x12\x17gatehouse.management.v1\x1a gatehouse/config/v1/access.proto\x1a%gatehouse/config/v1/application.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x04\n" +
 	"\x10ApplicationEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
@@ -196,7 +259,11 @@ const file_gatehouse_management_v1_entry_proto_rawDesc = "" +
 	"\x06hidden\x18\r \x01(\bR\x06hidden\x12?\n" +
 	"\n" +
 	"visibility\x18\x0e \x01(\v2\x1f.gatehouse.config.v1.VisibilityR\n" +
-	"visibilityBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"visibility\x12G\n" +
+	"\x06access\x18\x0f \x01(\v2/.gatehouse.management.v1.ApplicationEntryAccessR\x06access\"m\n" +
+	"\x16ApplicationEntryAccess\x12?\n" +
+	"\x04mode\x18\x01 \x01(\x0e2+.gatehouse.config.v1.ApplicationAccess.ModeR\x04mode\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\bR\x04openBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_entry_proto_rawDescOnce sync.Once
@@ -210,24 +277,28 @@ func file_gatehouse_management_v1_entry_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_entry_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_gatehouse_management_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_gatehouse_management_v1_entry_proto_goTypes = []any{
-	(*ApplicationEntry)(nil),      // 0: gatehouse.management.v1.ApplicationEntry
-	(v1.Application_Type)(0),      // 1: gatehouse.config.v1.Application.Type
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
-	(*v1.Icon)(nil),               // 3: gatehouse.config.v1.Icon
-	(*v1.Visibility)(nil),         // 4: gatehouse.config.v1.Visibility
+	(*ApplicationEntry)(nil),       // 0: gatehouse.management.v1.ApplicationEntry
+	(*ApplicationEntryAccess)(nil), // 1: gatehouse.management.v1.ApplicationEntryAccess
+	(v1.Application_Type)(0),       // 2: gatehouse.config.v1.Application.Type
+	(*timestamppb.Timestamp)(nil),  // 3: google.protobuf.Timestamp
+	(*v1.Icon)(nil),                // 4: gatehouse.config.v1.Icon
+	(*v1.Visibility)(nil),          // 5: gatehouse.config.v1.Visibility
+	(v1.ApplicationAccess_Mode)(0), // 6: gatehouse.config.v1.ApplicationAccess.Mode
 }
 var file_gatehouse_management_v1_entry_proto_depIdxs = []int32{
-	1, // 0: gatehouse.management.v1.ApplicationEntry.type:type_name -> gatehouse.config.v1.Application.Type
-	2, // 1: gatehouse.management.v1.ApplicationEntry.updated_at:type_name -> google.protobuf.Timestamp
-	3, // 2: gatehouse.management.v1.ApplicationEntry.icon:type_name -> gatehouse.config.v1.Icon
-	4, // 3: gatehouse.management.v1.ApplicationEntry.visibility:type_name -> gatehouse.config.v1.Visibility
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2, // 0: gatehouse.management.v1.ApplicationEntry.type:type_name -> gatehouse.config.v1.Application.Type
+	3, // 1: gatehouse.management.v1.ApplicationEntry.updated_at:type_name -> google.protobuf.Timestamp
+	4, // 2: gatehouse.management.v1.ApplicationEntry.icon:type_name -> gatehouse.config.v1.Icon
+	5, // 3: gatehouse.management.v1.ApplicationEntry.visibility:type_name -> gatehouse.config.v1.Visibility
+	1, // 4: gatehouse.management.v1.ApplicationEntry.access:type_name -> gatehouse.management.v1.ApplicationEntryAccess
+	6, // 5: gatehouse.management.v1.ApplicationEntryAccess.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_entry_proto_init() }
@@ -241,7 +312,7 @@ func file_gatehouse_management_v1_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_entry_proto_rawDesc), len(file_gatehouse_management_v1_entry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -172,7 +172,8 @@ func TestACheckAsIfGroupsWereOthers(t *testing.T) {
 	}
 	got := h.must("POST", a+"/access/_check", `{"user":"`+ann+`","groups":{"add":["`+inner+`"]}}`)
 	via := got["bindings"].([]any)[0].(tree)["via"]
-	if got["verdict"] != "allowed" || !slices.Equal(texts(via), []string{"Inner", "Outer"}) {
+	if got["verdict"] != "allowed" || !slices.Equal(texts(via), []string{inner}) ||
+		!slices.Equal(texts(got["bindings"].([]any)[0].(tree)["viaNames"]), []string{"Inner"}) {
 		t.Errorf("with another group: %v", got)
 	}
 	h.must("POST", "/groups/"+inner+"/members/"+ann, "")
@@ -198,5 +199,22 @@ func TestTryingAPolicy(t *testing.T) {
 	paths := h.refused("POST", "/policies/_test", `{"user":"`+ann+`","type":"network","configuration":{"ranges":["10.1.2.3/8"]}}`, 400)
 	if !slices.Equal(paths, []string{"configuration.ranges[0]"}) {
 		t.Errorf("refused at %v", paths)
+	}
+}
+
+// A country is one that policies know, or none.
+func TestAChecksCountryIsOne(t *testing.T) {
+	h := newHouse(t)
+	ann, app := h.user("ann"), h.app("Payroll")
+	path := "/applications/" + app + "/access/_check"
+	for wrong, at := range map[string]string{
+		`"country":"xx"`: "country", `"country":"fr"`: "country", `"country":"UK"`: "country", `"continent":"XX"`: "continent",
+	} {
+		if got := h.refused("POST", path, `{"user":"`+ann+`","context":{`+wrong+`}}`, 400); !slices.Equal(got, []string{"context." + at}) {
+			t.Errorf("%s: %v", wrong, got)
+		}
+	}
+	for _, right := range []string{`"country":"FR"`, `"country":""`, `"continent":"EU"`} {
+		h.must("POST", path, `{"user":"`+ann+`","context":{`+right+`}}`)
 	}
 }

@@ -60,7 +60,7 @@ func (x *routes) opens(w http.ResponseWriter, r *http.Request) error {
 	for _, h := range hits[from:min(from+int64(size), int64(len(hits)))] {
 		t := world.rule(h.app).Trace(r.Context(), p, &access.Situation{Time: world.now})
 		e := world.described(h.app)
-		e.Verdict, e.Depends, e.Open, e.Entitlements, e.Because = string(h.is), t.Depends, t.Open, t.Entitlements, reasons(t, h.is)
+		e.Verdict, e.Depends, e.Open, e.Entitlements, e.Because = string(h.is), t.Depends, t.Open, t.Entitlements, world.reasons(t, h.is)
 		if h.is == access.No {
 			e.ShownBecause = append(e.ShownBecause, access.Denied.String())
 		}
@@ -119,8 +119,9 @@ func (x *routes) grants(w http.ResponseWriter, r *http.Request) error {
 		e := world.described(app)
 		for _, b := range app.GetBindings() {
 			if world.opensBy(b, above) {
+				way := world.tree.way([]string{group}, b.GetGroup())
 				e.Because = append(e.Because, &managementv1.AccessReason{
-					Binding: b.GetId(), Name: b.GetName(), Group: b.GetGroup(), Via: world.named(world.tree.chain([]string{group}, b.GetGroup())),
+					Binding: b.GetId(), Name: b.GetName(), Group: b.GetGroup(), Via: way, ViaNames: world.named(way),
 				})
 			}
 		}

@@ -351,6 +351,16 @@ func (t *tree) above(direct []string) map[string]bool {
 	return all
 }
 
+// way returns the groups by which somebody is in a group in which they are not directly, from one of their own to one that it
+// contains.
+func (t *tree) way(direct []string, to string) []string {
+	chain := t.chain(direct, to)
+	if len(chain) < 2 {
+		return nil
+	}
+	return chain[:len(chain)-1]
+}
+
 // chain returns the shortest way from one of somebody's own groups to a group, both included; nil if there is none.
 func (t *tree) chain(direct []string, to string) []string {
 	from := map[string]string{}

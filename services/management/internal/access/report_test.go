@@ -140,7 +140,8 @@ func TestAReportSaysWhoAndWhy(t *testing.T) {
 		t.Fatalf("%d: %v", total, list)
 	}
 	because := list[0]["because"].([]any)[0].(tree)
-	if because["binding"] != binding || because["name"] != "Operations" || !slices.Equal(texts(because["via"]), []string{"Night shift", "Operations"}) {
+	if because["binding"] != binding || because["name"] != "Operations" || !slices.Equal(texts(because["via"]), []string{inner}) ||
+		!slices.Equal(texts(because["viaNames"]), []string{"Night shift"}) || list[1]["because"].([]any)[0].(tree)["via"] != nil {
 		t.Errorf("because %v", because)
 	}
 	for query, want := range map[string]int{"q=BO": 1, "q=n*nn": 1, "via=" + binding: 2, "via=nothing": 0, "verdict=no": 1, "verdict=depends": 0, "verdict=yes": 2} {

@@ -160,7 +160,7 @@ func (x *routes) check(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := within(r.Context(), x.patience)
 	defer cancel()
-	t := messageOf(rule.Trace(ctx, p, s))
+	t := world.messageOf(rule.Trace(ctx, p, s))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -256,8 +256,16 @@ func (w *world) situation(f *catalog.Faults, path string, c *managementv1.Access
 	}
 	moment("time", c.GetTime(), access.KnowsTime, &s.Time)
 	moment("authTime", c.GetAuthTime(), access.KnowsAuthTime, &s.AuthTime)
-	known("country", access.KnowsCountry)
-	known("continent", access.KnowsContinent)
+	if known("country", access.KnowsCountry) && c.GetCountry() != "" {
+		if wrong := access.NoCountry(c.GetCountry()); wrong != "" {
+			f.Refuse(path+".country", wrong)
+		}
+	}
+	if known("continent", access.KnowsContinent) && c.GetContinent() != "" {
+		if wrong := access.NoContinent(c.GetContinent()); wrong != "" {
+			f.Refuse(path+".continent", wrong)
+		}
+	}
 	known("asn", access.KnowsASN)
 	known("userAgent", access.KnowsUserAgent)
 	known("protocol", access.KnowsProtocol)
@@ -423,7 +431,7 @@ func (w *world) entries(ctx context.Context, rule *access.Rule, hits []found) ([
 			t := rule.Trace(ctx, p, &access.Situation{Time: w.now})
 			e := &managementv1.AccessEntry{
 				Id: h.m.id, Username: h.m.username, Name: h.m.name, Email: h.m.email, Verdict: string(h.is), Depends: t.Depends,
-				Entitlements: t.Entitlements, Because: reasons(t, h.is),
+				Entitlements: t.Entitlements, Because: w.reasons(t, h.is),
 			}
 			if !h.m.loggedAt.IsZero() {
 				e.LastSignIn = timestamppb.New(h.m.loggedAt)
@@ -436,7 +444,7 @@ func (w *world) entries(ctx context.Context, rule *access.Rule, hits []found) ([
 
 // reasons names what lets somebody in: allow bindings that pass, those that depend on the moment where nothing else does, and
 // entitlements.
-func reasons(t *access.Trace, is access.Standing) []*managementv1.AccessReason {
+func (w *world) reasons(t *access.Trace, is access.Standing) []*managementv1.AccessReason {
 	var because []*managementv1.AccessReason
 	if is == access.No {
 		return nil
@@ -446,7 +454,7 @@ func reasons(t *access.Trace, is access.Standing) []*managementv1.AccessReason {
 			continue
 		}
 		because = append(because, &managementv1.AccessReason{
-			Binding: b.ID, Name: b.Name, Policy: b.Policy, Group: b.Group, User: b.User, Via: b.Via,
+			Binding: b.ID, Name: b.Name, Policy: b.Policy, Group: b.Group, User: b.User, Via: b.Via, ViaNames: w.named(b.Via),
 		})
 	}
 	if t.ByEntitlement {
@@ -489,7 +497,7 @@ func (x *routes) csv(w http.ResponseWriter, r *http.Request, world *world, rule 
 			for _, b := range e.GetBecause() {
 				text := b.GetEntitlement() + b.GetName()
 				if len(b.GetVia()) > 0 {
-					text = strings.Join(b.GetVia(), " > ")
+					text = strings.Join(append(b.GetViaNames(), b.GetName()), " > ")
 				}
 				because = append(because, text)
 			}

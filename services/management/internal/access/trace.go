@@ -11,7 +11,7 @@ import (
 )
 
 // messageOf returns a trace in the form in which it is answered.
-func messageOf(t *access.Trace) *managementv1.AccessTrace {
+func (w *world) messageOf(t *access.Trace) *managementv1.AccessTrace {
 	out := &managementv1.AccessTrace{
 		Verdict: t.Verdict, Depends: t.Depends, Open: t.Open, Mode: configv1.ApplicationAccess_ANY, Revision: t.Revision,
 		Deciding: t.Deciding, Entitlements: t.Entitlements, ByEntitlement: t.ByEntitlement,
@@ -39,7 +39,7 @@ func messageOf(t *access.Trace) *managementv1.AccessTrace {
 		out.Bindings = append(out.Bindings, &managementv1.AccessTraceBinding{
 			Id: b.ID, Order: b.Order, Name: b.Name, Policy: b.Policy, Group: b.Group, User: b.User, Effect: effect, Negate: b.Negate,
 			Disabled: b.Disabled, ReportOnly: b.ReportOnly, Expired: b.Expired, Orphaned: b.Orphaned, Condition: b.Condition,
-			Passed: b.Passed, Failed: b.Failed, FailureResult: b.FailureResult, Depends: b.Depends, Via: b.Via,
+			Passed: b.Passed, Failed: b.Failed, FailureResult: b.FailureResult, Depends: b.Depends, Via: b.Via, ViaNames: w.named(b.Via),
 			Because: becauseOf(b.Because), Message: b.Message, Micros: b.Micros,
 		})
 	}

@@ -217,7 +217,7 @@ func (w *world) groupsOf(in *membership) map[string]bool {
 func (w *world) person(m *member) *access.Person {
 	return &access.Person{
 		ID: m.id, Groups: w.groupsOf(m.in),
-		Via: func(group string) []string { return w.named(w.tree.chain(m.in.groups, group)) },
+		Via: func(group string) []string { return w.tree.way(m.in.groups, group) },
 	}
 }
 

@@ -86,7 +86,9 @@ func buildApplication(ctx context.Context, s *Scene, draft proto.Message) (*conf
 		return nil, Issued{}, err
 	}
 	if in.GetType() == configv1.Application_BOOKMARK {
-		return newBookmark(in)
+		a, issued, err := newBookmark(in)
+		show(a, in)
+		return a, issued, err
 	}
 	clientID := in.GetClientId()
 	if clientID == "" {
@@ -116,6 +118,10 @@ func buildApplication(ctx context.Context, s *Scene, draft proto.Message) (*conf
 			},
 		},
 	}
+	if in.GetCertificate() != "" {
+		a.Certificate = in.GetCertificate()
+	}
+	show(a, in)
 	applyType(s, a, false)
 	plain, err := firstSecret(ctx, s, a, in.GetClientSecret())
 	if err != nil {

@@ -31,6 +31,7 @@ func newBookmark(in *configv1.NewApplication) (*configv1.Application, Issued, er
 		given bool
 	}{
 		{"clientId", in.GetClientId() != ""}, {"clientSecret", in.GetClientSecret() != ""}, {"redirectUris", len(in.GetRedirectUris()) > 0},
+		{"certificate", in.GetCertificate() != ""},
 	} {
 		if m.given {
 			return nil, Issued{}, broken(m.path, "", "is nothing that a bookmark has: it signs nobody in")

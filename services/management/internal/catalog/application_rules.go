@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -100,9 +102,26 @@ func checkRuleStays(old, a *configv1.Application) error {
 	return fault.Deniedf("Permission denied: access needs binding:update").At("access", "needs binding:update")
 }
 
+// maxApplicationName is how long the name of an application may be, in characters.
+const maxApplicationName = 200
+
+// checkApplicationName refuses a name that nobody could use. One that was there before may stay.
+func checkApplicationName(old, name string) error {
+	if err := required("name", name); err != nil || name == old {
+		return err
+	}
+	if utf8.RuneCountInString(name) > maxApplicationName {
+		return broken("name", "", fmt.Sprintf("size must be at most %d", maxApplicationName))
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return broken("name", "", "must not contain control characters")
+	}
+	return nil
+}
+
 // checkMembers holds constraints of single members.
 func checkMembers(_ *Scene, old, a *configv1.Application) error {
-	if err := renamed(old.GetName(), a.GetName()); err != nil {
+	if err := checkApplicationName(old.GetName(), a.GetName()); err != nil {
 		return err
 	}
 	oauth := a.GetSettings().GetOauth()

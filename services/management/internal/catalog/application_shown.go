@@ -3,11 +3,14 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/launch"
@@ -40,6 +43,16 @@ var ReservedSlugs = []string{
 	"jwks", "launch", "end-session", "session", "new",
 }
 
+// show gives a new application what the body of its creation says that people see of it, and with whom they sign in.
+func show(a *configv1.Application, in *configv1.NewApplication) {
+	if a == nil {
+		return
+	}
+	a.Slug, a.Group, a.Publisher, a.LaunchUrl = in.GetSlug(), in.GetGroup(), in.GetPublisher(), in.GetLaunchUrl()
+	a.OpenInNewTab, a.Enabled, a.Hidden, a.Access = in.GetOpenInNewTab(), in.Enabled, in.GetHidden(), proto.CloneOf(in.GetAccess())
+	a.ClaimMappings, a.IdentityProviders = in.GetClaimMappings(), in.GetIdentityProviders()
+}
+
 // normalizeShown fills in what people see of an application where nothing is said.
 func normalizeShown(s *Scene, old, a *configv1.Application) error {
 	if IsProvider(a) {
@@ -48,6 +61,7 @@ func normalizeShown(s *Scene, old, a *configv1.Application) error {
 	if a.Access == nil {
 		a.Access = &configv1.ApplicationAccess{}
 	}
+	a.Access.Open, a.Access.People = nil, 0 // they follow from the bindings, and are said where somebody reads them
 	if a.Access.Mode == configv1.ApplicationAccess_MODE_UNSPECIFIED {
 		a.Access.Mode = configv1.ApplicationAccess_ANY
 	}
@@ -86,6 +100,11 @@ func checkShown(s *Scene, old, a *configv1.Application) error {
 		if strings.ContainsFunc(m.is, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }) {
 			all = append(all, broken(m.path, "", "must not contain control characters"))
 		}
+	}
+	if is := a.GetAccess().GetMessage(); !maps.Equal(is, old.GetAccess().GetMessage()) {
+		var f Faults
+		checkTold(&f, "access.message", is)
+		all = append(all, f.Err())
 	}
 	if a.GetLaunchUrl() != "" && a.GetLaunchUrl() != old.GetLaunchUrl() {
 		if _, err := launch.Parse(a.GetLaunchUrl()); err != nil {

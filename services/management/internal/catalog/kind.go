@@ -58,6 +58,9 @@ type Kind[R resource.Resource] struct {
 	Posted  func(body prototree.Object) (prototree.Object, error)
 	Put     func(body prototree.Object, old R) (prototree.Object, error)
 	Patched func(body prototree.Object) (prototree.Object, error)
+	// Fixed refuses a body of a change that would change what never does, before the rest of it is read: without that it may read as
+	// something else.
+	Fixed func(body prototree.Object, old R) error
 
 	// Normalize fills in defaults and what other members imply, and turns chosen secrets into what is kept of them.
 	Normalize func(ctx context.Context, s *Scene, old, fresh R) error

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -33,12 +34,16 @@ func TestNamesAreBounded(t *testing.T) {
 		"group": func(_, name string) error { return validateGroup(aScene(), nil, &configv1.Group{Name: name}) },
 		"role":  func(_, name string) error { return validateRole(aScene(), nil, &configv1.Role{Name: name}) },
 	}
-	long := strings.Repeat("x", maxName)
 	for kind, check := range checks {
+		most := maxName
+		if kind == "application" {
+			most = maxApplicationName
+		}
+		long := strings.Repeat("x", most)
 		for _, tt := range []struct{ name, want string }{
 			{"", "[name: must not be blank]"},
 			{long, ""},
-			{long + "x", "[name: size must be at most 255]"},
+			{long + "x", fmt.Sprintf("[name: size must be at most %d]", most)},
 			{"two\nlines", "[name: must not contain control characters]"},
 		} {
 			got := ""
@@ -56,6 +61,7 @@ func TestNamesAreBounded(t *testing.T) {
 			t.Errorf("%s that had the name before: %v", kind, err)
 		}
 	}
+	long := strings.Repeat("x", maxName)
 	err := validateScope(aScene(), nil, &configv1.Scope{Key: long + "x", Name: "x", Description: "x"})
 	if err == nil || fault.BodyOf(err).Message != "[key: size must be at most 255]" {
 		t.Errorf("a long key: %v", err)

@@ -31,6 +31,16 @@ var Policies = &Kind[*configv1.Policy]{
 			return fault.Conflictf("A policy [%s] already exists.", p.GetName()).At("name", "already exists")
 		},
 	}},
+	Fixed: func(body prototree.Object, old *configv1.Policy) error {
+		was := policyType(old)
+		is, given := body["type"].(string)
+		if body["type"] == nil || given && is == was {
+			return nil
+		}
+		var f Faults
+		f.Refuse("type", typeStays(was, shortened(is)))
+		return f.Err()
+	},
 	Normalize: normalizePolicy,
 	Needs:     NeedsApplications | NeedsGroups | NeedsProviders,
 	Validate: func(s *Scene, old, p *configv1.Policy) error {
@@ -83,7 +93,7 @@ func CheckPolicy(s *Scene, f *Faults, path string, old, p *configv1.Policy) {
 	at := func(member string) string { return strings.TrimPrefix(path+"."+member, ".") }
 	checkTold(f, at("message"), p.GetMessage())
 	if was, is := policyType(old), policyType(p); old.GetId() != "" && was != is && is != "" {
-		f.Refuse(at("type"), fmt.Sprintf("can not be changed from %s to %s; create another policy", was, is))
+		f.Refuse(at("type"), typeStays(was, is))
 	}
 	compiled, err := access.CompilePolicy(p)
 	if err != nil {
@@ -95,6 +105,10 @@ func CheckPolicy(s *Scene, f *Faults, path string, old, p *configv1.Policy) {
 			f.Refuse(at("configuration.expression"), fmt.Sprintf("There is no application with the slug [%s].", slug))
 		}
 	}
+}
+
+func typeStays(was, is string) string {
+	return strings.TrimSuffix(fmt.Sprintf("can not be changed from %s to %s", was, is), " to ") + "; create another policy"
 }
 
 // policyType returns the type of a policy as bodies write it; empty where it has none.

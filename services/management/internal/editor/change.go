@@ -19,8 +19,20 @@ import (
 // Patch merges a body into a resource (RFC 7396). IfMatch is the revision the caller has seen; 0 means any.
 func Patch[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, body prototree.Object, ifMatch int64) (R, error) {
 	return update(ctx, e, k, at, id, ifMatch, Updated, func(_ context.Context, _ *catalog.Scene, old R) (R, error) {
+		if err := fixed(k, old, body); err != nil {
+			var none R
+			return none, err
+		}
 		return merged(k, old, body)
 	})
+}
+
+// fixed refuses a body that changes what never does.
+func fixed[R resource.Resource](k *catalog.Kind[R], old R, body prototree.Object) error {
+	if k.Fixed == nil {
+		return nil
+	}
+	return k.Fixed(body, old)
 }
 
 // Replace puts a body in the place of a resource. What only the server sets is kept; a kind whose PUT merges keeps
@@ -28,6 +40,9 @@ func Patch[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[
 func Replace[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, id string, body prototree.Object, ifMatch int64) (R, error) {
 	return update(ctx, e, k, at, id, ifMatch, Updated, func(_ context.Context, _ *catalog.Scene, old R) (R, error) {
 		var none R
+		if err := fixed(k, old, body); err != nil {
+			return none, err
+		}
 		if k.PutMerges {
 			return merged(k, old, body)
 		}

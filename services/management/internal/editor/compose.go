@@ -128,7 +128,6 @@ func (e *Editor) compose(ctx context.Context, s *catalog.Scene, at Place, c Comp
 	if err := catalog.Applications.Normalize(ctx, s, none, a); err != nil {
 		return nil, err
 	}
-	catalog.CheckAccess(&f, "application.access", a.GetAccess())
 	if err := catalog.CheckAll(s, &f, a, composedPath); err != nil {
 		return nil, err
 	}

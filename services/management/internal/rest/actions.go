@@ -94,6 +94,12 @@ type actions struct {
 	editor *editor.Editor
 }
 
+// answer answers with an application.
+func (x *actions) answer(w http.ResponseWriter, r *http.Request, a *configv1.Application) error {
+	c := &collection[*configv1.Application]{mux: x.mux, editor: x.editor, kind: catalog.Applications, special: applications}
+	return c.answer(w, r, a)
+}
+
 func (x *actions) readDomainByHRID(w http.ResponseWriter, r *http.Request) error {
 	found, err := x.editor.ReadDomainByHRID(r.Context(), placeOf(r), r.PathValue(hridName))
 	if err != nil {

@@ -37,7 +37,7 @@ func (x *actions) readApplicationBySlug(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, found)
+	return x.answer(w, r, found)
 }
 
 func (x *actions) reorderHeadings(w http.ResponseWriter, r *http.Request) error {

@@ -35,6 +35,8 @@ type Special struct {
 	MaxSize int
 	// Issued puts the plain values that are shown once into the answer to a POST.
 	Issued func(prototree.Object, catalog.Issued)
+	// Derived returns what adds to an answer to a request what follows from other resources and is not stored. Nil adds nothing.
+	Derived func(m *Mux, r *http.Request) (func(one resource.Resource, whole prototree.Object) error, error)
 	// Beside looks at a body that creates or changes a resource for what is kept elsewhere. It refuses what cannot be kept,
 	// before anything is written, and returns what keeps it once the resource is written, or nil.
 	Beside func(r *http.Request, body prototree.Object) (keep func(ctx context.Context, id string) error, err error)
@@ -129,9 +131,16 @@ func (c *collection[R]) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	derive, err := c.derived(r)
+	if err != nil {
+		return err
+	}
 	entries := make([]prototree.Object, len(found))
 	for i, one := range found {
 		if entries[i], err = prototree.Management.Encode(one); err != nil {
+			return err
+		}
+		if err := derive(one, entries[i]); err != nil {
 			return err
 		}
 		if c.special.Summary != nil {
@@ -177,6 +186,13 @@ func (c *collection[R]) create(w http.ResponseWriter, r *http.Request) error {
 		c.special.Issued(tree, issued)
 	}
 	notice(tree, made)
+	derive, err := c.derived(r)
+	if err != nil {
+		return err
+	}
+	if err := derive(made, tree); err != nil {
+		return err
+	}
 	w.Header().Set("Location", c.mux.Location(r, made.GetId()))
 	return answerTree(w, http.StatusCreated, made.GetRevision(), tree)
 }
@@ -193,7 +209,31 @@ func (c *collection[R]) read(w http.ResponseWriter, r *http.Request, id string) 
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, found)
+	return c.answer(w, r, found)
+}
+
+// answer answers with a whole resource and what follows from others.
+func (c *collection[R]) answer(w http.ResponseWriter, r *http.Request, one R) error {
+	derive, err := c.derived(r)
+	if err != nil {
+		return err
+	}
+	tree, err := prototree.Management.Encode(one)
+	if err != nil {
+		return err
+	}
+	notice(tree, one)
+	if err := derive(one, tree); err != nil {
+		return err
+	}
+	return answerTree(w, http.StatusOK, one.GetRevision(), tree)
+}
+
+func (c *collection[R]) derived(r *http.Request) (func(resource.Resource, prototree.Object) error, error) {
+	if c.special.Derived == nil {
+		return func(resource.Resource, prototree.Object) error { return nil }, nil
+	}
+	return c.special.Derived(c.mux, r)
 }
 
 func (c *collection[R]) patch(w http.ResponseWriter, r *http.Request, id string) error {
@@ -227,7 +267,7 @@ func (c *collection[R]) change(w http.ResponseWriter, r *http.Request, id string
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, changed)
+	return c.answer(w, r, changed)
 }
 
 func (c *collection[R]) remove(w http.ResponseWriter, r *http.Request, id string) error {
@@ -268,8 +308,11 @@ func answer(w http.ResponseWriter, status int, r resource.Resource) error {
 // memberNotices is the member of an answer that says what is kept and does not run yet.
 const memberNotices = "notices"
 
-// notice says in an answer what is kept and does not run yet.
+// notice says in an answer what is kept and does not run yet, and whether an application is open.
 func notice(tree prototree.Object, r resource.Resource) {
+	if a, ok := r.(*configv1.Application); ok {
+		opened(tree, a)
+	}
 	var notices []any
 	for _, path := range prototree.Waiting(r) {
 		notices = append(notices, prototree.Object{"path": path, "detail": "is kept and does not run yet"})

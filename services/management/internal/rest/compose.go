@@ -277,6 +277,9 @@ func (x *compositions) answer(ctx context.Context, a *configv1.Application, head
 	if err != nil {
 		return nil, err
 	}
+	if application, ok := tree["application"].(prototree.Object); ok {
+		opened(application, a)
+	}
 	if shown, ok := tree["effectiveAccess"].(prototree.Object); ok && !counts {
 		delete(shown, "people")
 		delete(shown, "sample")

@@ -36,7 +36,8 @@ var applications = Special{
 	Query: []operation.Parameter{
 		{Name: "slug", Type: "string", Description: "The application that has this slug."},
 	},
-	Issued: issueApplication,
+	Issued:  issueApplication,
+	Derived: openness,
 }
 
 // only makes entries of a list that have no more than the given members.
@@ -59,6 +60,9 @@ func summarizeApplication(whole prototree.Object) prototree.Object {
 	entry := applicationEntry(whole)
 	if id, ok := oauthOf(whole)["clientId"]; ok {
 		entry["clientId"] = id
+	}
+	if rule, ok := whole["access"].(prototree.Object); ok {
+		entry["access"] = only("mode", "open")(rule)
 	}
 	return entry
 }

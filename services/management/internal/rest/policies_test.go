@@ -22,6 +22,15 @@ func TestPolicies(t *testing.T) {
 		refused(409, "A policy [OFFICE NETWORK] already exists.", "name")
 	g.send("PUT", path+"/"+id, `{"name":"Office network","type":"expression","configuration":{"expression":"true"}}`).
 		refused(400, "[type: can not be changed from network to expression; create another policy]", "type")
+	for _, body := range []string{`{"type":"geo"}`, `{"type":"geo","configuration":{"countries":["FR"]}}`, `{"type":"nosuch"}`} {
+		refused := g.send("PATCH", path+"/"+id, body).status(http.StatusBadRequest).tree()
+		wrong, _ := refused["errors"].([]any)
+		if len(wrong) != 1 || wrong[0].(prototree.Object)["path"] != "type" ||
+			!strings.Contains(wrong[0].(prototree.Object)["detail"].(string), "can not be changed from network to ") {
+			t.Errorf("PATCH %s: %v", body, refused)
+		}
+	}
+	g.send("PATCH", path+"/"+id, `{"type":"network","configuration":{"ranges":["192.0.2.0/25"]}}`).status(http.StatusOK)
 	for _, tt := range []struct{ body, path string }{
 		{`{"name":"x","type":"expression","configuration":{"expression":"user.groups.size("}}`, "configuration.expression"},
 		{`{"name":"x","type":"expression","configuration":{"expression":"user.name"}}`, "configuration.expression"},

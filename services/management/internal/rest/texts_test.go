@@ -125,7 +125,7 @@ func TestApplications(t *testing.T) {
 		for name := range entry {
 			switch name {
 			case "id", "name", "description", "type", "enabled", "template", "updatedAt", "clientId":
-			case "slug", "hidden", "visibility": // what people see of it
+			case "slug", "hidden", "visibility", "access": // what people see of it
 			default:
 				t.Errorf("an entry of the list has %s", name)
 			}
