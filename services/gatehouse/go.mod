@@ -3,7 +3,7 @@ module github.com/gatehouse-am/gatehouse/services/gatehouse
 go 1.26.0
 
 require (
-	github.com/FerretDB/FerretDB v1.24.2
+	github.com/FerretDB/FerretDB/gatehouse v0.0.0
 	github.com/FerretDB/wire v0.0.8
 	github.com/alecthomas/kong v1.17.0
 	github.com/alicebob/miniredis/v2 v2.40.0
@@ -23,14 +23,15 @@ require (
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
 
-require github.com/oapi-codegen/runtime v1.8.0 // indirect
+require (
+	github.com/FerretDB/FerretDB v1.24.2 // indirect
+	github.com/oapi-codegen/runtime v1.8.0 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.3 // indirect
-	filippo.io/edwards25519 v1.1.0 // indirect
 	github.com/AlekSi/pointer v1.2.0 // indirect
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
-	github.com/SAP/go-hdb v1.13.6 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -48,14 +49,12 @@ require (
 	github.com/go-ldap/ldap/v3 v3.4.15 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
-	github.com/go-sql-driver/mysql v1.9.2 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
 	github.com/golang/snappy v0.0.4 // indirect
 	github.com/google/cel-go v0.31.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.26.3 // indirect
 	github.com/hashicorp/golang-lru/v2 v2.0.7 // indirect
-	github.com/jackc/pgerrcode v0.0.0-20240316143900-6e2875d9b438 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.7.5 // indirect
@@ -128,3 +127,5 @@ replace github.com/gatehouse-am/gatehouse/services/management => ../management
 replace github.com/gatehouse-am/gatehouse/services/gateway => ../gateway
 
 replace github.com/gatehouse-am/gatehouse/services/gatehousectl => ../gatehousectl
+
+replace github.com/FerretDB/FerretDB/gatehouse => ./ferret

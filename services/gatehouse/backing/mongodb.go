@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/url"
 
-	"github.com/FerretDB/FerretDB/ferretdb"
+	ferretdb "github.com/FerretDB/FerretDB/gatehouse"
 
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/backing/internal/serialiser"
 )
@@ -15,7 +15,7 @@ import (
 // mongoDB is an embedded database server and the proxy before it.
 type mongoDB struct {
 	directory *directory
-	ferret    *ferretdb.FerretDB
+	ferret    *ferretdb.Server
 	proxy     *serialiser.Proxy
 	listener  net.Listener
 }
@@ -45,12 +45,7 @@ func openMongoDB(dataDir, address string, log *slog.Logger) (m *mongoDB, err err
 	if err != nil {
 		return nil, err
 	}
-	ferret, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{Unix: socket},
-		Handler:   "sqlite",
-		SQLiteURL: dir.sqliteURL(),
-		Logger:    slog.New(severe{log.Handler()}),
-	})
+	ferret, err := ferretdb.New(ferretdb.Config{Socket: socket, URL: dir.sqliteURL(), Logger: slog.New(severe{log.Handler()})})
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +60,16 @@ func (m *mongoDB) uri() string {
 // run serves until ctx ends. The proxy goes first, so that FerretDB has no connections left when it stops.
 func (m *mongoDB) run(ctx context.Context) error {
 	ferretContext, stop := context.WithCancel(context.WithoutCancel(ctx))
-	over := make(chan error, 1)
-	go func() { over <- m.ferret.Run(ferretContext) }()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		m.ferret.Run(ferretContext)
+	}()
 
 	err := m.proxy.Serve(ctx, m.listener)
 	stop()
-	return errors.Join(err, <-over, m.directory.close())
+	<-over
+	return errors.Join(err, m.directory.close())
 }
 
 // severe passes on errors only: below that level FerretDB logs whole requests and answers, and with them secrets.

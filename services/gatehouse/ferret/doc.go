@@ -1,0 +1,12 @@
+// Package gatehouse runs FerretDB v1 on SQLite with lookups that use indexes.
+//
+// FerretDB's own backend hands SQLite one kind of filter only, a single `_id` that is a string or an ObjectID, and keeps
+// its indexes on expressions that its queries do not contain. So it reads, decodes and compares every document of a
+// collection for every query and every update. This package stands between FerretDB's handler and that backend: it
+// makes indexes on the expressions that are asked for, and answers a query with the documents that an index
+// finds. FerretDB still compares each of them with the whole filter, therefore what an index finds may be too much, and
+// never too little.
+//
+// FerretDB's backends are internal to its module. The name of this module lies below that module's, which is what Go
+// asks of those who import them; it is never published, only replaced by this folder.
+package gatehouse
