@@ -258,6 +258,8 @@ type view struct {
 	Page   any
 	// Wide tells that the page is no card.
 	Wide bool
+	// Compress tells that the page may be compressed.
+	Compress bool
 	// Onward is nil for pages that stay.
 	Onward *onward
 
@@ -357,14 +359,18 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name, 
 		}
 	}
 	h := w.Header()
+	sent := &body
+	if v.Compress {
+		sent = compressed(h, r, &body)
+	}
 	h["Content-Type"] = typeHTML
-	h["Content-Length"] = []string{strconv.Itoa(body.Len())}
+	h["Content-Length"] = []string{strconv.Itoa(sent.Len())}
 	h["Content-Language"] = []string{l.tag}
 	h.Add("Vary", "Accept-Language")
 	h["Content-Security-Policy"] = []string{policy}
 	h["X-Frame-Options"] = deny
 	endpoint.NoStore(h)
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes())
+	_, _ = w.Write(sent.Bytes())
 	return nil
 }

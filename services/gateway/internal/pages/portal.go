@@ -87,7 +87,10 @@ func (c PortalCard) Colour() int {
 // Portal answers the page.
 func (p *Pages) Portal(w http.ResponseWriter, r *http.Request, d *domain.Domain, page Portal) error {
 	policy := p.wide + "; img-src 'self'" + forms(r, d)
-	return p.write(w, r, http.StatusOK, "portal", policy, view{d: d, base: d.Base, Title: "portal.title", Domain: d.Name, Page: page, Wide: true})
+	return p.write(w, r, http.StatusOK, "portal", policy, view{
+		d: d, base: d.Base, Title: "portal.title", Domain: d.Name, Page: page, Wide: true,
+		Compress: page.Search == "", // what is looked for comes with the request
+	})
 }
 
 // PortalURL is where My applications is.

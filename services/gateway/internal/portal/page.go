@@ -90,7 +90,7 @@ func (e *Endpoint) shown(d *domain.Domain, v *browser.Visit, l *list) pages.Port
 			out.Sections, above = append(out.Sections, section), f.heading
 		}
 		card := pages.PortalCard{
-			ID: f.app.ID, Name: f.app.Name, Publisher: f.app.Publisher, Description: f.app.Description, URL: launchURL(d, f.app),
+			ID: f.app.ID, Name: f.app.Name, Publisher: f.app.Publisher, Description: f.app.Description, URL: here(launchURL(d, f.app)),
 			Light: assetURL(d, f.app.Light), Dark: assetURL(d, f.app.Dark), Locked: f.locked, NewTab: f.app.NewTab,
 		}
 		if card.Light == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
@@ -112,6 +113,15 @@ func (e *Endpoint) signIn(w http.ResponseWriter, r *http.Request, d *domain.Doma
 // launchURL is the link by which an application is opened.
 func launchURL(d *domain.Domain, app *domain.App) string {
 	return browser.URL(d, browser.LaunchPages+app.Slug+"/", "")
+}
+
+// here is an address of ours as links on our pages have it, without what the page's own address begins with.
+func here(address string) string {
+	_, rest, _ := strings.Cut(address, "://")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return address
 }
 
 // assetURL is where a picture is; empty for no digest.

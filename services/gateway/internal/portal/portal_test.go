@@ -1,11 +1,14 @@
 package portal_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -297,13 +300,47 @@ func TestPageIsQuick(t *testing.T) {
 	if quickest > 50*time.Millisecond {
 		t.Errorf("a page of 1000 applications takes %s", quickest)
 	}
-	sizes := map[int]int{}
-	for _, n := range []int{12, 30, 50, 100} {
-		sizes[n] = len(b.Get(fmt.Sprint("/portal?size=", n)).Text)
+}
+
+func TestAPageOfManyApplicationsIsSmall(t *testing.T) {
+	const most = 20_000
+	s := newSite(t)
+	batch := gatewaytest.Upserts(2, s.app("first"))
+	for i := range 200 {
+		batch.Upserts = append(batch.Upserts, gatewaytest.Upserts(2, s.app(fmt.Sprintf("app%04d", i), func(a *configv1.Application) {
+			a.Name = fmt.Sprintf("Application %d of department %d", i, i*i)
+			if i >= 100 {
+				a.Publisher, a.Description = fmt.Sprintf("Publisher %d GmbH", i), fmt.Sprintf("Order number %d, and the forms that belong to it, for everybody in section %d", i*7919, i*i)
+			}
+		})).Upserts...)
 	}
-	t.Logf("bytes by applications: %v", sizes)
-	if sizes[12] > 20_000 {
-		t.Errorf("a page of 12 applications has %d bytes", sizes[12])
+	s.Apply(batch)
+	b := s.signedIn()
+	for _, path := range []string{"/portal", "/portal?page=2", "/portal?size=100&page=1", "/portal?size=200"} {
+		b.Headers["Accept-Encoding"] = ""
+		plain := b.Get(path)
+		b.Headers["Accept-Encoding"] = "br, gzip;q=0.8"
+		small := b.Get(path)
+		t.Logf("%s: %d bytes, %d compressed", path, len(plain.Text), len(small.Text))
+		unpacked, err := gzip.NewReader(strings.NewReader(small.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(unpacked)
+		if err != nil || string(text) != plain.Text || len(small.Text) > most {
+			t.Errorf("%s: %d bytes, %v; the same page: %v", path, len(small.Text), err, string(text) == plain.Text)
+		}
+		if small.Header.Get("Content-Encoding") != "gzip" || small.Header.Get("Content-Length") != strconv.Itoa(len(small.Text)) ||
+			!slices.Contains(small.Header.Values("Vary"), "Accept-Encoding") || plain.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: headers %v, and %v", path, small.Header, plain.Header)
+		}
+	}
+	if found := b.Get("/portal?search=department"); found.Header.Get("Content-Encoding") != "" {
+		t.Error("a page with words of the request is compressed")
+	}
+	b.Headers["Accept-Encoding"] = "gzip;q=0"
+	if refused := b.Get("/portal"); refused.Header.Get("Content-Encoding") != "" {
+		t.Error("compressed for somebody who takes no gzip")
 	}
 }
 
