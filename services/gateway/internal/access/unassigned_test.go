@@ -12,7 +12,9 @@ import (
 )
 
 func TestAcceptance29AnUnassignedProviderAnswersForNobodyAtAnyEndpoint(t *testing.T) {
-	r := newRig(t, func(_ *gatewaytest.Config, a *configv1.Application) { a.Slug, a.LaunchUrl = "pay", "https://pay.example/" })
+	r := newRig(t, func(_ *gatewaytest.Config, a *configv1.Application) {
+		a.Slug, a.LaunchUrl = "pay", "https://pay.example/"
+	})
 	ann := r.Browser("/acme")
 	issued, second := r.tokens(ann, "ann", "pay"), r.tokens(ann, "ann", "pay")
 	code := r.enter(ann, "ann", authorize("pay")).Query().Get("code")
@@ -63,7 +65,9 @@ func TestAcceptance29AnUnassignedProviderAnswersForNobodyAtAnyEndpoint(t *testin
 	if before.Status != http.StatusOK {
 		t.Fatalf("before: %d %s", before.Status, before.Body)
 	}
-	r.put(2, func(a *configv1.Application) { a.Part, a.Slug, a.LaunchUrl = configv1.Application_PROVIDER, "pay", "https://pay.example/" })
+	r.put(2, func(a *configv1.Application) {
+		a.Part, a.Slug, a.LaunchUrl = configv1.Application_PROVIDER, "pay", "https://pay.example/"
+	})
 	for _, q := range questions {
 		got, stranger := q.ask("pay"), q.ask("nobody")
 		if got.Status != stranger.Status || strings.ReplaceAll(got.Body, "pay", "nobody") != strings.ReplaceAll(stranger.Body, "pay", "nobody") || got.Status == http.StatusOK {

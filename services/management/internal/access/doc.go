@@ -9,7 +9,7 @@
 //	POST   …/policies/_test                              a policy, for a person and a situation
 //
 // Reports look at a picture of the domain's people that is kept in memory from the first report on: names, whether they are
-// enabled, and groups. It knows at once what this process changes, and what others change within [staleAfter]. People in the
-// same groups share one answer wherever a rule does not look at anything else, so that a report asks once for each set of
-// groups and not once for each person.
+// enabled, and groups. At every question it follows the directory's log of touches, so that it knows what any process had changed
+// before. People in the same groups share one answer wherever a rule does not look at anything else, so that a report asks once
+// for each set of groups and not once for each person.
 package access

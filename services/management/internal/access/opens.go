@@ -31,7 +31,7 @@ func (x *routes) opens(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	unknown := fault.NotFoundf("User [%s] can not be found.", r.PathValue("user"))
-	m := world.crowd.byID[r.PathValue("user")]
+	m := world.crowd.find(r.PathValue("user"))
 	if m == nil {
 		return unknown
 	}
@@ -55,6 +55,7 @@ func (x *routes) opens(w http.ResponseWriter, r *http.Request) error {
 			hits = append(hits, hit{app, is})
 		}
 	}
+	world.says(w)
 	from := min(int64(page)*int64(size), int64(len(hits)))
 	var data []prototree.Object
 	for _, h := range hits[from:min(from+int64(size), int64(len(hits)))] {
@@ -145,6 +146,7 @@ func (x *routes) grants(w http.ResponseWriter, r *http.Request) error {
 		}
 		data = append(data, tree)
 	}
+	world.says(w)
 	from := min(int64(page)*int64(size), int64(len(data)))
 	return x.mux.List(w, page, int64(len(data)), data[from:min(from+int64(size), int64(len(data)))])
 }

@@ -181,7 +181,7 @@ func (w *world) shows(app *configv1.Application, t *managementv1.AccessTrace) {
 
 // somebody returns a person with everything that policies read, as if their groups were others.
 func (w *world) somebody(ctx context.Context, f *catalog.Faults, id string, groups *managementv1.AccessGroups) (*access.Person, *member, error) {
-	m := w.crowd.byID[id]
+	m := w.crowd.find(id)
 	switch {
 	case id == "":
 		f.Refuse("user", "must be the identifier of a user")
@@ -379,7 +379,7 @@ func (x *routes) users(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	w.Header().Set("Gatehouse-Revision", strconv.FormatInt(app.GetRevision(), 10))
-	w.Header().Set("Gatehouse-Directory", strconv.FormatInt(world.crowd.at.UnixMilli(), 10)+"."+strconv.FormatInt(world.crowd.position, 10))
+	world.says(w)
 	if wantsCSV(r) {
 		return x.csv(w, r, world, rule, hits)
 	}
@@ -397,6 +397,11 @@ func (x *routes) users(w http.ResponseWriter, r *http.Request) error {
 	return x.mux.List(w, page, int64(len(hits)), data)
 }
 
+// says names the place in the log of the directory up to which a report knows it, in a header.
+func (w *world) says(to http.ResponseWriter) {
+	to.Header().Set("Gatehouse-Directory", strconv.FormatInt(w.crowd.position, 10))
+}
+
 func wantsCSV(r *http.Request) bool {
 	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
 		if kind, _, _ := strings.Cut(part, ";"); strings.TrimSpace(kind) == "text/csv" {
@@ -409,6 +414,13 @@ func wantsCSV(r *http.Request) bool {
 // entries explains some people's standing. Where a rule looks at no more than groups, nobody is read from the database.
 func (w *world) entries(ctx context.Context, rule *access.Rule, hits []found) ([]*managementv1.AccessEntry, error) {
 	entries := make([]*managementv1.AccessEntry, 0, len(hits))
+	if len(hits) == 0 {
+		return entries, nil
+	}
+	signedIn, err := w.signedIn(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for part := range slices.Chunk(hits, surveyed) {
 		known := map[string]*directoryv1.User{}
 		if needOf(rule) == everything {
@@ -416,7 +428,6 @@ func (w *world) entries(ctx context.Context, rule *access.Rule, hits []found) ([
 			for i, h := range part {
 				ids[i] = h.m.id
 			}
-			var err error
 			if known, err = w.service.store.Users().Some(ctx, w.domain, ids); err != nil {
 				return nil, err
 			}
@@ -433,8 +444,8 @@ func (w *world) entries(ctx context.Context, rule *access.Rule, hits []found) ([
 				Id: h.m.id, Username: h.m.username, Name: h.m.name, Email: h.m.email, Verdict: string(h.is), Depends: t.Depends,
 				Entitlements: t.Entitlements, Because: w.reasons(t, h.is),
 			}
-			if !h.m.loggedAt.IsZero() {
-				e.LastSignIn = timestamppb.New(h.m.loggedAt)
+			if at := signedIn(h.m); !at.IsZero() {
+				e.LastSignIn = timestamppb.New(at)
 			}
 			entries = append(entries, e)
 		}

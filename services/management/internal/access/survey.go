@@ -12,6 +12,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
 // need is what a rule looks at besides identifiers and groups.
@@ -136,6 +137,7 @@ func (w *world) compare(ctx context.Context, before, after *access.Rule, without
 	if err != nil {
 		return d, err
 	}
+	var lost []*member
 	err = w.survey(ctx, after, func(m *member, s access.Standing) {
 		is := s != access.No && m.id != without
 		if is {
@@ -152,19 +154,49 @@ func (w *world) compare(ctx context.Context, before, after *access.Rule, without
 			}
 		case !is && was[m.id]:
 			d.lost++
-			if w.now.Sub(m.loggedAt) < activeWithin {
-				d.lostActive++
-			}
+			lost = append(lost, m)
 			if len(d.sampleLost) < sampled {
 				d.sampleLost = append(d.sampleLost, m)
 			}
 		}
 	})
-	return d, err
+	if err != nil || len(lost) == 0 {
+		return d, err
+	}
+	signedIn, err := w.signedIn(ctx)
+	if err != nil {
+		return d, err
+	}
+	for _, m := range lost {
+		if w.now.Sub(signedIn(m)) < activeWithin {
+			d.lostActive++
+		}
+	}
+	return d, nil
 }
 
-// Renew implements editor.Counter.
-func (s *Service) Renew(domain string) { s.crowds.renew(domain) }
+// signedIn returns when people signed in last, which pictures do not follow.
+func (w *world) signedIn(ctx context.Context) (func(m *member) time.Time, error) {
+	if w.signed != nil {
+		return w.signed, nil
+	}
+	since := map[string]time.Time{}
+	// Clocks differ.
+	err := w.service.store.Users().SignedInSince(ctx, w.domain, w.crowd.at.Add(-store.Settling), func(id string, at time.Time) { since[id] = at })
+	if err != nil {
+		return nil, err
+	}
+	w.signed = func(m *member) time.Time {
+		if at, known := since[m.id]; known {
+			return at
+		}
+		return m.loggedAt
+	}
+	return w.signed, nil
+}
+
+// Renew implements editor.Counter. A picture knows everything that any process has changed before a question.
+func (s *Service) Renew(string) {}
 
 // Compare implements editor.Counter: it counts people who can sign in, as reports do.
 func (s *Service) Compare(ctx context.Context, at time.Time, before, after editor.Ground) (editor.Difference, error) {

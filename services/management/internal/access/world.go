@@ -86,6 +86,8 @@ type world struct {
 	bySlug   map[string]*configv1.Application
 	groups   map[*membership]map[string]bool
 	headings map[string]string
+	// signed says when people signed in last, once it was asked for.
+	signed func(m *member) time.Time
 }
 
 // look takes a picture of a domain.
@@ -132,18 +134,18 @@ func (s *Service) look(ctx context.Context, domain string) (*world, error) {
 }
 
 // providers returns which identity providers a domain has.
-func (s *Service) providers(ctx context.Context, domain string) (func(id string) bool, error) {
+func (s *Service) providers(ctx context.Context, domain string) (map[string]bool, error) {
 	list, err := all(ctx, s, catalog.IdentityProviders, domain)
 	known := map[string]bool{}
 	for _, p := range list {
 		known[p.GetId()] = true
 	}
-	return func(id string) bool { return known[id] }, err
+	return known, err
 }
 
 // Run keeps the pictures of people current that reports look at, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	tick := time.NewTicker(staleAfter / 4)
+	tick := time.NewTicker(followed)
 	defer tick.Stop()
 	for {
 		select {
@@ -192,7 +194,7 @@ func (w *world) compile(a *configv1.Application, extra map[string]*access.Policy
 	},
 		access.WithSubjects(
 			func(id string) bool { return w.tree.byID[id] != nil },
-			func(id string) bool { return w.crowd.byID[id] != nil }),
+			func(id string) bool { return w.crowd.find(id) != nil }),
 		access.WithNeighbours(func(slug string) *access.Rule {
 			other := w.bySlug[slug]
 			if other == nil {

@@ -55,6 +55,7 @@ func manifest() map[string][]index {
 			ascending("created", "domain", "createdAt"),
 			ascending("updated", "domain", "updatedAt"),
 			ascending("roles", "domain", "roles"),
+			ascending("logged", "domain", "loggedAt"),
 		},
 		membershipsCollection: {
 			ascending("group", "domain", "group", "_id"),
@@ -98,6 +99,7 @@ func manifest() map[string][]index {
 		registrationAttemptsCollection: {ascending("expiry", "expiresAt"), ascending("domain", "domain")},
 		registrationTokensCollection:   {ascending("hash", "hash"), ascending("domain", "domain", "createdAt"), ascending("pending", "pending")},
 		iconsCollection:                {ascending("domain", "domain")},
+		touchesCollection:              {ascending("at", "at")},
 		clientUsesCollection:           {ascending("domain", "domain")},
 		bindingTalliesCollection: {
 			ascending("binding", "application", "binding", "hour"), ascending("domain", "domain"), ascending("hour", "hour"),

@@ -37,9 +37,6 @@ const membershipBatch = 500
 
 // Add puts people into a group and returns those who were not in it before.
 func (m *Memberships) Add(ctx context.Context, domain, group string, users []string) ([]string, error) {
-	if len(users) > 0 {
-		defer m.s.changedPeople(domain, users...)
-	}
 	var added []string
 	now := m.s.now().UTC().Truncate(time.Millisecond)
 	for len(users) > 0 {
@@ -48,6 +45,9 @@ func (m *Memberships) Add(ctx context.Context, domain, group string, users []str
 		docs := make([]membership, len(part))
 		for i, user := range part {
 			docs[i] = membership{ID: membershipID(domain, group, user), Domain: domain, Group: group, User: user, At: now}
+		}
+		if err := m.s.touching(ctx, domain, part...); err != nil {
+			return added, err
 		}
 		fresh, err := m.insert(ctx, docs)
 		added = append(added, fresh...)
@@ -84,9 +84,6 @@ func (m *Memberships) insert(ctx context.Context, docs []membership) ([]string, 
 
 // Remove takes people out of a group and returns how many of them were in it.
 func (m *Memberships) Remove(ctx context.Context, domain, group string, users []string) (int64, error) {
-	if len(users) > 0 {
-		defer m.s.changedPeople(domain, users...)
-	}
 	var removed int64
 	for len(users) > 0 {
 		part := users[:min(len(users), membershipBatch)]
@@ -94,6 +91,9 @@ func (m *Memberships) Remove(ctx context.Context, domain, group string, users []
 		ids := make([]string, len(part))
 		for i, user := range part {
 			ids[i] = membershipID(domain, group, user)
+		}
+		if err := m.s.touching(ctx, domain, part...); err != nil {
+			return removed, err
 		}
 		result, err := m.docs().collection().DeleteMany(ctx, bson.M{"_id": bson.M{"$in": ids}})
 		if err != nil {
@@ -131,7 +131,7 @@ func (m *Memberships) OfUsers(ctx context.Context, domain string, users []string
 	return groups, nil
 }
 
-// RemoveGroup forgets who was in a group. Watchers of the directory are not told: membership of a group that is gone comes to
+// RemoveGroup forgets who was in a group. The log of touches does not name them: membership of a group that is gone comes to
 // nothing.
 func (m *Memberships) RemoveGroup(ctx context.Context, domain, group string) error {
 	return m.docs().removeMany(ctx, bson.M{"domain": domain, "group": group})
@@ -139,6 +139,8 @@ func (m *Memberships) RemoveGroup(ctx context.Context, domain, group string) err
 
 // RemoveUser forgets in which groups somebody was.
 func (m *Memberships) RemoveUser(ctx context.Context, domain, user string) error {
-	defer m.s.changedPeople(domain, user)
+	if err := m.s.touching(ctx, domain, user); err != nil {
+		return err
+	}
 	return m.docs().removeMany(ctx, bson.M{"domain": domain, "user": user})
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -78,24 +77,20 @@ func (m *Memberships) Each(ctx context.Context, domain string, each func(group, 
 	return m.s.fail(ctx, cursor.Err())
 }
 
-// watchers are told of changes of the directory that this process makes.
-type watchers struct {
-	mu   sync.RWMutex
-	list []func(domain string, users []string)
-}
-
-// WatchDirectory calls watch after every change of people and memberships that this process has made: with those whom it is
-// about, or nil for everybody of the domain. It must not block.
-func (s *Store) WatchDirectory(watch func(domain string, users []string)) {
-	s.watchers.mu.Lock()
-	defer s.watchers.mu.Unlock()
-	s.watchers.list = append(s.watchers.list, watch)
-}
-
-func (s *Store) changedPeople(domain string, users ...string) {
-	s.watchers.mu.RLock()
-	defer s.watchers.mu.RUnlock()
-	for _, watch := range s.watchers.list {
-		watch(domain, users)
+// SignedInSince calls each with the people of a domain who have signed in after a moment, and when they did last.
+func (u *Users) SignedInSince(ctx context.Context, domain string, since time.Time, each func(id string, at time.Time)) error {
+	find := options.Find().SetProjection(bson.M{"loggedAt": 1})
+	cursor, err := u.s.db.Collection(usersCollection).Find(ctx, bson.M{"domain": domain, "loggedAt": bson.M{"$gt": since.UTC()}}, find)
+	if err != nil {
+		return u.s.fail(ctx, err)
 	}
+	defer func() { _ = cursor.Close(ctx) }()
+	for cursor.Next(ctx) {
+		var one Sketch
+		if err := cursor.Decode(&one); err != nil {
+			return err
+		}
+		each(one.ID, one.LoggedAt)
+	}
+	return u.s.fail(ctx, cursor.Err())
 }

@@ -77,7 +77,7 @@ type Store struct {
 	suspects     suspects
 	pruned       pruning
 	written      bell
-	watchers     watchers
+	touches      touches
 }
 
 // New returns a store. It contacts nobody; see Prepare.

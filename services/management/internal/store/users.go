@@ -59,13 +59,19 @@ func usernameKey(domain, source, username string) string {
 
 // Insert stores a new user at revision 1. The name of a *DuplicateError is "username" or "subject".
 func (u *Users) Insert(ctx context.Context, user *directoryv1.User) error {
-	defer u.s.changedPeople(user.GetDomain(), user.GetId())
+	if err := u.s.touching(ctx, user.GetDomain(), user.GetId()); err != nil {
+		return err
+	}
 	return u.s.insert(ctx, userTraits, user, 1, false)
 }
 
 // Replace stores fresh in the place of old, at old's revision plus one, or returns ErrStale or ErrNotFound.
 func (u *Users) Replace(ctx context.Context, old, fresh *directoryv1.User) error {
-	defer u.s.changedPeople(old.GetDomain(), old.GetId())
+	if !sketchedAlike(old, fresh) {
+		if err := u.s.touching(ctx, old.GetDomain(), old.GetId()); err != nil {
+			return err
+		}
+	}
 	return u.s.replace(ctx, userTraits, old, fresh, old.GetRevision()+1)
 }
 
@@ -100,7 +106,9 @@ func (u *Users) FindByEmail(ctx context.Context, domain, email string, most int)
 // Delete removes a user, what the user consented to, the user's memberships and what e-mails to them are for, or returns
 // ErrNotFound.
 func (u *Users) Delete(ctx context.Context, domain, id string) error {
-	defer u.s.changedPeople(domain, id)
+	if err := u.s.touching(ctx, domain, id); err != nil {
+		return err
+	}
 	result, err := u.s.db.Collection(usersCollection).DeleteOne(ctx, bson.M{"_id": id, "domain": domain})
 	if err != nil {
 		return u.s.fail(ctx, err)
@@ -116,7 +124,9 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 // RemoveDirectory deletes all people of a domain, their consents and memberships, and what else is kept beside its
 // configuration.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
-	defer s.changedPeople(domain)
+	if err := s.touching(ctx, domain); err != nil {
+		return err
+	}
 	if err := errors.Join(s.removeSecretRecords(ctx, domain), s.removeRegistrationRecords(ctx, domain)); err != nil {
 		return err
 	}

@@ -221,7 +221,17 @@ var steps = []struct {
 		_, err := w.s.Memberships().OfUsers(w.Context(), "d1", []string{"a", "b"})
 		w.ok(err)
 	}},
-	{"Store.WatchDirectory", func(w *walk) { w.s.WatchDirectory(func(string, []string) {}) }},
+	{"Store.TouchedLately", func(w *walk) {
+		_, err := w.s.TouchedLately(w.Context(), "d1")
+		w.ok(err)
+	}},
+	{"Store.TouchedAfter", func(w *walk) {
+		_, err := w.s.TouchedAfter(w.Context(), "d1", 1)
+		w.ok(err)
+	}},
+	{"Users.SignedInSince", func(w *walk) {
+		w.ok(w.s.Users().SignedInSince(w.Context(), "d1", time.Now(), func(string, time.Time) {}))
+	}},
 	{"Memberships.Each", func(w *walk) { w.ok(w.s.Memberships().Each(w.Context(), "d1", func(string, string) {})) }},
 	{"Users.Sketches", func(w *walk) {
 		w.ok(w.s.Users().Sketches(w.Context(), "d1", nil, func(*Sketch) {}))
