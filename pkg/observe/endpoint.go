@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // outcome says how a request ended, as far as those on duty are concerned.
@@ -67,7 +68,15 @@ func (e *Endpoint) Handler(next http.Handler) http.Handler {
 	})
 }
 
-func (e *Endpoint) observe(o outcome, d time.Duration) {
+// observe counts and times a request. The duration of one that is traced names its trace: an exemplar, by which whoever looks at
+// the slow ones finds one of them.
+func (e *Endpoint) observe(ctx context.Context, o outcome, d time.Duration) {
 	e.count[o].Inc()
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		if histogram, ok := e.duration[o].(prometheus.ExemplarObserver); ok {
+			histogram.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
+			return
+		}
+	}
 	e.duration[o].Observe(d.Seconds())
 }

@@ -97,9 +97,9 @@ func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }
 // Gatherer reads all metrics.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
-// Handler answers with all metrics in the Prometheus formats, for /metrics.
+// Handler answers with all metrics in the Prometheus formats, for /metrics; with exemplars to whoever asks for OpenMetrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // SetConfigRevision tells the revision of the configuration in use.

@@ -20,7 +20,7 @@ func TestMetricsHandler(t *testing.T) {
 	gateway.TLSLoaded(nil)
 	gateway.TLSLoaded(errors.New("no certificate"))
 	gateway.SetTLSExpiry(time.Unix(1000, 0))
-	gateway.Endpoint("token").observe(refused, 3*time.Millisecond)
+	gateway.Endpoint("token").observe(t.Context(), refused, 3*time.Millisecond)
 
 	w := httptest.NewRecorder()
 	gateway.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

@@ -15,7 +15,7 @@ type RequestsOptions struct {
 	Log *slog.Logger
 	// Metrics counts and times requests. Needed.
 	Metrics *Metrics
-	// Proxies are believed about X-Request-Id and the client's address.
+	// Proxies are believed about X-Request-Id, the trace that a request belongs to, and the client's address.
 	Proxies *Proxies
 	// Tracing makes a span of every request; nil means none.
 	Tracing *Tracing
@@ -49,7 +49,7 @@ func (q *requests) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r.writer.ResponseWriter = w
 	r.header[0] = r.id
 	w.Header()[RequestIDHeader] = r.header[:]
-	ctx, span := q.Tracing.begin(r, hr)
+	ctx, span := q.Tracing.begin(r, hr, q.Proxies.trustsPeer(hr))
 	hr = hr.WithContext(ctx)
 
 	defer func() {
@@ -72,7 +72,7 @@ func (q *requests) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		if v != nil && stack != nil {
 			o = broken
 		}
-		r.endpoint.observe(o, took)
+		r.endpoint.observe(ctx, o, took)
 		q.log(r, hr, o, took, v, stack)
 		if aborted {
 			panic(http.ErrAbortHandler)

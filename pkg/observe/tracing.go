@@ -18,8 +18,8 @@ type Tracing struct {
 	tracer     trace.Tracer
 }
 
-// NewTracing traces with a provider. Spans join those of callers by the W3C Trace Context; baggage is not taken over
-// from outside. A nil provider means no tracing, and a nil *Tracing.
+// NewTracing traces with a provider. Spans join those of trusted callers by the W3C Trace Context; baggage is not taken
+// over from outside. A nil provider means no tracing, and a nil *Tracing.
 func NewTracing(provider trace.TracerProvider) *Tracing {
 	if provider == nil {
 		return nil
@@ -55,8 +55,26 @@ func (t *Tracing) Start(ctx context.Context, name string) (context.Context, trac
 	return t.tracer.Start(ctx, name)
 }
 
+// Call begins the span of something that another system, such as "redis", is asked while a request is served: its operation,
+// never its arguments. It returns what ends the span. Work of nobody's request makes no spans: it would drown the others.
+func (t *Tracing) Call(ctx context.Context, system, operation string) (context.Context, func(error)) {
+	if t == nil || !trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx, func(error) {}
+	}
+	ctx, span := t.tracer.Start(ctx, system+" "+operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("db.system.name", system),
+		attribute.String("db.operation.name", operation),
+	))
+	return ctx, func(err error) {
+		if err != nil {
+			span.SetStatus(codes.Error, errorText(err))
+		}
+		span.End()
+	}
+}
+
 // Transport is base, nil meaning [http.DefaultTransport], with a span for every outgoing request, to the end of the
-// answer's header. Method, host and path are in it, never the query, which may hold codes and tokens. The trace is not
+// answer's header. Method and host are in it, never the path and the query, which may hold names, codes and tokens. The trace is not
 // told to the other side: it belongs to someone else.
 func (t *Tracing) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
@@ -78,7 +96,6 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		trace.WithAttributes(
 			attribute.String("http.request.method", r.Method),
 			attribute.String("server.address", r.URL.Host),
-			attribute.String("url.path", r.URL.Path),
 		))
 	defer span.End()
 	answer, err := t.base.RoundTrip(r.WithContext(ctx))
@@ -96,11 +113,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // requestSpan is the span of a request, or nothing.
 type requestSpan struct{ span trace.Span }
 
-func (t *Tracing) begin(r *request, hr *http.Request) (context.Context, requestSpan) {
+// begin joins the trace of a trusted caller. Of a stranger's nothing is believed: whoever may say that a request is sampled could
+// have everything sampled, and mix into the traces of others.
+func (t *Tracing) begin(r *request, hr *http.Request, trusted bool) (context.Context, requestSpan) {
 	if t == nil {
 		return r, requestSpan{}
 	}
-	ctx := t.propagator.Extract(r, propagation.HeaderCarrier(hr.Header))
+	ctx := context.Context(r)
+	if trusted {
+		ctx = t.propagator.Extract(ctx, propagation.HeaderCarrier(hr.Header))
+	}
 	ctx, span := t.tracer.Start(ctx, hr.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		attribute.String("http.request.method", hr.Method),
 		attribute.String("url.path", hr.URL.Path),

@@ -47,6 +47,8 @@ type Options struct {
 	Refused func(Reason)
 	// Logger tells operators about them; may be nil.
 	Logger *slog.Logger
+	// Trace makes requests visible to whoever looks at the ones that they are made for; may be nil.
+	Trace func(http.RoundTripper) http.RoundTripper
 	// Resolver resolves names; nil means the system's.
 	Resolver *net.Resolver
 }
@@ -234,9 +236,12 @@ func (c *Client) roundTrip(r *http.Request, limit int64) (*http.Response, error)
 	out := r.Clone(r.Context())
 	out.Header.Set("User-Agent", userAgent)
 	out.URL.Fragment = ""
-	transport := c.secure
+	transport := http.RoundTripper(c.secure)
 	if out.URL.Scheme == "http" {
 		transport = c.plain
+	}
+	if c.options.Trace != nil {
+		transport = c.options.Trace(transport)
 	}
 	response, err := transport.RoundTrip(out)
 	if err != nil {

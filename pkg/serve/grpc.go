@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -241,12 +243,15 @@ func maxMessage(n int) int {
 }
 
 func traceOptions(tracer trace.TracerProvider, propagator propagation.TextMapPropagator) []otelgrpc.Option {
-	opts := []otelgrpc.Option{otelgrpc.WithTracerProvider(tracer)}
+	opts := []otelgrpc.Option{otelgrpc.WithTracerProvider(tracer), otelgrpc.WithFilter(ends)}
 	if propagator != nil {
 		opts = append(opts, otelgrpc.WithPropagators(propagator))
 	}
 	return opts
 }
+
+// ends reports whether a call is over soon. The stream of configuration is not: its span would be as long as the connection.
+func ends(call *stats.RPCTagInfo) bool { return !strings.HasSuffix(call.FullMethodName, "/Watch") }
 
 func clientCredentials(tlsConfig *tls.Config, plaintext bool) (credentials.TransportCredentials, error) {
 	switch {

@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	"github.com/gatehouse-am/gatehouse/pkg/tracing"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -50,6 +51,7 @@ type Config struct {
 	Certificates      Certificates
 	Plane             Plane
 	Logs              Logs
+	Traces            tracing.Settings
 
 	// Version is the program's, for operators. Logger overrides Logs where several services share one.
 	Version string       `flag:"-"`
@@ -80,6 +82,7 @@ func Defaults() Config {
 		RegisteredClients: 100_000,
 		DrainDelay:        0,
 		Logs:              Logs{Level: slog.LevelInfo, Format: observe.JSON},
+		Traces:            tracing.Defaults(),
 	}
 }
 
@@ -107,7 +110,7 @@ func (c *Config) Validate() error {
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		wrong(true, "trusted-proxies", err.Error())
 	}
-	faults = append(faults, c.Certificates.validate(c.TrustedProxies))
+	faults = append(faults, c.Certificates.validate(c.TrustedProxies), c.Traces.Validate())
 	return errors.Join(faults...)
 }
 
@@ -180,8 +183,11 @@ func New(c Config) (*Gateway, error) {
 
 	// What is wrong with files and addresses is said all at once.
 	var faults []error
+	spans, err := tracing.Open(c.Traces, "gateway", c.Version, c.Node, log)
+	faults = append(faults, err)
+	traced := observe.NewTracing(spans.Provider())
 	fetch, err := outbound.New(outbound.Options{
-		Allow: c.OutboundAllow, CAFile: c.OutboundCAFile, Logger: log,
+		Allow: c.OutboundAllow, CAFile: c.OutboundCAFile, Logger: log, Trace: traced.Transport,
 		Refused: func(reason outbound.Reason) { metrics.OutboundFailures(string(reason)).Inc() },
 	})
 	faults = append(faults, err)
@@ -192,9 +198,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
 	faults = append(faults, err)
-	reloader, conn, err := dial(c, log, metrics)
+	reloader, conn, err := dial(c, log, metrics, traced)
 	faults = append(faults, err)
-	store, err := state.Open(c.RedisURL.Reveal(), state.Options{Logger: log, Failed: metrics.RedisErrors("command").Inc})
+	store, err := state.Open(c.RedisURL.Reveal(), state.Options{Logger: log, Failed: metrics.RedisErrors("command").Inc, Tracing: traced})
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -216,7 +222,7 @@ func New(c Config) (*Gateway, error) {
 			}
 			return app, err
 		},
-		MostRegistered: c.RegisteredClients, Used: used, Counts: counts, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Log: log, Now: time.Now,
+		MostRegistered: c.RegisteredClients, Used: used, Counts: counts, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Tracing: traced, Log: log, Now: time.Now,
 	})
 	var collector tuner
 	collector.tune()
@@ -244,6 +250,7 @@ func New(c Config) (*Gateway, error) {
 	if c.Logger == nil { // who embeds it knows what it says
 		g.effective = []slog.Attr{{Key: "config", Value: slog.GroupValue(config.Effective(c)...)}}
 	}
+	g.group.Add("traces", spans.Run)
 	g.group.Add("plane certificates", reloader.Run)
 	for _, r := range reloaders {
 		g.group.Add("public certificates", r.Run)
@@ -273,7 +280,7 @@ func New(c Config) (*Gateway, error) {
 }
 
 // dial prepares the connection to management; it connects when it is used.
-func dial(c Config, log *slog.Logger, metrics *observe.Metrics) (*serve.Reloader, *grpc.ClientConn, error) {
+func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.Tracing) (*serve.Reloader, *grpc.ClientConn, error) {
 	reloader, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
 		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
@@ -281,7 +288,7 @@ func dial(c Config, log *slog.Logger, metrics *observe.Metrics) (*serve.Reloader
 		return nil, nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
 	}
 	metrics.SetTLSExpiry(reloader.Expires())
-	conn, err := serve.DialGRPC(c.ManagementAddress, reloader.ClientTLS("", serve.RoleManagement), serve.DialOptions{})
+	conn, err := serve.DialGRPC(c.ManagementAddress, reloader.ClientTLS("", serve.RoleManagement), serve.DialOptions{Tracer: traced.Provider(), Propagator: traced.Propagator()})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--management-grpc-address: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	"github.com/gatehouse-am/gatehouse/pkg/tracing"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
 )
 
@@ -34,6 +35,7 @@ type Config struct {
 	Mail             Mail
 	Plane            Plane
 	Logs             Logs
+	Traces           tracing.Settings
 
 	// Version is the program's, for operators. Logger overrides Logs where several services share one.
 	Version string       `flag:"-"`
@@ -89,6 +91,7 @@ func Defaults() Config {
 		KeepSecrets:      24 * time.Hour,
 		Mail:             Mail{Auth: "auto", Timeout: 15 * time.Second},
 		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
+		Traces:           tracing.Defaults(),
 	}
 }
 
@@ -117,6 +120,7 @@ func (c *Config) Validate() error {
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		wrong(true, "trusted-proxies", err.Error())
 	}
+	faults = append(faults, c.Traces.Validate())
 	if _, err := c.Mail.settings(); err != nil {
 		faults = append(faults, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
+	"github.com/gatehouse-am/gatehouse/pkg/tracing"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/console"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/access"
@@ -119,6 +120,10 @@ func New(c Config) (*Management, error) {
 		faults = append(faults, fmt.Errorf("--sealing-key-file: %w", err))
 	}
 	metrics := observe.NewMetrics("management")
+	node, _ := os.Hostname()
+	spans, err := tracing.Open(c.Traces, "management", c.Version, node, log)
+	faults = append(faults, err)
+	traced := observe.NewTracing(spans.Provider())
 	certificates, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
 		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
@@ -127,13 +132,13 @@ func New(c Config) (*Management, error) {
 	}
 	db, err := store.New(store.Options{
 		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
-		KeepAudits: c.KeepAudits,
+		KeepAudits: c.KeepAudits, Tracing: traced,
 	})
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--mongodb-uri: %w", err))
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 
 	hasher := secret.NewHasher()
@@ -175,6 +180,7 @@ func New(c Config) (*Management, error) {
 	m := new(Management)
 	m.plane, err = serve.NewGRPC("plane", c.GRPCAddress, certificates.ServerTLS(serve.RoleGateway), serve.GRPCOptions{
 		Log: log, Readiness: start.ready, Unary: []grpc.UnaryServerInterceptor{start.holdCalls},
+		Tracer: traced.Provider(), Propagator: traced.Propagator(),
 	})
 	if err != nil {
 		return nil, err
@@ -188,7 +194,7 @@ func New(c Config) (*Management, error) {
 	assets.New(db.Icons()).Register(m.plane)
 	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Tallies: db.BindingTallies(), Logger: log}).Register(m.plane)
 
-	outside, err := outbound.New(outbound.Options{Logger: log})
+	outside, err := outbound.New(outbound.Options{Logger: log, Trace: traced.Transport})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +209,7 @@ func New(c Config) (*Management, error) {
 	mux.Handle("/", console.Handler())
 	m.public = &serve.HTTP{
 		Name: "management", Address: c.Address, Log: log, Readiness: start.ready, Drain: c.DrainDelay,
-		Handler: observe.Requests(mux, observe.RequestsOptions{Log: log, Metrics: metrics, Proxies: proxies, Panicked: rest.Failure()}),
+		Handler: observe.Requests(mux, observe.RequestsOptions{Log: log, Metrics: metrics, Tracing: traced, Proxies: proxies, Panicked: rest.Failure()}),
 	}
 	m.technical = &serve.HTTP{
 		Name: "technical", Address: c.TechnicalAddress, Log: log,
@@ -211,6 +217,7 @@ func New(c Config) (*Management, error) {
 	}
 
 	// Parts stop in the reverse order: first administrators, then gateways, the database last.
+	m.group.Add("traces", spans.Run)
 	m.group.Add("certificates", certificates.Run)
 	m.group.Add("technical", m.technical.Run)
 	m.group.Add("start", start.run)

@@ -64,6 +64,15 @@ var commonRows = []row{
 		envM + "TRUSTED_PROXIES].value": "10.0.0.0/8,::1", envG + "TRUSTED_PROXIES].value": "10.0.0.0/8,::1",
 	}, ""},
 	{"logs", "logs: {level: WARN, format: text}", map[string]string{envM + "LOG_LEVEL].value": "WARN", envG + "LOG_FORMAT].value": "text"}, ""},
+	{"no traces", "", map[string]string{envM + "TRACE_URL]": "", envG + "TRACE_URL]": "", envG + "TRACE_SAMPLE]": ""}, ""},
+	{
+		"traces", "traces: {url: 'http://collector.observe:4318', sample: 0.25, existingSecret: {name: collector, key: header}}\nnetworkPolicy: {traces: {ports: [4318], to: [{ipBlock: {cidr: 10.2.0.0/16}}]}}", map[string]string{
+			envM + "TRACE_URL].value": "http://collector.observe:4318", envG + "TRACE_SAMPLE].value": "0.25",
+			envG + "TRACE_AUTHORIZATION_FILE].value": "/etc/gatehouse/secrets/trace-authorization", envM + "TRACE_AUTHORIZATION_FILE].value": "/etc/gatehouse/secrets/trace-authorization",
+			secretsM + "[2].secret": "{name: collector, items: [{key: header, path: trace-authorization}]}",
+			policyM + ".egress[2]":  "{ports: [{port: 4318, protocol: TCP}], to: [{ipBlock: {cidr: 10.2.0.0/16}}]}",
+		}, "",
+	},
 	{"images come from one place", "image: {registry: images.example.com/access, tag: v2, pullPolicy: Always}", map[string]string{
 		inM + ".image": "images.example.com/access/gatehouse-management:v2", inG + ".image": "images.example.com/access/gatehouse-gateway:v2", inG + ".imagePullPolicy": "Always",
 		"Pod/gatehouse-management-ready spec.containers[0].image": "images.example.com/access/gatehouse-management:v2",
@@ -242,11 +251,14 @@ func leaves(prefix string, value any) []string {
 func TestSettingsExist(t *testing.T) {
 	// Read only by people at a terminal, or fixed by the chart in another way.
 	elsewhere := map[string]string{
-		"GATEHOUSE_OPERATOR_PASSWORD":  "only as a file",
-		"GATEHOUSE_SMTP_PASSWORD":      "only as a file",
-		"GATEHOUSE_TECHNICAL_PASSWORD": "only as a file",
-		"GATEHOUSE_SMTP_URL_FILE":      "the URL has no password, which is a file of its own",
-		"GATEHOUSE_SMTP_CA_FILE":       "trustedAuthorities",
+		"GATEHOUSE_OPERATOR_PASSWORD":   "only as a file",
+		"GATEHOUSE_SMTP_PASSWORD":       "only as a file",
+		"GATEHOUSE_TECHNICAL_PASSWORD":  "only as a file",
+		"GATEHOUSE_SMTP_URL_FILE":       "the URL has no password, which is a file of its own",
+		"GATEHOUSE_SMTP_CA_FILE":        "trustedAuthorities",
+		"GATEHOUSE_TRACE_CA_FILE":       "trustedAuthorities",
+		"GATEHOUSE_TRACE_AUTHORIZATION": "only as a file",
+		"GATEHOUSE_TRACE_URL_FILE":      "the URL has no password, which is a file of its own",
 	}
 	given := map[string]map[string]bool{"management": {}, "gateway": {}}
 	for _, r := range rows {

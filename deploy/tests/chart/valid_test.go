@@ -244,6 +244,11 @@ func flags(t *testing.T, service string) map[string]bool {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no source of ", service)
 	}
+	shared, err := filepath.Glob("../../../pkg/tracing/*.go") // settings of both
+	if err != nil || len(shared) == 0 {
+		t.Fatal("no source of the settings of traces")
+	}
+	files = append(files, shared...)
 	found := map[string]bool{}
 	tag := regexp.MustCompile("(config\\.(?:URL|Secret))? +`flag:\"([a-z0-9][a-z0-9-]*)\"")
 	for _, file := range files {

@@ -48,12 +48,12 @@ type world struct {
 // app is a registered application.
 type app struct{ ID, ClientID, Secret string }
 
-// newWorld starts everything and makes the domain, known to every gateway when it returns.
-func newWorld(t *testing.T, gateways int) *world {
+// newWorld starts everything, all services with the same further arguments, and makes the domain, known to every gateway when it returns.
+func newWorld(t *testing.T, gateways int, args ...string) *world {
 	t.Helper()
 	w := &world{t: t, mongo: proc.StartMongoDB(t), redis: proc.StartRedis(t)}
 	w.inst = proc.NewInstallation(t, w.mongo.URI, w.redis.URL)
-	return w.begin(gateways)
+	return w.begin(gateways, args...)
 }
 
 // newWorldWithProxy is newWorld with a proxy between management and the database.
@@ -65,12 +65,12 @@ func newWorldWithProxy(t *testing.T, gateways int) (*world, *proxy) {
 	return w.begin(gateways), p
 }
 
-func (w *world) begin(gateways int) *world {
+func (w *world) begin(gateways int, args ...string) *world {
 	w.t.Helper()
 	w.t.Cleanup(w.nothingPanicked)
-	w.management = w.inst.StartManagement()
+	w.management = w.inst.StartManagement(args...)
 	for range gateways {
-		w.gateways = append(w.gateways, w.inst.LaunchGateway(w.management, publicURL))
+		w.gateways = append(w.gateways, w.inst.LaunchGateway(w.management, publicURL, args...))
 	}
 	w.furnish()
 	for _, g := range w.gateways {
@@ -82,6 +82,9 @@ func (w *world) begin(gateways int) *world {
 
 // nothingPanicked demands that no program, whatever was done to it, has panicked.
 func (w *world) nothingPanicked() {
+	if w.management == nil {
+		return // it did not even start
+	}
 	programs := []*proc.Process{w.management.Process}
 	for _, g := range w.gateways {
 		programs = append(programs, g.Process)

@@ -112,6 +112,18 @@ readinessProbe:
   value: {{ .root.Values.logs.level | quote }}
 - name: GATEHOUSE_LOG_FORMAT
   value: {{ .root.Values.logs.format | quote }}
+{{- with .root.Values.traces }}
+{{- if .url }}
+- name: GATEHOUSE_TRACE_URL
+  value: {{ .url | quote }}
+- name: GATEHOUSE_TRACE_SAMPLE
+  value: {{ .sample | quote }}
+{{- if .existingSecret.name }}
+- name: GATEHOUSE_TRACE_AUTHORIZATION_FILE
+  value: /etc/gatehouse/secrets/trace-authorization
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .root.Values.trustedProxies }}
 - name: GATEHOUSE_TRUSTED_PROXIES
   value: {{ join "," . | quote }}

@@ -88,6 +88,8 @@ type Parts struct {
 	// Fetch makes every request to an address that somebody else chose.
 	Fetch   *outbound.Client
 	Metrics *observe.Metrics
+	// Tracing makes spans of requests; nil makes none.
+	Tracing *observe.Tracing
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Routes are served as well; nil means none.
@@ -178,7 +180,7 @@ func New(p Parts) *Gateway {
 	}
 	handler := observe.Requests(router.New(router.Options{
 		Domains: set, Routes: look.Onward(routes), Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
-	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
+	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Tracing: p.Tracing, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
 	handler = possession.Front(handler, p.Certificates.Header, p.Proxies, p.Log)
 	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys, LogoutTokens: backchannel.New(backchannel.Options{
 		Queue: p.Store, Domains: set, Minter: minter, Out: p.Fetch, Log: p.Log,

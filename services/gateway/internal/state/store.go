@@ -10,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 )
 
 // Timeout bounds every command, so that a stalled Redis becomes an answer to the client within a second.
@@ -43,6 +45,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Failed is called once per command that Redis did not answer; may be nil.
 	Failed func()
+	// Tracing makes spans of what requests ask Redis; nil makes none.
+	Tracing *observe.Tracing
 	// PoolSize bounds the connections; 0 = 64. Commands beyond it wait up to Timeout.
 	PoolSize int
 }
@@ -74,6 +78,9 @@ func Open(url string, o Options) (*Store, error) {
 		ro.PoolSize = o.PoolSize
 	}
 	s := &Store{client: redis.NewClient(ro), now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
+	if o.Tracing != nil {
+		s.client.AddHook(traces{o.Tracing})
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}

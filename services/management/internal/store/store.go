@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 )
@@ -42,6 +43,9 @@ type Options struct {
 	KeepAudits time.Duration
 	// SelectionTimeout bounds the search for a server (2 s), OperationTimeout everything that is asked of it (5 s).
 	SelectionTimeout, OperationTimeout time.Duration
+
+	// Tracing makes spans of what requests ask the database; nil makes none.
+	Tracing *observe.Tracing
 
 	// Hook is for tests: it is called between the steps of a write, and once in a Load. An error stands for the death of the writer: Write
 	// returns it at once and leaves everything as it is.
@@ -107,6 +111,9 @@ func New(o Options) (*Store, error) {
 		SetConnectTimeout(o.SelectionTimeout).
 		SetTimeout(o.OperationTimeout).
 		SetMonitor(o.monitor)
+	if o.Tracing != nil {
+		connection.SetMonitor(traced(o.Tracing))
+	}
 	if connection.WriteConcern == nil {
 		// What is acknowledged must survive the loss of a server.
 		journaled := true
