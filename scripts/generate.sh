@@ -56,6 +56,8 @@ if [ $stale = 0 ]; then
   [ -x .cache/bin/oapi-codegen ] || make --no-print-directory "$root/.cache/bin/oapi-codegen"
   .cache/bin/oapi-codegen -config scripts/tools/oapi-codegen/client.yaml -o "$fresh/client.go" "$fresh/client.yaml"
   settle services/gatehousectl/client/client.gen.go "$fresh/client.go"
+  GOWORK=off go run -C services/gatehousectl/internal/kinds ./generate "$fresh/management.yaml" "$fresh/kinds.go"
+  settle services/gatehousectl/internal/kinds/kinds.gen.go "$fresh/kinds.go"
 fi
 
 if [ $stale != 0 ]; then

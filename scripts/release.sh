@@ -15,7 +15,8 @@ rm -rf "$dist"
 mkdir -p "$dist"
 dist=$(cd "$dist" && pwd)
 for platform in $platforms; do
-  for program in services/management/cmd/management services/gateway/cmd/gateway services/gatehouse/cmd/gatehouse; do
+  for program in services/management/cmd/management services/gateway/cmd/gateway services/gatehouse/cmd/gatehouse \
+    services/gatehousectl/cmd/gatehousectl; do
     module=${program%/cmd/*}
     name=$(basename "$program")_${version}_${platform/\//_}
     echo "build $name"

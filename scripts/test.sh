@@ -21,7 +21,7 @@ flags=(-timeout 10m)
 programs=$(mktemp -d)
 trap 'rm -rf "$programs"' EXIT
 if [[ " ${modules[*]} " == *" ./services/gatehouse "* ]]; then
-  for program in management gateway gatehouse; do
+  for program in management gateway gatehouse gatehousectl; do
     CGO_ENABLED=0 go build -C services/$program -o "$programs/" ./cmd/$program
   done
   CGO_ENABLED=0 go build -C services/gatehouse -o "$programs/" ./cmd/backing

@@ -132,7 +132,7 @@ func newShell(t *testing.T) *shell {
 	}
 	s := &shell{command: exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail"), lines: make(chan string, 1000)}
 	s.command.Dir = home
-	s.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "CURL_HOME=" + home}
+	s.command.Env = []string{"PATH=" + filepath.Dir(proc.Program(t, "gatehousectl")) + ":" + os.Getenv("PATH"), "HOME=" + home, "CURL_HOME=" + home}
 	out, err := s.command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

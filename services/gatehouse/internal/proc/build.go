@@ -16,6 +16,8 @@ var modules = map[string]string{
 	"gateway":    "services/gateway",
 	"gatehouse":  "services/gatehouse",
 	"backing":    "services/gatehouse",
+
+	"gatehousectl": "services/gatehousectl",
 }
 
 var builds struct {
@@ -49,7 +51,7 @@ func Scratch(t testing.TB) string {
 	return builds.dir
 }
 
-// Program returns the path of a program: management, gateway, gatehouse or backing. The first call builds it, alone as
+// Program returns the path of a program: management, gateway, gatehouse, gatehousectl or backing. The first call builds it, alone as
 // it is released.
 func Program(t testing.TB, name string) string {
 	t.Helper()
