@@ -3,6 +3,7 @@ package editor
 import (
 	"context"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,6 +27,8 @@ type Registration struct {
 	Presented string
 	// Most is how many registered clients the domain may have; 0 for any number.
 	Most int32
+	// Configured is the revision of the domain that says so.
+	Configured int64
 	// Seen is the revision of the client that a change was made from. Any other one is fault.Stale.
 	Seen int64
 }
@@ -37,20 +40,18 @@ type RegistrationSecrets struct {
 }
 
 // Register stores a client that registered itself (RFC 7591).
-func (e *Editor) Register(ctx context.Context, r Registration) (*configv1.Application, RegistrationSecrets, error) {
+func (e *Editor) Register(ctx context.Context, r Registration) (_ *configv1.Application, _ RegistrationSecrets, err error) {
 	var token string
 	at := Place{Domain: r.Domain}
 	if r.Most > 0 {
-		// One after the other in this process. Every other replica may add one while this one counts.
-		defer e.locks.lock("registrations of " + r.Domain)()
-		n, err := e.store.CountRegistered(ctx, r.Domain, int64(r.Most))
-		if err != nil {
-			return nil, RegistrationSecrets{}, err
+		if r.ID == "" {
+			r.ID = secret.NewID()
 		}
-		if n >= int64(r.Most) {
-			return nil, RegistrationSecrets{}, fault.Limitedf("The domain has as many registered clients as it may have").
-				At("maxRegisteredClients", "is reached")
+		settle, refused := e.seat(ctx, r)
+		if refused != nil {
+			return nil, RegistrationSecrets{}, refused
 		}
+		defer func() { settle(err) }()
 	}
 	a, issued, err := create(ctx, e, catalog.Applications, at, Registered,
 		func(ctx context.Context, s *catalog.Scene) (*configv1.Application, catalog.Issued, error) {
@@ -76,6 +77,35 @@ func (e *Editor) Register(ctx context.Context, r Registration) (*configv1.Applic
 		return nil, RegistrationSecrets{}, err
 	}
 	return a, RegistrationSecrets{ClientSecret: issued.ClientSecret, Token: token}, nil
+}
+
+// settleTime bounds how long it is tried to give a place back; one that is not given back counts for two minutes.
+const settleTime = 5 * time.Second
+
+// seat keeps a place for a client that is about to be registered, and returns what gives it back once it is known what became
+// of it. Registrations of a domain in this process follow each other there, those of other processes may come in between.
+func (e *Editor) seat(ctx context.Context, r Registration) (settle func(error), err error) {
+	queue := "registrations of " + r.Domain
+	unlock := e.locks.lock(queue)
+	got, err := e.store.RegistrationSeats().Take(ctx, r.Domain, r.Configured, r.ID, int64(r.Most))
+	unlock()
+	switch {
+	case err != nil:
+		return nil, err
+	case !got:
+		return nil, fault.Limitedf("The domain has as many registered clients as it may have").At("maxRegisteredClients", "is reached")
+	}
+	return func(made error) {
+		if kind := fault.KindOf(made); made != nil && (kind == fault.Internal || kind == fault.Unavailable) {
+			return // it may be there all the same; whoever counts next will see
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+		defer e.locks.lock(queue)()
+		if err := e.store.RegistrationSeats().Settle(ctx, r.Domain, r.ID, made == nil); err != nil {
+			e.opts.Logger.WarnContext(ctx, "the place of a registered client is given back later", "domain", r.Domain, "err", err)
+		}
+	}, nil
 }
 
 // Reregister gives a client other metadata, and a new registration access token (RFC 7592 §2.2). A token that is not the

@@ -100,7 +100,7 @@ func (s *Server) findToken(ctx context.Context, r *registrationv1.FindInitialAcc
 	if err := checkNames(r.GetDomain(), r.GetHash()); err != nil {
 		return nil, err
 	}
-	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
+	if _, err := s.domain(ctx, r.GetDomain()); err != nil {
 		return nil, err
 	}
 	return s.tokenOf(ctx, r.GetDomain(), r.GetHash())

@@ -246,6 +246,72 @@ func TestADomainHasAsManyRegisteredClientsAsItMay(t *testing.T) {
 	}
 }
 
+// Replicas count together: none of them registers one while another one counts.
+func TestReplicasTogetherRegisterAsManyAsADomainMayHave(t *testing.T) {
+	h := newHouse(t)
+	other := editor.New(editor.Options{Store: h.store, Hasher: secret.NewHasher()})
+	o := h.options()
+	o.Editor = other
+	servers := []*registration.Server{h.server, registration.New(o)}
+	domain := h.domain("People", true, true)
+	register := func(replica int) bool {
+		_, err := servers[replica%2].Create(t.Context(), request(domain))
+		if err != nil && !fault.Is(fault.FromGRPC(err), fault.Limited) {
+			t.Error(err)
+		}
+		return err == nil
+	}
+	race := func(want int32) {
+		t.Helper()
+		var made atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 32 {
+			wg.Go(func() {
+				if register(i) {
+					made.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if made.Load() != want {
+			t.Errorf("%d of 32 registered, want %d", made.Load(), want)
+		}
+	}
+	h.set(domain, prototree.Object{"maxRegisteredClients": int64(5)})
+	race(5)
+
+	// The place of one that is deleted is free, and what was registered without a limit counts once there is one again.
+	found, _, err := store.List(t.Context(), h.store, catalog.Applications, store.Query{Domain: domain})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := editor.Delete(t.Context(), h.editor, catalog.Applications, editor.Place{Domain: domain}, found[0].GetId(), 0); err != nil {
+		t.Fatal(err)
+	}
+	race(1)
+	h.set(domain, prototree.Object{"maxRegisteredClients": int64(0)})
+	for i := range 3 {
+		if !register(i) {
+			t.Fatal("refused without a limit")
+		}
+	}
+	h.set(domain, prototree.Object{"maxRegisteredClients": int64(10)})
+	race(2)
+	if n := h.clients(domain); n != 10 {
+		t.Errorf("%d clients, want 10", n)
+	}
+
+	// What is refused for its metadata takes no place.
+	h.set(domain, prototree.Object{"maxRegisteredClients": int64(11)})
+	bad := request(domain)
+	bad.Application.Settings.Oauth.RedirectUris = []string{"http://insecure.example/cb"}
+	for range 3 {
+		_, err := servers[0].Create(t.Context(), bad)
+		wantKind(t, "http", err, fault.Invalid)
+	}
+	race(1)
+}
+
 // TestClientsThatNobodyAcceptsAreDeleted: they are never used, and go when they would go if they had been.
 func TestClientsThatNobodyAcceptsAreDeleted(t *testing.T) {
 	h := newHouse(t)

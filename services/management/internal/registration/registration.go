@@ -98,10 +98,11 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	if err := checkCreate(r); err != nil {
 		return nil, err
 	}
-	settings, err := s.settings(ctx, r.GetDomain())
+	domain, err := s.domain(ctx, r.GetDomain())
 	if err != nil {
 		return nil, err
 	}
+	settings := domain.GetOidc().GetClientRegistrationSettings()
 	token, err := s.admit(ctx, r, settings)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	asked.Application, asked.Administrator = r.GetApplication(), r.GetAdministrator()
 	asked.TemplateID, asked.Given = r.GetTemplate(), r.GetGiven()
 	asked.Pending = settings.GetApprovalRequired() && !r.GetAdministrator()
-	asked.Most = settings.GetMaxRegisteredClients()
+	asked.Most, asked.Configured = settings.GetMaxRegisteredClients(), domain.GetRevision()
 	ctx = as(ctx, r.GetCaller())
 	if token != nil {
 		asked.InitialAccessToken = token.ID
@@ -212,7 +213,7 @@ func (s *Server) change(ctx context.Context, r changing,
 	if err := checkChange(r); err != nil {
 		return nil, none, err
 	}
-	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
+	if _, err := s.domain(ctx, r.GetDomain()); err != nil {
 		return nil, none, err
 	}
 	app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
@@ -243,17 +244,16 @@ func actorOf(r interface {
 
 var errForbidden = fault.Deniedf("Not allowed to access to this resource.")
 
-// settings returns a domain's settings for dynamic registration, or fault.Denied if it has none.
-func (s *Server) settings(ctx context.Context, domain string) (*configv1.ClientRegistrationSettings, error) {
-	d, err := editor.Read(ctx, s.editor, catalog.Domains, editor.Place{}, domain)
+// domain returns a domain that has dynamic registration, or fault.Denied if it has none.
+func (s *Server) domain(ctx context.Context, id string) (*configv1.Domain, error) {
+	d, err := editor.Read(ctx, s.editor, catalog.Domains, editor.Place{}, id)
 	if err != nil {
 		return nil, err
 	}
-	settings := d.GetOidc().GetClientRegistrationSettings()
-	if !settings.GetDynamicClientRegistrationEnabled() {
+	if !d.GetOidc().GetClientRegistrationSettings().GetDynamicClientRegistrationEnabled() {
 		return nil, errForbidden
 	}
-	return settings, nil
+	return d, nil
 }
 
 // Delete implements registrationv1.RegistrationServiceServer. A token that is not the client's current one is
@@ -270,7 +270,7 @@ func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (i
 	if err := errors.Join(checkNames(r.GetDomain(), r.GetClientId()), bounded("caller", r.GetCaller())); err != nil {
 		return 0, err
 	}
-	if _, err := s.settings(ctx, r.GetDomain()); err != nil {
+	if _, err := s.domain(ctx, r.GetDomain()); err != nil {
 		return 0, err
 	}
 	presented := r.GetRegistrationAccessTokenHash()

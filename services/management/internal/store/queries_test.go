@@ -158,6 +158,9 @@ var asks = []ask{
 	{membershipsCollection, "domain", "", "", "", "group", "removing the memberships of a deleted domain"},
 	{membershipsCollection, "", "", "", "", everything, "the sweep, for domains that are gone"},
 	{configuration, "domain", "", "(field),_gone", "", "order", "how many clients a domain has registered; applications have an index for it"},
+	{configuration, "domain", "", "(field),_gone,_id", "", "order", "the same beside those under way"},
+	{registrationSeatsCollection, "_id", "", "", "", "_id", "the places of a domain's registered clients"},
+	{registrationSeatsCollection, "_id", "", "revision", "", "_id", "taking or giving back a place"},
 
 	{mailsCollection, "", "dueAt", "heldUntil", "dueAt,_id", "due", "what is to be sent next"},
 	{mailsCollection, "_id", "", "revision", "", "_id", "a write of who still holds it"},

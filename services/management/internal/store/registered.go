@@ -12,10 +12,12 @@ import (
 // registeredMember is what every registered client has, and no other application.
 const registeredMember = "settings.oauth.registrationAccessTokenHash"
 
-// CountRegistered returns how many registered clients a domain has. It stops counting at a limit.
-func (s *Store) CountRegistered(ctx context.Context, domain string, limit int64) (int64, error) {
-	n, err := s.db.Collection(traitsOf(catalog.Applications).collection).CountDocuments(ctx,
-		bson.M{"domain": domain, registeredMember: bson.M{"$gt": ""}, memberGone: bson.M{"$ne": true}},
-		options.Count().SetLimit(limit))
+// countRegistered returns how many registered clients a domain has beside some applications. It stops counting at a limit.
+func (s *Store) countRegistered(ctx context.Context, domain string, but []string, limit int64) (int64, error) {
+	filter := bson.M{"domain": domain, registeredMember: bson.M{"$gt": ""}, memberGone: bson.M{"$ne": true}}
+	if len(but) > 0 {
+		filter["_id"] = bson.M{"$nin": but}
+	}
+	n, err := s.db.Collection(traitsOf(catalog.Applications).collection).CountDocuments(ctx, filter, options.Count().SetLimit(limit))
 	return n, s.fail(ctx, err)
 }

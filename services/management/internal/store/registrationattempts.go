@@ -93,6 +93,7 @@ func (s *Store) removeRegistrationRecords(ctx context.Context, domain string) er
 	return errors.Join(
 		s.RegistrationAttempts().docs.removeMany(ctx, bson.M{"domain": domain}),
 		s.RegistrationTokens().docs.removeMany(ctx, bson.M{"domain": domain}),
+		s.RegistrationSeats().docs.removeMany(ctx, bson.M{"_id": domain}),
 		s.ClientUses().docs.removeMany(ctx, bson.M{"domain": domain}),
 		s.ClientUses().EndKeeping(ctx, domain),
 		s.BindingTallies().docs.removeMany(ctx, bson.M{"domain": domain}),

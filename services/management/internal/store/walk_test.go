@@ -580,10 +580,17 @@ var steps = []struct {
 		w.ok(w.s.BindingTallies().Of(w.Context(), "a", "b", time.Now(), func(*BindingTally) {}))
 	}},
 	{"BindingTallies.RemoveApplication", func(w *walk) { w.ok(w.s.BindingTallies().RemoveApplication(w.Context(), "a")) }},
-	{"Store.CountRegistered", func(w *walk) {
-		_, err := w.s.CountRegistered(w.Context(), "d1", 10)
+	{"RegistrationSeats.Take", func(w *walk) {
+		for _, application := range []string{"a", "b"} {
+			got, err := w.s.RegistrationSeats().Take(w.Context(), "d1", 1, application, 10)
+			if w.ok(err); !got {
+				w.Error("no place")
+			}
+		}
+		_, err := w.s.RegistrationSeats().Take(w.Context(), "d1", 2, "c", 1)
 		w.ok(err)
 	}},
+	{"RegistrationSeats.Settle", func(w *walk) { w.ok(w.s.RegistrationSeats().Settle(w.Context(), "d1", "a", true)) }},
 
 	{"Leases.Acquire", func(w *walk) {
 		for range 2 {
