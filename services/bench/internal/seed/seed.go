@@ -66,6 +66,10 @@ func (d *Database) CopyAs(ctx context.Context, id, mark string, n int) error {
 				switch doc[m].Key {
 				case "_id":
 					doc[m].Value = "seed-" + strings.ToLower(rand.Text())
+				case "slug", "_unique_slug": // of copies whose identifiers are not told in it
+					if text, ok := doc[m].Value.(string); ok && !strings.Contains(text, strings.ToLower(Numbered(mark, i))) {
+						doc[m].Value = fmt.Sprintf("%s-%d", text, i)
+					}
 				case "type":
 					if mark == Number {
 						doc[m].Value = types[i%len(types)]
