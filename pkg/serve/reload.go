@@ -130,6 +130,11 @@ func (r *Reloader) Expires() time.Time {
 // Authorities are those of the file at its last check, nil without CAFile.
 func (r *Reloader) Authorities() *x509.CertPool { return r.current.Load().pool }
 
+// ShowCertificate is for tls.Config.GetClientCertificate of a client at a server of somebody else's.
+func (r *Reloader) ShowCertificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return &r.current.Load().certificate, nil
+}
+
 func (r *Reloader) report(err error) {
 	if r.options.Loaded != nil {
 		r.options.Loaded(err)

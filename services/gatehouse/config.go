@@ -43,8 +43,8 @@ type Config struct {
 
 	Demo bool `flag:"demo" help:"make a demonstration domain on the first start and run its web application; --demo=false: do not"`
 
-	Management management.Config `omit:"mongodb-uri management-address management-grpc-address technical-address gateway-url sealing-key-file operator-name operator-password drain-delay tls-cert-file tls-key-file tls-ca-file"`
-	Gateway    gateway.Config    `omit:"management-grpc-address redis-url gateway-address technical-address public-url technical-user technical-password node-name domains drain-delay tls-cert-file tls-key-file tls-ca-file"`
+	Management management.Config `omit:"mongodb-uri roles management-tls-cert-file management-tls-key-file management-address management-grpc-address technical-address gateway-url sealing-key-file operator-name operator-password drain-delay tls-cert-file tls-key-file tls-ca-file"`
+	Gateway    gateway.Config    `omit:"management-grpc-address directory-grpc-address redis-url redis-password redis-sentinel-password redis-ca-file redis-cert-file redis-key-file gateway-address technical-address public-url technical-user technical-password node-name domains drain-delay tls-cert-file tls-key-file tls-ca-file"`
 
 	// Version is the program's, for operators.
 	Version string `flag:"-"`
@@ -106,6 +106,7 @@ func (c *Config) validateServices() error {
 	whole := *c
 	whole.PublicURL = "https://localhost"
 	whole.MongoDBURI = cmp.Or(whole.MongoDBURI, management.Defaults().MongoDBURI)
+	whole.RedisURL = cmp.Or(whole.RedisURL, gateway.Defaults().RedisURL)
 	log := slog.New(slog.DiscardHandler)
 	m, g := whole.managementConfig(made, log), whole.gatewayConfig(made, "localhost:0", log)
 	return errors.Join(m.Validate(), g.Validate())

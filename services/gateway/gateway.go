@@ -33,8 +33,9 @@ import (
 
 // Config is everything a gateway is told at its start.
 type Config struct {
-	ManagementAddress string        `flag:"management-grpc-address" help:"management's address for gateways, host:port"`
-	RedisURL          config.URL    `flag:"redis-url" help:"Redis for codes, sessions and grants, such as redis://user:password@host:6379/0"`
+	ManagementAddress string     `flag:"management-grpc-address" help:"management's address for gateways, host:port"`
+	RedisURL          config.URL `flag:"redis-url" help:"Redis for codes, sessions and grants: redis://user:password@host:6379/0, redis+sentinel://user:password@host:26379,host:26379/master/0 or redis+cluster://user:password@host:6379,host:6379; rediss in place of redis encrypts"`
+	Redis             Redis
 	Address           string        `flag:"gateway-address" help:"where people and clients reach the gateway, host:port"`
 	TechnicalAddress  string        `flag:"technical-address" help:"health, metrics and /_node, host:port"`
 	PublicURL         string        `flag:"public-url" help:"the gateway's URL as people and clients see it; the issuer of every domain begins with it"`
@@ -110,7 +111,7 @@ func (c *Config) Validate() error {
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		wrong(true, "trusted-proxies", err.Error())
 	}
-	faults = append(faults, c.Certificates.validate(c.TrustedProxies), c.Traces.Validate())
+	faults = append(faults, c.Redis.validate(c.RedisURL), c.Certificates.validate(c.TrustedProxies), c.Traces.Validate())
 	return errors.Join(faults...)
 }
 
@@ -200,7 +201,10 @@ func New(c Config) (*Gateway, error) {
 	faults = append(faults, err)
 	reloader, conn, err := dial(c, log, metrics, traced)
 	faults = append(faults, err)
-	store, err := state.Open(c.RedisURL.Reveal(), state.Options{Logger: log, Failed: metrics.RedisErrors("command").Inc, Tracing: traced})
+	redisOptions, redisFiles, err := c.Redis.options(log, metrics)
+	faults = append(faults, err)
+	redisOptions.Logger, redisOptions.Failed, redisOptions.Tracing = log, metrics.RedisErrors("command").Inc, traced
+	store, err := state.Open(c.RedisURL.Reveal(), redisOptions)
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -254,6 +258,9 @@ func New(c Config) (*Gateway, error) {
 	g.group.Add("plane certificates", reloader.Run)
 	for _, r := range reloaders {
 		g.group.Add("public certificates", r.Run)
+	}
+	if redisFiles != nil {
+		g.group.Add("redis certificates", redisFiles.Run)
 	}
 	g.group.Add("technical", g.technical.Run)
 	g.group.Add("revocations", func(ctx context.Context) error {

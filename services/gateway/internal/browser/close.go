@@ -27,7 +27,11 @@ func (v *Visit) Close(ctx context.Context, sessions Sessions) ([]Left, error) {
 	if s == nil {
 		return nil, v.SignOut(ctx, sessions)
 	}
-	left, err := end(ctx, sessions, v.d, s, func(known state.SessionClients, notices []state.Notice) (state.SessionClients, error) {
+	known, err := sessions.SessionClients(ctx, v.cookie, v.d.ID)
+	if err != nil {
+		return nil, fmt.Errorf("clients of session: %w", err)
+	}
+	left, err := end(ctx, sessions, v.d, s, known, func(notices []state.Notice) (state.SessionClients, error) {
 		return sessions.CloseSession(ctx, v.cookie, s, known, notices)
 	})
 	if err != nil {
@@ -47,7 +51,11 @@ func CloseListed(ctx context.Context, sessions Sessions, d *domain.Domain, one s
 	case err != nil:
 		return fmt.Errorf("load session: %w", err)
 	}
-	_, err = end(ctx, sessions, d, &s, func(known state.SessionClients, notices []state.Notice) (state.SessionClients, error) {
+	known, err := sessions.ListedClients(ctx, one)
+	if err != nil {
+		return fmt.Errorf("clients of session: %w", err)
+	}
+	_, err = end(ctx, sessions, d, &s, known, func(notices []state.Notice) (state.SessionClients, error) {
 		return sessions.CloseListed(ctx, one, &s, known, notices)
 	})
 	return err
@@ -75,13 +83,12 @@ func CloseAll(ctx context.Context, sessions Sessions, d *domain.Domain, subject 
 }
 
 // end ends a session by finish, and sees to it that its clients are told.
-func end(ctx context.Context, sessions Sessions, d *domain.Domain, s *state.Session, finish func(known state.SessionClients, notices []state.Notice) (state.SessionClients, error)) ([]Left, error) {
-	known, err := sessions.SessionClients(ctx, s)
-	if err != nil {
-		return nil, fmt.Errorf("clients of session: %w", err)
-	}
+func end(
+	ctx context.Context, sessions Sessions, d *domain.Domain, s *state.Session, known state.SessionClients,
+	finish func(notices []state.Notice) (state.SessionClients, error),
+) ([]Left, error) {
 	left, notices := leave(ctx, d, s, known.List)
-	late, err := finish(known, notices)
+	late, err := finish(notices)
 	if err != nil {
 		return nil, fmt.Errorf("end session: %w", err)
 	}

@@ -31,14 +31,16 @@ const maxValues = 3
 type Sessions interface {
 	// Session returns state.ErrUnknown if there is none.
 	Session(ctx context.Context, cookie, domain string, idle time.Duration) (state.Session, error)
-	// BeginSession returns sessions of the same person that are too many now.
-	BeginSession(ctx context.Context, cookie string, v state.Session, idle time.Duration, d state.Device) ([]state.PersonSession, error)
+	// SucceedSession begins a session, in the place of one of the same name and person under the cookie old, if any. It returns
+	// sessions of the same person that are too many now.
+	SucceedSession(ctx context.Context, old, cookie string, v state.Session, idle time.Duration, d state.Device) ([]state.PersonSession, error)
 	// UpdateSession returns state.ErrUnknown if the session has ended since it was read.
 	UpdateSession(ctx context.Context, cookie string, v state.Session, idle time.Duration) error
 	// NoteClient is UpdateSession for a session that signs in to a client.
 	NoteClient(ctx context.Context, cookie string, v state.Session, c state.SessionClient, refresh, idle time.Duration) error
 	EndSession(ctx context.Context, cookie, domain string) error
-	SessionClients(ctx context.Context, v *state.Session) (state.SessionClients, error)
+	SessionClients(ctx context.Context, cookie, domain string) (state.SessionClients, error)
+	ListedClients(ctx context.Context, one state.PersonSession) (state.SessionClients, error)
 	CloseSession(ctx context.Context, cookie string, v *state.Session, known state.SessionClients, notices []state.Notice) (state.SessionClients, error)
 	QueueNotices(ctx context.Context, list []state.Notice) error
 	// PersonSessions lists the sessions of a person in a domain, ListedSession returns one of them, or state.ErrUnknown.
@@ -164,8 +166,11 @@ func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) 
 	if s.Began == 0 {
 		s.Began = s.AuthTime
 	}
-	value := newSession(&s)
-	crowded, err := sessions.BeginSession(ctx, value, s, v.idle(value), v.Device)
+	value, replaced := newSession(&s), ""
+	if same {
+		replaced = oldCookie
+	}
+	crowded, err := sessions.SucceedSession(ctx, replaced, value, s, v.idle(value), v.Device)
 	if err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
@@ -175,12 +180,6 @@ func (v *Visit) SignIn(ctx context.Context, sessions Sessions, s state.Session) 
 		if err := CloseListed(ctx, sessions, v.d, one); err != nil {
 			return err
 		}
-	}
-	if !same {
-		return nil
-	}
-	if err := sessions.EndSession(ctx, oldCookie, v.d.ID); err != nil {
-		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
 }

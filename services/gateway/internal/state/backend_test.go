@@ -5,19 +5,39 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	"github.com/gatehouse-am/gatehouse/pkg/testkit/redistest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
-// onBoth runs a test against a real redis-server and against the in-process one of the development binary.
+// cluster is started by the first test that wants one, and ends with all of them.
+var cluster = sync.OnceValues(redistest.StartCluster)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if c, err := cluster(); err == nil {
+		c.Close()
+	}
+	os.Exit(code)
+}
+
+// onBoth runs a test against a real redis-server, a real Cluster, and the in-process server of the development binary.
 func onBoth(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("redis-server", func(t *testing.T) { test(t, gatewaytest.Redis(t)) })
+	t.Run("cluster", func(t *testing.T) {
+		c, err := cluster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, c.URL)
+	})
 	t.Run("in-process", func(t *testing.T) { test(t, inProcess(t)) })
 }
 
@@ -52,7 +72,18 @@ func open(t *testing.T, url string, clock *gatewaytest.Clock) *state.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
+	s.Record(func(keys []string) { oneSlot(t, keys) })
 	return s
+}
+
+// oneSlot demands that what is one command, one script or one transaction needs one server of a Cluster.
+func oneSlot(t *testing.T, keys []string) {
+	t.Helper()
+	for _, key := range keys {
+		if state.Slot(key) != state.Slot(keys[0]) {
+			t.Errorf("one step with keys in several slots of a Cluster: %q", keys)
+		}
+	}
 }
 
 // follow keeps a store's copy of the revocations current until the test ends.

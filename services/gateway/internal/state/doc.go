@@ -11,7 +11,7 @@
 //	login:{hash}    what flows set for a login under way, and which points it has passed; LoginLife after each step, only where the
 //	                client has flows. The hash covers domain, browser or session, and the request.
 //	session:{hash}  record; the domain's idle time
-//	clients:{hash}  the clients that a session signed in to; until the session ends at the latest
+//	clients:{session:hash}  the clients that a session signed in to; until the session ends at the latest
 //	person:{hash}   the sessions of a person in a domain, by name; until the last of them ends
 //	grant:{id}      record, owner, family, current and previous refresh token; the client's lifetime and a little more.
 //	                After its end a tombstone, so that no grant begins after it was revoked.
@@ -22,8 +22,13 @@
 //	window:{hash}   how often something was done from somewhere, in the period that runs and in the one before
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address
-//	notices…        logout tokens that clients are owed: what is due in which domain, when, and what it says
+//	notices:n       domains with logout tokens that clients are owed, by when the first is due; 16 of these indexes
+//	due:{notices:n}:domain, record:{notices:n}:domain  which are due when in a domain, and what they say
 //	revoked         sorted set of what is revoked, scored by the time until which it matters
+//
+// In a Redis Cluster a key lies where its name says. What changes in one step with another key is named after that one, in
+// braces, which is how Redis keeps it on the same server: the clients of a session after the session, the logout tokens of a domain
+// after their index. All others are by themselves and spread evenly; the one list that all gateways read is "revoked".
 //
 // Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the
 // caller's own context was canceled before, the error is context.Canceled.

@@ -258,16 +258,21 @@ func (s *Store) Inspect(ctx context.Context, token string) (Inspection, error) {
 func (s *Store) EndGrant(ctx context.Context, grant string) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error { return bury(ctx, p, grant) })
-	return s.unavailable(err)
+	return s.unavailable(s.client.Eval(ctx, burial, []string{grantKey(grant)}, tombstoneFor.Milliseconds()).Err())
 }
 
-// bury puts a tombstone in the place of a grant.
-func bury(ctx context.Context, p redis.Pipeliner, grant string) error {
-	p.Del(ctx, grantKey(grant))
-	p.HSet(ctx, grantKey(grant), "ended", 1)
-	p.PExpire(ctx, grantKey(grant), tombstoneFor)
-	return nil
+// burial puts a tombstone in the place of a grant.
+//
+// KEYS[1] grant. ARGV: how long it cannot begin (ms).
+const burial = `
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'ended', 1)
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+`
+
+func bury(ctx context.Context, p redis.Pipeliner, grant string) {
+	p.Eval(ctx, burial, []string{grantKey(grant)}, tombstoneFor.Milliseconds())
 }
 
 func equal(v any, want string) bool {

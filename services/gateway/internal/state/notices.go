@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"strconv"
 	"time"
 
@@ -31,16 +32,16 @@ type Notice struct {
 	Attempt int `json:"-"`
 }
 
-// The keys of the queue. The index names the domains with notices by when the first one is due; a domain's queue has its
-// notices by when they are due, its records what they say and, under #<id>, how often they were claimed.
-const (
-	noticesIndex = "notices"
-	queuePrefix  = "notices:due:"
-	recordPrefix = "notices:record:"
-)
+// The keys of the queue. An index names domains with notices by when the first one is due; a domain's queue has its notices by when
+// they are due, its records what they say and, under #<id>, how often they were claimed. There are several indexes, so that the
+// queues of different domains need not lie on one server: they are named after their index.
+const noticeIndexes = 16
+
+func noticesIndex(i uint32) string { return "notices:" + strconv.FormatUint(uint64(i), 10) }
 
 func noticeKeys(domain string) []string {
-	return []string{noticesIndex, queuePrefix + domain, recordPrefix + domain}
+	index := noticesIndex(crc32.ChecksumIEEE([]byte(domain)) % noticeIndexes)
+	return []string{index, "due:{" + index + "}:" + domain, "record:{" + index + "}:" + domain}
 }
 
 // enqueue adds notices as far as there is room, and returns for how many there was none.
@@ -98,10 +99,7 @@ func (s *Store) QueueNotices(ctx context.Context, list []Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var answers []*redis.Cmd
-	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		answers = lists.queue(ctx, p, s.now())
-		return nil
-	})
+	err = s.together(ctx, func(p redis.Pipeliner) { answers = lists.queue(ctx, p, s.now()) })
 	s.dropped(ctx, answers)
 	s.tellNoticed()
 	return s.unavailable(err)
@@ -130,7 +128,7 @@ func (s *Store) dropped(ctx context.Context, answers []*redis.Cmd) {
 func (s *Store) WaitingNotices(ctx context.Context, domain string) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	n, err := s.client.ZCard(ctx, queuePrefix+domain).Result()
+	n, err := s.client.ZCard(ctx, noticeKeys(domain)[1]).Result()
 	return n, s.unavailable(err)
 }
 
@@ -139,10 +137,23 @@ func (s *Store) DueNotices(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	now := s.now()
-	domains, err := s.client.ZRangeArgs(ctx, redis.ZRangeArgs{
-		Key: noticesIndex, ByScore: true, Start: strconv.FormatInt(now.Add(-keepNotices).UnixMilli(), 10), Stop: strconv.FormatInt(now.UnixMilli(), 10),
-	}).Result()
-	return domains, s.unavailable(err)
+	found := make([]*redis.StringSliceCmd, noticeIndexes)
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range found {
+			found[i] = p.ZRangeArgs(ctx, redis.ZRangeArgs{
+				Key: noticesIndex(uint32(i)), ByScore: true, Start: strconv.FormatInt(now.Add(-keepNotices).UnixMilli(), 10), Stop: strconv.FormatInt(now.UnixMilli(), 10),
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	var domains []string
+	for _, f := range found {
+		domains = append(domains, f.Val()...)
+	}
+	return domains, nil
 }
 
 // claim takes notices that are due, and makes them due again when the lease ends.
@@ -194,9 +205,10 @@ func (s *Store) ClaimNotices(ctx context.Context, domain string, most int, lease
 func (s *Store) SettleNotice(ctx context.Context, n Notice) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	keys := noticeKeys(n.Domain)
 	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZRem(ctx, queuePrefix+n.Domain, n.ID)
-		p.HDel(ctx, recordPrefix+n.Domain, n.ID, "#"+n.ID)
+		p.ZRem(ctx, keys[1], n.ID)
+		p.HDel(ctx, keys[2], n.ID, "#"+n.ID)
 		return nil
 	})
 	return s.unavailable(err)

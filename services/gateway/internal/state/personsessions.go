@@ -86,9 +86,34 @@ if record and cjson.decode(record).key == ARGV[2] then redis.call('HDEL', KEYS[1
 return 0
 `
 
+// adopt gives clients to a session that is there. The lifetime that is there counts if it is longer.
+//
+// KEYS[1] session, KEYS[2] its clients. ARGV: lifetime of the clients (ms), then client_id and application of each, as closing
+// returns them.
+const adopt = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+for i = 2, #ARGV, 2 do
+  if ARGV[i] ~= '' then
+    redis.call('HSETNX', KEYS[2], ARGV[i], ARGV[i + 1])
+  elseif tonumber(redis.call('HGET', KEYS[2], '') or '-1') < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[2], '', ARGV[i + 1])
+  end
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return 1
+`
+
 // BeginSession is SaveSession for somebody who has just signed in: the session is listed among those of the person, in the same
 // round trip. It returns sessions that are too many now, and listed no more; the caller ends them.
 func (s *Store) BeginSession(ctx context.Context, cookie string, v Session, idle time.Duration, d Device) (crowded []PersonSession, err error) {
+	return s.SucceedSession(ctx, "", cookie, v, idle, d)
+}
+
+// SucceedSession is BeginSession for a session of the same name and person that was kept under another cookie until now: it ends
+// there, and its clients are those of the new one.
+func (s *Store) SucceedSession(
+	ctx context.Context, old, cookie string, v Session, idle time.Duration, d Device,
+) (crowded []PersonSession, err error) {
 	record, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode session: %w", err)
@@ -108,13 +133,16 @@ func (s *Store) BeginSession(ctx context.Context, cookie string, v Session, idle
 	if left <= 0 {
 		return nil, s.EndSession(ctx, cookie, v.Domain)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	within, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var listed *redis.Cmd
-	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Set(ctx, key, record, min(idle, left))
-		p.PExpire(ctx, clientsKey(v.Domain, v.ID), left)
-		listed = p.Eval(ctx, list, []string{personKey(v.Domain, v.Person.Subject)}, v.ID, entry, left.Milliseconds(), MaxPersonSessions, now.Unix())
+	var clients *redis.MapStringStringCmd
+	_, err = s.client.Pipelined(within, func(p redis.Pipeliner) error {
+		p.Set(within, key, record, min(idle, left))
+		listed = p.Eval(within, list, []string{personKey(v.Domain, v.Person.Subject)}, v.ID, entry, left.Milliseconds(), MaxPersonSessions, now.Unix())
+		if old != "" {
+			clients = p.HGetAll(within, clientsKey(sessionKey(old, v.Domain)))
+		}
 		return nil
 	})
 	if err != nil {
@@ -129,7 +157,50 @@ func (s *Store) BeginSession(ctx context.Context, cookie string, v Session, idle
 			crowded = append(crowded, one)
 		}
 	}
-	return crowded, nil
+	if clients == nil {
+		return crowded, nil
+	}
+	return crowded, s.handOver(ctx, sessionKey(old, v.Domain), key, clients.Val(), left)
+}
+
+// handOver gives clients to a session under its new key before it ends under the old one; those that came to it there meanwhile
+// follow.
+func (s *Store) handOver(ctx context.Context, old, key string, clients map[string]string, left time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var closed *redis.Cmd
+	err := s.together(ctx, func(p redis.Pipeliner) {
+		if len(clients) > 0 {
+			p.Eval(ctx, adopt, withClients(key), unpaired(left, clients)...)
+		}
+	}, func(p redis.Pipeliner) {
+		closed = p.Eval(ctx, closing, withClients(old))
+	})
+	if err != nil {
+		return s.unavailable(err)
+	}
+	flat, err := closed.StringSlice()
+	if err != nil {
+		return fmt.Errorf("read clients of session: %w", err)
+	}
+	late := pairs(flat)
+	for id, known := range clients {
+		if late[id] == known {
+			delete(late, id)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	return s.unavailable(s.client.Eval(ctx, adopt, withClients(key), unpaired(left, late)...).Err())
+}
+
+func unpaired(left time.Duration, clients map[string]string) []any {
+	args := []any{left.Milliseconds()}
+	for id, application := range clients {
+		args = append(args, id, application)
+	}
+	return args
 }
 
 // PersonSessions returns the sessions of a person in a domain that have not ended, the one that was used last first.

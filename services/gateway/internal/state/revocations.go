@@ -79,8 +79,8 @@ func (s *Store) RevokeGrant(ctx context.Context, domain, grant string, until tim
 	if least := s.now().Add(keepRevoked); until.Before(least) {
 		until = least
 	}
-	return s.revoke(ctx, domain+"|"+ofGrant+"|"+grant, until, func(ctx context.Context, p redis.Pipeliner) error {
-		return bury(ctx, p, grant)
+	return s.revoke(ctx, domain+"|"+ofGrant+"|"+grant, until, func(ctx context.Context, p redis.Pipeliner) {
+		bury(ctx, p, grant)
 	})
 }
 
@@ -190,18 +190,15 @@ func (r *revocations) endedSince(domain string, since int64) (ids []string) {
 }
 
 // revoke enters a member into the list and tells everybody, together with what else is to happen in the same step.
-func (s *Store) revoke(ctx context.Context, member string, until time.Time, also func(context.Context, redis.Pipeliner) error) error {
+func (s *Store) revoke(ctx context.Context, member string, until time.Time, also func(context.Context, redis.Pipeliner)) error {
 	millis := until.UnixMilli()
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	err := s.together(ctx, func(p redis.Pipeliner) {
 		if also != nil {
-			if err := also(ctx, p); err != nil {
-				return err
-			}
+			also(ctx, p)
 		}
 		announce(ctx, p, member, until)
-		return nil
 	})
 	if err != nil {
 		return s.unavailable(err)
@@ -316,7 +313,7 @@ var errSilent = errors.New("redis is silent")
 
 // follow applies notices until the connection fails or ctx ends. connected is called whenever the list has been read.
 func (s *Store) follow(ctx context.Context, connected func()) error {
-	sub := s.client.Subscribe(ctx, revokedChannel)
+	sub := s.listener.Subscribe(ctx, revokedChannel)
 	// Closing is what ends a blocked read; a context alone does not.
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 	defer func() { _ = sub.Close() }()

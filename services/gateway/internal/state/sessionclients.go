@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 )
 
 // MaxSessionClients is how many clients of one session are remembered. Those beyond it are not told when it ends; their refresh
@@ -64,7 +62,7 @@ func (s *Store) NoteClient(ctx context.Context, cookie string, v Session, c Sess
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	there, err := note.Run(ctx, s.client, []string{sessionKey(cookie, v.Domain), clientsKey(v.Domain, v.ID)},
+	there, err := note.Run(ctx, s.client, withClients(sessionKey(cookie, v.Domain)),
 		record, min(idle, left).Milliseconds(), c.ClientID, c.ApplicationID, int64(refresh/time.Second), left.Milliseconds(),
 		MaxSessionClients).Int()
 	switch {
@@ -76,11 +74,20 @@ func (s *Store) NoteClient(ctx context.Context, cookie string, v Session, c Sess
 	return nil
 }
 
-// SessionClients returns the clients of a session.
-func (s *Store) SessionClients(ctx context.Context, v *Session) (SessionClients, error) {
+// SessionClients returns the clients of a domain's session.
+func (s *Store) SessionClients(ctx context.Context, cookie, domain string) (SessionClients, error) {
+	return s.clientsAt(ctx, sessionKey(cookie, domain))
+}
+
+// ListedClients is SessionClients for a session that is known by where it is kept.
+func (s *Store) ListedClients(ctx context.Context, one PersonSession) (SessionClients, error) {
+	return s.clientsAt(ctx, one.Key)
+}
+
+func (s *Store) clientsAt(ctx context.Context, session string) (SessionClients, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	fields, err := s.client.HGetAll(ctx, clientsKey(v.Domain, v.ID)).Result()
+	fields, err := s.client.HGetAll(ctx, clientsKey(session)).Result()
 	if err != nil {
 		return SessionClients{}, s.unavailable(err)
 	}
@@ -131,12 +138,13 @@ func (s *Store) closeSession(ctx context.Context, key string, v *Session, known 
 	defer cancel()
 	var closed *redis.Cmd
 	var queued []*redis.Cmd
-	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		closed = p.Eval(ctx, closing, []string{key, clientsKey(v.Domain, v.ID)})
+	// In this order: where the steps are several, what is left undone is done when the session is closed again.
+	err = s.together(ctx, func(p redis.Pipeliner) {
 		p.Eval(ctx, unlist, []string{personKey(v.Domain, v.Person.Subject)}, v.ID, key)
 		announce(ctx, p, member, until)
 		queued = lists.queue(ctx, p, now)
-		return nil
+	}, func(p redis.Pipeliner) {
+		closed = p.Eval(ctx, closing, withClients(key))
 	})
 	if err != nil {
 		return SessionClients{}, s.unavailable(err)
@@ -166,7 +174,7 @@ func pairs(flat []string) map[string]string {
 	return m
 }
 
-// clientsKey names the clients of a session by the session's public name: they stay when its cookie changes.
-func clientsKey(domain, session string) string {
-	return "clients:" + secret.HashToken(domain+"/"+session)
-}
+// clientsKey names the clients of a session after the key of the session, so that both change in one step (see doc.go).
+func clientsKey(session string) string { return "clients:{" + session + "}" }
+
+func withClients(session string) []string { return []string{session, clientsKey(session)} }

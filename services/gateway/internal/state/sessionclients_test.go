@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -37,7 +38,7 @@ func TestS5NoClientIsLost(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
 		clock := gatewaytest.NewClock()
 		s := open(t, url, clock)
-		cookie, v := signedIn(t, s, clock)
+		cookie, _ := signedIn(t, s, clock)
 		const racers = 32
 		var expected []state.SessionClient
 		var all sync.WaitGroup
@@ -59,7 +60,7 @@ func TestS5NoClientIsLost(t *testing.T) {
 		}
 		close(begin)
 		all.Wait()
-		got, err := s.SessionClients(t.Context(), &v)
+		got, err := s.SessionClients(t.Context(), cookie, "d1")
 		want(t, err, nil)
 		if diff := gocmp.Diff(expected, sortedClients(got)); diff != "" || got.Refresh != (racers-1)*time.Minute {
 			t.Errorf("refresh tokens for %v, clients (-want +got):\n%s", got.Refresh, diff)
@@ -81,7 +82,7 @@ func TestSessionClients(t *testing.T) {
 			want(t, note(cookie, v, web, time.Hour), state.ErrUnknown)
 			_, err := s.Session(t.Context(), cookie, "d1", time.Minute)
 			want(t, err, state.ErrUnknown)
-			got, err := s.SessionClients(t.Context(), &v)
+			got, err := s.SessionClients(t.Context(), cookie, "d1")
 			want(t, err, nil)
 			if len(got.List) != 0 {
 				t.Errorf("clients %v", got)
@@ -91,7 +92,7 @@ func TestSessionClients(t *testing.T) {
 			cookie, v := signedIn(t, s, clock)
 			want(t, note(cookie, v, web, 2*time.Hour), nil)
 			want(t, note(cookie, v, web, time.Hour), nil)
-			got, err := s.SessionClients(t.Context(), &v)
+			got, err := s.SessionClients(t.Context(), cookie, "d1")
 			want(t, err, nil)
 			if got.Refresh != 2*time.Hour || len(got.List) != 1 {
 				t.Errorf("clients %v", got)
@@ -103,7 +104,7 @@ func TestSessionClients(t *testing.T) {
 				want(t, note(cookie, v, state.SessionClient{ClientID: fmt.Sprint(i), ApplicationID: "x"}, 0), nil)
 			}
 			want(t, note(cookie, v, state.SessionClient{ClientID: "0", ApplicationID: "y"}, 0), nil)
-			got, err := s.SessionClients(t.Context(), &v)
+			got, err := s.SessionClients(t.Context(), cookie, "d1")
 			want(t, err, nil)
 			if len(got.List) != state.MaxSessionClients || !slices.Contains(got.List, state.SessionClient{ClientID: "0", ApplicationID: "y"}) {
 				t.Errorf("%d clients", len(got.List))
@@ -112,16 +113,53 @@ func TestSessionClients(t *testing.T) {
 		t.Run("stay with a session that goes on under another cookie", func(t *testing.T) {
 			cookie, v := signedIn(t, s, clock)
 			want(t, note(cookie, v, web, 0), nil)
-			again := v
+			late := state.SessionClient{ClientID: "late", ApplicationID: "app-late"}
+			again, next := v, secret.NewToken()
 			again.Ends += 3600
-			want(t, s.SaveSession(t.Context(), secret.NewToken(), again, time.Minute), nil)
-			want(t, s.EndSession(t.Context(), cookie, "d1"), nil)
-			got, err := s.SessionClients(t.Context(), &v)
+			_, err := s.SucceedSession(t.Context(), cookie, next, again, time.Minute, state.Device{})
 			want(t, err, nil)
-			if diff := gocmp.Diff([]state.SessionClient{web}, got.List); diff != "" {
-				t.Errorf("clients (-want +got):\n%s", diff)
+			want(t, note(cookie, v, late, 0), state.ErrUnknown)
+			want(t, note(next, again, late, 3*time.Hour), nil)
+			got, err := s.SessionClients(t.Context(), next, "d1")
+			want(t, err, nil)
+			if diff := gocmp.Diff([]state.SessionClient{late, web}, sortedClients(got)); diff != "" || got.Refresh != 3*time.Hour {
+				t.Errorf("refresh tokens for %v, clients (-want +got):\n%s", got.Refresh, diff)
 			}
-			between(t, left(t, s, state.ClientsKey("d1", v.ID)), 110*time.Minute, 2*time.Hour)
+			between(t, left(t, s, state.ClientsKey(next, "d1")), 110*time.Minute, 2*time.Hour)
+			if gone, err := s.SessionClients(t.Context(), cookie, "d1"); err != nil || len(gone.List) > 0 {
+				t.Errorf("under the cookie before: %v, %v", gone, err)
+			}
+		})
+		t.Run("are not lost while the session moves to another cookie", func(t *testing.T) {
+			cookie, v := signedIn(t, s, clock)
+			const racers = 32
+			var noted sync.Map
+			var all sync.WaitGroup
+			next := secret.NewToken()
+			for i := range racers {
+				all.Go(func() {
+					if i == racers/2 {
+						_, err := s.SucceedSession(t.Context(), cookie, next, v, time.Minute, state.Device{})
+						want(t, err, nil)
+						return
+					}
+					one := state.SessionClient{ClientID: fmt.Sprint("c", i), ApplicationID: "x"}
+					if err := note(cookie, v, one, 0); err == nil {
+						noted.Store(one, true)
+					} else if !errors.Is(err, state.ErrUnknown) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			got, err := s.SessionClients(t.Context(), next, "d1")
+			want(t, err, nil)
+			noted.Range(func(one, _ any) bool {
+				if !slices.Contains(got.List, one.(state.SessionClient)) {
+					t.Errorf("%v is not among the clients of the session", one)
+				}
+				return true
+			})
 		})
 	})
 }

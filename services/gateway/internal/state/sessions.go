@@ -48,7 +48,7 @@ type Session struct {
 func (v *Session) SignedIn() int64 { return max(v.AuthTime, v.Came) }
 
 // SaveSession stores a session under the cookie's value in the session's domain for the idle time, but never beyond its end. A session that has
-// ended is removed. A session that goes on under another cookie keeps its clients.
+// ended is removed.
 func (s *Store) SaveSession(ctx context.Context, cookie string, v Session, idle time.Duration) error {
 	_, err := s.setSession(ctx, cookie, v, idle, "")
 	return err
@@ -76,9 +76,10 @@ func (s *Store) setSession(ctx context.Context, cookie string, v Session, idle t
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.SetArgs(ctx, sessionKey(cookie, v.Domain), record, redis.SetArgs{Mode: mode, TTL: min(idle, left)})
+		key := sessionKey(cookie, v.Domain)
+		p.SetArgs(ctx, key, record, redis.SetArgs{Mode: mode, TTL: min(idle, left)})
 		if mode == "" {
-			p.PExpire(ctx, clientsKey(v.Domain, v.ID), left)
+			p.PExpire(ctx, clientsKey(key), left)
 		}
 		return nil
 	})

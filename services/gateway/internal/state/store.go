@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 )
@@ -29,9 +29,13 @@ var (
 // Store is the connection to Redis. It is safe for concurrent use.
 type Store struct {
 	client redis.UniversalClient
-	now    func() time.Time
-	log    *slog.Logger
-	failed func()
+	// listener subscribes; it is the client, but in a Cluster.
+	listener redis.UniversalClient
+	// cluster says that keys lie on several servers.
+	cluster bool
+	now     func() time.Time
+	log     *slog.Logger
+	failed  func()
 
 	revoked revocations
 	noticed chan struct{}
@@ -47,37 +51,24 @@ type Options struct {
 	Failed func()
 	// Tracing makes spans of what requests ask Redis; nil makes none.
 	Tracing *observe.Tracing
-	// PoolSize bounds the connections; 0 = 64. Commands beyond it wait up to Timeout.
+	// PoolSize bounds the connections to one server; 0 = 64. Commands beyond it wait up to Timeout.
 	PoolSize int
+	// Password is that of the URL's user, SentinelPassword that of its sentinel-user, where the URL does not say them.
+	Password, SentinelPassword string
+	// TLS is for rediss:// and its like; nil = the system's authorities.
+	TLS *tls.Config
 }
 
-// quiet silences the library, which writes to the standard error of the process. What it has to say comes back as errors.
-var quiet = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
-
-type silence struct{}
-
-func (silence) Printf(context.Context, string, ...any) {}
-
-// Open prepares a store for a URL such as redis://user:password@host:6379/0. It does not connect: a gateway starts and
+// Open prepares a store for the Redis at a URL, whose forms are at [ParseURL]. It does not connect: a gateway starts and
 // serves what needs no Redis even while Redis is away.
 func Open(url string, o Options) (*Store, error) {
-	ro, err := redis.ParseURL(url)
+	a, err := ParseURL(url)
 	if err != nil {
-		// The cause repeats the URL, and the URL holds the password.
-		return nil, errors.New("the Redis URL cannot be used: expected redis://user:password@host:port/db")
+		return nil, err
 	}
 	quiet()
-	ro.DialTimeout, ro.ReadTimeout, ro.WriteTimeout, ro.PoolTimeout = Timeout, Timeout, Timeout, Timeout
-	ro.ContextTimeoutEnabled = true
-	ro.DialerRetries, ro.MaxRetries = 1, -1
-	// Nothing here uses what these would ask for on every new connection.
-	ro.Protocol, ro.DisableIdentity = 2, true
-	ro.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	ro.PoolSize = 64
-	if o.PoolSize > 0 {
-		ro.PoolSize = o.PoolSize
-	}
-	s := &Store{client: redis.NewClient(ro), now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
+	s := &Store{cluster: a.cluster, now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
+	s.client, s.listener = a.connect(o)
 	if o.Tracing != nil {
 		s.client.AddHook(traces{o.Tracing})
 	}
@@ -94,8 +85,41 @@ func Open(url string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// together does the steps in one transaction. In a Cluster, where no transaction spans servers, they follow one another, each in
+// one round trip in which every command is a transaction of its own: the caller orders them so that the whole can be
+// done again where it stopped.
+func (s *Store) together(ctx context.Context, steps ...func(redis.Pipeliner)) error {
+	if !s.cluster {
+		_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+			for _, step := range steps {
+				step(p)
+			}
+			return nil
+		})
+		return err
+	}
+	for _, step := range steps {
+		if _, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error { step(p); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quiet silences the library, which writes to the standard error of the process. What it has to say comes back as errors.
+var quiet = sync.OnceFunc(func() { redis.SetLogger(silence{}) })
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
 // Close ends the connections.
-func (s *Store) Close() error { return s.client.Close() }
+func (s *Store) Close() error {
+	if s.listener != s.client {
+		return errors.Join(s.client.Close(), s.listener.Close())
+	}
+	return s.client.Close()
+}
 
 // Ping asks Redis for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {
