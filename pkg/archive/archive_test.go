@@ -215,6 +215,7 @@ func TestWhatIsNoArchive(t *testing.T) {
 		`"salt":"AAAAAAAAAAAAAAAAAAAAAA==","memoryKiB":4194304,"passes":1,"lanes":1},"madeAt":"","revision":0,"holds":[],"tag":"x"}` + "\n"
 	for name, text := range map[string]string{
 		"nothing":                        "",
+		"half a line":                    `{"format":`,
 		"a blank line":                   "\n",
 		"JSON of something else":         `{"users":[]}` + "\n",
 		"a list":                         "[]\n",

@@ -31,6 +31,9 @@ func NewReader(r io.Reader, key Key) (*Reader, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: it is empty", ErrFormat)
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, fmt.Errorf("%w: its first line is cut off", ErrFormat)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rotation"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/transfer"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/usage"
 )
 
@@ -168,6 +169,7 @@ func New(c Config) (*Management, error) {
 	people := directory.New(directory.Options{
 		Store: db, Hasher: hasher, Recorder: recorder, Image: held, Post: post, GatewayURL: c.GatewayURL, Bindings: edit, Logger: log,
 	})
+	transfers := transfer.New(transfer.Options{Store: db, Editor: edit, Image: held, Recorder: recorder, Version: c.Version, Logger: log})
 	start := newStart(db, hasher, c, log)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{
@@ -201,7 +203,7 @@ func New(c Config) (*Management, error) {
 	api := start.holdRequests(rest.New(rest.Options{
 		Outbound: outside,
 		Editor:   edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit, publisher),
+		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit, publisher, transfers),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)

@@ -34,6 +34,8 @@ var refused = map[string]int{
 	"deleteApplicationBinding": http.StatusConflict,
 	// The composed application signs people in by it.
 	"deleteIdentity": http.StatusBadRequest,
+	// The archive of the examples is cut off behind its first line.
+	"importDomain": http.StatusBadRequest, "importOrganization": http.StatusBadRequest,
 	// Only gateways register clients.
 	"acceptRegistration":  http.StatusConflict,
 	"rejectRegistration":  http.StatusConflict,

@@ -232,6 +232,36 @@ func (e ApplicationTypeType) Valid() bool {
 	}
 }
 
+// Defines values for ArchiveRecordStatus.
+const (
+	ArchiveRecordStatusCreated ArchiveRecordStatus = "created"
+	ArchiveRecordStatusDone    ArchiveRecordStatus = "done"
+	ArchiveRecordStatusFailed  ArchiveRecordStatus = "failed"
+	ArchiveRecordStatusRefused ArchiveRecordStatus = "refused"
+	ArchiveRecordStatusSkipped ArchiveRecordStatus = "skipped"
+	ArchiveRecordStatusWarning ArchiveRecordStatus = "warning"
+)
+
+// Valid indicates whether the value is a known member of the ArchiveRecordStatus enum.
+func (e ArchiveRecordStatus) Valid() bool {
+	switch e {
+	case ArchiveRecordStatusCreated:
+		return true
+	case ArchiveRecordStatusDone:
+		return true
+	case ArchiveRecordStatusFailed:
+		return true
+	case ArchiveRecordStatusRefused:
+		return true
+	case ArchiveRecordStatusSkipped:
+		return true
+	case ArchiveRecordStatusWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BindingEffect.
 const (
 	BindingEffectAllow BindingEffect = "allow"
@@ -732,19 +762,19 @@ func (e IdentityProviderType) Valid() bool {
 
 // Defines values for ImportedUserStatus.
 const (
-	Created ImportedUserStatus = "created"
-	Failed  ImportedUserStatus = "failed"
-	Updated ImportedUserStatus = "updated"
+	ImportedUserStatusCreated ImportedUserStatus = "created"
+	ImportedUserStatusFailed  ImportedUserStatus = "failed"
+	ImportedUserStatusUpdated ImportedUserStatus = "updated"
 )
 
 // Valid indicates whether the value is a known member of the ImportedUserStatus enum.
 func (e ImportedUserStatus) Valid() bool {
 	switch e {
-	case Created:
+	case ImportedUserStatusCreated:
 		return true
-	case Failed:
+	case ImportedUserStatusFailed:
 		return true
-	case Updated:
+	case ImportedUserStatusUpdated:
 		return true
 	default:
 		return false
@@ -973,6 +1003,24 @@ func (e UserConsentStatus) Valid() bool {
 	case Approved:
 		return true
 	case Denied:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportDomainParamsDangling.
+const (
+	ImportDomainParamsDanglingKeep   ImportDomainParamsDangling = "keep"
+	ImportDomainParamsDanglingRefuse ImportDomainParamsDangling = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the ImportDomainParamsDangling enum.
+func (e ImportDomainParamsDangling) Valid() bool {
+	switch e {
+	case ImportDomainParamsDanglingKeep:
+		return true
+	case ImportDomainParamsDanglingRefuse:
 		return true
 	default:
 		return false
@@ -1432,6 +1480,24 @@ func (e ListUserAccessParamsVerdict) Valid() bool {
 	case ListUserAccessParamsVerdictNo:
 		return true
 	case ListUserAccessParamsVerdictYes:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportOrganizationParamsDangling.
+const (
+	ImportOrganizationParamsDanglingKeep   ImportOrganizationParamsDangling = "keep"
+	ImportOrganizationParamsDanglingRefuse ImportOrganizationParamsDangling = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the ImportOrganizationParamsDangling enum.
+func (e ImportOrganizationParamsDangling) Valid() bool {
+	switch e {
+	case ImportOrganizationParamsDanglingKeep:
+		return true
+	case ImportOrganizationParamsDanglingRefuse:
 		return true
 	default:
 		return false
@@ -2101,6 +2167,36 @@ type ApplicationType struct {
 
 // ApplicationTypeType defines model for ApplicationType.Type.
 type ApplicationTypeType string
+
+// ArchiveKey ArchiveKey is what an archive's secrets are sealed under: a passphrase or a key. With neither they are left out.
+type ArchiveKey struct {
+	// Key 32 bytes in base64.
+	Key *string `json:"key,omitempty"`
+
+	// Passphrase 12 to 1024 bytes.
+	Passphrase *string `json:"passphrase,omitempty"`
+}
+
+// ArchiveRecord ArchiveRecord is one line of the answer to an import. The last one says what became of the whole.
+type ArchiveRecord struct {
+	// Counts With the last line: how many were made, or would be, by kind.
+	Counts map[string]int64 `json:"counts,omitempty"`
+	Errors []UserFieldError `json:"errors,omitempty"`
+	Id     *string          `json:"id,omitempty"`
+	Kind   *string          `json:"kind,omitempty"`
+
+	// Line The number of the line in the archive, from 1 for its header; 0 where it is about none.
+	Line    *int64               `json:"line,omitempty"`
+	Message *string              `json:"message,omitempty"`
+	Name    *string              `json:"name,omitempty"`
+	Status  *ArchiveRecordStatus `json:"status,omitempty"`
+
+	// Was The identifier in the archive, where the one it got is another.
+	Was *string `json:"was,omitempty"`
+}
+
+// ArchiveRecordStatus defines model for ArchiveRecord.Status.
+type ArchiveRecordStatus string
 
 // Assignment Assignment is the body that gives an application its provider.
 type Assignment struct {
@@ -5646,6 +5742,21 @@ type CreateDomainParams struct {
 	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
 }
 
+// ImportDomainParams defines parameters for ImportDomain.
+type ImportDomainParams struct {
+	// As Make a copy with this name, a path that follows from it, and identifiers of its own, beside the original if that is here. Client identifiers and subjects stay. The answer tells which identifier became which.
+	As *string `form:"as,omitempty" json:"as,omitempty"`
+
+	// Dangling What becomes of resources that name something the archive does not hold: `refuse` (default), or `keep` with a warning.
+	Dangling *ImportDomainParamsDangling `form:"dangling,omitempty" json:"dangling,omitempty"`
+
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
+// ImportDomainParamsDangling defines parameters for ImportDomain.
+type ImportDomainParamsDangling string
+
 // DeleteDomainParams defines parameters for DeleteDomain.
 type DeleteDomainParams struct {
 	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
@@ -7338,6 +7449,18 @@ type ListUserUsesParams struct {
 	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
+// ImportOrganizationParams defines parameters for ImportOrganization.
+type ImportOrganizationParams struct {
+	// Dangling What becomes of resources that name something the archive does not hold: `refuse` (default), or `keep` with a warning.
+	Dangling *ImportOrganizationParamsDangling `form:"dangling,omitempty" json:"dangling,omitempty"`
+
+	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
+	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
+}
+
+// ImportOrganizationParamsDangling defines parameters for ImportOrganization.
+type ImportOrganizationParamsDangling string
+
 // ListOrganizationAuditsParams defines parameters for ListOrganizationAudits.
 type ListOrganizationAuditsParams struct {
 	// Page The page, from 0.
@@ -7475,6 +7598,9 @@ type PatchDomainJSONRequestBody = Domain
 
 // PutDomainJSONRequestBody defines body for PutDomain for application/json ContentType.
 type PutDomainJSONRequestBody = Domain
+
+// ExportDomainJSONRequestBody defines body for ExportDomain for application/json ContentType.
+type ExportDomainJSONRequestBody = ArchiveKey
 
 // CreateApplicationGroupJSONRequestBody defines body for CreateApplicationGroup for application/json ContentType.
 type CreateApplicationGroupJSONRequestBody = ApplicationGroup
@@ -7794,6 +7920,9 @@ type PutUserStatusJSONRequestBody = UserStatus
 // PatchUserUsernameJSONRequestBody defines body for PatchUserUsername for application/json ContentType.
 type PatchUserUsernameJSONRequestBody = UserName
 
+// ExportOrganizationJSONRequestBody defines body for ExportOrganization for application/json ContentType.
+type ExportOrganizationJSONRequestBody = ArchiveKey
+
 // CreateOrganizationEnvironmentMemberJSONRequestBody defines body for CreateOrganizationEnvironmentMember for application/json ContentType.
 type CreateOrganizationEnvironmentMemberJSONRequestBody = NewMembership
 
@@ -7948,6 +8077,15 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/_hrid/{hrid} (the `GetDomainByHrid` operationId).
 	GetDomainByHrid(ctx context.Context, hrid string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ImportDomainWithBody Import a domain from an archive
+	//
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/_import (the `ImportDomain` operationId).
+	ImportDomainWithBody(ctx context.Context, params *ImportDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteDomain Delete a domain
 	//
 	// Needs the permission `domain:delete`.
@@ -7997,6 +8135,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain} (the `PutDomain` operationId).
 	PutDomain(ctx context.Context, domain string, params *PutDomainParams, body PutDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDomainWithBody Export a domain as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+	ExportDomainWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDomain Export a domain as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+	ExportDomain(ctx context.Context, domain string, body ExportDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LintDomain List the applications of a domain whose settings break a security profile
 	//
@@ -11122,6 +11278,33 @@ type ClientInterface interface {
 	// Corresponds with GET /organizations/{organization} (the `GetOrganization` operationId).
 	GetOrganization(ctx context.Context, organization string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportOrganizationWithBody Export the whole installation as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+	ExportOrganizationWithBody(ctx context.Context, organization string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportOrganization Export the whole installation as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+	ExportOrganization(ctx context.Context, organization string, body ExportOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportOrganizationWithBody Import a whole installation from an archive
+	//
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /organizations/{organization}/_import (the `ImportOrganization` operationId).
+	ImportOrganizationWithBody(ctx context.Context, organization string, params *ImportOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOrganizationAudits List the audit records of an organization, the newest first
 	//
 	// Sign-ins and deleted domains are among them. Entries leave out the states before and after. Needs the permission `audit:read`.
@@ -11639,6 +11822,25 @@ func (c *Client) GetDomainByHrid(ctx context.Context, hrid string, reqEditors ..
 	return c.Client.Do(req)
 }
 
+// ImportDomainWithBody Import a domain from an archive
+//
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/_import (the `ImportDomain` operationId).
+func (c *Client) ImportDomainWithBody(ctx context.Context, params *ImportDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportDomainRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteDomain Delete a domain
 //
 // Needs the permission `domain:delete`.
@@ -11739,6 +11941,44 @@ func (c *Client) PutDomainWithBody(ctx context.Context, domain string, params *P
 // Corresponds with PUT /domains/{domain} (the `PutDomain` operationId).
 func (c *Client) PutDomain(ctx context.Context, domain string, params *PutDomainParams, body PutDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutDomainRequest(c.Server, domain, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDomainWithBody Export a domain as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+func (c *Client) ExportDomainWithBody(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDomainRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDomain Export a domain as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+func (c *Client) ExportDomain(ctx context.Context, domain string, body ExportDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDomainRequest(c.Server, domain, body)
 	if err != nil {
 		return nil, err
 	}
@@ -18733,6 +18973,63 @@ func (c *Client) GetOrganization(ctx context.Context, organization string, reqEd
 	return c.Client.Do(req)
 }
 
+// ExportOrganizationWithBody Export the whole installation as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+func (c *Client) ExportOrganizationWithBody(ctx context.Context, organization string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOrganizationRequestWithBody(c.Server, organization, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportOrganization Export the whole installation as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+func (c *Client) ExportOrganization(ctx context.Context, organization string, body ExportOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOrganizationRequest(c.Server, organization, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportOrganizationWithBody Import a whole installation from an archive
+//
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /organizations/{organization}/_import (the `ImportOrganization` operationId).
+func (c *Client) ImportOrganizationWithBody(ctx context.Context, organization string, params *ImportOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportOrganizationRequestWithBody(c.Server, organization, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOrganizationAudits List the audit records of an organization, the newest first
 //
 // Sign-ins and deleted domains are among them. Entries leave out the states before and after. Needs the permission `audit:read`.
@@ -19945,6 +20242,86 @@ func NewGetDomainByHridRequest(server string, hrid string) (*http.Request, error
 	return req, nil
 }
 
+// NewImportDomainRequestWithBody constructs an http.Request for the ImportDomain method, with any body, and a specified content type
+func NewImportDomainRequestWithBody(server string, params *ImportDomainParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/_import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.As != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "as", *params.As, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Dangling != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dangling", *params.Dangling, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeleteDomainRequest constructs an http.Request for the DeleteDomain method
 func NewDeleteDomainRequest(server string, domain string, params *DeleteDomainParams) (*http.Request, error) {
 	var err error
@@ -20229,6 +20606,53 @@ func NewPutDomainRequestWithBody(server string, domain string, params *PutDomain
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewExportDomainRequest calls the generic ExportDomain builder with application/json body
+func NewExportDomainRequest(server string, domain string, body ExportDomainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportDomainRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewExportDomainRequestWithBody constructs an http.Request for the ExportDomain method, with any body, and a specified content type
+func NewExportDomainRequestWithBody(server string, domain string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/_export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -40163,6 +40587,128 @@ func NewGetOrganizationRequest(server string, organization string) (*http.Reques
 	return req, nil
 }
 
+// NewExportOrganizationRequest calls the generic ExportOrganization builder with application/json body
+func NewExportOrganizationRequest(server string, organization string, body ExportOrganizationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportOrganizationRequestWithBody(server, organization, "application/json", bodyReader)
+}
+
+// NewExportOrganizationRequestWithBody constructs an http.Request for the ExportOrganization method, with any body, and a specified content type
+func NewExportOrganizationRequestWithBody(server string, organization string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organization", organization, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/organizations/%s/_export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImportOrganizationRequestWithBody constructs an http.Request for the ImportOrganization method, with any body, and a specified content type
+func NewImportOrganizationRequestWithBody(server string, organization string, params *ImportOrganizationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "organization", organization, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/organizations/%s/_import", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Dangling != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dangling", *params.Dangling, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListOrganizationAuditsRequest constructs an http.Request for the ListOrganizationAudits method
 func NewListOrganizationAuditsRequest(server string, organization string, params *ListOrganizationAuditsParams) (*http.Request, error) {
 	var err error
@@ -42439,6 +42985,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/_hrid/{hrid} (the `GetDomainByHrid` operationId).
 	GetDomainByHridWithResponse(ctx context.Context, hrid string, reqEditors ...RequestEditorFn) (*GetDomainByHridResponse, error)
 
+	// ImportDomainWithBodyWithResponse Import a domain from an archive
+	//
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/_import (the `ImportDomain` operationId).
+	ImportDomainWithBodyWithResponse(ctx context.Context, params *ImportDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDomainResponse, error)
+
 	// DeleteDomainWithResponse Delete a domain
 	//
 	// Needs the permission `domain:delete`.
@@ -42492,6 +43047,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain} (the `PutDomain` operationId).
 	PutDomainWithResponse(ctx context.Context, domain string, params *PutDomainParams, body PutDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*PutDomainResponse, error)
+
+	// ExportDomainWithBodyWithResponse Export a domain as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+	ExportDomainWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDomainResponse, error)
+
+	// ExportDomainWithResponse Export a domain as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+	ExportDomainWithResponse(ctx context.Context, domain string, body ExportDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDomainResponse, error)
 
 	// LintDomainWithResponse List the applications of a domain whose settings break a security profile
 	//
@@ -45963,6 +46536,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /organizations/{organization} (the `GetOrganization` operationId).
 	GetOrganizationWithResponse(ctx context.Context, organization string, reqEditors ...RequestEditorFn) (*GetOrganizationResponse, error)
 
+	// ExportOrganizationWithBodyWithResponse Export the whole installation as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+	ExportOrganizationWithBodyWithResponse(ctx context.Context, organization string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOrganizationResponse, error)
+
+	// ExportOrganizationWithResponse Export the whole installation as an archive
+	//
+	// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+	ExportOrganizationWithResponse(ctx context.Context, organization string, body ExportOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOrganizationResponse, error)
+
+	// ImportOrganizationWithBodyWithResponse Import a whole installation from an archive
+	//
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /organizations/{organization}/_import (the `ImportOrganization` operationId).
+	ImportOrganizationWithBodyWithResponse(ctx context.Context, organization string, params *ImportOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportOrganizationResponse, error)
+
 	// ListOrganizationAuditsWithResponse List the audit records of an organization, the newest first
 	//
 	// Sign-ins and deleted domains are among them. Entries leave out the states before and after. Needs the permission `audit:read`.
@@ -46676,6 +47276,47 @@ func (r GetDomainByHridResponse) ContentType() string {
 	return ""
 }
 
+type ImportDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImportDomainResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteDomainResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -46855,6 +47496,47 @@ func (r PutDomainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ExportDomainResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDomainResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDomainResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -60140,6 +60822,88 @@ func (r GetOrganizationResponse) ContentType() string {
 	return ""
 }
 
+type ExportOrganizationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ExportOrganizationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportOrganizationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportOrganizationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportOrganizationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportOrganizationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImportOrganizationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImportOrganizationResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImportOrganizationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImportOrganizationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImportOrganizationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImportOrganizationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOrganizationAuditsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -62188,6 +62952,21 @@ func (c *ClientWithResponses) GetDomainByHridWithResponse(ctx context.Context, h
 	return ParseGetDomainByHridResponse(rsp)
 }
 
+// ImportDomainWithBodyWithResponse Import a domain from an archive
+//
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/_import (the `ImportDomain` operationId).
+func (c *ClientWithResponses) ImportDomainWithBodyWithResponse(ctx context.Context, params *ImportDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportDomainResponse, error) {
+	rsp, err := c.ImportDomainWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportDomainResponse(rsp)
+}
+
 // DeleteDomainWithResponse Delete a domain
 //
 // Needs the permission `domain:delete`.
@@ -62276,6 +63055,36 @@ func (c *ClientWithResponses) PutDomainWithResponse(ctx context.Context, domain 
 		return nil, err
 	}
 	return ParsePutDomainResponse(rsp)
+}
+
+// ExportDomainWithBodyWithResponse Export a domain as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+func (c *ClientWithResponses) ExportDomainWithBodyWithResponse(ctx context.Context, domain string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDomainResponse, error) {
+	rsp, err := c.ExportDomainWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDomainResponse(rsp)
+}
+
+// ExportDomainWithResponse Export a domain as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Needs the permission `domain:export`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/_export (the `ExportDomain` operationId).
+func (c *ClientWithResponses) ExportDomainWithResponse(ctx context.Context, domain string, body ExportDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDomainResponse, error) {
+	rsp, err := c.ExportDomain(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDomainResponse(rsp)
 }
 
 // LintDomainWithResponse List the applications of a domain whose settings break a security profile
@@ -68064,6 +68873,51 @@ func (c *ClientWithResponses) GetOrganizationWithResponse(ctx context.Context, o
 	return ParseGetOrganizationResponse(rsp)
 }
 
+// ExportOrganizationWithBodyWithResponse Export the whole installation as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+func (c *ClientWithResponses) ExportOrganizationWithBodyWithResponse(ctx context.Context, organization string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOrganizationResponse, error) {
+	rsp, err := c.ExportOrganizationWithBody(ctx, organization, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOrganizationResponse(rsp)
+}
+
+// ExportOrganizationWithResponse Export the whole installation as an archive
+//
+// The answer is a stream of lines; the last one, of kind `end`, proves that it is whole. With a passphrase or a key, secrets (keys of certificates, hashes of passwords and client secrets, passwords for other systems) are part of it, sealed; with neither they are left out. Sessions, tokens, audit records and e-mails under way are never part of it. Operators, their roles, memberships and personal tokens come first, then every domain. Needs the permission `organization:export`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /organizations/{organization}/_export (the `ExportOrganization` operationId).
+func (c *ClientWithResponses) ExportOrganizationWithResponse(ctx context.Context, organization string, body ExportOrganizationJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOrganizationResponse, error) {
+	rsp, err := c.ExportOrganization(ctx, organization, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOrganizationResponse(rsp)
+}
+
+// ImportOrganizationWithBodyWithResponse Import a whole installation from an archive
+//
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /organizations/{organization}/_import (the `ImportOrganization` operationId).
+func (c *ClientWithResponses) ImportOrganizationWithBodyWithResponse(ctx context.Context, organization string, params *ImportOrganizationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImportOrganizationResponse, error) {
+	rsp, err := c.ImportOrganizationWithBody(ctx, organization, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImportOrganizationResponse(rsp)
+}
+
 // ListOrganizationAuditsWithResponse List the audit records of an organization, the newest first
 //
 // Sign-ins and deleted domains are among them. Entries leave out the states before and after. Needs the permission `audit:read`.
@@ -69028,6 +69882,32 @@ func ParseGetDomainByHridResponse(rsp *http.Response) (*GetDomainByHridResponse,
 	return response, nil
 }
 
+// ParseImportDomainResponse parses an HTTP response from a ImportDomainWithResponse call
+func ParseImportDomainResponse(rsp *http.Response) (*ImportDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteDomainResponse parses an HTTP response from a DeleteDomainWithResponse call
 func ParseDeleteDomainResponse(rsp *http.Response) (*DeleteDomainResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -69144,6 +70024,32 @@ func ParsePutDomainResponse(rsp *http.Response) (*PutDomainResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportDomainResponse parses an HTTP response from a ExportDomainWithResponse call
+func ParseExportDomainResponse(rsp *http.Response) (*ExportDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -78334,6 +79240,58 @@ func ParseGetOrganizationResponse(rsp *http.Response) (*GetOrganizationResponse,
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportOrganizationResponse parses an HTTP response from a ExportOrganizationWithResponse call
+func ParseExportOrganizationResponse(rsp *http.Response) (*ExportOrganizationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportOrganizationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImportOrganizationResponse parses an HTTP response from a ImportOrganizationWithResponse call
+func ParseImportOrganizationResponse(rsp *http.Response) (*ImportOrganizationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImportOrganizationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -153,9 +153,9 @@ var operations = map[string]Operations{
 			return c.PutGroupWithBody(ctx, at[0], at[1], &client.PutGroupParams{}, "application/json", body, edit...)
 		},
 		Paged: true, Search: true, DryRun: true,
-		Made:     []string{"attributes", "createdAt", "description", "direct", "domain", "groups", "id", "members", "name", "notices", "revision", "roles", "updatedAt", "via"},
-		Kept:     []string{"attributes", "createdAt", "description", "direct", "domain", "groups", "id", "members", "name", "notices", "revision", "roles", "updatedAt", "via"},
-		ReadOnly: []string{"createdAt", "direct", "domain", "id", "notices", "revision", "updatedAt", "via"},
+		Made:     []string{"attributes", "createdAt", "description", "direct", "domain", "groups", "id", "members", "name", "notices", "parents", "revision", "roles", "updatedAt", "via"},
+		Kept:     []string{"attributes", "createdAt", "description", "direct", "domain", "groups", "id", "members", "name", "notices", "parents", "revision", "roles", "updatedAt", "via"},
+		ReadOnly: []string{"createdAt", "direct", "domain", "id", "notices", "parents", "revision", "updatedAt", "via"},
 	},
 	"/domains/{domain}/policies": {
 		Create: func(ctx context.Context, c *client.Client, at []string, body io.Reader, edit ...client.RequestEditorFn) (*http.Response, error) {
@@ -249,7 +249,7 @@ var operations = map[string]Operations{
 			return c.PutApplicationWithBody(ctx, at[0], at[1], &client.PutApplicationParams{}, "application/json", body, edit...)
 		},
 		Paged: true, Search: true, DryRun: true,
-		Made:     []string{"clientId", "clientSecret", "description", "metadata", "name", "redirectUris", "type"},
+		Made:     []string{"access", "certificate", "claimMappings", "clientId", "clientSecret", "description", "enabled", "group", "hidden", "identityProviders", "launchUrl", "metadata", "name", "openInNewTab", "publisher", "redirectUris", "slug", "type"},
 		Kept:     []string{"access", "certificate", "claimMappings", "createdAt", "description", "domain", "enabled", "factors", "group", "hidden", "icon", "id", "identityProviders", "launchUrl", "metadata", "name", "notices", "openInNewTab", "publisher", "registration", "revision", "secretSettings", "secrets", "settings", "slug", "template", "type", "updatedAt", "visibility"},
 		ReadOnly: []string{"createdAt", "domain", "icon", "id", "notices", "registration", "revision", "secretSettings", "secrets", "updatedAt", "visibility"},
 		Secret:   []string{"clientSecret"},

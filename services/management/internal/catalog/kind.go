@@ -144,6 +144,8 @@ type Any interface {
 	SharedUses(r resource.Resource) []SharedUse
 	// CanStandIn reports whether a resource can be what others name by a Shared value.
 	CanStandIn(r resource.Resource) bool
+	// Restored completes and checks a resource that comes whole out of an archive.
+	Restored(ctx context.Context, s *Scene, r resource.Resource) error
 }
 
 // UniqueValue is one value of a resource that must be unique.

@@ -77,6 +77,11 @@ var table = map[string]holders{
 	"domain:create": ownersOfEnvironment,
 	"domain:update": ownersOfDomain,
 	"domain:delete": ownersOfDomain,
+	// An archive holds every key of a domain, and brings in whatever somebody has written into it.
+	"domain:export":       ownersOfEnvironment,
+	"domain:import":       ownersOfEnvironment,
+	"organization:export": ownersOfOrganization,
+	"organization:import": ownersOfOrganization,
 
 	// So does the list of applications.
 	"application:list":   readersOfDomain | guest,

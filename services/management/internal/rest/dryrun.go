@@ -84,6 +84,9 @@ type dryAnswer struct {
 	body    bytes.Buffer
 }
 
+// Unwrap lets a stream have its deadlines; it creates nothing that could be answered with 201.
+func (d *dryAnswer) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+
 // WriteHeader implements http.ResponseWriter.
 func (d *dryAnswer) WriteHeader(status int) {
 	d.Header().Del("Location")

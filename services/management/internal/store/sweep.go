@@ -155,6 +155,13 @@ func (s *Store) removeOrphans(ctx context.Context) error {
 	for _, st := range stamps {
 		delete(missing, st.ID)
 	}
+	importing, err := s.importing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, domain := range importing {
+		delete(missing, domain)
+	}
 	for domain := range s.suspects.again(missing) {
 		if err := s.removeDomain(ctx, domain, orphans[domain]); err != nil {
 			return err
@@ -168,6 +175,13 @@ func (s *Store) removeOrphans(ctx context.Context) error {
 const RemovalSize = 20
 
 func (s *Store) removeDomain(ctx context.Context, domain string, ops []Op) error {
+	if err := s.removeResources(ctx, domain, ops); err != nil {
+		return err
+	}
+	return s.RemoveDirectory(ctx, domain)
+}
+
+func (s *Store) removeResources(ctx context.Context, domain string, ops []Op) error {
 	if len(ops) > 0 {
 		s.log.InfoContext(ctx, "resources of a deleted domain removed", "domain", domain, "count", len(ops))
 	}
@@ -181,7 +195,7 @@ func (s *Store) removeDomain(ctx context.Context, domain string, ops []Op) error
 			return err
 		}
 	}
-	return s.RemoveDirectory(ctx, domain)
+	return nil
 }
 
 // wholly completes resources of which only the stamps are known: their records say what is lost. One that has changed

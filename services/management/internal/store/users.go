@@ -121,9 +121,16 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 		u.s.Tickets().RemoveUser(ctx, domain, id), u.s.Mails().RemoveUser(ctx, domain, id))
 }
 
-// RemoveDirectory deletes all people of a domain, their consents and memberships, and what else is kept beside its
-// configuration.
+// RemoveDirectory deletes all people of a domain that is gone, their consents and memberships, and what else is kept beside its
+// configuration. What somebody is importing stays: its domain is still to come.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
+	if importing, err := s.Importing(ctx, domain); err != nil || importing {
+		return err
+	}
+	return s.removeDirectory(ctx, domain)
+}
+
+func (s *Store) removeDirectory(ctx context.Context, domain string) error {
 	if err := s.touching(ctx, domain); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -539,6 +540,33 @@ var steps = []struct {
 	{"RegistrationTokens.Take", func(w *walk) {
 		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), "a", time.Now())
 		w.ok(err)
+	}},
+	{"Store.Importing", func(w *walk) {
+		_, err := w.s.Importing(w.Context(), "d-nobody-has")
+		w.ok(err)
+	}},
+	{"Store.ClearDomain", func(w *walk) { w.ok(w.s.ClearDomain(w.Context(), "d-nobody-has")) }},
+	{"Store.TakenIDs", func(w *walk) {
+		_, err := w.s.TakenIDs(w.Context(), catalog.Applications, "d1", []string{"a"})
+		w.ok(err)
+	}},
+	{"Store.EachKept", func(w *walk) {
+		for _, kind := range KeptOfDomains {
+			w.ok(w.s.EachKept(w.Context(), kind, "d1", func(prototree.Object) error { return nil }))
+		}
+		for _, kind := range KeptOfInstallation {
+			w.ok(w.s.EachKept(w.Context(), kind, "", func(prototree.Object) error { return nil }))
+		}
+	}},
+	{"Store.PutKept", func(w *walk) {
+		one, err := ReadKept(KeptMembership, prototree.Object{"_id": "?", "domain": "d7", "group": "g", "user": "u"})
+		w.ok(err)
+		w.ok(w.s.PutKept(w.Context(), []Kept{one}))
+	}},
+	{"Users.InsertAll", func(w *walk) {
+		u := person("olga-of-an-archive")
+		w.ok(w.s.Users().InsertAll(w.Context(), []*directoryv1.User{u}))
+		w.is(w.s.Users().InsertAll(w.Context(), []*directoryv1.User{u}), ErrDuplicate)
 	}},
 	{"Store.Gone", func(w *walk) {
 		_, err := w.s.Gone(w.Context(), catalog.Applications, "d", "a")
