@@ -58,6 +58,7 @@ func TestLookupsUseIndexes(t *testing.T) {
 		{"an indexed member narrows more than the first of two", bson.M{"domain": "d", "hash": "x"}, "hash_1"},
 		{"a member of a unique index", bson.M{"key": 7, "_id": bson.M{"$ne": "7"}}, "key_1.value"},
 		{"times before one", bson.M{"at": bson.M{"$lt": now}, "_id": bson.M{"$lt": "9"}}, "at_1"},
+		{"no value", bson.M{"key": nil}, "key_1.value"},
 		{"a time among some", bson.M{"at": bson.M{"$gt": now, "$lte": now}}, "at_1"},
 	}
 	for _, tt := range tests {

@@ -20,6 +20,7 @@ const exact = 1 << 53
 type condition struct {
 	equals    []any // one of them; nil: any
 	low, high any   // bounds, both inclusive; nil: none
+	absent    bool  // no value, or null
 }
 
 // conditions finds what a filter asks of members at the top of a document. What it does not understand it leaves to
@@ -71,6 +72,8 @@ func one(value any) condition {
 			c = c.and(condition{low: lookup(value)})
 		case "$lt", "$lte":
 			c = c.and(condition{high: lookup(value)})
+		case "$exists":
+			c.absent = c.absent || value == false
 		default:
 			// Every other operator narrows further, or is a name of a document that is compared as a whole. Such a
 			// document has no operators, MongoDB says, and FerretDB refuses a mixture.
@@ -83,6 +86,9 @@ func one(value any) condition {
 }
 
 func equals(value any) condition {
+	if value == types.Null {
+		return condition{absent: true}
+	}
 	if v := lookup(value); v != nil {
 		return condition{equals: []any{v}}
 	}
@@ -106,7 +112,7 @@ func among(value any) condition {
 	return c
 }
 
-func (c condition) empty() bool { return c.equals == nil && c.low == nil && c.high == nil }
+func (c condition) empty() bool { return c.equals == nil && c.low == nil && c.high == nil && !c.absent }
 
 // and keeps of each sort the first: every single one of them holds for what is looked for.
 func (c condition) and(other condition) condition {
@@ -119,6 +125,7 @@ func (c condition) and(other condition) condition {
 	if c.high == nil {
 		c.high = other.high
 	}
+	c.absent = c.absent || other.absent
 	return c
 }
 
