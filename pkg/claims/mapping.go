@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
@@ -73,6 +74,8 @@ func targets(list []configv1.ClaimMapping_Target) (t Target) {
 type Set struct {
 	list []*Mapping
 	all  Target
+	// situational are the targets of mappings that read the moment of the sign-in.
+	situational Target
 }
 
 // NewSet puts mappings in their order: by the number that they have, mappings of one number by name and identifier. It returns nil
@@ -88,9 +91,19 @@ func NewSet(list []*Mapping) *Set {
 	s.list = slices.CompactFunc(s.list, func(a, b *Mapping) bool { return a.ID == b.ID })
 	for _, m := range s.list {
 		s.all |= m.Targets
+		if m.value != nil && slices.ContainsFunc(m.value.Inputs(), ofTheSignIn) {
+			s.situational |= m.Targets
+		}
 	}
 	return s
 }
+
+func ofTheSignIn(input string) bool {
+	return input == "request" || input == "auth" || strings.HasPrefix(input, "request.") || strings.HasPrefix(input, "auth.")
+}
+
+// Situational reports whether a mapping for one of the targets reads how and from where the person signed in.
+func (s *Set) Situational(t Target) bool { return s != nil && s.situational&t != 0 }
 
 // For reports whether a mapping makes claims for one of the targets.
 func (s *Set) For(t Target) bool { return s != nil && s.all&t != 0 }

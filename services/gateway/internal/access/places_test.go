@@ -25,6 +25,7 @@ func placed(t *testing.T, change func(*gatewaytest.Config, *configv1.Application
 
 // cameFrom maps what is known of the sign-in's address.
 func cameFrom(c *gatewaytest.Config, _ *configv1.Application) {
+	c.Domain.TokenExchangeSettings = nil // tokens carry it for UserInfo alone
 	c.Add(&configv1.ClaimMapping{
 		Id: "from", Domain: c.Domain.GetId(), Name: "from", Default: true,
 		Expression: `{"from": [request.ip, request.country, request.continent, string(request.asn), request.protocol]}`,

@@ -3,10 +3,10 @@ package tokens
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"slices"
 
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -16,11 +16,7 @@ import (
 )
 
 // customClaim is a custom claim with its value in JSON. The audiences of a claim aud are listed instead.
-type customClaim struct {
-	name      string
-	value     json.RawMessage
-	audiences []string
-}
+type customClaim = claims.Custom
 
 // custom computes custom claims in their order; of several with one name the last counts. What cannot be computed is
 // left out and reported; null is left out.
@@ -34,45 +30,17 @@ func (m *Minter) custom(ctx context.Context, d *domain.Domain, c *domain.Client,
 		if oauth2.ReservedClaim(claim.Name) {
 			continue
 		}
-		made, err := compute(ctx, claim, &in)
+		made, err := claims.Compute(ctx, claim.Name, claim.Value, &in)
 		if err != nil {
 			m.failures.Report(ctx, c.Expression(d.ID, ruleerrors.Claim, claim.Name), err, slog.String("client_id", c.ClientID))
 			continue
 		}
-		out = slices.DeleteFunc(out, func(c customClaim) bool { return c.name == claim.Name })
-		if made.value != nil {
+		out = slices.DeleteFunc(out, func(c customClaim) bool { return c.Name == claim.Name })
+		if made.Value != nil {
 			out = append(out, made)
 		}
 	}
 	return out
-}
-
-var errAudience = errors.New("the value is neither a string nor a list of strings")
-
-func compute(ctx context.Context, claim domain.Claim, in *rules.Input) (customClaim, error) {
-	made := customClaim{name: claim.Name}
-	v, err := claim.Value.Value(ctx, in)
-	if err != nil || v == nil {
-		return made, err
-	}
-	if claim.Name == "aud" {
-		switch v := v.(type) {
-		case string:
-			made.audiences = []string{v}
-		case []any:
-			for _, one := range v {
-				s, ok := one.(string)
-				if !ok {
-					return made, errAudience
-				}
-				made.audiences = append(made.audiences, s)
-			}
-		default:
-			return made, errAudience
-		}
-	}
-	made.value, err = json.Marshal(v)
-	return made, err
 }
 
 // nothingSet is what flows set where they set nothing. It must not be changed.
@@ -85,13 +53,11 @@ func Input(d *domain.Domain, c *domain.Client, p *state.Person, authFlow json.Ra
 	if err != nil || set == nil {
 		set = nothingSet
 	}
-	attributes := map[string]any{"client": map[string]any{"id": c.ID, "clientId": c.ClientID, "name": c.Name}, "authFlow": set}
-	in := rules.Input{Client: c.Rules, Domain: d.Rules, Attributes: attributes}
+	var user map[string]any
 	if p != nil {
-		in.User = UserValue(p)
-		attributes["user"] = in.User
+		user = UserValue(p)
 	}
-	return in
+	return claims.Input(claims.Client{ID: c.ID, ClientID: c.ClientID, Name: c.Name}, c.Rules, d.Rules, user, set)
 }
 
 // appendAudience appends the claim aud: the usual one, followed by what a custom claim adds. A token for resources that were
@@ -99,11 +65,11 @@ func Input(d *domain.Domain, c *domain.Client, p *state.Person, authFlow json.Ra
 func appendAudience(b []byte, usual string, resources []string, custom []customClaim) []byte {
 	all := resources
 	if len(resources) == 0 {
-		i := slices.IndexFunc(custom, func(c customClaim) bool { return c.name == "aud" })
+		i := slices.IndexFunc(custom, func(c customClaim) bool { return c.Name == "aud" })
 		if i < 0 {
 			return appendString(b, usual)
 		}
-		all = append([]string{usual}, custom[i].audiences...)
+		all = append([]string{usual}, custom[i].Audiences...)
 	}
 	start := len(b)
 	b = append(b, '[')
@@ -125,38 +91,18 @@ func appendAudience(b []byte, usual string, resources []string, custom []customC
 
 func appendCustom(b []byte, custom []customClaim) []byte {
 	for _, claim := range custom {
-		if claim.name == "aud" {
+		if claim.Name == "aud" {
 			continue
 		}
 		b = append(b, ',')
-		b = appendString(b, claim.name)
+		b = appendString(b, claim.Name)
 		b = append(b, ':')
-		b = append(b, claim.value...)
+		b = append(b, claim.Value...)
 	}
 	return b
 }
 
 // UserValue is a person as expressions see them (the variable user).
 func UserValue(p *state.Person) map[string]any {
-	claim := func(name string) any {
-		if v, ok := p.Profile[name]; ok {
-			return v
-		}
-		return ""
-	}
-	list := func(name string) any {
-		if v, ok := p.Profile[name].([]any); ok {
-			return v
-		}
-		return []any{}
-	}
-	additional, _ := p.Profile[state.AdditionalInformation].(map[string]any)
-	if additional == nil {
-		additional = map[string]any{}
-	}
-	return map[string]any{
-		"id": p.UserID, "username": p.Username, "source": p.Source, "email": claim("email"),
-		"firstName": claim("given_name"), "lastName": claim("family_name"),
-		"groups": list("groups"), "roles": list("roles"), "additionalInformation": additional,
-	}
+	return claims.Whom{ID: p.UserID, Username: p.Username, Source: p.Source, Profile: p.Profile}.Value()
 }

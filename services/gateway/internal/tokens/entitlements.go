@@ -17,14 +17,7 @@ import (
 )
 
 // ScopeEntitlements is the scope by which an application is told which of its entitlements somebody holds.
-const ScopeEntitlements = "entitlements"
-
-// The claims of that scope. The names of entitlements stand in both, in roles beside the person's own where those were granted too.
-const (
-	claimEntitlements = "entitlements"
-	claimRoles        = "roles"
-	scopeRoles        = "roles"
-)
+const ScopeEntitlements = mapping.ScopeEntitlements
 
 // known is how old what the directory said may be where claims depend on it.
 const known = time.Second
@@ -58,22 +51,9 @@ func (m *Minter) addEntitlements(ctx context.Context, claims map[string]any, d *
 	return nil
 }
 
-// addHeld adds the claims of the scope. Somebody who holds nothing has empty lists: that is an answer as well.
+// addHeld adds the claims of the scope.
 func addHeld(claims map[string]any, c *domain.Client, p *access.Person, scopes []string, now time.Time) {
-	held := access.Names(c.Access.Held(p, now))
-	roles := held
-	if slices.Contains(scopes, scopeRoles) {
-		own, _ := claims[claimRoles].([]any)
-		roles = slices.Clone(held)
-		for _, role := range own {
-			if name, ok := role.(string); ok {
-				roles = append(roles, name)
-			}
-		}
-		slices.Sort(roles)
-		roles = slices.Compact(roles)
-	}
-	claims[claimEntitlements], claims[claimRoles] = held, roles
+	mapping.AddHeld(claims, access.Names(c.Access.Held(p, now)), scopes)
 }
 
 // mapped runs the claim mappings of a client for one kind of token. What fails is reported; a mapping that must not fail stops the
@@ -142,7 +122,7 @@ func overlay(custom []customClaim, mapped map[string]any) ([]customClaim, error)
 		if err != nil {
 			return nil, err
 		}
-		custom = append(slices.DeleteFunc(custom, func(c customClaim) bool { return c.name == name }), customClaim{name: name, value: value})
+		custom = append(slices.DeleteFunc(custom, func(c customClaim) bool { return c.Name == name }), customClaim{Name: name, Value: value})
 	}
 	return custom, nil
 }

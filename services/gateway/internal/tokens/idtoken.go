@@ -24,7 +24,7 @@ func (m *Minter) id(ctx context.Context, d *domain.Domain, a *Authorization, acc
 		return "", err
 	}
 	for _, claim := range custom {
-		claims[claim.name] = claim.value
+		claims[claim.Name] = claim.Value
 	}
 	if c.Mappings != nil {
 		mapped, err := m.mapped(ctx, d, a, mapping.IDToken, a.Scopes)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
@@ -57,7 +58,7 @@ func entitles(d *domain.Domain, c *domain.Client, claim string) string {
 	if protocolClaim(name) {
 		return ""
 	}
-	scope, _ := about(name)
+	scope, _ := claims.About(name)
 	switch {
 	case c.MayAsk(d.Core, scope):
 		return scope
@@ -121,11 +122,11 @@ func ApprovedClaims(raw json.RawMessage, d *domain.Domain, c *domain.Client, app
 // of OpenID Connect with the scope that it belongs to, additional information with full_profile. Claims that are not known are
 // ignored, ones that the person does not have are left out, and so are those with another value than the wanted ones (OpenID
 // Connect Core §5.5).
-func AddRequested(claims map[string]any, d *domain.Domain, c *domain.Client, p *state.Person, wanted []oauth2.RequestedClaim) {
+func AddRequested(to map[string]any, d *domain.Domain, c *domain.Client, p *state.Person, wanted []oauth2.RequestedClaim) {
 	for _, wish := range wanted {
 		name, language := untagged(wish.Name)
-		scope, kind := about(name)
-		if protocolClaim(name) || name == claimEntitlements || !c.MayAsk(d.Core, scope) && !c.MayAsk(d.Core, fullProfile) {
+		scope, kind := claims.About(name)
+		if protocolClaim(name) || name == claims.Entitlements || !c.MayAsk(d.Core, scope) && !c.MayAsk(d.Core, fullProfile) {
 			continue
 		}
 		v := p.Profile[name]
@@ -133,30 +134,30 @@ func AddRequested(claims map[string]any, d *domain.Domain, c *domain.Client, p *
 			additional, _ := p.Profile[state.AdditionalInformation].(map[string]any)
 			v = additional[wish.Name]
 			if scope != fullProfile {
-				v = typed(kind, v)
+				v = claims.Typed(kind, v)
 			}
 		}
 		if v != nil && v != "" && wish.Accepts(v) {
-			claims[wish.Name] = v
+			to[wish.Name] = v
 		}
 	}
 }
 
 // AddLocalized adds to the claims of a person what the directory knows of them in the languages that a client wants, under
 // their names with a language tag: the additional information `family_name#ja` as that claim (OpenID Connect Core §5.2).
-func AddLocalized(claims map[string]any, p *state.Person, locales []string) {
+func AddLocalized(to map[string]any, p *state.Person, locales []string) {
 	additional, _ := p.Profile[state.AdditionalInformation].(map[string]any)
 	if len(locales) == 0 || len(additional) == 0 {
 		return
 	}
 	for tagged, v := range additional {
 		name, language := untagged(tagged)
-		scope, kind := about(name)
-		if _, given := claims[name]; !given || language == "" || scope == fullProfile {
+		scope, kind := claims.About(name)
+		if _, given := to[name]; !given || language == "" || scope == fullProfile {
 			continue
 		}
-		if v = typed(kind, v); v != nil && slices.ContainsFunc(locales, func(wanted string) bool { return speaks(language, wanted) }) {
-			claims[tagged] = v
+		if v = claims.Typed(kind, v); v != nil && slices.ContainsFunc(locales, func(wanted string) bool { return speaks(language, wanted) }) {
+			to[tagged] = v
 		}
 	}
 }
@@ -185,15 +186,4 @@ func locales(list []string) []string {
 func untagged(claim string) (name, language string) {
 	name, language, _ = strings.Cut(claim, "#")
 	return name, language
-}
-
-// about returns the scope that stands for a claim about a person, and the type of its value. What is no claim of OpenID Connect
-// is full_profile, and of any type.
-func about(claim string) (scope string, k kind) {
-	for _, c := range profileClaims {
-		if c.name == claim {
-			return c.scope, c.kind
-		}
-	}
-	return fullProfile, text
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/gatehouse-am/gatehouse/pkg/claims"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -24,7 +25,8 @@ type sealed struct {
 	// Claims are those wanted of UserInfo, each with the values it should have, nil for any.
 	Claims  map[string][]json.RawMessage `json:"c,omitempty"`
 	Locales []string                     `json:"l,omitempty"`
-	// Situation, SignedIn and Methods are for whoever exchanges the token: the rule of its application looks at them.
+	// Situation, SignedIn and Methods are for whoever exchanges the token, because the rule of its application looks at them, and for claim
+	// mappings of UserInfo that do.
 	Situation state.Situation `json:"f,omitempty"`
 	SignedIn  int64           `json:"t,omitempty"`
 	Methods   []string        `json:"m,omitempty"`
@@ -36,7 +38,7 @@ const maxSealed = 2 << 10
 
 // seal returns the claim for a token, "" if there is nothing to seal.
 func seal(d *domain.Domain, a *Authorization, tokenID []byte) (string, error) {
-	exchanged := a.Client.Restricted && d.Exchange != nil
+	exchanged := a.Client.Restricted && d.Exchange != nil || a.hasUserInfo() && a.Client.Mappings.Situational(claims.UserInfo)
 	if a.Person == nil || a.Client.Sector == "" && len(a.Claims) == 0 && len(a.ClaimsLocales) == 0 && !exchanged {
 		return "", nil
 	}

@@ -24,8 +24,8 @@ func (m *Minter) UserInfo(ctx context.Context, d *domain.Domain, c *domain.Clien
 		addHeld(claims, c, known.Access(), granted, m.now())
 	}
 	for _, claim := range m.custom(ctx, d, c, p, nil, c.UserInfoClaims) {
-		if claim.name != "aud" {
-			claims[claim.name] = claim.value
+		if claim.Name != "aud" {
+			claims[claim.Name] = claim.Value
 		}
 	}
 	if c.Mappings != nil {
