@@ -152,7 +152,7 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		return nil, err
 	}
-	reports := access.New(access.Options{Store: db, Image: held, Logger: log})
+	reports := access.New(access.Options{Store: db, Image: held, GatewayURL: c.GatewayURL, Logger: log})
 	edit := editor.New(editor.Options{
 		Count: reports,
 		Store: db, Image: held, Hasher: hasher, OnCreate: operators.Created, Logger: log, MaxSecrets: c.MaxSecrets,

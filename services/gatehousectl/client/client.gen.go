@@ -2535,9 +2535,9 @@ type CertificateSettings struct {
 	Rotation *KeyRotation `json:"rotation,omitempty"`
 }
 
-// ClaimFault ClaimFault is something that a mapping could not do.
+// ClaimFault ClaimFault is something that a mapping or a custom claim could not do.
 type ClaimFault struct {
-	// Claim The reserved claim that was left out; absent where the whole mapping failed.
+	// Claim The reserved claim that was left out, or the custom claim that failed; absent where a whole mapping failed.
 	Claim    *string `json:"claim,omitempty"`
 	Column   *int32  `json:"column,omitempty"`
 	Detail   *string `json:"detail,omitempty"`
@@ -2607,7 +2607,7 @@ type ClaimMappingPage struct {
 type ClaimSource struct {
 	Claim *string `json:"claim,omitempty"`
 
-	// Effect `made`, `merged` or `overrode` by a mapping; `scope`; `protocol`: no mapping can make it.
+	// Effect `made`, `merged` or `overrode` by a mapping; `scope`; `custom` for a custom claim of the application; `protocol`: no mapping can make it.
 	Effect *string `json:"effect,omitempty"`
 
 	// Mapping The mapping's identifier, name and revision.
@@ -2615,33 +2615,36 @@ type ClaimSource struct {
 	Name     *string `json:"name,omitempty"`
 	Revision *int64  `json:"revision,omitempty"`
 
+	// Sample The value is a sample: the real one is made with the token.
+	Sample *bool `json:"sample,omitempty"`
+
 	// Scope The scope that stands for the claim, or without which the mapping does not run.
 	Scope *string `json:"scope,omitempty"`
 }
 
-// ClaimsOfToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+// ClaimsOfToken ClaimsOfToken are the claims of one kind of token, but for what an access token holds for gateways alone.
 type ClaimsOfToken struct {
 	Claims map[string]interface{} `json:"claims,omitempty"`
 
-	// Faults Mappings that could not be evaluated, and reserved claims that mappings computed.
+	// Faults Mappings and custom claims that could not be evaluated, and reserved claims that mappings computed.
 	Faults []ClaimFault `json:"faults,omitempty"`
 
 	// Refused A mapping failed that must not: no such token is made.
 	Refused *bool `json:"refused,omitempty"`
 
-	// Sources What each claim is made of, in order; those that the protocol makes as well.
+	// Sources What each claim is made of, in order.
 	Sources []ClaimSource `json:"sources,omitempty"`
 }
 
-// ClaimsPreview ClaimsPreview is what entitlements and claim mappings make. Nothing is issued.
+// ClaimsPreview ClaimsPreview is what an application would be told of somebody. Nothing is issued.
 type ClaimsPreview struct {
-	// AccessToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	// AccessToken ClaimsOfToken are the claims of one kind of token, but for what an access token holds for gateways alone.
 	AccessToken *ClaimsOfToken `json:"accessToken,omitempty"`
 
-	// IdToken ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	// IdToken ClaimsOfToken are the claims of one kind of token, but for what an access token holds for gateways alone.
 	IdToken *ClaimsOfToken `json:"idToken,omitempty"`
 
-	// Userinfo ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+	// Userinfo ClaimsOfToken are the claims of one kind of token, but for what an access token holds for gateways alone.
 	Userinfo *ClaimsOfToken `json:"userinfo,omitempty"`
 }
 
@@ -2653,7 +2656,7 @@ type ClaimsQuestion struct {
 	// Groups AccessGroups are changes of the groups in which a person is directly. Identifiers.
 	Groups *AccessGroups `json:"groups,omitempty"`
 
-	// Scopes The scopes that were granted.
+	// Scopes The scopes that were granted, each of them one of the domain.
 	Scopes []string `json:"scopes,omitempty"`
 
 	// User The person's identifier.
@@ -8575,18 +8578,18 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
 	ReadBindingImpact(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewApplicationClaimsWithBody Preview what entitlements and claim mappings tell an application of somebody
+	// PreviewApplicationClaimsWithBody Preview what an application is told of somebody in tokens and at UserInfo
 	//
-	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
 	PreviewApplicationClaimsWithBody(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewApplicationClaims Preview what entitlements and claim mappings tell an application of somebody
+	// PreviewApplicationClaims Preview what an application is told of somebody in tokens and at UserInfo
 	//
-	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -12920,9 +12923,9 @@ func (c *Client) ReadBindingImpact(ctx context.Context, domain string, applicati
 	return c.Client.Do(req)
 }
 
-// PreviewApplicationClaimsWithBody Preview what entitlements and claim mappings tell an application of somebody
+// PreviewApplicationClaimsWithBody Preview what an application is told of somebody in tokens and at UserInfo
 //
-// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -12939,9 +12942,9 @@ func (c *Client) PreviewApplicationClaimsWithBody(ctx context.Context, domain st
 	return c.Client.Do(req)
 }
 
-// PreviewApplicationClaims Preview what entitlements and claim mappings tell an application of somebody
+// PreviewApplicationClaims Preview what an application is told of somebody in tokens and at UserInfo
 //
-// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -43525,18 +43528,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/applications/{application}/bindings/{binding}/impact (the `ReadBindingImpact` operationId).
 	ReadBindingImpactWithResponse(ctx context.Context, domain string, application string, binding string, params *ReadBindingImpactParams, reqEditors ...RequestEditorFn) (*ReadBindingImpactResponse, error)
 
-	// PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
+	// PreviewApplicationClaimsWithBodyWithResponse Preview what an application is told of somebody in tokens and at UserInfo
 	//
-	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /domains/{domain}/applications/{application}/claims/_preview (the `PreviewApplicationClaims` operationId).
 	PreviewApplicationClaimsWithBodyWithResponse(ctx context.Context, domain string, application string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewApplicationClaimsResponse, error)
 
-	// PreviewApplicationClaimsWithResponse Preview what entitlements and claim mappings tell an application of somebody
+	// PreviewApplicationClaimsWithResponse Preview what an application is told of somebody in tokens and at UserInfo
 	//
-	// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+	// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -63852,9 +63855,9 @@ func (c *ClientWithResponses) ReadBindingImpactWithResponse(ctx context.Context,
 	return ParseReadBindingImpactResponse(rsp)
 }
 
-// PreviewApplicationClaimsWithBodyWithResponse Preview what entitlements and claim mappings tell an application of somebody
+// PreviewApplicationClaimsWithBodyWithResponse Preview what an application is told of somebody in tokens and at UserInfo
 //
-// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -63867,9 +63870,9 @@ func (c *ClientWithResponses) PreviewApplicationClaimsWithBodyWithResponse(ctx c
 	return ParsePreviewApplicationClaimsResponse(rsp)
 }
 
-// PreviewApplicationClaimsWithResponse Preview what entitlements and claim mappings tell an application of somebody
+// PreviewApplicationClaimsWithResponse Preview what an application is told of somebody in tokens and at UserInfo
 //
-// For every claim it is told where it comes from. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
+// For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well. Needs the permission `access:check`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

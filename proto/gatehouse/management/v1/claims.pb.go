@@ -28,7 +28,7 @@ type ClaimsQuestion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The person's identifier.
 	User string `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
-	// The scopes that were granted.
+	// The scopes that were granted, each of them one of the domain.
 	Scopes []string `protobuf:"bytes,2,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// How the person signed in, and the like. What is not given is unknown, and a mapping that reads it fails; the time is the present
 	// one.
@@ -97,12 +97,13 @@ func (x *ClaimsQuestion) GetGroups() *AccessGroups {
 	return nil
 }
 
-// ClaimsPreview is what entitlements and claim mappings make. Nothing is issued.
+// ClaimsPreview is what an application would be told of somebody. Nothing is issued.
 type ClaimsPreview struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Userinfo      *ClaimsOfToken         `protobuf:"bytes,1,opt,name=userinfo,proto3" json:"userinfo,omitempty"`
-	IdToken       *ClaimsOfToken         `protobuf:"bytes,2,opt,name=id_token,json=idToken,proto3" json:"id_token,omitempty"`
-	AccessToken   *ClaimsOfToken         `protobuf:"bytes,3,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without the scope openid there is neither this nor an ID token.
+	Userinfo      *ClaimsOfToken `protobuf:"bytes,1,opt,name=userinfo,proto3" json:"userinfo,omitempty"`
+	IdToken       *ClaimsOfToken `protobuf:"bytes,2,opt,name=id_token,json=idToken,proto3" json:"id_token,omitempty"`
+	AccessToken   *ClaimsOfToken `protobuf:"bytes,3,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,13 +159,13 @@ func (x *ClaimsPreview) GetAccessToken() *ClaimsOfToken {
 	return nil
 }
 
-// ClaimsOfToken are the claims of one kind of token, without those that the protocol and the scopes of the person's profile make.
+// ClaimsOfToken are the claims of one kind of token, but for what an access token holds for gateways alone.
 type ClaimsOfToken struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Claims *structpb.Struct       `protobuf:"bytes,1,opt,name=claims,proto3" json:"claims,omitempty"`
-	// What each claim is made of, in order; those that the protocol makes as well.
+	// What each claim is made of, in order.
 	Sources []*ClaimSource `protobuf:"bytes,2,rep,name=sources,proto3" json:"sources,omitempty"`
-	// Mappings that could not be evaluated, and reserved claims that mappings computed.
+	// Mappings and custom claims that could not be evaluated, and reserved claims that mappings computed.
 	Faults []*ClaimFault `protobuf:"bytes,3,rep,name=faults,proto3" json:"faults,omitempty"`
 	// A mapping failed that must not: no such token is made.
 	Refused       bool `protobuf:"varint,4,opt,name=refused,proto3" json:"refused,omitempty"`
@@ -234,14 +235,16 @@ func (x *ClaimsOfToken) GetRefused() bool {
 type ClaimSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Claim string                 `protobuf:"bytes,1,opt,name=claim,proto3" json:"claim,omitempty"`
-	// `made`, `merged` or `overrode` by a mapping; `scope`; `protocol`: no mapping can make it.
+	// `made`, `merged` or `overrode` by a mapping; `scope`; `custom` for a custom claim of the application; `protocol`: no mapping can make it.
 	Effect string `protobuf:"bytes,2,opt,name=effect,proto3" json:"effect,omitempty"`
 	// The mapping's identifier, name and revision.
 	Mapping  string `protobuf:"bytes,3,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	Name     string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
 	Revision int64  `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The scope that stands for the claim, or without which the mapping does not run.
-	Scope         string `protobuf:"bytes,6,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope string `protobuf:"bytes,6,opt,name=scope,proto3" json:"scope,omitempty"`
+	// The value is a sample: the real one is made with the token.
+	Sample        bool `protobuf:"varint,7,opt,name=sample,proto3" json:"sample,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,13 +321,20 @@ func (x *ClaimSource) GetScope() string {
 	return ""
 }
 
-// ClaimFault is something that a mapping could not do.
+func (x *ClaimSource) GetSample() bool {
+	if x != nil {
+		return x.Sample
+	}
+	return false
+}
+
+// ClaimFault is something that a mapping or a custom claim could not do.
 type ClaimFault struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Mapping  string                 `protobuf:"bytes,1,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	Name     string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Revision int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The reserved claim that was left out; absent where the whole mapping failed.
+	// The reserved claim that was left out, or the custom claim that failed; absent where a whole mapping failed.
 	Claim         string `protobuf:"bytes,4,opt,name=claim,proto3" json:"claim,omitempty"`
 	Detail        string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
 	Line          int32  `protobuf:"varint,6,opt,name=line,proto3" json:"line,omitempty"`
@@ -430,14 +440,15 @@ const file_gatehouse_management_v1_claims_proto_rawDesc = "" +
 	"\x06claims\x18\x01 \x01(\v2\x17.google.protobuf.StructB\x06\xa2\xbb\x18\x02 \x01R\x06claims\x12F\n" +
 	"\asources\x18\x02 \x03(\v2$.gatehouse.management.v1.ClaimSourceB\x06\xa2\xbb\x18\x02 \x01R\asources\x12C\n" +
 	"\x06faults\x18\x03 \x03(\v2#.gatehouse.management.v1.ClaimFaultB\x06\xa2\xbb\x18\x02 \x01R\x06faults\x12 \n" +
-	"\arefused\x18\x04 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\arefused\"\x9b\x01\n" +
+	"\arefused\x18\x04 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\arefused\"\xb3\x01\n" +
 	"\vClaimSource\x12\x14\n" +
 	"\x05claim\x18\x01 \x01(\tR\x05claim\x12\x16\n" +
 	"\x06effect\x18\x02 \x01(\tR\x06effect\x12\x18\n" +
 	"\amapping\x18\x03 \x01(\tR\amapping\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x05 \x01(\x03R\brevision\x12\x14\n" +
-	"\x05scope\x18\x06 \x01(\tR\x05scope\"\xb0\x01\n" +
+	"\x05scope\x18\x06 \x01(\tR\x05scope\x12\x16\n" +
+	"\x06sample\x18\a \x01(\bR\x06sample\"\xb0\x01\n" +
 	"\n" +
 	"ClaimFault\x12\x18\n" +
 	"\amapping\x18\x01 \x01(\tR\amapping\x12\x12\n" +

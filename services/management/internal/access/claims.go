@@ -1,17 +1,18 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
-
-	"google.golang.org/protobuf/types/known/structpb"
+	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/access"
 	"github.com/gatehouse-am/gatehouse/pkg/claims"
-	"github.com/gatehouse-am/gatehouse/pkg/profile"
+	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/rules"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
@@ -23,8 +24,8 @@ import (
 // mountClaims adds the preview of claims.
 func (x *routes) mountClaims() {
 	x.mux.Handle("POST /domains/{domain}/applications/{application}/claims/_preview", "access:check", x.claims, operation.Operation{
-		Summary: "Preview what entitlements and claim mappings tell an application of somebody.",
-		Details: "For every claim it is told where it comes from. Nothing is issued. Needs user:read as well.",
+		Summary: "Preview what an application is told of somebody in tokens and at UserInfo.",
+		Details: "For every claim it is told where it comes from, and whether its value is a sample. Nothing is issued. Needs user:read as well.",
 		Body:    &managementv1.ClaimsQuestion{}, Answer: &managementv1.ClaimsPreview{},
 	})
 }
@@ -48,56 +49,60 @@ func (x *routes) claims(w http.ResponseWriter, r *http.Request) error {
 	}
 	var f catalog.Faults
 	s := world.situation(&f, "context", q.GetContext(), body["context"])
-	s.Known |= access.KnowsTime | access.KnowsScopes
-	s.Scopes = q.GetScopes()
-	person, _, err := world.somebody(r.Context(), &f, q.GetUser(), q.GetGroups())
+	s.Known |= access.KnowsTime | access.KnowsScopes | access.KnowsProtocol | access.KnowsResource
+	s.Scopes, s.Protocol = q.GetScopes(), cmp.Or(s.Protocol, "oauth2")
+	if err := x.knownScopes(r.Context(), &f, app.GetDomain(), q.GetScopes()); err != nil {
+		return err
+	}
+	person, m, err := world.somebody(r.Context(), &f, q.GetUser(), q.GetGroups())
 	if err != nil {
 		return err
 	}
 	if err := f.Err(); err != nil {
 		return err
 	}
-	stored, err := all(r.Context(), x.Service, catalog.ClaimMappings, app.GetDomain())
-	if err != nil {
-		return err
-	}
 	d, err := editor.Read(r.Context(), x.editor, catalog.Domains, x.place(r), app.GetDomain())
 	if err != nil {
 		return err
 	}
-	rule, set := world.rule(app), mappingsOf(app, stored)
-	inID := profile.ForClient(profile.Of(d.GetOidc().GetSecurityProfileSettings().GetProfile()).Name, app.GetSettings().GetOauth().GetSecurityProfile()).ScopeClaimsInIDToken
+	t, err := x.teller(r.Context(), world, d, app, person, m, s)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := within(r.Context(), x.patience)
 	defer cancel()
-	preview := func(t claims.Target, told bool) (*managementv1.ClaimsOfToken, error) {
-		result, err := set.Run(ctx, t, q.GetScopes(), rule.Reads(person, s))
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil && !errors.Is(err, claims.ErrDenied) {
-			return nil, err
-		}
-		out := &managementv1.ClaimsOfToken{Refused: err != nil}
-		made := map[string]any{}
-		if told && slices.Contains(q.GetScopes(), "entitlements") && rule.HasEntitlements() && err == nil {
-			entitled(made, out, rule, person, s, q.GetScopes())
-		}
-		return out, tell(out, made, result)
-	}
 	out := &managementv1.ClaimsPreview{}
-	if out.Userinfo, err = preview(claims.UserInfo, true); err != nil {
+	if slices.Contains(q.GetScopes(), oauth2.ScopeOpenID) {
+		if out.Userinfo, err = t.userinfo(ctx); err != nil {
+			return err
+		}
+		if out.IdToken, err = t.idToken(ctx); err != nil {
+			return err
+		}
+	}
+	if out.AccessToken, err = t.accessToken(ctx); err != nil {
 		return err
 	}
-	if out.IdToken, err = preview(claims.IDToken, inID); err != nil {
-		return err
-	}
-	if out.AccessToken, err = preview(claims.AccessToken, false); err != nil {
-		return err
-	}
-	name(out.GetUserinfo(), "sub")
-	name(out.GetIdToken(), "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
-	name(out.GetAccessToken(), "iss", "sub", "aud", "exp", "iat", "jti", "scope", "client_id")
 	return x.answer(w, out)
+}
+
+// knownScopes refuses scopes that the domain does not have.
+func (x *routes) knownScopes(ctx context.Context, f *catalog.Faults, domain string, asked []string) error {
+	stored, err := all(ctx, x.Service, catalog.Scopes, domain)
+	if err != nil {
+		return err
+	}
+	known := map[string]*configv1.Scope{}
+	for _, s := range stored {
+		known[s.GetKey()] = s
+	}
+	for i, s := range asked {
+		key, parameter, cut := strings.Cut(s, ":")
+		if known[s] == nil && (!cut || parameter == "" || !known[key].GetParameterized()) {
+			f.Refuse(fmt.Sprintf("scopes[%d]", i), "Scope ["+s+"] can not be found.")
+		}
+	}
+	return nil
 }
 
 // mappingsOf are the mappings that an application lists and those that apply to all, as gateways run them.
@@ -112,31 +117,8 @@ func mappingsOf(app *configv1.Application, stored []*configv1.ClaimMapping) *cla
 	return claims.NewSet(list)
 }
 
-// entitled adds the claims of the scope entitlements. The roles of the person are those of another scope.
-func entitled(made map[string]any, out *managementv1.ClaimsOfToken, rule *access.Rule, p *access.Person, s *access.Situation, scopes []string) {
-	held := access.Names(rule.Held(p, s.Time))
-	roles := slices.Clone(held)
-	if slices.Contains(scopes, "roles") {
-		for _, role := range p.User.GetStanding().GetRoles() {
-			roles = append(roles, role.GetName())
-		}
-		slices.Sort(roles)
-		roles = slices.Compact(roles)
-	}
-	for claim, names := range map[string][]string{"entitlements": held, "roles": roles} {
-		list := make([]any, len(names))
-		for i, n := range names {
-			list[i] = n
-		}
-		made[claim] = list
-	}
-	for _, claim := range []string{"entitlements", "roles"} {
-		out.Sources = append(out.Sources, &managementv1.ClaimSource{Claim: claim, Effect: "scope", Scope: "entitlements"})
-	}
-}
-
 // tell puts what mappings made over what there is, as tokens do.
-func tell(out *managementv1.ClaimsOfToken, made map[string]any, result claims.Result) (err error) {
+func tell(out *managementv1.ClaimsOfToken, made map[string]any, result claims.Result) {
 	for _, claim := range slices.Sorted(maps.Keys(result.Claims)) {
 		if _, there := made[claim]; there {
 			out.Sources = append(out.Sources, source(claim, claims.Source{Mapping: result.Sources[claim][0].Mapping, Effect: claims.Overrode}))
@@ -153,28 +135,24 @@ func tell(out *managementv1.ClaimsOfToken, made map[string]any, result claims.Re
 		})
 	}
 	for _, failed := range result.Failed {
-		fault := &managementv1.ClaimFault{
-			Mapping: failed.Mapping.ID, Name: failed.Mapping.Name, Revision: failed.Mapping.Revision, Detail: failed.Err.Error(),
-		}
-		var e *rules.Error
-		if errors.As(failed.Err, &e) {
-			fault.Detail, fault.Line, fault.Column = e.Detail, int32(e.Line), int32(e.Column) //nolint:gosec // expressions are short
-		}
-		out.Faults = append(out.Faults, fault)
+		out.Faults = append(out.Faults, faultOf(&managementv1.ClaimFault{
+			Mapping: failed.Mapping.ID, Name: failed.Mapping.Name, Revision: failed.Mapping.Revision,
+		}, failed.Err))
 	}
-	out.Claims, err = structpb.NewStruct(made)
-	return err
+}
+
+// faultOf completes a fault with what was wrong, and where.
+func faultOf(fault *managementv1.ClaimFault, err error) *managementv1.ClaimFault {
+	fault.Detail = err.Error()
+	var e *rules.Error
+	if errors.As(err, &e) {
+		fault.Detail, fault.Line, fault.Column = e.Detail, int32(e.Line), int32(e.Column) //nolint:gosec // expressions are short
+	}
+	return fault
 }
 
 func source(claim string, s claims.Source) *managementv1.ClaimSource {
 	return &managementv1.ClaimSource{
 		Claim: claim, Effect: string(s.Effect), Mapping: s.Mapping.ID, Name: s.Mapping.Name, Revision: s.Mapping.Revision, Scope: s.Mapping.Scope,
-	}
-}
-
-// name lists the claims that the protocol makes.
-func name(out *managementv1.ClaimsOfToken, protocol ...string) {
-	for _, claim := range protocol {
-		out.Sources = append(out.Sources, &managementv1.ClaimSource{Claim: claim, Effect: "protocol"})
 	}
 }

@@ -35,7 +35,12 @@ func TestAcceptance41ThePreviewNamesTheMappingBehindEveryClaim(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := h.must("POST", a+"/claims/_preview", fmt.Sprintf(`{"user":%q,"scopes":%s}`, user, list))["userinfo"].(tree)
-		text, err := json.Marshal(got["claims"])
+		told := got["claims"].(tree)
+		if told["sub"] == nil {
+			t.Error("UserInfo always says whom it is about")
+		}
+		delete(told, "sub")
+		text, err := json.Marshal(told)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,6 +77,12 @@ func TestAcceptance41ThePreviewNamesTheMappingBehindEveryClaim(t *testing.T) {
 	}
 	h.refused("POST", "/claim-mappings", `{"name":"no","expression":"{\"sub\": \"root\"}"}`, 400)
 	h.refused("POST", a+"/claims/_preview", `{"user":"nobody"}`, 404)
+	if got := h.refused("POST", a+"/claims/_preview", `{"user":"`+ann+`","scopes":["openid","nosuch","read:x"]}`, 400); !strings.Contains(fmt.Sprint(got), "scopes[1]") || !strings.Contains(fmt.Sprint(got), "scopes[2]") {
+		t.Errorf("scopes that the domain does not have: %v", got)
+	}
+	if all["userinfo"] != nil || all["idToken"] != nil {
+		t.Errorf("without the scope openid: %v", all)
+	}
 	h.member("owner", operator.RoleApplicationOwner, store.PlaceOfApplication(app))
 	h.token = h.signIn("owner")
 	h.refused("POST", a+"/claims/_preview", `{"user":"`+ann+`"}`, 403)

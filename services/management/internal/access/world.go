@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Options struct {
 	// Logger is told of faults of ours; nil means none.
 	Logger *slog.Logger
 	Now    func() time.Time
+	// GatewayURL is where gateways are reached from outside; it begins what tokens call their issuer.
+	GatewayURL string
 	// Patience is how long the evaluation of one rule or of claims for one person may take, and a sixth of what it may take for
 	// everybody. Rules that are only proposed can be anything. Zero means 10 s.
 	Patience time.Duration
@@ -36,8 +39,9 @@ type Service struct {
 	log    *slog.Logger
 	now    func() time.Time
 	crowds *crowds
-	// patience is that of the options.
-	patience time.Duration
+	// patience and gatewayURL are those of the options.
+	patience   time.Duration
+	gatewayURL string
 	// compiled are policies by identifier, at one revision each.
 	compiled sync.Map
 }
@@ -70,6 +74,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		store: o.Store, image: o.Image, log: o.Logger, now: o.Now, crowds: newCrowds(o.Store, o.Now), patience: cmp.Or(o.Patience, 10*time.Second),
+		gatewayURL: strings.TrimRight(o.GatewayURL, "/"),
 	}
 }
 
