@@ -1689,6 +1689,17 @@ type AccessImpactQuestion struct {
 	Proposed map[string]interface{} `json:"proposed,omitempty"`
 }
 
+// AccessImpacts AccessImpacts is what a change makes of who can open which applications.
+type AccessImpacts struct {
+	// Applications The applications that use what is changed, and others for which somebody gains or loses access, by name.
+	Applications []ApplicationImpact `json:"applications,omitempty"`
+
+	// Gained How many people gain and lose access to one application or several, each counted once.
+	Gained       *int64 `json:"gained,omitempty"`
+	Lost         *int64 `json:"lost,omitempty"`
+	LostActive7d *int64 `json:"lostActive7d,omitempty"`
+}
+
 // AccessPerson AccessPerson is somebody in a report.
 type AccessPerson struct {
 	Id       *string `json:"id,omitempty"`
@@ -2132,6 +2143,20 @@ type ApplicationIdentityProvider struct {
 
 	// SelectionRule A CEL expression that decides whether the provider takes part; may be written inside `{#…}`. Blank: internal providers take part, external ones are a button.
 	SelectionRule *string `json:"selectionRule,omitempty"`
+}
+
+// ApplicationImpact ApplicationImpact is what a change makes of who can open one application.
+type ApplicationImpact struct {
+	After        *int64         `json:"after,omitempty"`
+	Before       *int64         `json:"before,omitempty"`
+	Depends      *int64         `json:"depends,omitempty"`
+	Gained       *int64         `json:"gained,omitempty"`
+	Id           *string        `json:"id,omitempty"`
+	Lost         *int64         `json:"lost,omitempty"`
+	LostActive7d *int64         `json:"lostActive7d,omitempty"`
+	Name         *string        `json:"name,omitempty"`
+	SampleGained []AccessPerson `json:"sampleGained,omitempty"`
+	SampleLost   []AccessPerson `json:"sampleLost,omitempty"`
 }
 
 // ApplicationSettings defines model for ApplicationSettings.
@@ -3437,6 +3462,15 @@ type Group struct {
 	Via []string `json:"via,omitempty"`
 }
 
+// GroupImpactQuestion GroupImpactQuestion asks what a change of a group makes of who can open which applications.
+type GroupImpactQuestion struct {
+	// Deleted In the place of a change: that the group is deleted.
+	Deleted *bool `json:"deleted,omitempty"`
+
+	// Proposed What a PATCH of the group would carry: `groups` and `members` that it would contain, `name`, `attributes`.
+	Proposed map[string]interface{} `json:"proposed,omitempty"`
+}
+
 // GroupPage One page of a list.
 type GroupPage struct {
 	// CurrentPage The page, from 0.
@@ -4566,6 +4600,12 @@ type PolicyChecked struct {
 	Type        *string   `json:"type,omitempty"`
 	Valid       *bool     `json:"valid,omitempty"`
 	Warnings    []Warning `json:"warnings,omitempty"`
+}
+
+// PolicyImpactQuestion PolicyImpactQuestion asks what a change of a policy makes of who can open which applications.
+type PolicyImpactQuestion struct {
+	// Proposed What a PATCH of the policy would carry.
+	Proposed map[string]interface{} `json:"proposed,omitempty"`
 }
 
 // PolicyPage One page of a list.
@@ -7821,6 +7861,9 @@ type PatchGroupJSONRequestBody = Group
 // PutGroupJSONRequestBody defines body for PutGroup for application/json ContentType.
 type PutGroupJSONRequestBody = Group
 
+// ImpactGroupJSONRequestBody defines body for ImpactGroup for application/json ContentType.
+type ImpactGroupJSONRequestBody = GroupImpactQuestion
+
 // RestoreGroupHistoryJSONRequestBody defines body for RestoreGroupHistory for application/json ContentType.
 type RestoreGroupHistoryJSONRequestBody = Group
 
@@ -7856,6 +7899,9 @@ type PatchPolicyJSONRequestBody = Policy
 
 // PutPolicyJSONRequestBody defines body for PutPolicy for application/json ContentType.
 type PutPolicyJSONRequestBody = Policy
+
+// ImpactPolicyJSONRequestBody defines body for ImpactPolicy for application/json ContentType.
+type ImpactPolicyJSONRequestBody = PolicyImpactQuestion
 
 // RestorePolicyHistoryJSONRequestBody defines body for RestorePolicyHistory for application/json ContentType.
 type RestorePolicyHistoryJSONRequestBody = Policy
@@ -8466,7 +8512,7 @@ type ClientInterface interface {
 
 	// ListApplicationAccessUsers List who can open an application, and why
 	//
-	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report, with a row of headings. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
 	ListApplicationAccessUsers(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -10165,9 +10211,27 @@ type ClientInterface interface {
 	// Corresponds with PUT /domains/{domain}/groups/{group} (the `PutGroup` operationId).
 	PutGroup(ctx context.Context, domain string, group string, params *PutGroupParams, body PutGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ImpactGroupWithBody Count whom a change of a group lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+	ImpactGroupWithBody(ctx context.Context, domain string, group string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactGroup Count whom a change of a group lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+	ImpactGroup(ctx context.Context, domain string, group string, body ImpactGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListGroupAccess List what membership of a group opens
 	//
-	// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+	// Applications and entitlements that are bound to the group, or to one that contains it. With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `group:read`.
 	//
 	// Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
 	ListGroupAccess(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -10539,6 +10603,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
 	PutPolicy(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactPolicyWithBody Count whom a change of a policy lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+	ImpactPolicyWithBody(ctx context.Context, domain string, policy string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactPolicy Count whom a change of a policy lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+	ImpactPolicy(ctx context.Context, domain string, policy string, body ImpactPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPolicyHistory List the history of a policy, the newest first
 	//
@@ -11092,7 +11174,7 @@ type ClientInterface interface {
 
 	// ListUserAccess List what a person can open, and why
 	//
-	// Needs the permission `user:read`.
+	// With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `user:read`.
 	//
 	// Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
 	ListUserAccess(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -12671,7 +12753,7 @@ func (c *Client) ImpactApplicationAccess(ctx context.Context, domain string, app
 
 // ListApplicationAccessUsers List who can open an application, and why
 //
-// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report, with a row of headings. Needs user:read as well. Needs the permission `access:check`.
 //
 // Corresponds with GET /domains/{domain}/applications/{application}/access/users (the `ListApplicationAccessUsers` operationId).
 func (c *Client) ListApplicationAccessUsers(ctx context.Context, domain string, application string, params *ListApplicationAccessUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -16460,9 +16542,47 @@ func (c *Client) PutGroup(ctx context.Context, domain string, group string, para
 	return c.Client.Do(req)
 }
 
+// ImpactGroupWithBody Count whom a change of a group lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+func (c *Client) ImpactGroupWithBody(ctx context.Context, domain string, group string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactGroupRequestWithBody(c.Server, domain, group, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactGroup Count whom a change of a group lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+func (c *Client) ImpactGroup(ctx context.Context, domain string, group string, body ImpactGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactGroupRequest(c.Server, domain, group, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListGroupAccess List what membership of a group opens
 //
-// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+// Applications and entitlements that are bound to the group, or to one that contains it. With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `group:read`.
 //
 // Corresponds with GET /domains/{domain}/groups/{group}/access (the `ListGroupAccess` operationId).
 func (c *Client) ListGroupAccess(ctx context.Context, domain string, group string, params *ListGroupAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -17295,6 +17415,44 @@ func (c *Client) PutPolicyWithBody(ctx context.Context, domain string, policy st
 // Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
 func (c *Client) PutPolicy(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutPolicyRequest(c.Server, domain, policy, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactPolicyWithBody Count whom a change of a policy lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+func (c *Client) ImpactPolicyWithBody(ctx context.Context, domain string, policy string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactPolicyRequestWithBody(c.Server, domain, policy, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactPolicy Count whom a change of a policy lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+func (c *Client) ImpactPolicy(ctx context.Context, domain string, policy string, body ImpactPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactPolicyRequest(c.Server, domain, policy, body)
 	if err != nil {
 		return nil, err
 	}
@@ -18537,7 +18695,7 @@ func (c *Client) PutUser(ctx context.Context, domain string, user string, params
 
 // ListUserAccess List what a person can open, and why
 //
-// Needs the permission `user:read`.
+// With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `user:read`.
 //
 // Corresponds with GET /domains/{domain}/users/{user}/access (the `ListUserAccess` operationId).
 func (c *Client) ListUserAccess(ctx context.Context, domain string, user string, params *ListUserAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -33634,6 +33792,60 @@ func NewPutGroupRequestWithBody(server string, domain string, group string, para
 	return req, nil
 }
 
+// NewImpactGroupRequest calls the generic ImpactGroup builder with application/json body
+func NewImpactGroupRequest(server string, domain string, group string, body ImpactGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImpactGroupRequestWithBody(server, domain, group, "application/json", bodyReader)
+}
+
+// NewImpactGroupRequestWithBody constructs an http.Request for the ImpactGroup method, with any body, and a specified content type
+func NewImpactGroupRequestWithBody(server string, domain string, group string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "group", group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/groups/%s/_impact", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListGroupAccessRequest constructs an http.Request for the ListGroupAccess method
 func NewListGroupAccessRequest(server string, domain string, group string, params *ListGroupAccessParams) (*http.Request, error) {
 	var err error
@@ -36035,6 +36247,60 @@ func NewPutPolicyRequestWithBody(server string, domain string, policy string, pa
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewImpactPolicyRequest calls the generic ImpactPolicy builder with application/json body
+func NewImpactPolicyRequest(server string, domain string, policy string, body ImpactPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImpactPolicyRequestWithBody(server, domain, policy, "application/json", bodyReader)
+}
+
+// NewImpactPolicyRequestWithBody constructs an http.Request for the ImpactPolicy method, with any body, and a specified content type
+func NewImpactPolicyRequestWithBody(server string, domain string, policy string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/policies/%s/_impact", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -43404,7 +43670,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListApplicationAccessUsersWithResponse List who can open an application, and why
 	//
-	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+	// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report, with a row of headings. Needs user:read as well. Needs the permission `access:check`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -45281,9 +45547,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/groups/{group} (the `PutGroup` operationId).
 	PutGroupWithResponse(ctx context.Context, domain string, group string, params *PutGroupParams, body PutGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*PutGroupResponse, error)
 
+	// ImpactGroupWithBodyWithResponse Count whom a change of a group lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+	ImpactGroupWithBodyWithResponse(ctx context.Context, domain string, group string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactGroupResponse, error)
+
+	// ImpactGroupWithResponse Count whom a change of a group lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+	ImpactGroupWithResponse(ctx context.Context, domain string, group string, body ImpactGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactGroupResponse, error)
+
 	// ListGroupAccessWithResponse List what membership of a group opens
 	//
-	// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+	// Applications and entitlements that are bound to the group, or to one that contains it. With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `group:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -45701,6 +45985,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/policies/{policy} (the `PutPolicy` operationId).
 	PutPolicyWithResponse(ctx context.Context, domain string, policy string, params *PutPolicyParams, body PutPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPolicyResponse, error)
+
+	// ImpactPolicyWithBodyWithResponse Count whom a change of a policy lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+	ImpactPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactPolicyResponse, error)
+
+	// ImpactPolicyWithResponse Count whom a change of a policy lets in and keeps out, application by application
+	//
+	// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+	ImpactPolicyWithResponse(ctx context.Context, domain string, policy string, body ImpactPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactPolicyResponse, error)
 
 	// ListPolicyHistoryWithResponse List the history of a policy, the newest first
 	//
@@ -46316,7 +46618,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUserAccessWithResponse List what a person can open, and why
 	//
-	// Needs the permission `user:read`.
+	// With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `user:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -55849,6 +56151,54 @@ func (r PutGroupResponse) ContentType() string {
 	return ""
 }
 
+type ImpactGroupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessImpacts
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImpactGroupResponse) GetJSON200() *AccessImpacts {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImpactGroupResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImpactGroupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImpactGroupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImpactGroupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImpactGroupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListGroupAccessResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -57502,6 +57852,54 @@ func (r PutPolicyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImpactPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessImpacts
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImpactPolicyResponse) GetJSON200() *AccessImpacts {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ImpactPolicyResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImpactPolicyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImpactPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImpactPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImpactPolicyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -63647,7 +64045,7 @@ func (c *ClientWithResponses) ImpactApplicationAccessWithResponse(ctx context.Co
 
 // ListApplicationAccessUsersWithResponse List who can open an application, and why
 //
-// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well. Needs the permission `access:check`.
+// People who can sign in, in the order of their names. With `Accept: text/csv` the whole report, with a row of headings. Needs user:read as well. Needs the permission `access:check`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -66778,9 +67176,39 @@ func (c *ClientWithResponses) PutGroupWithResponse(ctx context.Context, domain s
 	return ParsePutGroupResponse(rsp)
 }
 
+// ImpactGroupWithBodyWithResponse Count whom a change of a group lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+func (c *ClientWithResponses) ImpactGroupWithBodyWithResponse(ctx context.Context, domain string, group string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactGroupResponse, error) {
+	rsp, err := c.ImpactGroupWithBody(ctx, domain, group, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactGroupResponse(rsp)
+}
+
+// ImpactGroupWithResponse Count whom a change of a group lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `group:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/groups/{group}/_impact (the `ImpactGroup` operationId).
+func (c *ClientWithResponses) ImpactGroupWithResponse(ctx context.Context, domain string, group string, body ImpactGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactGroupResponse, error) {
+	rsp, err := c.ImpactGroup(ctx, domain, group, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactGroupResponse(rsp)
+}
+
 // ListGroupAccessWithResponse List what membership of a group opens
 //
-// Applications and entitlements that are bound to the group, or to one that contains it. Needs the permission `group:read`.
+// Applications and entitlements that are bound to the group, or to one that contains it. With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `group:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -67479,6 +67907,36 @@ func (c *ClientWithResponses) PutPolicyWithResponse(ctx context.Context, domain 
 		return nil, err
 	}
 	return ParsePutPolicyResponse(rsp)
+}
+
+// ImpactPolicyWithBodyWithResponse Count whom a change of a policy lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+func (c *ClientWithResponses) ImpactPolicyWithBodyWithResponse(ctx context.Context, domain string, policy string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactPolicyResponse, error) {
+	rsp, err := c.ImpactPolicyWithBody(ctx, domain, policy, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactPolicyResponse(rsp)
+}
+
+// ImpactPolicyWithResponse Count whom a change of a policy lets in and keeps out, application by application
+//
+// Nothing is stored, and what would be refused is refused here, with paths below `proposed`. Needs user:read as well. Needs the permission `policy:read`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /domains/{domain}/policies/{policy}/_impact (the `ImpactPolicy` operationId).
+func (c *ClientWithResponses) ImpactPolicyWithResponse(ctx context.Context, domain string, policy string, body ImpactPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactPolicyResponse, error) {
+	rsp, err := c.ImpactPolicy(ctx, domain, policy, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactPolicyResponse(rsp)
 }
 
 // ListPolicyHistoryWithResponse List the history of a policy, the newest first
@@ -68503,7 +68961,7 @@ func (c *ClientWithResponses) PutUserWithResponse(ctx context.Context, domain st
 
 // ListUserAccessWithResponse List what a person can open, and why
 //
-// Needs the permission `user:read`.
+// With `Accept: text/csv` the whole report, with a row of headings. Needs the permission `user:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -75812,6 +76270,39 @@ func ParsePutGroupResponse(rsp *http.Response) (*PutGroupResponse, error) {
 	return response, nil
 }
 
+// ParseImpactGroupResponse parses an HTTP response from a ImpactGroupWithResponse call
+func ParseImpactGroupResponse(rsp *http.Response) (*ImpactGroupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImpactGroupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessImpacts
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListGroupAccessResponse parses an HTTP response from a ListGroupAccessWithResponse call
 func ParseListGroupAccessResponse(rsp *http.Response) (*ListGroupAccessResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -76944,6 +77435,39 @@ func ParsePutPolicyResponse(rsp *http.Response) (*PutPolicyResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImpactPolicyResponse parses an HTTP response from a ImpactPolicyWithResponse call
+func ParseImpactPolicyResponse(rsp *http.Response) (*ImpactPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImpactPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessImpacts
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

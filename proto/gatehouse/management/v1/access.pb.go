@@ -971,6 +971,295 @@ func (x *AccessImpact) GetLostActive7D() int64 {
 	return 0
 }
 
+// GroupImpactQuestion asks what a change of a group makes of who can open which applications.
+type GroupImpactQuestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What a PATCH of the group would carry: `groups` and `members` that it would contain, `name`, `attributes`.
+	Proposed *structpb.Struct `protobuf:"bytes,1,opt,name=proposed,proto3" json:"proposed,omitempty"`
+	// In the place of a change: that the group is deleted.
+	Deleted       bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupImpactQuestion) Reset() {
+	*x = GroupImpactQuestion{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupImpactQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupImpactQuestion) ProtoMessage() {}
+
+func (x *GroupImpactQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupImpactQuestion.ProtoReflect.Descriptor instead.
+func (*GroupImpactQuestion) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GroupImpactQuestion) GetProposed() *structpb.Struct {
+	if x != nil {
+		return x.Proposed
+	}
+	return nil
+}
+
+func (x *GroupImpactQuestion) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+// PolicyImpactQuestion asks what a change of a policy makes of who can open which applications.
+type PolicyImpactQuestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What a PATCH of the policy would carry.
+	Proposed      *structpb.Struct `protobuf:"bytes,1,opt,name=proposed,proto3" json:"proposed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyImpactQuestion) Reset() {
+	*x = PolicyImpactQuestion{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyImpactQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyImpactQuestion) ProtoMessage() {}
+
+func (x *PolicyImpactQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyImpactQuestion.ProtoReflect.Descriptor instead.
+func (*PolicyImpactQuestion) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PolicyImpactQuestion) GetProposed() *structpb.Struct {
+	if x != nil {
+		return x.Proposed
+	}
+	return nil
+}
+
+// AccessImpacts is what a change makes of who can open which applications.
+type AccessImpacts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The applications that use what is changed, and others for which somebody gains or loses access, by name.
+	Applications []*ApplicationImpact `protobuf:"bytes,1,rep,name=applications,proto3" json:"applications,omitempty"`
+	// How many people gain and lose access to one application or several, each counted once.
+	Gained        int64 `protobuf:"varint,2,opt,name=gained,proto3" json:"gained,omitempty"`
+	Lost          int64 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	LostActive7D  int64 `protobuf:"varint,4,opt,name=lost_active7d,json=lostActive7d,proto3" json:"lost_active7d,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessImpacts) Reset() {
+	*x = AccessImpacts{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessImpacts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessImpacts) ProtoMessage() {}
+
+func (x *AccessImpacts) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessImpacts.ProtoReflect.Descriptor instead.
+func (*AccessImpacts) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AccessImpacts) GetApplications() []*ApplicationImpact {
+	if x != nil {
+		return x.Applications
+	}
+	return nil
+}
+
+func (x *AccessImpacts) GetGained() int64 {
+	if x != nil {
+		return x.Gained
+	}
+	return 0
+}
+
+func (x *AccessImpacts) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *AccessImpacts) GetLostActive7D() int64 {
+	if x != nil {
+		return x.LostActive7D
+	}
+	return 0
+}
+
+// ApplicationImpact is what a change makes of who can open one application.
+type ApplicationImpact struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Before        int64                  `protobuf:"varint,3,opt,name=before,proto3" json:"before,omitempty"`
+	After         int64                  `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"`
+	Gained        int64                  `protobuf:"varint,5,opt,name=gained,proto3" json:"gained,omitempty"`
+	Lost          int64                  `protobuf:"varint,6,opt,name=lost,proto3" json:"lost,omitempty"`
+	Depends       int64                  `protobuf:"varint,7,opt,name=depends,proto3" json:"depends,omitempty"`
+	SampleGained  []*AccessPerson        `protobuf:"bytes,8,rep,name=sample_gained,json=sampleGained,proto3" json:"sample_gained,omitempty"`
+	SampleLost    []*AccessPerson        `protobuf:"bytes,9,rep,name=sample_lost,json=sampleLost,proto3" json:"sample_lost,omitempty"`
+	LostActive7D  int64                  `protobuf:"varint,10,opt,name=lost_active7d,json=lostActive7d,proto3" json:"lost_active7d,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplicationImpact) Reset() {
+	*x = ApplicationImpact{}
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplicationImpact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplicationImpact) ProtoMessage() {}
+
+func (x *ApplicationImpact) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplicationImpact.ProtoReflect.Descriptor instead.
+func (*ApplicationImpact) Descriptor() ([]byte, []int) {
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ApplicationImpact) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApplicationImpact) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ApplicationImpact) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *ApplicationImpact) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ApplicationImpact) GetGained() int64 {
+	if x != nil {
+		return x.Gained
+	}
+	return 0
+}
+
+func (x *ApplicationImpact) GetLost() int64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *ApplicationImpact) GetDepends() int64 {
+	if x != nil {
+		return x.Depends
+	}
+	return 0
+}
+
+func (x *ApplicationImpact) GetSampleGained() []*AccessPerson {
+	if x != nil {
+		return x.SampleGained
+	}
+	return nil
+}
+
+func (x *ApplicationImpact) GetSampleLost() []*AccessPerson {
+	if x != nil {
+		return x.SampleLost
+	}
+	return nil
+}
+
+func (x *ApplicationImpact) GetLostActive7D() int64 {
+	if x != nil {
+		return x.LostActive7D
+	}
+	return 0
+}
+
 // AccessPerson is somebody in a report.
 type AccessPerson struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -983,7 +1272,7 @@ type AccessPerson struct {
 
 func (x *AccessPerson) Reset() {
 	*x = AccessPerson{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[9]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1284,7 @@ func (x *AccessPerson) String() string {
 func (*AccessPerson) ProtoMessage() {}
 
 func (x *AccessPerson) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[9]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1297,7 @@ func (x *AccessPerson) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessPerson.ProtoReflect.Descriptor instead.
 func (*AccessPerson) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AccessPerson) GetId() string {
@@ -1052,7 +1341,7 @@ type AccessEntry struct {
 
 func (x *AccessEntry) Reset() {
 	*x = AccessEntry{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[10]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1353,7 @@ func (x *AccessEntry) String() string {
 func (*AccessEntry) ProtoMessage() {}
 
 func (x *AccessEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[10]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1366,7 @@ func (x *AccessEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessEntry.ProtoReflect.Descriptor instead.
 func (*AccessEntry) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AccessEntry) GetId() string {
@@ -1164,7 +1453,7 @@ type AccessReason struct {
 
 func (x *AccessReason) Reset() {
 	*x = AccessReason{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[11]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1465,7 @@ func (x *AccessReason) String() string {
 func (*AccessReason) ProtoMessage() {}
 
 func (x *AccessReason) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[11]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1478,7 @@ func (x *AccessReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessReason.ProtoReflect.Descriptor instead.
 func (*AccessReason) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AccessReason) GetBinding() string {
@@ -1271,7 +1560,7 @@ type AccessApplication struct {
 
 func (x *AccessApplication) Reset() {
 	*x = AccessApplication{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[12]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1572,7 @@ func (x *AccessApplication) String() string {
 func (*AccessApplication) ProtoMessage() {}
 
 func (x *AccessApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[12]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1585,7 @@ func (x *AccessApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessApplication.ProtoReflect.Descriptor instead.
 func (*AccessApplication) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AccessApplication) GetId() string {
@@ -1395,7 +1684,7 @@ type PolicyTest struct {
 
 func (x *PolicyTest) Reset() {
 	*x = PolicyTest{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[13]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1696,7 @@ func (x *PolicyTest) String() string {
 func (*PolicyTest) ProtoMessage() {}
 
 func (x *PolicyTest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[13]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1709,7 @@ func (x *PolicyTest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTest.ProtoReflect.Descriptor instead.
 func (*PolicyTest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PolicyTest) GetPolicy() string {
@@ -1489,7 +1778,7 @@ type PolicyTested struct {
 
 func (x *PolicyTested) Reset() {
 	*x = PolicyTested{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[14]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1790,7 @@ func (x *PolicyTested) String() string {
 func (*PolicyTested) ProtoMessage() {}
 
 func (x *PolicyTested) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[14]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1803,7 @@ func (x *PolicyTested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyTested.ProtoReflect.Descriptor instead.
 func (*PolicyTested) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PolicyTested) GetHolds() bool {
@@ -1592,7 +1881,7 @@ type BindingImpact struct {
 
 func (x *BindingImpact) Reset() {
 	*x = BindingImpact{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +1893,7 @@ func (x *BindingImpact) String() string {
 func (*BindingImpact) ProtoMessage() {}
 
 func (x *BindingImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[15]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +1906,7 @@ func (x *BindingImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindingImpact.ProtoReflect.Descriptor instead.
 func (*BindingImpact) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BindingImpact) GetFrom() *timestamppb.Timestamp {
@@ -1706,7 +1995,7 @@ type BindingImpactHour struct {
 
 func (x *BindingImpactHour) Reset() {
 	*x = BindingImpactHour{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +2007,7 @@ func (x *BindingImpactHour) String() string {
 func (*BindingImpactHour) ProtoMessage() {}
 
 func (x *BindingImpactHour) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[16]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +2020,7 @@ func (x *BindingImpactHour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindingImpactHour.ProtoReflect.Descriptor instead.
 func (*BindingImpactHour) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{16}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BindingImpactHour) GetHour() *timestamppb.Timestamp {
@@ -1799,7 +2088,7 @@ type BindingImpactSample struct {
 
 func (x *BindingImpactSample) Reset() {
 	*x = BindingImpactSample{}
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +2100,7 @@ func (x *BindingImpactSample) String() string {
 func (*BindingImpactSample) ProtoMessage() {}
 
 func (x *BindingImpactSample) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_management_v1_access_proto_msgTypes[17]
+	mi := &file_gatehouse_management_v1_access_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +2113,7 @@ func (x *BindingImpactSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindingImpactSample.ProtoReflect.Descriptor instead.
 func (*BindingImpactSample) Descriptor() ([]byte, []int) {
-	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{17}
+	return file_gatehouse_management_v1_access_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *BindingImpactSample) GetUser() string {
@@ -1958,7 +2247,30 @@ const file_gatehouse_management_v1_access_proto_rawDesc = "" +
 	"\rsample_gained\x18\x06 \x03(\v2%.gatehouse.management.v1.AccessPersonB\x06\xa2\xbb\x18\x02 \x01R\fsampleGained\x12N\n" +
 	"\vsample_lost\x18\a \x03(\v2%.gatehouse.management.v1.AccessPersonB\x06\xa2\xbb\x18\x02 \x01R\n" +
 	"sampleLost\x12+\n" +
-	"\rlost_active7d\x18\b \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\flostActive7d\"N\n" +
+	"\rlost_active7d\x18\b \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\flostActive7d\"d\n" +
+	"\x13GroupImpactQuestion\x123\n" +
+	"\bproposed\x18\x01 \x01(\v2\x17.google.protobuf.StructR\bproposed\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\bR\adeleted\"K\n" +
+	"\x14PolicyImpactQuestion\x123\n" +
+	"\bproposed\x18\x01 \x01(\v2\x17.google.protobuf.StructR\bproposed\"\xd0\x01\n" +
+	"\rAccessImpacts\x12V\n" +
+	"\fapplications\x18\x01 \x03(\v2*.gatehouse.management.v1.ApplicationImpactB\x06\xa2\xbb\x18\x02 \x01R\fapplications\x12\x1e\n" +
+	"\x06gained\x18\x02 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06gained\x12\x1a\n" +
+	"\x04lost\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x04lost\x12+\n" +
+	"\rlost_active7d\x18\x04 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\flostActive7d\"\xa4\x03\n" +
+	"\x11ApplicationImpact\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1e\n" +
+	"\x06before\x18\x03 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06before\x12\x1c\n" +
+	"\x05after\x18\x04 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x05after\x12\x1e\n" +
+	"\x06gained\x18\x05 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x06gained\x12\x1a\n" +
+	"\x04lost\x18\x06 \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\x04lost\x12 \n" +
+	"\adepends\x18\a \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\adepends\x12R\n" +
+	"\rsample_gained\x18\b \x03(\v2%.gatehouse.management.v1.AccessPersonB\x06\xa2\xbb\x18\x02 \x01R\fsampleGained\x12N\n" +
+	"\vsample_lost\x18\t \x03(\v2%.gatehouse.management.v1.AccessPersonB\x06\xa2\xbb\x18\x02 \x01R\n" +
+	"sampleLost\x12+\n" +
+	"\rlost_active7d\x18\n" +
+	" \x01(\x03B\x06\xa2\xbb\x18\x02 \x01R\flostActive7d\"N\n" +
 	"\fAccessPerson\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x12\n" +
@@ -2054,7 +2366,7 @@ func file_gatehouse_management_v1_access_proto_rawDescGZIP() []byte {
 	return file_gatehouse_management_v1_access_proto_rawDescData
 }
 
-var file_gatehouse_management_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_gatehouse_management_v1_access_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_gatehouse_management_v1_access_proto_goTypes = []any{
 	(*AccessCheck)(nil),            // 0: gatehouse.management.v1.AccessCheck
 	(*AccessContext)(nil),          // 1: gatehouse.management.v1.AccessContext
@@ -2065,55 +2377,64 @@ var file_gatehouse_management_v1_access_proto_goTypes = []any{
 	(*AccessBecause)(nil),          // 6: gatehouse.management.v1.AccessBecause
 	(*AccessImpactQuestion)(nil),   // 7: gatehouse.management.v1.AccessImpactQuestion
 	(*AccessImpact)(nil),           // 8: gatehouse.management.v1.AccessImpact
-	(*AccessPerson)(nil),           // 9: gatehouse.management.v1.AccessPerson
-	(*AccessEntry)(nil),            // 10: gatehouse.management.v1.AccessEntry
-	(*AccessReason)(nil),           // 11: gatehouse.management.v1.AccessReason
-	(*AccessApplication)(nil),      // 12: gatehouse.management.v1.AccessApplication
-	(*PolicyTest)(nil),             // 13: gatehouse.management.v1.PolicyTest
-	(*PolicyTested)(nil),           // 14: gatehouse.management.v1.PolicyTested
-	(*BindingImpact)(nil),          // 15: gatehouse.management.v1.BindingImpact
-	(*BindingImpactHour)(nil),      // 16: gatehouse.management.v1.BindingImpactHour
-	(*BindingImpactSample)(nil),    // 17: gatehouse.management.v1.BindingImpactSample
-	nil,                            // 18: gatehouse.management.v1.AccessTraceBinding.MessageEntry
-	(*structpb.Struct)(nil),        // 19: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),  // 20: google.protobuf.Timestamp
-	(v1.ApplicationAccess_Mode)(0), // 21: gatehouse.config.v1.ApplicationAccess.Mode
-	(v1.Binding_Effect)(0),         // 22: gatehouse.config.v1.Binding.Effect
+	(*GroupImpactQuestion)(nil),    // 9: gatehouse.management.v1.GroupImpactQuestion
+	(*PolicyImpactQuestion)(nil),   // 10: gatehouse.management.v1.PolicyImpactQuestion
+	(*AccessImpacts)(nil),          // 11: gatehouse.management.v1.AccessImpacts
+	(*ApplicationImpact)(nil),      // 12: gatehouse.management.v1.ApplicationImpact
+	(*AccessPerson)(nil),           // 13: gatehouse.management.v1.AccessPerson
+	(*AccessEntry)(nil),            // 14: gatehouse.management.v1.AccessEntry
+	(*AccessReason)(nil),           // 15: gatehouse.management.v1.AccessReason
+	(*AccessApplication)(nil),      // 16: gatehouse.management.v1.AccessApplication
+	(*PolicyTest)(nil),             // 17: gatehouse.management.v1.PolicyTest
+	(*PolicyTested)(nil),           // 18: gatehouse.management.v1.PolicyTested
+	(*BindingImpact)(nil),          // 19: gatehouse.management.v1.BindingImpact
+	(*BindingImpactHour)(nil),      // 20: gatehouse.management.v1.BindingImpactHour
+	(*BindingImpactSample)(nil),    // 21: gatehouse.management.v1.BindingImpactSample
+	nil,                            // 22: gatehouse.management.v1.AccessTraceBinding.MessageEntry
+	(*structpb.Struct)(nil),        // 23: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),  // 24: google.protobuf.Timestamp
+	(v1.ApplicationAccess_Mode)(0), // 25: gatehouse.config.v1.ApplicationAccess.Mode
+	(v1.Binding_Effect)(0),         // 26: gatehouse.config.v1.Binding.Effect
 }
 var file_gatehouse_management_v1_access_proto_depIdxs = []int32{
 	1,  // 0: gatehouse.management.v1.AccessCheck.context:type_name -> gatehouse.management.v1.AccessContext
 	2,  // 1: gatehouse.management.v1.AccessCheck.groups:type_name -> gatehouse.management.v1.AccessGroups
-	19, // 2: gatehouse.management.v1.AccessCheck.proposed:type_name -> google.protobuf.Struct
-	20, // 3: gatehouse.management.v1.AccessContext.time:type_name -> google.protobuf.Timestamp
-	20, // 4: gatehouse.management.v1.AccessContext.auth_time:type_name -> google.protobuf.Timestamp
-	21, // 5: gatehouse.management.v1.AccessTrace.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
-	19, // 6: gatehouse.management.v1.AccessTrace.messages:type_name -> google.protobuf.Struct
+	23, // 2: gatehouse.management.v1.AccessCheck.proposed:type_name -> google.protobuf.Struct
+	24, // 3: gatehouse.management.v1.AccessContext.time:type_name -> google.protobuf.Timestamp
+	24, // 4: gatehouse.management.v1.AccessContext.auth_time:type_name -> google.protobuf.Timestamp
+	25, // 5: gatehouse.management.v1.AccessTrace.mode:type_name -> gatehouse.config.v1.ApplicationAccess.Mode
+	23, // 6: gatehouse.management.v1.AccessTrace.messages:type_name -> google.protobuf.Struct
 	4,  // 7: gatehouse.management.v1.AccessTrace.step:type_name -> gatehouse.management.v1.AccessStrength
 	5,  // 8: gatehouse.management.v1.AccessTrace.bindings:type_name -> gatehouse.management.v1.AccessTraceBinding
-	22, // 9: gatehouse.management.v1.AccessTraceBinding.effect:type_name -> gatehouse.config.v1.Binding.Effect
+	26, // 9: gatehouse.management.v1.AccessTraceBinding.effect:type_name -> gatehouse.config.v1.Binding.Effect
 	6,  // 10: gatehouse.management.v1.AccessTraceBinding.because:type_name -> gatehouse.management.v1.AccessBecause
-	18, // 11: gatehouse.management.v1.AccessTraceBinding.message:type_name -> gatehouse.management.v1.AccessTraceBinding.MessageEntry
-	19, // 12: gatehouse.management.v1.AccessImpactQuestion.proposed:type_name -> google.protobuf.Struct
-	9,  // 13: gatehouse.management.v1.AccessImpact.sample_gained:type_name -> gatehouse.management.v1.AccessPerson
-	9,  // 14: gatehouse.management.v1.AccessImpact.sample_lost:type_name -> gatehouse.management.v1.AccessPerson
-	11, // 15: gatehouse.management.v1.AccessEntry.because:type_name -> gatehouse.management.v1.AccessReason
-	20, // 16: gatehouse.management.v1.AccessEntry.last_sign_in:type_name -> google.protobuf.Timestamp
-	11, // 17: gatehouse.management.v1.AccessApplication.because:type_name -> gatehouse.management.v1.AccessReason
-	19, // 18: gatehouse.management.v1.PolicyTest.configuration:type_name -> google.protobuf.Struct
-	1,  // 19: gatehouse.management.v1.PolicyTest.context:type_name -> gatehouse.management.v1.AccessContext
-	2,  // 20: gatehouse.management.v1.PolicyTest.groups:type_name -> gatehouse.management.v1.AccessGroups
-	6,  // 21: gatehouse.management.v1.PolicyTested.because:type_name -> gatehouse.management.v1.AccessBecause
-	20, // 22: gatehouse.management.v1.BindingImpact.from:type_name -> google.protobuf.Timestamp
-	20, // 23: gatehouse.management.v1.BindingImpact.to:type_name -> google.protobuf.Timestamp
-	16, // 24: gatehouse.management.v1.BindingImpact.hours:type_name -> gatehouse.management.v1.BindingImpactHour
-	17, // 25: gatehouse.management.v1.BindingImpact.samples:type_name -> gatehouse.management.v1.BindingImpactSample
-	20, // 26: gatehouse.management.v1.BindingImpactHour.hour:type_name -> google.protobuf.Timestamp
-	20, // 27: gatehouse.management.v1.BindingImpactSample.at:type_name -> google.protobuf.Timestamp
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	22, // 11: gatehouse.management.v1.AccessTraceBinding.message:type_name -> gatehouse.management.v1.AccessTraceBinding.MessageEntry
+	23, // 12: gatehouse.management.v1.AccessImpactQuestion.proposed:type_name -> google.protobuf.Struct
+	13, // 13: gatehouse.management.v1.AccessImpact.sample_gained:type_name -> gatehouse.management.v1.AccessPerson
+	13, // 14: gatehouse.management.v1.AccessImpact.sample_lost:type_name -> gatehouse.management.v1.AccessPerson
+	23, // 15: gatehouse.management.v1.GroupImpactQuestion.proposed:type_name -> google.protobuf.Struct
+	23, // 16: gatehouse.management.v1.PolicyImpactQuestion.proposed:type_name -> google.protobuf.Struct
+	12, // 17: gatehouse.management.v1.AccessImpacts.applications:type_name -> gatehouse.management.v1.ApplicationImpact
+	13, // 18: gatehouse.management.v1.ApplicationImpact.sample_gained:type_name -> gatehouse.management.v1.AccessPerson
+	13, // 19: gatehouse.management.v1.ApplicationImpact.sample_lost:type_name -> gatehouse.management.v1.AccessPerson
+	15, // 20: gatehouse.management.v1.AccessEntry.because:type_name -> gatehouse.management.v1.AccessReason
+	24, // 21: gatehouse.management.v1.AccessEntry.last_sign_in:type_name -> google.protobuf.Timestamp
+	15, // 22: gatehouse.management.v1.AccessApplication.because:type_name -> gatehouse.management.v1.AccessReason
+	23, // 23: gatehouse.management.v1.PolicyTest.configuration:type_name -> google.protobuf.Struct
+	1,  // 24: gatehouse.management.v1.PolicyTest.context:type_name -> gatehouse.management.v1.AccessContext
+	2,  // 25: gatehouse.management.v1.PolicyTest.groups:type_name -> gatehouse.management.v1.AccessGroups
+	6,  // 26: gatehouse.management.v1.PolicyTested.because:type_name -> gatehouse.management.v1.AccessBecause
+	24, // 27: gatehouse.management.v1.BindingImpact.from:type_name -> google.protobuf.Timestamp
+	24, // 28: gatehouse.management.v1.BindingImpact.to:type_name -> google.protobuf.Timestamp
+	20, // 29: gatehouse.management.v1.BindingImpact.hours:type_name -> gatehouse.management.v1.BindingImpactHour
+	21, // 30: gatehouse.management.v1.BindingImpact.samples:type_name -> gatehouse.management.v1.BindingImpactSample
+	24, // 31: gatehouse.management.v1.BindingImpactHour.hour:type_name -> google.protobuf.Timestamp
+	24, // 32: gatehouse.management.v1.BindingImpactSample.at:type_name -> google.protobuf.Timestamp
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_access_proto_init() }
@@ -2123,14 +2444,14 @@ func file_gatehouse_management_v1_access_proto_init() {
 	}
 	file_gatehouse_management_v1_access_proto_msgTypes[5].OneofWrappers = []any{}
 	file_gatehouse_management_v1_access_proto_msgTypes[6].OneofWrappers = []any{}
-	file_gatehouse_management_v1_access_proto_msgTypes[14].OneofWrappers = []any{}
+	file_gatehouse_management_v1_access_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_management_v1_access_proto_rawDesc), len(file_gatehouse_management_v1_access_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -3,6 +3,8 @@
 //
 //	POST   …/applications/{application}/access/_check    what if: a person, a situation, other groups, another rule
 //	POST   …/applications/{application}/access/_impact   how many people a proposed rule lets in and keeps out
+//	POST   …/groups/{group}/_impact                      the same for a change of a group, application by application
+//	POST   …/policies/{policy}/_impact                   and of a policy
 //	GET    …/applications/{application}/access/users     who can open the application
 //	GET    …/users/{user}/access                         what a person can open
 //	GET    …/groups/{group}/access                       what membership of a group opens

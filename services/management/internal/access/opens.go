@@ -55,10 +55,9 @@ func (x *routes) opens(w http.ResponseWriter, r *http.Request) error {
 			hits = append(hits, hit{app, is})
 		}
 	}
-	world.says(w)
-	from := min(int64(page)*int64(size), int64(len(hits)))
-	var data []prototree.Object
-	for _, h := range hits[from:min(from+int64(size), int64(len(hits)))] {
+	world.dates(w, world.apps...)
+	entry := func(i int) *managementv1.AccessApplication {
+		h := hits[i]
 		t := world.rule(h.app).Trace(r.Context(), p, &access.Situation{Time: world.now})
 		e := world.described(h.app)
 		e.Verdict, e.Depends, e.Open, e.Entitlements, e.Because = string(h.is), t.Depends, t.Open, t.Entitlements, world.reasons(t, h.is)
@@ -66,13 +65,26 @@ func (x *routes) opens(w http.ResponseWriter, r *http.Request) error {
 			e.ShownBecause = append(e.ShownBecause, access.Denied.String())
 		}
 		e.Shown = len(e.ShownBecause) == 0
-		tree, err := prototree.Management.Encode(e)
+		return e
+	}
+	return x.openings(w, r, page, size, len(hits), entry)
+}
+
+// openings answers one page of applications that somebody can open, or all of them as CSV.
+func (x *routes) openings(w http.ResponseWriter, r *http.Request, page, size, count int, entry func(i int) *managementv1.AccessApplication) error {
+	if wantsCSV(r) {
+		return openings(w, count, entry)
+	}
+	var data []prototree.Object
+	from := min(int64(page)*int64(size), int64(count))
+	for i := from; i < min(from+int64(size), int64(count)); i++ {
+		tree, err := prototree.Management.Encode(entry(int(i)))
 		if err != nil {
 			return err
 		}
 		data = append(data, tree)
 	}
-	return x.mux.List(w, page, int64(len(hits)), data)
+	return x.mux.List(w, page, int64(count), data)
 }
 
 // applications are those of the domain that people can use, by name, as far as a search finds them.
@@ -115,7 +127,7 @@ func (x *routes) grants(w http.ResponseWriter, r *http.Request) error {
 		return catalog.Groups.NotFound(group)
 	}
 	above := world.tree.above([]string{group})
-	var data []prototree.Object
+	var found []*managementv1.AccessApplication
 	for _, app := range world.applications(q) {
 		e := world.described(app)
 		for _, b := range app.GetBindings() {
@@ -140,15 +152,10 @@ func (x *routes) grants(w http.ResponseWriter, r *http.Request) error {
 		p := world.person(&member{id: "\x00", in: in}) // somebody who is in this group and nothing else
 		e.Open, e.Verdict = rule.Open(), string(rule.Standing(r.Context(), p, world.now))
 		e.Shown = len(e.ShownBecause) == 0
-		tree, err := prototree.Management.Encode(e)
-		if err != nil {
-			return err
-		}
-		data = append(data, tree)
+		found = append(found, e)
 	}
-	world.says(w)
-	from := min(int64(page)*int64(size), int64(len(data)))
-	return x.mux.List(w, page, int64(len(data)), data[from:min(from+int64(size), int64(len(data)))])
+	world.dates(w, world.apps...)
+	return x.openings(w, r, page, size, len(found), func(i int) *managementv1.AccessApplication { return found[i] })
 }
 
 // opensBy reports whether a binding lets in whoever is in one of some groups.

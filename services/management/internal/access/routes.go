@@ -2,14 +2,11 @@ package access
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -67,18 +64,18 @@ func (s *Service) Mount(m Mux, e *editor.Editor) {
 	})
 	m.Handle("GET "+application+"/users", "access:check", x.users, operation.Operation{
 		Summary: "List who can open an application, and why.",
-		Details: "People who can sign in, in the order of their names. With `Accept: text/csv` the whole report. Needs user:read as well.",
+		Details: "People who can sign in, in the order of their names. " + asCSV + " Needs user:read as well.",
 		Query: operation.Paging(verdict, operation.Parameter{Name: "via", Type: "string",
 			Description: "Only whom this lets in: the identifier of a binding, a group, a policy or an entitlement."}),
 		Answer: &managementv1.AccessEntry{}, Shape: operation.Page,
 	})
 	m.Handle("GET /domains/{domain}/users/{user}/access", readsPeople, x.opens, operation.Operation{
-		Summary: "List what a person can open, and why.", Query: operation.Paging(verdict),
+		Summary: "List what a person can open, and why.", Details: asCSV, Query: operation.Paging(verdict),
 		Answer: &managementv1.AccessApplication{}, Shape: operation.Page,
 	})
 	m.Handle("GET /domains/{domain}/groups/{group}/access", "group:read", x.grants, operation.Operation{
 		Summary: "List what membership of a group opens.",
-		Details: "Applications and entitlements that are bound to the group, or to one that contains it.",
+		Details: "Applications and entitlements that are bound to the group, or to one that contains it. " + asCSV,
 		Query:   operation.Paging(), Answer: &managementv1.AccessApplication{}, Shape: operation.Page,
 	})
 	m.Handle("POST /domains/{domain}/policies/_test", "policy:read", x.test, operation.Operation{
@@ -87,6 +84,7 @@ func (s *Service) Mount(m Mux, e *editor.Editor) {
 	})
 	x.mountBindings()
 	x.mountClaims()
+	x.mountImpacts()
 }
 
 func (x *routes) place(r *http.Request) editor.Place {
@@ -378,10 +376,9 @@ func (x *routes) users(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	w.Header().Set("Gatehouse-Revision", strconv.FormatInt(app.GetRevision(), 10))
-	world.says(w)
+	world.dates(w, app)
 	if wantsCSV(r) {
-		return x.csv(w, r, world, rule, hits)
+		return people(w, r, world, rule, hits)
 	}
 	from := min(int64(page)*int64(size), int64(len(hits)))
 	entries, err := world.entries(r.Context(), rule, hits[from:min(from+int64(size), int64(len(hits)))])
@@ -395,20 +392,6 @@ func (x *routes) users(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return x.mux.List(w, page, int64(len(hits)), data)
-}
-
-// says names the place in the log of the directory up to which a report knows it, in a header.
-func (w *world) says(to http.ResponseWriter) {
-	to.Header().Set("Gatehouse-Directory", strconv.FormatInt(w.crowd.position, 10))
-}
-
-func wantsCSV(r *http.Request) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
-		if kind, _, _ := strings.Cut(part, ";"); strings.TrimSpace(kind) == "text/csv" {
-			return true
-		}
-	}
-	return false
 }
 
 // entries explains some people's standing. Where a rule looks at no more than groups, nobody is read from the database.
@@ -491,50 +474,4 @@ func (w *world) by(ctx context.Context, rule *access.Rule, hits []found, via str
 		}
 	}
 	return kept, nil
-}
-
-func (x *routes) csv(w http.ResponseWriter, r *http.Request, world *world, rule *access.Rule, hits []found) error {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	w.Header().Set("Content-Disposition", `attachment; filename="access.csv"`)
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"id", "username", "name", "email", "verdict", "because", "entitlements", "lastSignIn"})
-	for part := range slices.Chunk(hits, surveyed) {
-		entries, err := world.entries(r.Context(), rule, part)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			var because []string
-			for _, b := range e.GetBecause() {
-				text := b.GetEntitlement() + b.GetName()
-				if len(b.GetVia()) > 0 {
-					text = strings.Join(append(b.GetViaNames(), b.GetName()), " > ")
-				}
-				because = append(because, text)
-			}
-			last := ""
-			if e.GetLastSignIn() != nil {
-				last = e.GetLastSignIn().AsTime().Format(time.RFC3339)
-			}
-			row := []string{e.GetId(), e.GetUsername(), e.GetName(), e.GetEmail(), e.GetVerdict(), strings.Join(because, "; "),
-				strings.Join(e.GetEntitlements(), "; "), last}
-			for i, cell := range row {
-				row[i] = harmless(cell)
-			}
-			_ = out.Write(row)
-		}
-		out.Flush()
-		if err := out.Error(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// harmless keeps spreadsheets from taking a name for a formula.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -126,8 +126,17 @@ const activeWithin = 7 * 24 * time.Hour
 
 // compare counts whom two rules let in.
 func (w *world) compare(ctx context.Context, before, after *access.Rule, without string) (difference, error) {
+	return w.against(ctx, w, before, after, without, nil)
+}
+
+// against counts whom a rule of a domain lets in and whom another lets in as the domain would be then. Each hears of everybody
+// who gains or loses access; nil hears nothing.
+func (w *world) against(ctx context.Context, then *world, before, after *access.Rule, without string, each func(m *member, gained bool)) (difference, error) {
 	var d difference
 	was := make(map[string]bool)
+	if each == nil {
+		each = func(*member, bool) {}
+	}
 	err := w.survey(ctx, before, func(m *member, s access.Standing) {
 		if s != access.No {
 			d.before++
@@ -138,7 +147,7 @@ func (w *world) compare(ctx context.Context, before, after *access.Rule, without
 		return d, err
 	}
 	var lost []*member
-	err = w.survey(ctx, after, func(m *member, s access.Standing) {
+	err = then.survey(ctx, after, func(m *member, s access.Standing) {
 		is := s != access.No && m.id != without
 		if is {
 			d.after++
@@ -149,12 +158,14 @@ func (w *world) compare(ctx context.Context, before, after *access.Rule, without
 		switch {
 		case is && !was[m.id]:
 			d.gained++
+			each(m, true)
 			if len(d.sampleGained) < sampled {
 				d.sampleGained = append(d.sampleGained, m)
 			}
 		case !is && was[m.id]:
 			d.lost++
 			lost = append(lost, m)
+			each(m, false)
 			if len(d.sampleLost) < sampled {
 				d.sampleLost = append(d.sampleLost, m)
 			}
@@ -216,32 +227,10 @@ func (s *Service) Compare(ctx context.Context, at time.Time, before, after edito
 		return editor.Difference{Before: d.before, After: d.after, Gained: d.gained, Lost: d.lost}, err
 	}
 	// A group is not there any more: who was in it by another is not, either.
-	was := map[string]bool{}
 	w.tree = newTree(before.Groups)
-	var d editor.Difference
-	err = w.survey(ctx, rule(before), func(m *member, s access.Standing) {
-		if s != access.No {
-			d.Before++
-			was[m.id] = true
-		}
-	})
-	if err != nil {
-		return d, err
-	}
-	w.tree, w.groups = newTree(after.Groups), map[*membership]map[string]bool{}
-	err = w.survey(ctx, rule(after), func(m *member, s access.Standing) {
-		is := s != access.No && m.id != after.Without
-		switch {
-		case is && !was[m.id]:
-			d.Gained++
-		case !is && was[m.id]:
-			d.Lost++
-		}
-		if is {
-			d.After++
-		}
-	})
-	return d, err
+	then := w.as(newTree(after.Groups), w.crowd)
+	d, err := w.against(ctx, then, rule(before), rule(after), after.Without, nil)
+	return editor.Difference{Before: d.before, After: d.after, Gained: d.gained, Lost: d.lost}, err
 }
 
 func sameGroups(a, b []*configv1.Group) bool {

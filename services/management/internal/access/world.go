@@ -210,6 +210,14 @@ func (w *world) compile(a *configv1.Application, extra map[string]*access.Policy
 		access.WithHeading(w.headings[a.GetGroup()]))
 }
 
+// as returns the domain as it would be with other groups and people in them.
+func (w *world) as(groups *tree, people *crowd) *world {
+	then := *w
+	then.tree, then.crowd = groups, people
+	then.rules, then.groups = map[string]*access.Rule{}, map[*membership]map[string]bool{}
+	return &then
+}
+
 // groupsOf returns the groups of somebody, inherited ones included. People in the same groups share the answer.
 func (w *world) groupsOf(in *membership) map[string]bool {
 	if known, ok := w.groups[in]; ok {
