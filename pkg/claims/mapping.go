@@ -50,6 +50,16 @@ func Compile(m *configv1.ClaimMapping) (*Mapping, error) {
 	}, err
 }
 
+// Reads returns what the expression of a mapping reads, such as "user.groups", and the slugs of the applications that it names; nothing
+// where it is wrong.
+func Reads(m *configv1.ClaimMapping) (inputs, slugs []string) {
+	compiled, err := Compile(m)
+	if err != nil {
+		return nil, nil
+	}
+	return compiled.value.Inputs(), compiled.value.Slugs()
+}
+
 // Enabled reports whether a mapping is to be run at all.
 func Enabled(m *configv1.ClaimMapping) bool { return m.Enabled == nil || m.GetEnabled() }
 

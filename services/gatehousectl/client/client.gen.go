@@ -2017,6 +2017,9 @@ type Application struct {
 
 	// Visibility Visibility says whether an application is shown to those who may use it, and why not.
 	Visibility *Visibility `json:"visibility,omitempty"`
+
+	// Warnings What the change leads to that may not be meant. Never stored.
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // ApplicationTypeWord Decides the defaults of grant types, authentication method and PKCE. Changed only through `/type`.
@@ -2379,7 +2382,7 @@ type Binding struct {
 	TimeoutSeconds *int32  `json:"timeoutSeconds,omitempty"`
 	User           *string `json:"user,omitempty"`
 
-	// Warnings What the whole rule leads to that may not be meant. Never stored.
+	// Warnings What the change leads to that may not be meant. Never stored.
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -4780,7 +4783,7 @@ type Provider struct {
 	CreatedAt *int64  `json:"createdAt,omitempty"`
 	Domain    *string `json:"domain,omitempty"`
 
-	// Id That of the application while it has one.
+	// Id Its own, which it keeps wherever it moves.
 	Id   *string `json:"id,omitempty"`
 	Name *string `json:"name,omitempty"`
 
@@ -5488,11 +5491,11 @@ type Use struct {
 	EntitlementName *string `json:"entitlementName,omitempty"`
 	Id              *string `json:"id,omitempty"`
 
-	// Kind `application`, `group` or `identity_provider`, and which.
+	// Kind The kind of what uses it or goes with it: `application`, `group`, `identity_provider`, `policy`, `claim_mapping`, `binding`, `entitlement`, `provider`, `form`, `email`, `flow` or another; and which.
 	Kind *string `json:"kind,omitempty"`
 	Name *string `json:"name,omitempty"`
 
-	// Then `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it is forgotten.
+	// Then What becomes of it. `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it goes too, or its mention does; `ungrouped`: the application has no heading any more; `bookmark`: the application signs nobody in any more; `changed`: what it says of people changes; `failing`: its expression asks for what is gone, and fails.
 	Then *string `json:"then,omitempty"`
 }
 
@@ -5917,6 +5920,15 @@ type GetApplicationGroupHistoryDiffParams struct {
 	With *string `form:"with,omitempty" json:"with,omitempty"`
 }
 
+// ListApplicationGroupUsesParams defines parameters for ListApplicationGroupUses.
+type ListApplicationGroupUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
 // ListApplicationsParams defines parameters for ListApplications.
 type ListApplicationsParams struct {
 	// Page The page, from 0.
@@ -6259,6 +6271,15 @@ type PutApplicationEntitlementBindingParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// ListApplicationEntitlementUsesParams defines parameters for ListApplicationEntitlementUses.
+type ListApplicationEntitlementUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+}
+
 // PutApplicationFlowsJSONBody defines parameters for PutApplicationFlows.
 type PutApplicationFlowsJSONBody = []Flow
 
@@ -6470,6 +6491,15 @@ type AssignProviderParams struct {
 type PutApplicationTypeParams struct {
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListApplicationUsesParams defines parameters for ListApplicationUses.
+type ListApplicationUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
 // ListAuditsParams defines parameters for ListAudits.
@@ -7193,6 +7223,15 @@ type PatchProviderParams struct {
 
 	// IfMatch What `ETag` said when the resource was read; anything newer is refused with 412 (RFC 9110 §13.1.1).
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// ListProviderUsesParams defines parameters for ListProviderUses.
+type ListProviderUsesParams struct {
+	// Page The page, from 0.
+	Page *int `form:"page,omitempty" json:"page,omitempty"`
+
+	// Size Entries on a page; default 50.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
 }
 
 // ListRegistrationTokensParams defines parameters for ListRegistrationTokens.
@@ -8342,6 +8381,13 @@ type ClientInterface interface {
 	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
 	GetApplicationGroupHistoryDiff(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListApplicationGroupUses List where an application group is used, and what its deletion would make of that
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/uses (the `ListApplicationGroupUses` operationId).
+	ListApplicationGroupUses(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListApplications List the applications of a domain
 	//
 	// Needs the permission `application:list`.
@@ -8931,6 +8977,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
 	PutApplicationEntitlementBinding(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListApplicationEntitlementUses List where an entitlement is used, and what its deletion would make of that
+	//
+	// Needs the permission `entitlement:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/uses (the `ListApplicationEntitlementUses` operationId).
+	ListApplicationEntitlementUses(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListApplicationFlows List the flows of an application, by type and order
 	//
 	// A type of which nothing is defined has an entry without an id, which does nothing. Needs the permission `flow:read`.
@@ -9299,6 +9352,13 @@ type ClientInterface interface {
 	// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
 	ReleaseProvider(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetApplicationProvider Read the provider of an application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/provider (the `GetApplicationProvider` operationId).
+	GetApplicationProvider(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AssignProviderWithBody Move a provider into an application that has none
 	//
 	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
@@ -9380,6 +9440,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application}/type (the `PutApplicationType` operationId).
 	PutApplicationType(ctx context.Context, domain string, application string, params *PutApplicationTypeParams, body PutApplicationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApplicationUses List where an application is used, and what its deletion would make of that
+	//
+	// Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/uses (the `ListApplicationUses` operationId).
+	ListApplicationUses(ctx context.Context, domain string, application string, params *ListApplicationUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudits List the audit records of a domain, the newest first
 	//
@@ -10693,14 +10760,14 @@ type ClientInterface interface {
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
 	CreateProvider(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteProvider Delete a provider that belongs to no application
+	// DeleteProvider Delete a provider
 	//
-	// Needs the permission `application:delete`.
+	// An application that has it becomes a bookmark, and what was issued to it is worth nothing any more. Needs the permission `application:delete`.
 	//
 	// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
 	DeleteProvider(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetProvider Read a provider that belongs to no application
+	// GetProvider Read a provider, of an application or of none
 	//
 	// Needs the permission `application:read`.
 	//
@@ -10724,6 +10791,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
 	PatchProvider(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProviderUses List where a provider is used, and what its deletion would make of that
+	//
+	// Needs the permission `application:read`.
+	//
+	// Corresponds with GET /domains/{domain}/providers/{provider}/uses (the `ListProviderUses` operationId).
+	ListProviderUses(ctx context.Context, domain string, provider string, params *ListProviderUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRegistrationTokens List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -12383,6 +12457,23 @@ func (c *Client) GetApplicationGroupHistoryDiff(ctx context.Context, domain stri
 	return c.Client.Do(req)
 }
 
+// ListApplicationGroupUses List where an application group is used, and what its deletion would make of that
+//
+// Needs the permission `application_group:read`.
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/uses (the `ListApplicationGroupUses` operationId).
+func (c *Client) ListApplicationGroupUses(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationGroupUsesRequest(c.Server, domain, applicationGroup, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListApplications List the applications of a domain
 //
 // Needs the permission `application:list`.
@@ -13682,6 +13773,23 @@ func (c *Client) PutApplicationEntitlementBinding(ctx context.Context, domain st
 	return c.Client.Do(req)
 }
 
+// ListApplicationEntitlementUses List where an entitlement is used, and what its deletion would make of that
+//
+// Needs the permission `entitlement:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/uses (the `ListApplicationEntitlementUses` operationId).
+func (c *Client) ListApplicationEntitlementUses(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationEntitlementUsesRequest(c.Server, domain, application, entitlement, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListApplicationFlows List the flows of an application, by type and order
 //
 // A type of which nothing is defined has an entry without an id, which does nothing. Needs the permission `flow:read`.
@@ -14510,6 +14618,23 @@ func (c *Client) ReleaseProvider(ctx context.Context, domain string, application
 	return c.Client.Do(req)
 }
 
+// GetApplicationProvider Read the provider of an application
+//
+// Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/provider (the `GetApplicationProvider` operationId).
+func (c *Client) GetApplicationProvider(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApplicationProviderRequest(c.Server, domain, application)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AssignProviderWithBody Move a provider into an application that has none
 //
 // Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
@@ -14682,6 +14807,23 @@ func (c *Client) PutApplicationTypeWithBody(ctx context.Context, domain string, 
 // Corresponds with PUT /domains/{domain}/applications/{application}/type (the `PutApplicationType` operationId).
 func (c *Client) PutApplicationType(ctx context.Context, domain string, application string, params *PutApplicationTypeParams, body PutApplicationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutApplicationTypeRequest(c.Server, domain, application, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApplicationUses List where an application is used, and what its deletion would make of that
+//
+// Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/uses (the `ListApplicationUses` operationId).
+func (c *Client) ListApplicationUses(ctx context.Context, domain string, application string, params *ListApplicationUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationUsesRequest(c.Server, domain, application, params)
 	if err != nil {
 		return nil, err
 	}
@@ -17624,9 +17766,9 @@ func (c *Client) CreateProvider(ctx context.Context, domain string, params *Crea
 	return c.Client.Do(req)
 }
 
-// DeleteProvider Delete a provider that belongs to no application
+// DeleteProvider Delete a provider
 //
-// Needs the permission `application:delete`.
+// An application that has it becomes a bookmark, and what was issued to it is worth nothing any more. Needs the permission `application:delete`.
 //
 // Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
 func (c *Client) DeleteProvider(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -17641,7 +17783,7 @@ func (c *Client) DeleteProvider(ctx context.Context, domain string, provider str
 	return c.Client.Do(req)
 }
 
-// GetProvider Read a provider that belongs to no application
+// GetProvider Read a provider, of an application or of none
 //
 // Needs the permission `application:read`.
 //
@@ -17686,6 +17828,23 @@ func (c *Client) PatchProviderWithBody(ctx context.Context, domain string, provi
 // Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
 func (c *Client) PatchProvider(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPatchProviderRequest(c.Server, domain, provider, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProviderUses List where a provider is used, and what its deletion would make of that
+//
+// Needs the permission `application:read`.
+//
+// Corresponds with GET /domains/{domain}/providers/{provider}/uses (the `ListProviderUses` operationId).
+func (c *Client) ListProviderUses(ctx context.Context, domain string, provider string, params *ListProviderUsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProviderUsesRequest(c.Server, domain, provider, params)
 	if err != nil {
 		return nil, err
 	}
@@ -21743,6 +21902,86 @@ func NewGetApplicationGroupHistoryDiffRequest(server string, domain string, appl
 	return req, nil
 }
 
+// NewListApplicationGroupUsesRequest constructs an http.Request for the ListApplicationGroupUses method
+func NewListApplicationGroupUsesRequest(server string, domain string, applicationGroup string, params *ListApplicationGroupUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "applicationGroup", applicationGroup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/application-groups/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListApplicationsRequest constructs an http.Request for the ListApplications method
 func NewListApplicationsRequest(server string, domain string, params *ListApplicationsParams) (*http.Request, error) {
 	var err error
@@ -25647,6 +25886,93 @@ func NewPutApplicationEntitlementBindingRequestWithBody(server string, domain st
 	return req, nil
 }
 
+// NewListApplicationEntitlementUsesRequest constructs an http.Request for the ListApplicationEntitlementUses method
+func NewListApplicationEntitlementUsesRequest(server string, domain string, application string, entitlement string, params *ListApplicationEntitlementUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "entitlement", entitlement, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/entitlements/%s/uses", pathParam0, pathParam1, pathParam2)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListApplicationFlowsRequest constructs an http.Request for the ListApplicationFlows method
 func NewListApplicationFlowsRequest(server string, domain string, application string) (*http.Request, error) {
 	var err error
@@ -28155,6 +28481,47 @@ func NewReleaseProviderRequest(server string, domain string, application string,
 	return req, nil
 }
 
+// NewGetApplicationProviderRequest constructs an http.Request for the GetApplicationProvider method
+func NewGetApplicationProviderRequest(server string, domain string, application string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/provider", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewAssignProviderRequest calls the generic AssignProvider builder with application/json body
 func NewAssignProviderRequest(server string, domain string, application string, params *AssignProviderParams, body AssignProviderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -28547,6 +28914,86 @@ func NewPutApplicationTypeRequestWithBody(server string, domain string, applicat
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListApplicationUsesRequest constructs an http.Request for the ListApplicationUses method
+func NewListApplicationUsesRequest(server string, domain string, application string, params *ListApplicationUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/applications/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -37055,6 +37502,86 @@ func NewPatchProviderRequestWithBody(server string, domain string, provider stri
 	return req, nil
 }
 
+// NewListProviderUsesRequest constructs an http.Request for the ListProviderUses method
+func NewListProviderUsesRequest(server string, domain string, provider string, params *ListProviderUsesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "provider", provider, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/domains/%s/providers/%s/uses", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRegistrationTokensRequest constructs an http.Request for the ListRegistrationTokens method
 func NewListRegistrationTokensRequest(server string, domain string, params *ListRegistrationTokensParams) (*http.Request, error) {
 	var err error
@@ -43488,6 +44015,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/history/{revision}/diff (the `GetApplicationGroupHistoryDiff` operationId).
 	GetApplicationGroupHistoryDiffWithResponse(ctx context.Context, domain string, applicationGroup string, revision string, params *GetApplicationGroupHistoryDiffParams, reqEditors ...RequestEditorFn) (*GetApplicationGroupHistoryDiffResponse, error)
 
+	// ListApplicationGroupUsesWithResponse List where an application group is used, and what its deletion would make of that
+	//
+	// Needs the permission `application_group:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/uses (the `ListApplicationGroupUses` operationId).
+	ListApplicationGroupUsesWithResponse(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupUsesResponse, error)
+
 	// ListApplicationsWithResponse List the applications of a domain
 	//
 	// Needs the permission `application:list`.
@@ -44127,6 +44663,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /domains/{domain}/applications/{application}/entitlements/{entitlement}/bindings/{entitlementBinding} (the `PutApplicationEntitlementBinding` operationId).
 	PutApplicationEntitlementBindingWithResponse(ctx context.Context, domain string, application string, entitlement string, entitlementBinding string, params *PutApplicationEntitlementBindingParams, body PutApplicationEntitlementBindingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationEntitlementBindingResponse, error)
 
+	// ListApplicationEntitlementUsesWithResponse List where an entitlement is used, and what its deletion would make of that
+	//
+	// Needs the permission `entitlement:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/uses (the `ListApplicationEntitlementUses` operationId).
+	ListApplicationEntitlementUsesWithResponse(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementUsesResponse, error)
+
 	// ListApplicationFlowsWithResponse List the flows of an application, by type and order
 	//
 	// A type of which nothing is defined has an entry without an id, which does nothing. Needs the permission `flow:read`.
@@ -44539,6 +45084,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /domains/{domain}/applications/{application}/provider (the `ReleaseProvider` operationId).
 	ReleaseProviderWithResponse(ctx context.Context, domain string, application string, params *ReleaseProviderParams, reqEditors ...RequestEditorFn) (*ReleaseProviderResponse, error)
 
+	// GetApplicationProviderWithResponse Read the provider of an application
+	//
+	// Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/provider (the `GetApplicationProvider` operationId).
+	GetApplicationProviderWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*GetApplicationProviderResponse, error)
+
 	// AssignProviderWithBodyWithResponse Move a provider into an application that has none
 	//
 	// Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
@@ -44628,6 +45182,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /domains/{domain}/applications/{application}/type (the `PutApplicationType` operationId).
 	PutApplicationTypeWithResponse(ctx context.Context, domain string, application string, params *PutApplicationTypeParams, body PutApplicationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*PutApplicationTypeResponse, error)
+
+	// ListApplicationUsesWithResponse List where an application is used, and what its deletion would make of that
+	//
+	// Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/applications/{application}/uses (the `ListApplicationUses` operationId).
+	ListApplicationUsesWithResponse(ctx context.Context, domain string, application string, params *ListApplicationUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationUsesResponse, error)
 
 	// ListAuditsWithResponse List the audit records of a domain, the newest first
 	//
@@ -46085,16 +46648,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /domains/{domain}/providers (the `CreateProvider` operationId).
 	CreateProviderWithResponse(ctx context.Context, domain string, params *CreateProviderParams, body CreateProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProviderResponse, error)
 
-	// DeleteProviderWithResponse Delete a provider that belongs to no application
+	// DeleteProviderWithResponse Delete a provider
 	//
-	// Needs the permission `application:delete`.
+	// An application that has it becomes a bookmark, and what was issued to it is worth nothing any more. Needs the permission `application:delete`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /domains/{domain}/providers/{provider} (the `DeleteProvider` operationId).
 	DeleteProviderWithResponse(ctx context.Context, domain string, provider string, params *DeleteProviderParams, reqEditors ...RequestEditorFn) (*DeleteProviderResponse, error)
 
-	// GetProviderWithResponse Read a provider that belongs to no application
+	// GetProviderWithResponse Read a provider, of an application or of none
 	//
 	// Needs the permission `application:read`.
 	//
@@ -46120,6 +46683,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /domains/{domain}/providers/{provider} (the `PatchProvider` operationId).
 	PatchProviderWithResponse(ctx context.Context, domain string, provider string, params *PatchProviderParams, body PatchProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchProviderResponse, error)
+
+	// ListProviderUsesWithResponse List where a provider is used, and what its deletion would make of that
+	//
+	// Needs the permission `application:read`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /domains/{domain}/providers/{provider}/uses (the `ListProviderUses` operationId).
+	ListProviderUsesWithResponse(ctx context.Context, domain string, provider string, params *ListProviderUsesParams, reqEditors ...RequestEditorFn) (*ListProviderUsesResponse, error)
 
 	// ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
 	//
@@ -48418,6 +48990,54 @@ func (r GetApplicationGroupHistoryDiffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetApplicationGroupHistoryDiffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationGroupUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationGroupUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationGroupUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationGroupUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationGroupUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationGroupUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationGroupUsesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -50735,6 +51355,54 @@ func (r PutApplicationEntitlementBindingResponse) ContentType() string {
 	return ""
 }
 
+type ListApplicationEntitlementUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationEntitlementUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationEntitlementUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationEntitlementUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationEntitlementUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationEntitlementUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationEntitlementUsesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListApplicationFlowsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -52339,6 +53007,54 @@ func (r ReleaseProviderResponse) ContentType() string {
 	return ""
 }
 
+type GetApplicationProviderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Provider
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApplicationProviderResponse) GetJSON200() *Provider {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r GetApplicationProviderResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApplicationProviderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApplicationProviderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApplicationProviderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApplicationProviderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type AssignProviderResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -52662,6 +53378,54 @@ func (r PutApplicationTypeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutApplicationTypeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApplicationUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListApplicationUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationUsesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -58386,6 +59150,54 @@ func (r PatchProviderResponse) ContentType() string {
 	return ""
 }
 
+type ListProviderUsesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UsePage
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProviderUsesResponse) GetJSON200() *UsePage {
+	return r.JSON200
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r ListProviderUsesResponse) GetJSONDefault() *Problem {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProviderUsesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProviderUsesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProviderUsesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProviderUsesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRegistrationTokensResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -63743,6 +64555,21 @@ func (c *ClientWithResponses) GetApplicationGroupHistoryDiffWithResponse(ctx con
 	return ParseGetApplicationGroupHistoryDiffResponse(rsp)
 }
 
+// ListApplicationGroupUsesWithResponse List where an application group is used, and what its deletion would make of that
+//
+// Needs the permission `application_group:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/application-groups/{applicationGroup}/uses (the `ListApplicationGroupUses` operationId).
+func (c *ClientWithResponses) ListApplicationGroupUsesWithResponse(ctx context.Context, domain string, applicationGroup string, params *ListApplicationGroupUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationGroupUsesResponse, error) {
+	rsp, err := c.ListApplicationGroupUses(ctx, domain, applicationGroup, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationGroupUsesResponse(rsp)
+}
+
 // ListApplicationsWithResponse List the applications of a domain
 //
 // Needs the permission `application:list`.
@@ -64808,6 +65635,21 @@ func (c *ClientWithResponses) PutApplicationEntitlementBindingWithResponse(ctx c
 	return ParsePutApplicationEntitlementBindingResponse(rsp)
 }
 
+// ListApplicationEntitlementUsesWithResponse List where an entitlement is used, and what its deletion would make of that
+//
+// Needs the permission `entitlement:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/entitlements/{entitlement}/uses (the `ListApplicationEntitlementUses` operationId).
+func (c *ClientWithResponses) ListApplicationEntitlementUsesWithResponse(ctx context.Context, domain string, application string, entitlement string, params *ListApplicationEntitlementUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationEntitlementUsesResponse, error) {
+	rsp, err := c.ListApplicationEntitlementUses(ctx, domain, application, entitlement, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationEntitlementUsesResponse(rsp)
+}
+
 // ListApplicationFlowsWithResponse List the flows of an application, by type and order
 //
 // A type of which nothing is defined has an entry without an id, which does nothing. Needs the permission `flow:read`.
@@ -65496,6 +66338,21 @@ func (c *ClientWithResponses) ReleaseProviderWithResponse(ctx context.Context, d
 	return ParseReleaseProviderResponse(rsp)
 }
 
+// GetApplicationProviderWithResponse Read the provider of an application
+//
+// Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/provider (the `GetApplicationProvider` operationId).
+func (c *ClientWithResponses) GetApplicationProviderWithResponse(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*GetApplicationProviderResponse, error) {
+	rsp, err := c.GetApplicationProvider(ctx, domain, application, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApplicationProviderResponse(rsp)
+}
+
 // AssignProviderWithBodyWithResponse Move a provider into an application that has none
 //
 // Identifier, secrets and keys stay as they are. Needs the permission `application:update`.
@@ -65644,6 +66501,21 @@ func (c *ClientWithResponses) PutApplicationTypeWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParsePutApplicationTypeResponse(rsp)
+}
+
+// ListApplicationUsesWithResponse List where an application is used, and what its deletion would make of that
+//
+// Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/applications/{application}/uses (the `ListApplicationUses` operationId).
+func (c *ClientWithResponses) ListApplicationUsesWithResponse(ctx context.Context, domain string, application string, params *ListApplicationUsesParams, reqEditors ...RequestEditorFn) (*ListApplicationUsesResponse, error) {
+	rsp, err := c.ListApplicationUses(ctx, domain, application, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationUsesResponse(rsp)
 }
 
 // ListAuditsWithResponse List the audit records of a domain, the newest first
@@ -68074,9 +68946,9 @@ func (c *ClientWithResponses) CreateProviderWithResponse(ctx context.Context, do
 	return ParseCreateProviderResponse(rsp)
 }
 
-// DeleteProviderWithResponse Delete a provider that belongs to no application
+// DeleteProviderWithResponse Delete a provider
 //
-// Needs the permission `application:delete`.
+// An application that has it becomes a bookmark, and what was issued to it is worth nothing any more. Needs the permission `application:delete`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -68089,7 +68961,7 @@ func (c *ClientWithResponses) DeleteProviderWithResponse(ctx context.Context, do
 	return ParseDeleteProviderResponse(rsp)
 }
 
-// GetProviderWithResponse Read a provider that belongs to no application
+// GetProviderWithResponse Read a provider, of an application or of none
 //
 // Needs the permission `application:read`.
 //
@@ -68132,6 +69004,21 @@ func (c *ClientWithResponses) PatchProviderWithResponse(ctx context.Context, dom
 		return nil, err
 	}
 	return ParsePatchProviderResponse(rsp)
+}
+
+// ListProviderUsesWithResponse List where a provider is used, and what its deletion would make of that
+//
+// Needs the permission `application:read`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /domains/{domain}/providers/{provider}/uses (the `ListProviderUses` operationId).
+func (c *ClientWithResponses) ListProviderUsesWithResponse(ctx context.Context, domain string, provider string, params *ListProviderUsesParams, reqEditors ...RequestEditorFn) (*ListProviderUsesResponse, error) {
+	rsp, err := c.ListProviderUses(ctx, domain, provider, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProviderUsesResponse(rsp)
 }
 
 // ListRegistrationTokensWithResponse List the initial access tokens of a domain, the newest first, without their values
@@ -70922,6 +71809,39 @@ func ParseGetApplicationGroupHistoryDiffResponse(rsp *http.Response) (*GetApplic
 	return response, nil
 }
 
+// ParseListApplicationGroupUsesResponse parses an HTTP response from a ListApplicationGroupUsesWithResponse call
+func ParseListApplicationGroupUsesResponse(rsp *http.Response) (*ListApplicationGroupUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationGroupUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
 func ParseListApplicationsResponse(rsp *http.Response) (*ListApplicationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -72528,6 +73448,39 @@ func ParsePutApplicationEntitlementBindingResponse(rsp *http.Response) (*PutAppl
 	return response, nil
 }
 
+// ParseListApplicationEntitlementUsesResponse parses an HTTP response from a ListApplicationEntitlementUsesWithResponse call
+func ParseListApplicationEntitlementUsesResponse(rsp *http.Response) (*ListApplicationEntitlementUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationEntitlementUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListApplicationFlowsResponse parses an HTTP response from a ListApplicationFlowsWithResponse call
 func ParseListApplicationFlowsResponse(rsp *http.Response) (*ListApplicationFlowsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -73634,6 +74587,39 @@ func ParseReleaseProviderResponse(rsp *http.Response) (*ReleaseProviderResponse,
 	return response, nil
 }
 
+// ParseGetApplicationProviderResponse parses an HTTP response from a GetApplicationProviderWithResponse call
+func ParseGetApplicationProviderResponse(rsp *http.Response) (*GetApplicationProviderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApplicationProviderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseAssignProviderResponse parses an HTTP response from a AssignProviderWithResponse call
 func ParseAssignProviderResponse(rsp *http.Response) (*AssignProviderResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -73844,6 +74830,39 @@ func ParsePutApplicationTypeResponse(rsp *http.Response) (*PutApplicationTypeRes
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApplicationUsesResponse parses an HTTP response from a ListApplicationUsesWithResponse call
+func ParseListApplicationUsesResponse(rsp *http.Response) (*ListApplicationUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -77801,6 +78820,39 @@ func ParsePatchProviderResponse(rsp *http.Response) (*PatchProviderResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Provider
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProviderUsesResponse parses an HTTP response from a ListProviderUsesWithResponse call
+func ParseListProviderUsesResponse(rsp *http.Response) (*ListProviderUsesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProviderUsesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UsePage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

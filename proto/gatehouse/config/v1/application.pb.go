@@ -295,6 +295,8 @@ type Application struct {
 	// What it is where it is no application: a provider is sign-in settings that wait for an application, and is shown as
 	// nothing else.
 	Part Application_Part `protobuf:"varint,43,opt,name=part,proto3,enum=gatehouse.config.v1.Application_Part" json:"part,omitempty"`
+	// The id that its provider has wherever it moves; absent where that follows from the id of the application.
+	ProviderId string `protobuf:"bytes,44,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	// How the application registered itself; absent for those that operators made.
 	Registration  *ClientRegistration `protobuf:"bytes,60,opt,name=registration,proto3" json:"registration,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -553,6 +555,13 @@ func (x *Application) GetPart() Application_Part {
 		return x.Part
 	}
 	return Application_PART_UNSPECIFIED
+}
+
+func (x *Application) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
 }
 
 func (x *Application) GetRegistration() *ClientRegistration {
@@ -2200,7 +2209,7 @@ var File_gatehouse_config_v1_application_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x0f\n" +
+	"%gatehouse/config/v1/application.proto\x12\x13gatehouse.config.v1\x1a gatehouse/config/v1/access.proto\x1a\"gatehouse/config/v1/branding.proto\x1a gatehouse/config/v1/common.proto\x1a*gatehouse/config/v1/security_profile.proto\x1a\"gatehouse/options/v1/options.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x0f\n" +
 	"\vApplication\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x02id\x12\x1e\n" +
 	"\x06domain\x18\x02 \x01(\tB\x06\xa2\xbb\x18\x02\b\x01R\x06domain\x12\"\n" +
@@ -2239,7 +2248,9 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\bbindings\x18( \x03(\v2\x1c.gatehouse.config.v1.BindingB\b\xa2\xbb\x18\x04\x18\x01P\x01R\bbindings\x12N\n" +
 	"\fentitlements\x18) \x03(\v2 .gatehouse.config.v1.EntitlementB\b\xa2\xbb\x18\x04\x18\x01P\x01R\fentitlements\x12J\n" +
 	"\fformer_slugs\x18* \x03(\v2\x1f.gatehouse.config.v1.FormerSlugB\x06\xa2\xbb\x18\x02\x18\x01R\vformerSlugs\x12A\n" +
-	"\x04part\x18+ \x01(\x0e2%.gatehouse.config.v1.Application.PartB\x06\xa2\xbb\x18\x02\x18\x01R\x04part\x12S\n" +
+	"\x04part\x18+ \x01(\x0e2%.gatehouse.config.v1.Application.PartB\x06\xa2\xbb\x18\x02\x18\x01R\x04part\x12'\n" +
+	"\vprovider_id\x18, \x01(\tB\x06\xa2\xbb\x18\x02\x18\x01R\n" +
+	"providerId\x12S\n" +
 	"\fregistration\x18< \x01(\v2'.gatehouse.config.v1.ClientRegistrationB\x06\xa2\xbb\x18\x02\b\x01R\fregistration\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

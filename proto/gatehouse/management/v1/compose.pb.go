@@ -582,7 +582,7 @@ func (x *EffectiveAccess) GetSample() []string {
 // them while no application does; its client identifier is taken, and answers for nobody.
 type Provider struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// That of the application while it has one.
+	// Its own, which it keeps wherever it moves.
 	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Domain    string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`
 	Revision  int64                  `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`

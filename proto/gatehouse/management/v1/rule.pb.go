@@ -435,7 +435,8 @@ func (x *PolicyChecked) GetWarnings() []*Warning {
 // Use is a place where something is used, and what becomes of it when that is deleted.
 type Use struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `application`, `group` or `identity_provider`, and which.
+	// The kind of what uses it or goes with it: `application`, `group`, `identity_provider`, `policy`, `claim_mapping`, `binding`,
+	// `entitlement`, `provider`, `form`, `email`, `flow` or another; and which.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	Id   string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
@@ -443,7 +444,9 @@ type Use struct {
 	Entitlement     string      `protobuf:"bytes,4,opt,name=entitlement,proto3" json:"entitlement,omitempty"`
 	EntitlementName string      `protobuf:"bytes,5,opt,name=entitlement_name,json=entitlementName,proto3" json:"entitlement_name,omitempty"`
 	Binding         *v1.Binding `protobuf:"bytes,6,opt,name=binding,proto3" json:"binding,omitempty"`
-	// `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it is forgotten.
+	// What becomes of it. `refused`: it keeps the deletion from being made; `orphaned`: the binding matches nobody any more; `removed`: it
+	// goes too, or its mention does; `ungrouped`: the application has no heading any more; `bookmark`: the application signs nobody in
+	// any more; `changed`: what it says of people changes; `failing`: its expression asks for what is gone, and fails.
 	Then          string `protobuf:"bytes,7,opt,name=then,proto3" json:"then,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

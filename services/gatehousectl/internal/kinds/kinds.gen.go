@@ -250,8 +250,8 @@ var operations = map[string]Operations{
 		},
 		Paged: true, Search: true, DryRun: true,
 		Made:     []string{"access", "certificate", "claimMappings", "clientId", "clientSecret", "description", "enabled", "group", "hidden", "identityProviders", "launchUrl", "metadata", "name", "openInNewTab", "publisher", "redirectUris", "slug", "type"},
-		Kept:     []string{"access", "certificate", "claimMappings", "createdAt", "description", "domain", "enabled", "factors", "group", "hidden", "icon", "id", "identityProviders", "launchUrl", "metadata", "name", "notices", "openInNewTab", "publisher", "registration", "revision", "secretSettings", "secrets", "settings", "slug", "template", "type", "updatedAt", "visibility"},
-		ReadOnly: []string{"createdAt", "domain", "icon", "id", "notices", "registration", "revision", "secretSettings", "secrets", "updatedAt", "visibility"},
+		Kept:     []string{"access", "certificate", "claimMappings", "createdAt", "description", "domain", "enabled", "factors", "group", "hidden", "icon", "id", "identityProviders", "launchUrl", "metadata", "name", "notices", "openInNewTab", "publisher", "registration", "revision", "secretSettings", "secrets", "settings", "slug", "template", "type", "updatedAt", "visibility", "warnings"},
+		ReadOnly: []string{"createdAt", "domain", "icon", "id", "notices", "registration", "revision", "secretSettings", "secrets", "updatedAt", "visibility", "warnings"},
 		Secret:   []string{"clientSecret"},
 	},
 	"/domains/{domain}/providers": {

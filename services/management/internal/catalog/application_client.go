@@ -157,6 +157,12 @@ func (f *Faults) Below(place func(path string) string, other *Faults) {
 func TakeProvider(s *Scene, to, from *configv1.Application) {
 	ensure(&to.Settings)
 	ensure(&from.Settings)
+	if to.ProviderId = ProviderID(from); IsProvider(to) {
+		to.ProviderId = ""
+	}
+	if from.ProviderId = ""; !IsProvider(from) {
+		from.ProviderId = secret.NewID() // what it may have next is another one
+	}
 	to.Type = from.GetType()
 	to.Settings.Oauth, from.Settings.Oauth = from.Settings.Oauth, nil
 	to.Settings.SecretExpirationSettings, from.Settings.SecretExpirationSettings = from.Settings.SecretExpirationSettings, nil

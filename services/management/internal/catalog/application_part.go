@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -16,6 +17,17 @@ func IsBookmark(a *configv1.Application) bool { return a.GetType() == configv1.A
 
 // IsProvider reports whether what is stored as an application is sign-in settings that wait for one.
 func IsProvider(a *configv1.Application) bool { return a.GetPart() == configv1.Application_PROVIDER }
+
+// ProviderID returns the identifier of the provider of an application, or of what is one. It moves with the provider.
+func ProviderID(a *configv1.Application) string {
+	switch {
+	case IsProvider(a):
+		return a.GetId()
+	case a.GetProviderId() != "":
+		return a.GetProviderId()
+	}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("provider of "+a.GetId())).String()
+}
 
 // bookmarkRules are the rules of an application without a client.
 var bookmarkRules = []func(s *Scene, old, a *configv1.Application) error{

@@ -61,7 +61,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 		a.Id = secret.NewID()
 	}
 	// Nobody chose these names: what strangers register appears in nobody's portal until somebody shows it.
-	a.Slug, a.Hidden, a.FormerSlugs, a.Part = a.Id, true, nil, configv1.Application_PART_UNSPECIFIED
+	a.Slug, a.Hidden, a.FormerSlugs, a.Part, a.ProviderId = a.Id, true, nil, configv1.Application_PART_UNSPECIFIED, ""
 	a.Bindings, a.Entitlements = renewed(a.GetBindings(), a.GetEntitlements())
 	a.Secrets, a.SecretSettings = nil, nil
 	a.Registration = &configv1.ClientRegistration{

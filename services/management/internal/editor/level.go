@@ -86,6 +86,12 @@ func (e *Editor) stillThere(ctx context.Context, at Place, made ...resource.Reso
 	return catalog.Applications.NotFound(at.Application)
 }
 
+// OwnedBy returns the resources of a kind that belong to an application.
+func (e *Editor) OwnedBy(ctx context.Context, k catalog.Any, a *configv1.Application) ([]resource.Resource, error) {
+	all, _, err := e.store.ListAny(ctx, k, levelQuery(a.GetDomain(), a.GetId()))
+	return all, err
+}
+
 // levelOps delete what belongs to a resource that is being deleted, in the same change.
 func (e *Editor) levelOps(ctx context.Context, gone resource.Resource) ([]store.Op, error) {
 	if _, ok := gone.(*configv1.Application); !ok {

@@ -20,6 +20,7 @@ import (
 const (
 	ProviderAssigned Action = "assign_provider"
 	ProviderReleased Action = "release_provider"
+	ProviderRemoved  Action = "remove_provider"
 )
 
 // ofProviders is a place where providers are meant that belong to no application.
@@ -74,6 +75,25 @@ func (e *Editor) FindByClientID(ctx context.Context, domain, clientID string) (b
 	return err == nil, err
 }
 
+// AnyProvider returns a provider: what is one by itself, or the application to which it belongs.
+func (e *Editor) AnyProvider(ctx context.Context, at Place, id string) (*configv1.Application, error) {
+	found, err := e.Provider(ctx, at, id)
+	if !fault.Is(err, fault.NotFound) {
+		return found, err
+	}
+	assigned := true
+	all, _, failed := e.Providers(ctx, at, &assigned, image.Query{})
+	if failed != nil {
+		return nil, failed
+	}
+	for _, a := range all {
+		if catalog.ProviderID(a) == id {
+			return a, nil
+		}
+	}
+	return nil, err
+}
+
 // Provider returns a provider that belongs to no application.
 func (e *Editor) Provider(ctx context.Context, at Place, id string) (*configv1.Application, error) {
 	found, err := Read(ctx, e, catalog.Applications, ofProviders(at), id)
@@ -118,9 +138,38 @@ func (e *Editor) DeleteProvider(ctx context.Context, at Place, id string, ifMatc
 	return err
 }
 
+// RemoveProvider takes the sign-in settings of an application away. It becomes a bookmark, and they are gone.
+func (e *Editor) RemoveProvider(ctx context.Context, at Place, id string, ifMatch int64) error {
+	_, err := e.move(ctx, at, id, ifMatch, ProviderRemoved, "", func(s *catalog.Scene, fresh *configv1.Application) ([]store.Op, error) {
+		if err := givesUp(fresh); err != nil {
+			return nil, err
+		}
+		catalog.TakeProvider(s, &configv1.Application{Part: configv1.Application_PROVIDER}, fresh)
+		fresh.Type = configv1.Application_BOOKMARK
+		return nil, nil
+	})
+	if err == nil && !DryRun(ctx) {
+		e.forgetSecrets(ctx, id)
+	}
+	return err
+}
+
+// givesUp refuses to take the provider out of an application that has none, or has to keep it.
+func givesUp(a *configv1.Application) error {
+	switch {
+	case catalog.IsBookmark(a):
+		return fault.NotFoundf("The application has no provider")
+	case a.GetTemplate() || catalog.IsRegistered(a):
+		return fault.Conflictf("Templates and clients that registered themselves keep their provider").At("provider", "belongs to the registration")
+	}
+	return nil
+}
+
 // AssignProvider gives a bookmark the sign-in settings of a provider. They move: identifier, secrets and keys stay as they are.
-func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider string, ifMatch int64) (*configv1.Application, error) {
+// What that leads to and may not be meant is warned of.
+func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider string, ifMatch int64) (*configv1.Application, []*managementv1.Warning, error) {
 	var emptied *configv1.Application
+	var warnings []*managementv1.Warning
 	a, err := e.move(ctx, at, id, ifMatch, ProviderAssigned, provider, func(s *catalog.Scene, fresh *configv1.Application) ([]store.Op, error) {
 		if !catalog.IsBookmark(fresh) {
 			return nil, fault.Conflictf("The application has a provider. Release that one first").At("provider", "there is one already")
@@ -135,7 +184,7 @@ func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider stri
 		}
 		emptied = proto.CloneOf(waiting)
 		catalog.TakeProvider(s, fresh, emptied)
-		catalog.SignInBy(s, fresh, "identityProviders")
+		warnings = catalog.SignInBy(s, fresh, "identityProviders")
 		emptied.Name = ""
 		resource.Stamp(emptied, resource.Stamps{UpdatedAt: s.Now})
 		return []store.Op{{Old: waiting, New: emptied}}, nil
@@ -143,7 +192,7 @@ func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider stri
 	if err == nil && !DryRun(ctx) {
 		e.removeEmptied(ctx, emptied)
 	}
-	return a, err
+	return a, warnings, err
 }
 
 // ReleaseProvider takes the sign-in settings of an application out of it, which becomes a bookmark. What was issued to it is worth
@@ -151,18 +200,25 @@ func (e *Editor) AssignProvider(ctx context.Context, at Place, id, provider stri
 func (e *Editor) ReleaseProvider(ctx context.Context, at Place, id string, ifMatch int64) (*configv1.Application, error) {
 	var released *configv1.Application
 	_, err := e.move(ctx, at, id, ifMatch, ProviderReleased, "", func(s *catalog.Scene, fresh *configv1.Application) ([]store.Op, error) {
-		switch {
-		case catalog.IsBookmark(fresh):
-			return nil, fault.NotFoundf("The application has no provider")
-		case fresh.GetTemplate() || catalog.IsRegistered(fresh):
-			return nil, fault.Conflictf("Templates and clients that registered themselves keep their provider").At("provider", "belongs to the registration")
+		if err := givesUp(fresh); err != nil {
+			return nil, err
 		}
 		enabled := true
 		released = &configv1.Application{Name: fresh.GetName(), Part: configv1.Application_PROVIDER, Enabled: &enabled}
-		resource.Stamp(released, resource.Stamps{ID: secret.NewID(), Domain: fresh.GetDomain(), CreatedAt: s.Now, UpdatedAt: s.Now})
+		id := catalog.ProviderID(fresh)
+		resource.Stamp(released, resource.Stamps{ID: id, Domain: fresh.GetDomain(), CreatedAt: s.Now, UpdatedAt: s.Now})
 		catalog.TakeProvider(s, released, fresh)
 		fresh.Type = configv1.Application_BOOKMARK
-		return []store.Op{{New: released}}, nil
+		left, err := store.Get(ctx, e.store, catalog.Applications, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return []store.Op{{New: released}}, nil
+		case err != nil:
+			return nil, err
+		case !catalog.IsProvider(left) || catalog.ClientID(left) != "":
+			return nil, fault.Conflictf("Provider [%s] is there already", id)
+		}
+		return []store.Op{{Old: left, New: released}}, nil // what was left of it when it moved in
 	})
 	if err != nil {
 		return nil, err

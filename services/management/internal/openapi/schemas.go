@@ -100,15 +100,21 @@ func addShown(all object) {
 	}
 }
 
-// addWarnings adds the member `warnings` to the schema of a binding.
+// addWarnings adds the member `warnings` to the schemas of what is answered with warnings.
 func addWarnings(all object) {
-	binding, ok := all["Binding"].(object)
+	for _, name := range []string{"Binding", "Application"} {
+		addWarningsTo(all, name)
+	}
+}
+
+func addWarningsTo(all object, name string) {
+	binding, ok := all[name].(object)
 	if !ok || all[warning] == nil {
 		return
 	}
 	binding["properties"].(object)["warnings"] = object{
 		"type": "array", "items": object{"$ref": schemas + warning}, "readOnly": true,
-		"description": "What the whole rule leads to that may not be meant. Never stored.",
+		"description": "What the change leads to that may not be meant. Never stored.",
 	}
 }
 

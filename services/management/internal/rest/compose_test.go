@@ -239,13 +239,28 @@ func TestAcceptance29AProviderKeepsIdentifierAndSecret(t *testing.T) {
 	if count("?assigned=false") != 0 || count("?assigned=true") != 1 || count("") != 1 {
 		t.Error("the list of providers")
 	}
-	h.send("GET", base+"/providers/"+id, "").status(http.StatusNotFound)
+	// It is the same provider, wherever it is looked for.
+	there := func(path, application string) {
+		t.Helper()
+		got := h.send("GET", base+path, "").status(http.StatusOK).tree()
+		if got["id"] != id || got["assigned"] != (application != "") || application != "" && got["application"] != application {
+			t.Errorf("GET %s: %v", path, got)
+		}
+	}
+	there("/providers/"+id, app)
+	there("/applications/"+app+"/provider", app)
+	if got := h.send("GET", base+"/providers", "").data(); got[0]["id"] != id {
+		t.Errorf("the list has %v", got)
+	}
+	h.send("PATCH", base+"/providers/"+id, `{"name":"x"}`).refused(409, "Provider ["+id+"] belongs to application ["+app+"]. Change settings.oauth of that application")
 	h.send("PUT", base+"/applications/"+app+"/provider", `{"provider":"`+id+`"}`).status(http.StatusConflict)
 
 	released := h.send("DELETE", base+"/applications/"+app+"/provider", "").status(http.StatusOK).tree()
 	if at(released, "configuration.clientId") != "pay" || released["assigned"] != false {
 		t.Errorf("released %v", released)
 	}
+	there("/providers/"+id, "")
+	h.send("GET", base+"/applications/"+app+"/provider", "").refused(404, "The application has no provider")
 	bookmark := h.send("GET", base+"/applications/"+app, "").status(http.StatusOK).tree()
 	if bookmark["type"] != "bookmark" || at(bookmark, "settings.oauth.clientId") != nil || bookmark["secrets"] != nil {
 		t.Errorf("the application %v", bookmark)
@@ -259,11 +274,57 @@ func TestAcceptance29AProviderKeepsIdentifierAndSecret(t *testing.T) {
 	if at(composed, "provider.configuration.clientId") != "pay" || string(again) != string(secrets) {
 		t.Errorf("composed %v", composed)
 	}
-	// A deleted application may leave its provider.
 	other := at(composed, "application.id").(string)
+	if at(composed, "provider.id") != id {
+		t.Errorf("the composed provider is %v", at(composed, "provider.id"))
+	}
+	there("/providers/"+id, other)
+	// A deleted application may leave its provider.
 	h.send("DELETE", base+"/applications/"+other+"?provider=keep", "").status(http.StatusNoContent)
 	h.send("GET", base+"/applications/"+other, "").status(http.StatusNotFound)
 	if count("?assigned=false") != 1 {
 		t.Error("the provider is not kept")
+	}
+	there("/providers/"+id, "")
+	h.send("PUT", base+"/applications/"+app+"/provider?dryRun=true", `{"provider":"`+id+`"}`).status(http.StatusOK)
+	there("/providers/"+id, "")
+
+	// A provider of an application can be deleted: what is left is a bookmark.
+	h.send("PUT", base+"/applications/"+app+"/provider", `{"provider":"`+id+`"}`).status(http.StatusOK)
+	h.send("DELETE", base+"/providers/"+id+"?dryRun=true", "").status(http.StatusNoContent)
+	there("/providers/"+id, app)
+	h.send("DELETE", base+"/providers/"+id, "", header("If-Match", `"1"`)).status(http.StatusPreconditionFailed)
+	h.send("DELETE", base+"/providers/"+id, "").status(http.StatusNoContent)
+	h.send("GET", base+"/providers/"+id, "").refused(404, "Provider ["+id+"] can not be found.")
+	if got := h.send("GET", base+"/applications/"+app, "").status(http.StatusOK).tree(); got["type"] != "bookmark" || got["secrets"] != nil || count("") != 0 {
+		t.Errorf("the application without its provider: %v", got)
+	}
+
+	// An application that was made with its sign-in settings has a provider as well, which keeps its identifier from then on.
+	web := h.application(domain, `{"name":"Web","type":"web","redirectUris":["https://web.example/cb"]}`)["id"].(string)
+	id = h.send("GET", base+"/applications/"+web+"/provider", "").status(http.StatusOK).tree()["id"].(string)
+	there("/providers/"+id, web)
+	if got := h.send("DELETE", base+"/applications/"+web+"/provider", "").status(http.StatusOK).tree(); got["id"] != id {
+		t.Errorf("released as %v", got["id"])
+	}
+	there("/providers/"+id, "")
+	h.send("PUT", base+"/applications/"+web+"/provider", `{"provider":"`+id+`"}`).status(http.StatusOK)
+	there("/applications/"+web+"/provider", web)
+}
+
+// Whoever gives an application a provider is told where nobody can sign in to it.
+func TestAnAssignedProviderWarns(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("Acme")
+	base := "/management/domains/" + domain
+	for _, p := range h.send("GET", base+"/identities", "").array() {
+		h.send("DELETE", base+"/identities/"+p["id"].(string), "").status(http.StatusNoContent)
+	}
+	id := h.send("POST", base+"/providers", `{"name":"Payroll","type":"oauth2","configuration":{"redirectUris":["https://pay.example/cb"]}}`).
+		status(http.StatusCreated).tree()["id"].(string)
+	app := h.application(domain, `{"name":"Payroll","type":"bookmark"}`)["id"].(string)
+	warnings, _ := h.send("PUT", base+"/applications/"+app+"/provider", `{"provider":"`+id+`"}`).status(http.StatusOK).tree()["warnings"].([]any)
+	if len(warnings) != 1 || warnings[0].(prototree.Object)["path"] != "identityProviders" {
+		t.Errorf("warnings %v", warnings)
 	}
 }

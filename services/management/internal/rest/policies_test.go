@@ -96,6 +96,16 @@ func TestUses(t *testing.T) {
 	e := g.send("POST", g.a+"/entitlements", `{"name":"approver"}`).tree()["id"].(string)
 	g.send("POST", g.a+"/entitlements/"+e+"/bindings", `{"group":"`+finance+`"}`).status(http.StatusCreated)
 
+	heading := g.send("POST", g.d+"/application-groups", `{"name":"Money"}`).status(http.StatusCreated).tree()["id"].(string)
+	g.send("PATCH", g.a, `{"group":"`+heading+`","slug":"payroll","settings":{"oauth":{"redirectUris":["https://x.example/cb"]}}}`).status(http.StatusOK)
+	g.send("POST", g.d+"/policies", `{"name":"Approvers","type":"expression","configuration":{"expression":"size(entitlementsOf(\"payroll\")) > 0"}}`).
+		status(http.StatusCreated)
+	mapping := g.send("POST", g.d+"/claim-mappings", `{"name":"Limit","expression":"{\"limit\": entitlementAttributes[?\"limit\"].orValue(0)}"}`).
+		status(http.StatusCreated).tree()["id"].(string)
+	g.send("PATCH", g.a, `{"claimMappings":["`+mapping+`"]}`).status(http.StatusOK)
+	g.send("POST", g.a+"/forms", `{"template":"LOGIN","content":"<p>x</p>","enabled":false}`).status(http.StatusCreated)
+	provider := g.send("GET", g.d+"/providers?assigned=true", "").data()[0]["id"].(string)
+
 	then := func(path string) string {
 		t.Helper()
 		var out strings.Builder
@@ -105,18 +115,23 @@ func TestUses(t *testing.T) {
 		return out.String()
 	}
 	for path, want := range map[string]string{
-		"/groups/" + finance + "/uses":       "application Payroll <nil> orphaned; application Payroll approver orphaned; group Outer <nil> removed; ",
-		"/groups/" + outer + "/uses":         "",
-		"/policies/" + hours + "/uses":       "application Payroll <nil> refused; ",
-		"/users/p0/uses":                     "application Payroll <nil> orphaned; ",
-		"/users/p1/uses":                     "",
-		"/bindings?group=" + finance:         "application Payroll <nil> orphaned; application Payroll approver orphaned; ",
-		"/bindings?policy=" + hours:          "application Payroll <nil> refused; ",
-		"/bindings?orphaned=true":            "",
-		"/bindings?expired=true":             "",
-		"/bindings?user=p0&orphaned=false":   "application Payroll <nil> orphaned; ",
-		"/bindings?size=1&page=3":            "application Payroll approver orphaned; ",
-		"/bindings?expired=false&q=approver": "application Payroll approver orphaned; ",
+		"/groups/" + finance + "/uses": "application Payroll <nil> orphaned; application Payroll approver orphaned; group Outer <nil> removed; ",
+		"/groups/" + outer + "/uses":   "",
+		strings.TrimPrefix(g.a, g.d) + "/uses": "provider Payroll <nil> removed; binding Finance <nil> removed; binding Office network <nil> removed; binding p0 <nil> removed; " +
+			"entitlement approver approver removed; binding Finance approver removed; form login <nil> removed; policy Approvers <nil> failing; ",
+		strings.TrimPrefix(g.a, g.d) + "/entitlements/" + e + "/uses": "binding Finance approver removed; policy Approvers <nil> changed; claim_mapping Limit <nil> changed; ",
+		"/application-groups/" + heading + "/uses":                    "application Payroll <nil> ungrouped; ",
+		"/providers/" + provider + "/uses":                            "application Payroll <nil> bookmark; ",
+		"/policies/" + hours + "/uses":                                "application Payroll <nil> refused; ",
+		"/users/p0/uses":                                              "application Payroll <nil> orphaned; ",
+		"/users/p1/uses":                                              "",
+		"/bindings?group=" + finance:                                  "application Payroll <nil> orphaned; application Payroll approver orphaned; ",
+		"/bindings?policy=" + hours:                                   "application Payroll <nil> refused; ",
+		"/bindings?orphaned=true":                                     "",
+		"/bindings?expired=true":                                      "",
+		"/bindings?user=p0&orphaned=false":                            "application Payroll <nil> orphaned; ",
+		"/bindings?size=1&page=3":                                     "application Payroll approver orphaned; ",
+		"/bindings?expired=false&q=approver":                          "application Payroll approver orphaned; ",
 	} {
 		if got := then(g.d + path); got != want {
 			t.Errorf("%s: %s\nwant %s", path, got, want)

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/mergepatch"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -35,15 +36,19 @@ func mountProviders(m *Mux) {
 		Body:    like, Status: http.StatusCreated, Answer: like, DryRun: true,
 	})
 	m.Handle("GET "+one, "application:read", x.read, operation.Operation{
-		ID: "getProvider", Summary: "Read a provider that belongs to no application.", Answer: like,
+		ID: "getProvider", Summary: "Read a provider, of an application or of none.", Answer: like,
 	})
 	m.Handle("PATCH "+one, "application:update", x.patch, operation.Operation{
 		ID: "patchProvider", Summary: "Change a provider that belongs to no application.", Body: like, Merge: true, Conditional: true, Answer: like, DryRun: true,
 	})
 	m.Handle("DELETE "+one, "application:delete", x.remove, operation.Operation{
-		ID: "deleteProvider", Summary: "Delete a provider that belongs to no application.", Conditional: true, DryRun: true,
+		ID: "deleteProvider", Summary: "Delete a provider.", Details: "An application that has it becomes a bookmark, and what was issued to it is worth nothing any more.",
+		Conditional: true, DryRun: true,
 	})
 	path := catalog.Applications.Item() + "/provider"
+	m.Handle("GET "+path, "application:read", x.readAssigned, operation.Operation{
+		ID: "getApplicationProvider", Summary: "Read the provider of an application.", Answer: like,
+	})
 	m.Handle("PUT "+path, "application:update", x.assign, operation.Operation{
 		ID: "assignProvider", Summary: "Move a provider into an application that has none.",
 		Details: "Identifier, secrets and keys stay as they are.", Body: &managementv1.Assignment{}, Conditional: true, Answer: &configv1.Application{}, DryRun: true,
@@ -62,7 +67,7 @@ type signIns struct {
 // providerOf shows the sign-in settings of an application, or of none, as a provider.
 func providerOf(a *configv1.Application) *managementv1.Provider {
 	p := &managementv1.Provider{
-		Id: a.GetId(), Domain: a.GetDomain(), Revision: a.GetRevision(), CreatedAt: a.GetCreatedAt(), UpdatedAt: a.GetUpdatedAt(),
+		Id: catalog.ProviderID(a), Domain: a.GetDomain(), Revision: a.GetRevision(), CreatedAt: a.GetCreatedAt(), UpdatedAt: a.GetUpdatedAt(),
 		Name: a.GetName(), Type: catalog.ProviderType, AuthorizationFlow: catalog.Flow(a), Configuration: a.GetSettings().GetOauth(),
 	}
 	if !catalog.IsProvider(a) {
@@ -126,11 +131,22 @@ func (x *signIns) create(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x *signIns) read(w http.ResponseWriter, r *http.Request) error {
-	found, err := x.editor.Provider(r.Context(), placeOf(r), r.PathValue(providerName))
+	found, err := x.editor.AnyProvider(r.Context(), placeOf(r), r.PathValue(providerName))
 	if err != nil {
 		return err
 	}
 	return x.answer(w, found)
+}
+
+func (x *signIns) readAssigned(w http.ResponseWriter, r *http.Request) error {
+	a, err := applicationOf(r, x.editor)
+	if err != nil {
+		return err
+	}
+	if catalog.ClientID(a) == "" {
+		return fault.NotFoundf("The application has no provider")
+	}
+	return x.answer(w, a)
 }
 
 func (x *signIns) answer(w http.ResponseWriter, a *configv1.Application) error {
@@ -149,6 +165,9 @@ func (x *signIns) patch(w http.ResponseWriter, r *http.Request) error {
 	ifMatch, err := precondition(r, x.revisionOf(r))
 	if err != nil {
 		return err
+	}
+	if found, err := x.editor.AnyProvider(r.Context(), placeOf(r), r.PathValue(providerName)); err == nil && !catalog.IsProvider(found) {
+		return fault.Conflictf("Provider [%s] belongs to application [%s]. Change settings.oauth of that application", catalog.ProviderID(found), found.GetId())
 	}
 	changed, err := x.editor.ChangeProvider(r.Context(), placeOf(r), r.PathValue(providerName), ifMatch, func(old *configv1.Application) (*configv1.Application, error) {
 		return changedProvider(old, body)
@@ -192,6 +211,17 @@ func (x *signIns) remove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	found, err := x.editor.AnyProvider(r.Context(), placeOf(r), r.PathValue(providerName))
+	if err != nil {
+		return err
+	}
+	if !catalog.IsProvider(found) {
+		if err := x.editor.RemoveProvider(r.Context(), placeOf(r), found.GetId(), ifMatch); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	if err := x.editor.DeleteProvider(r.Context(), placeOf(r), r.PathValue(providerName), ifMatch); err != nil {
 		return err
 	}
@@ -213,11 +243,19 @@ func (x *signIns) assign(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	changed, err := x.editor.AssignProvider(r.Context(), placeOf(r), id, body.GetProvider(), ifMatch)
+	changed, warnings, err := x.editor.AssignProvider(r.Context(), placeOf(r), id, body.GetProvider(), ifMatch)
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, changed)
+	tree, err := prototree.Management.Encode(changed)
+	if err != nil {
+		return err
+	}
+	notice(tree, changed)
+	if err := warned(tree, warnings); err != nil {
+		return err
+	}
+	return answerTree(w, http.StatusOK, changed.GetRevision(), tree)
 }
 
 func (x *signIns) release(w http.ResponseWriter, r *http.Request) error {
@@ -237,9 +275,23 @@ func (x *signIns) release(w http.ResponseWriter, r *http.Request) error {
 // revisionOf reads the revision of the request's provider.
 func (x *signIns) revisionOf(r *http.Request) func(context.Context) (int64, error) {
 	return func(ctx context.Context) (int64, error) {
-		found, err := x.editor.Provider(ctx, placeOf(r), r.PathValue(providerName))
+		found, err := x.editor.AnyProvider(ctx, placeOf(r), r.PathValue(providerName))
 		return found.GetRevision(), err
 	}
+}
+
+// warned adds to an answer what a change leads to that may not be meant.
+func warned(tree prototree.Object, warnings []*managementv1.Warning) error {
+	list := []any{}
+	for _, one := range warnings {
+		warning, err := prototree.Management.Encode(one)
+		if err != nil {
+			return err
+		}
+		list = append(list, warning)
+	}
+	tree["warnings"] = list
+	return nil
 }
 
 // keepProvider moves the provider out of an application that is about to be deleted, where `provider=keep` asks for it, and returns

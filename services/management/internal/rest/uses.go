@@ -26,6 +26,10 @@ const (
 	thenRefused  = "refused"
 	thenOrphaned = "orphaned"
 	thenRemoved  = "removed"
+	thenUngroup  = "ungrouped"
+	thenBookmark = "bookmark"
+	thenChanged  = "changed"
+	thenFailing  = "failing"
 )
 
 func mountUses(m *Mux) {
@@ -58,6 +62,10 @@ func mountUses(m *Mux) {
 	list(catalog.Groups.Item(), "group:read", "a group", x.ofGroup, "group")
 	list(d+"/users/{user}", "user:read", "a user", x.ofUser, "user")
 	list(catalog.ClaimMappings.Item(), "claim_mapping:read", "a claim mapping", x.ofMapping, "claim_mapping")
+	list(catalog.Applications.Item(), "application:read", "an application", x.ofApplication, "application")
+	list(catalog.Applications.Item()+"/entitlements/{entitlement}", "entitlement:read", "an entitlement", x.ofEntitlement, "entitlement")
+	list(catalog.ApplicationGroups.Item(), "application_group:read", "an application group", x.ofHeading, "application_group")
+	list(d+"/providers/{"+providerName+"}", "application:read", "a provider", x.ofProvider, providerName)
 }
 
 // answer answers one page of uses.
