@@ -213,7 +213,14 @@ func TestAcceptance33DisabledHiddenAndDeniedEachGiveTheirOwnAnswerAtSignIn(t *te
 		t.Errorf("disabled: status %d\n%s", page.StatusCode, page.Text)
 	}
 	want(t, "disabled", strings.SplitAfter(r.refresh("pay", tokens).Error(t), "invalid_client")[0], "Unauthorized | invalid_client")
-	r.put(5, func(a *configv1.Application) { a.Bindings[0].Group = "banned" })
+	// Switched on again it has none of the grants of before: management writes since when tokens are good.
+	r.Clock.Forward(time.Second)
+	r.put(5, func(a *configv1.Application) { a.TokensValidFrom = timestamppb.New(r.Clock.Now()) })
+	want(t, "a grant of before", strings.SplitAfter(r.refresh("pay", tokens).Error(t), "invalid_grant")[0], "Bad Request | invalid_grant")
+	if page := b.Get(authorize("pay")); page.Query().Get("code") == "" {
+		t.Errorf("enabled again: status %d, location %q", page.StatusCode, page.Location())
+	}
+	r.put(6, func(a *configv1.Application) { a.Bindings[0].Group = "banned" })
 	if page := b.Get(authorize("pay")); page.StatusCode != http.StatusForbidden {
 		t.Errorf("denied: status %d", page.StatusCode)
 	}
