@@ -13,7 +13,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -114,10 +113,8 @@ func New(o Options) (*Store, error) {
 	if o.Tracing != nil {
 		connection.SetMonitor(traced(o.Tracing))
 	}
-	if connection.WriteConcern == nil {
-		// What is acknowledged must survive the loss of a server.
-		journaled := true
-		connection.SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled})
+	if err := durable(connection); err != nil {
+		return nil, err
 	}
 	client, err := mongo.Connect(connection)
 	if err != nil {
