@@ -34,6 +34,7 @@ import (
 // Config is everything a gateway is told at its start.
 type Config struct {
 	ManagementAddress string     `flag:"management-grpc-address" help:"management's address for gateways, host:port"`
+	DirectoryAddress  string     `flag:"directory-grpc-address" help:"the address of the replicas of management with the role directory, where they run by themselves, host:port; default: --management-grpc-address"`
 	RedisURL          config.URL `flag:"redis-url" help:"Redis for codes, sessions and grants: redis://user:password@host:6379/0, redis+sentinel://user:password@host:26379,host:26379/master/0 or redis+cluster://user:password@host:6379,host:6379; rediss in place of redis encrypts"`
 	Redis             Redis
 	Address           string        `flag:"gateway-address" help:"where people and clients reach the gateway, host:port"`
@@ -199,7 +200,7 @@ func New(c Config) (*Gateway, error) {
 	}
 	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
 	faults = append(faults, err)
-	reloader, conn, err := dial(c, log, metrics, traced)
+	reloader, conn, people, err := dial(c, log, metrics, traced)
 	faults = append(faults, err)
 	redisOptions, redisFiles, err := c.Redis.options(log, metrics)
 	faults = append(faults, err)
@@ -216,7 +217,7 @@ func New(c Config) (*Gateway, error) {
 	var parts *assembly.Gateway
 	parts = assembly.New(assembly.Parts{
 		PublicURL: publicURL, Certificates: shown,
-		Store: store, Directory: upstream.NewDirectory(conn, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
+		Store: store, Directory: upstream.NewDirectory(people, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
 		Icons: upstream.NewAssets(conn, metrics.UpstreamErrors("assets").Inc),
 		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
 			held, _ := parts.Domains.Revision()
@@ -276,7 +277,7 @@ func New(c Config) (*Gateway, error) {
 		return nil
 	})
 	g.group.Add("configuration", func(ctx context.Context) error {
-		defer func() { _ = conn.Close() }()
+		defer func() { _ = errors.Join(people.Close(), conn.Close()) }() // they may be one
 		return subscriber.Run(ctx)
 	})
 	g.group.Add("usage", used.Run)
@@ -286,18 +287,26 @@ func New(c Config) (*Gateway, error) {
 	return g, nil
 }
 
-// dial prepares the connection to management; it connects when it is used.
-func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.Tracing) (*serve.Reloader, *grpc.ClientConn, error) {
-	reloader, err := serve.NewReloader(
+// dial prepares the connections to management and to its directory, which may be one; they connect when they are used.
+func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.Tracing) (files *serve.Reloader, conn, people *grpc.ClientConn, err error) {
+	files, err = serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
 		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
 	if err != nil {
-		return nil, nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
+		return nil, nil, nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
 	}
-	metrics.SetTLSExpiry(reloader.Expires())
-	conn, err := serve.DialGRPC(c.ManagementAddress, reloader.ClientTLS("", serve.RoleManagement), serve.DialOptions{Tracer: traced.Provider(), Propagator: traced.Propagator()})
-	if err != nil {
-		return nil, nil, fmt.Errorf("--management-grpc-address: %w", err)
+	metrics.SetTLSExpiry(files.Expires())
+	to := func(address string) (*grpc.ClientConn, error) {
+		return serve.DialGRPC(address, files.ClientTLS("", serve.RoleManagement), serve.DialOptions{Tracer: traced.Provider(), Propagator: traced.Propagator()})
 	}
-	return reloader, conn, nil
+	if conn, err = to(c.ManagementAddress); err != nil {
+		return nil, nil, nil, fmt.Errorf("--management-grpc-address: %w", err)
+	}
+	if c.DirectoryAddress == "" || c.DirectoryAddress == c.ManagementAddress {
+		return files, conn, conn, nil
+	}
+	if people, err = to(c.DirectoryAddress); err != nil {
+		return nil, nil, nil, fmt.Errorf("--directory-grpc-address: %w", err)
+	}
+	return files, conn, people, nil
 }

@@ -31,9 +31,11 @@ type Config struct {
 	KeepSecrets      time.Duration `flag:"keep-client-secrets" help:"how long the value of a new client secret is kept, sealed, so that its application can be switched to client_secret_jwt; 0: not at all"`
 	KeepAudits       time.Duration `flag:"keep-audits" help:"how long audit records, and with them the history of the configuration, are kept; 0: for ever. The newest record of what exists always stays"`
 	TrustedProxies   []string      `flag:"trusted-proxies" help:"networks of proxies whose X-Forwarded-… headers count, such as 10.0.0.0/8"`
+	Roles            []string      `flag:"roles" help:"what this replica does: api (REST and console), distribution (what gateways need of the configuration), directory (people, for gateways) and sync (work in the background, e-mails too)"`
 	DrainDelay       time.Duration `flag:"drain-delay" help:"how long management keeps serving after it stopped being ready"`
 	Mail             Mail
 	Plane            Plane
+	Certificates     Certificates
 	Logs             Logs
 	Traces           tracing.Settings
 
@@ -64,6 +66,12 @@ func (m *Mail) settings() (*mailer.Settings, error) {
 	return &read, err
 }
 
+// Certificates are those of REST and console.
+type Certificates struct {
+	CertFile string `flag:"management-tls-cert-file" help:"the certificate with which REST and console are served by https, PEM; none: http, for a proxy in front of them"`
+	KeyFile  string `flag:"management-tls-key-file" help:"its private key, PEM"`
+}
+
 // Plane is the mutually authenticated connection to gateways.
 type Plane struct {
 	CertFile string `flag:"tls-cert-file" help:"this service's certificate for the plane between management and gateways, PEM"`
@@ -88,6 +96,7 @@ func Defaults() Config {
 		GatewayURL:       "http://localhost:8092",
 		TokenLifetime:    8 * time.Hour,
 		MaxSecrets:       10,
+		Roles:            []string{roleAPI, roleDistribution, roleDirectory, roleSync},
 		KeepSecrets:      24 * time.Hour,
 		Mail:             Mail{Auth: "auto", Timeout: 15 * time.Second},
 		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
@@ -117,6 +126,9 @@ func (c *Config) Validate() error {
 	wrong(c.DrainDelay < 0, "drain-delay", "must not be negative")
 	wrong(!databaseURI(c.MongoDBURI.Reveal()), "mongodb-uri", "must begin with mongodb:// or mongodb+srv://")
 	wrong(!databaseName.MatchString(c.MongoDBDatabase), "mongodb-database", "must be at most 63 letters, digits, '-' and '_'")
+	wrong(c.Certificates.CertFile != "" && c.Certificates.KeyFile == "", "management-tls-key-file", "is needed with --management-tls-cert-file")
+	wrong(c.Certificates.CertFile == "" && c.Certificates.KeyFile != "", "management-tls-cert-file", "is needed with --management-tls-key-file")
+	faults = append(faults, c.validateRoles())
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		wrong(true, "trusted-proxies", err.Error())
 	}

@@ -72,8 +72,13 @@ func Check(c Config) error {
 	return err
 }
 
-// Addr returns the address of REST and console once Listen was called.
-func (m *Management) Addr() string { return m.public.Addr() }
+// Addr returns the address of REST and console once Listen was called; "" without the role api.
+func (m *Management) Addr() string {
+	if m.public == nil {
+		return ""
+	}
+	return m.public.Addr()
+}
 
 // GRPCAddr is Addr for gateways.
 func (m *Management) GRPCAddr() string { return m.plane.Addr() }
@@ -83,9 +88,22 @@ func (m *Management) TechnicalAddr() string { return m.technical.Addr() }
 
 // Listen takes the ports without serving yet. If one of them is taken, it gives back the others.
 func (m *Management) Listen() error {
-	err := errors.Join(m.public.Listen(), m.plane.Listen(), m.technical.Listen())
+	ports := []interface {
+		Listen() error
+		Close() error
+	}{m.plane, m.technical}
+	if m.public != nil {
+		ports = append(ports, m.public)
+	}
+	var faults []error
+	for _, p := range ports {
+		faults = append(faults, p.Listen())
+	}
+	err := errors.Join(faults...)
 	if err != nil {
-		_ = errors.Join(m.public.Close(), m.plane.Close(), m.technical.Close()) // those that were taken
+		for _, p := range ports {
+			_ = p.Close() // those that were taken
+		}
 	}
 	return err
 }
@@ -131,6 +149,8 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err))
 	}
+	publicTLS, publicFiles, err := c.Certificates.open(log, metrics)
+	faults = append(faults, err)
 	db, err := store.New(store.Options{
 		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
 		KeepAudits: c.KeepAudits, Tracing: traced,
@@ -180,21 +200,29 @@ func New(c Config) (*Management, error) {
 		},
 	})
 	m := new(Management)
+	drain := c.DrainDelay
+	if c.has(roleAPI) {
+		drain = 0 // REST, which stops first, has waited
+	}
 	m.plane, err = serve.NewGRPC("plane", c.GRPCAddress, certificates.ServerTLS(serve.RoleGateway), serve.GRPCOptions{
-		Log: log, Readiness: start.ready, Unary: []grpc.UnaryServerInterceptor{start.holdCalls},
+		Log: log, Readiness: start.ready, Drain: drain, Unary: []grpc.UnaryServerInterceptor{start.holdCalls},
 		Tracer: traced.Provider(), Propagator: traced.Propagator(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
 	registrations := registration.New(registration.Options{
 		Editor: edit, Attempts: db.RegistrationAttempts(), Tokens: db.RegistrationTokens(), Uses: db.ClientUses(), Recorder: recorder, Logger: log,
 	})
-	registrations.Register(m.plane)
-	people.Register(m.plane)
-	assets.New(db.Icons()).Register(m.plane)
-	usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Tallies: db.BindingTallies(), Logger: log}).Register(m.plane)
+	if c.has(roleDistribution) {
+		configsyncv1.RegisterConfigSyncServiceServer(m.plane, publisher)
+		registrations.Register(m.plane)
+		assets.New(db.Icons()).Register(m.plane)
+		usage.New(usage.Options{Uses: db.SecretUses(), Clients: db.ClientUses(), Tallies: db.BindingTallies(), Logger: log}).Register(m.plane)
+	}
+	if c.has(roleDirectory) {
+		people.Register(m.plane)
+	}
 
 	outside, err := outbound.New(outbound.Options{Logger: log, Trace: traced.Transport})
 	if err != nil {
@@ -209,9 +237,8 @@ func New(c Config) (*Management, error) {
 	mux.Handle("/management", api)
 	mux.Handle("/management/", api)
 	mux.Handle("/", console.Handler())
-	m.public = &serve.HTTP{
-		Name: "management", Address: c.Address, Log: log, Readiness: start.ready, Drain: c.DrainDelay,
-		Handler: observe.Requests(mux, observe.RequestsOptions{Log: log, Metrics: metrics, Tracing: traced, Proxies: proxies, Panicked: rest.Failure()}),
+	if c.has(roleAPI) {
+		m.public = &serve.HTTP{Name: "management", Address: c.Address, Log: log, TLS: publicTLS, Readiness: start.ready, Drain: c.DrainDelay, Handler: observe.Requests(mux, observe.RequestsOptions{Log: log, Metrics: metrics, Tracing: traced, Proxies: proxies, Panicked: rest.Failure()})}
 	}
 	m.technical = &serve.HTTP{
 		Name: "technical", Address: c.TechnicalAddress, Log: log,
@@ -221,15 +248,22 @@ func New(c Config) (*Management, error) {
 	// Parts stop in the reverse order: first administrators, then gateways, the database last.
 	m.group.Add("traces", spans.Run)
 	m.group.Add("certificates", certificates.Run)
+	if publicFiles != nil {
+		m.group.Add("public certificates", publicFiles.Run)
+	}
 	m.group.Add("technical", m.technical.Run)
 	m.group.Add("start", start.run)
 	m.group.Add("distribution", start.after(distributor.Run))
-	m.group.Add("rotation", start.after(rotation.New(rotation.Options{Editor: edit, Leases: db.Leases(), Logger: log}).Run))
-	if letters != nil {
+	if c.has(roleSync) {
+		m.group.Add("rotation", start.after(rotation.New(rotation.Options{Editor: edit, Leases: db.Leases(), Logger: log}).Run))
+		m.group.Add("unused", start.after(registration.NewKeeper(registrations, db.Leases(), 0).Run))
+	}
+	if letters != nil && c.has(roleSync) {
 		m.group.Add("mail", start.after(func(ctx context.Context) error { return letters.Run(ctx, people) }))
 	}
-	m.group.Add("unused", start.after(registration.NewKeeper(registrations, db.Leases(), 0).Run))
-	m.group.Add("reports", start.after(reports.Run))
+	if c.has(roleAPI) {
+		m.group.Add("reports", start.after(reports.Run))
+	}
 	m.group.Add("plane", m.plane.Run)
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()
@@ -237,7 +271,9 @@ func New(c Config) (*Management, error) {
 		defer cancel()
 		return publisher.Shutdown(limited)
 	})
-	m.group.Add("management", m.public.Run)
+	if m.public != nil {
+		m.group.Add("management", m.public.Run)
+	}
 	m.log, m.version = log, c.Version
 	if c.Logger == nil { // who embeds it knows what it says
 		m.effective = []slog.Attr{{Key: "config", Value: slog.GroupValue(config.Effective(c)...)}}

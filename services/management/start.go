@@ -40,13 +40,15 @@ type start struct {
 	first  bootstrap.FirstOperator
 	log    *slog.Logger
 	ready  *serve.Readiness
+	// operators says that an installation without operators gets its first one here, sweeps that the database is tidied up here.
+	operators, sweeps bool
 	// prepared is closed once the database can be used.
 	prepared chan struct{}
 }
 
 func newStart(db *store.Store, hasher *secret.Hasher, c Config, log *slog.Logger) *start {
 	return &start{
-		db: db, hasher: hasher, log: log,
+		db: db, hasher: hasher, log: log, operators: c.has(roleAPI), sweeps: c.has(roleSync),
 		first: bootstrap.FirstOperator{
 			Name: c.OperatorName, Password: c.OperatorPassword.Reveal(), Organization: organization,
 		},
@@ -73,7 +75,11 @@ func (s *start) run(ctx context.Context) error {
 		defer close(watched)
 		s.watch(ctx)
 	}()
-	err := s.db.Run(ctx)
+	tidy := idle
+	if s.sweeps {
+		tidy = s.db.Run
+	}
+	err := tidy(ctx)
 	<-watched
 	return err
 }
@@ -83,7 +89,7 @@ func (s *start) prepare(ctx context.Context) error {
 	wait := firstPause
 	for {
 		err := s.db.Prepare(ctx)
-		if err == nil {
+		if err == nil && s.operators {
 			err = bootstrap.Operators(ctx, s.db.Operators(), s.hasher, s.first, time.Now, s.log)
 		}
 		switch {

@@ -3,6 +3,26 @@ package chart
 import "strings"
 
 var managementRows = []row{
+	{
+		"people have a deployment of their own", "management: {directory: {enabled: true, replicas: 3, resources: {limits: {memory: 2Gi}}}}",
+		map[string]string{
+			"Deployment/gatehouse-directory spec.replicas": "3", directory + ".containers[0].env[name=GATEHOUSE_ROLES].value": "directory", envM + "ROLES].value": "api,distribution,sync",
+			directory + ".containers[0].resources": "{limits: {memory: 2Gi}, requests: {cpu: 250m, memory: 256Mi}}", directory + ".containers[0].env[name=GATEHOUSE_OPERATOR_NAME]": "",
+			directory + ".volumes[name=plane].secret.secretName": "plane-management", directory + ".serviceAccountName": "gatehouse-management",
+			directory + ".containers[0].env[name=GATEHOUSE_MANAGEMENT_ADDRESS]": "", directory + ".containers[0].ports[name=http]": "",
+			envG + "DIRECTORY_GRPC_ADDRESS].value": "gatehouse-directory-plane.access.svc:18094", "Service/gatehouse-directory-plane spec.clusterIP": "None",
+			"PodDisruptionBudget/gatehouse-directory spec.maxUnavailable": "1", "NetworkPolicy/gatehouse-directory spec.ingress[0].ports": "[{port: plane, protocol: TCP}]",
+			policyG + ".egress[1].to[1].podSelector.matchLabels.app\\kubernetes\\io/component": "directory",
+		}, "",
+	},
+	{"people are where management is", "", map[string]string{
+		"Deployment/gatehouse-directory": "", "Service/gatehouse-directory-plane": "", "NetworkPolicy/gatehouse-directory": "", envM + "ROLES]": "", envG + "DIRECTORY_GRPC_ADDRESS]": "",
+	}, ""},
+	{"https at management", "management: {tls: {existingSecret: console}}", map[string]string{
+		management + ".volumes[name=public].secret.secretName": "console", envM + "MANAGEMENT_TLS_CERT_FILE].value": "/etc/gatehouse/public/tls.crt",
+		envM + "MANAGEMENT_TLS_KEY_FILE].value": "/etc/gatehouse/public/tls.key", "Service/gatehouse-management spec.ports[0].appProtocol": "https",
+	}, ""},
+	{"http at management", "", map[string]string{envM + "MANAGEMENT_TLS_CERT_FILE]": "", "Service/gatehouse-management spec.ports[0].appProtocol": "http"}, ""},
 	{"management alone", "gateway: {enabled: false}", map[string]string{
 		"Deployment/gatehouse-gateway": "", "Service/gatehouse-gateway": "", "NetworkPolicy/gatehouse-gateway": "", policyM + ".ingress[2]": "",
 	}, ""},
@@ -67,6 +87,17 @@ var gatewayRows = []row{
 	{"gateways alone, management elsewhere", "management: {enabled: false}\ngateway: {managementAddress: 'plane.example.com:18094'}", map[string]string{
 		"Deployment/gatehouse-management": "", "NetworkPolicy/gatehouse-management": "", envG + "MANAGEMENT_GRPC_ADDRESS].value": "plane.example.com:18094",
 		policyG + ".egress[1]": "{ports: [{port: 18094, protocol: TCP}]}",
+	}, ""},
+	{"gateways alone, management and its directory elsewhere", "management: {enabled: false}\ngateway: {managementAddress: 'plane.example.com:18094', directoryAddress: 'people.example.com:18095'}", map[string]string{
+		envG + "DIRECTORY_GRPC_ADDRESS].value": "people.example.com:18095", policyG + ".egress[1]": "{ports: [{port: 18095, protocol: TCP}]}",
+	}, ""},
+	{"Redis behind Sentinels, with passwords of their own", "redis: {existingSecret: {name: ''}, url: 'rediss+sentinel://gatehouse@a:26379,b:26379/main', password: {existingSecret: {name: p, key: k}}, sentinelPassword: {existingSecret: {name: s, key: k}}}", map[string]string{
+		envG + "REDIS_URL].value": "rediss+sentinel://gatehouse@a:26379,b:26379/main", envG + "REDIS_PASSWORD_FILE].value": "/etc/gatehouse/secrets/redis-password",
+		envG + "REDIS_SENTINEL_PASSWORD_FILE].value": "/etc/gatehouse/secrets/redis-sentinel-password", secretsG + "[0].secret": "{name: p, items: [{key: k, path: redis-password}]}",
+		secretsG + "[1].secret": "{name: s, items: [{key: k, path: redis-sentinel-password}]}",
+	}, ""},
+	{"a Redis Cluster that wants a certificate", "redis: {existingSecret: {name: ''}, url: 'rediss+cluster://a:6379,b:6379', clientCertificate: {existingSecret: c}}", map[string]string{
+		envG + "REDIS_CERT_FILE].value": "/etc/gatehouse/redis/tls.crt", envG + "REDIS_KEY_FILE].value": "/etc/gatehouse/redis/tls.key", gateway + ".volumes[name=redis].secret.secretName": "c",
 	}, ""},
 	{"both services", "management: {enabled: true}\ngateway: {enabled: true}", map[string]string{"Deployment/gatehouse-management": "x", "Deployment/gatehouse-gateway": "x"}, ""},
 	{"more gateways", "gateway: {replicas: 5}", map[string]string{"Deployment/gatehouse-gateway spec.replicas": "5", "HorizontalPodAutoscaler/gatehouse-gateway": ""}, ""},

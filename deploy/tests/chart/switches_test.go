@@ -13,6 +13,7 @@ import (
 // places in the two deployments.
 const (
 	management = "Deployment/gatehouse-management spec.template.spec"
+	directory  = "Deployment/gatehouse-directory spec.template.spec"
 	gateway    = "Deployment/gatehouse-gateway spec.template.spec"
 	inM        = management + ".containers[0]"
 	inG        = gateway + ".containers[0]"
@@ -251,14 +252,17 @@ func leaves(prefix string, value any) []string {
 func TestSettingsExist(t *testing.T) {
 	// Read only by people at a terminal, or fixed by the chart in another way.
 	elsewhere := map[string]string{
-		"GATEHOUSE_OPERATOR_PASSWORD":   "only as a file",
-		"GATEHOUSE_SMTP_PASSWORD":       "only as a file",
-		"GATEHOUSE_TECHNICAL_PASSWORD":  "only as a file",
-		"GATEHOUSE_SMTP_URL_FILE":       "the URL has no password, which is a file of its own",
-		"GATEHOUSE_SMTP_CA_FILE":        "trustedAuthorities",
-		"GATEHOUSE_TRACE_CA_FILE":       "trustedAuthorities",
-		"GATEHOUSE_TRACE_AUTHORIZATION": "only as a file",
-		"GATEHOUSE_TRACE_URL_FILE":      "the URL has no password, which is a file of its own",
+		"GATEHOUSE_OPERATOR_PASSWORD":       "only as a file",
+		"GATEHOUSE_SMTP_PASSWORD":           "only as a file",
+		"GATEHOUSE_TECHNICAL_PASSWORD":      "only as a file",
+		"GATEHOUSE_SMTP_URL_FILE":           "the URL has no password, which is a file of its own",
+		"GATEHOUSE_SMTP_CA_FILE":            "trustedAuthorities",
+		"GATEHOUSE_REDIS_CA_FILE":           "trustedAuthorities",
+		"GATEHOUSE_REDIS_PASSWORD":          "only as a file",
+		"GATEHOUSE_REDIS_SENTINEL_PASSWORD": "only as a file",
+		"GATEHOUSE_TRACE_CA_FILE":           "trustedAuthorities",
+		"GATEHOUSE_TRACE_AUTHORIZATION":     "only as a file",
+		"GATEHOUSE_TRACE_URL_FILE":          "the URL has no password, which is a file of its own",
 	}
 	given := map[string]map[string]bool{"management": {}, "gateway": {}}
 	for _, r := range rows {

@@ -38,13 +38,16 @@
 {{- if and $v.management.enabled $v.gateway.managementAddress -}}
 {{- $wrong = append $wrong "gateway.managementAddress is for gateways whose management runs elsewhere: set management.enabled to false, or leave it out" -}}
 {{- end -}}
+{{- if and $v.management.enabled $v.gateway.directoryAddress -}}
+{{- $wrong = append $wrong "gateway.directoryAddress is for gateways whose management runs elsewhere: set management.enabled to false, or leave it out" -}}
+{{- end -}}
 {{- if and (not $v.redis.existingSecret.name) (not $v.redis.url) -}}
 {{- $wrong = append $wrong "redis.existingSecret.name is needed: a secret with the URL of Redis (or redis.url, if it has no password)" -}}
 {{- end -}}
 {{- if and $v.redis.existingSecret.name $v.redis.url -}}
 {{- $wrong = append $wrong "redis.existingSecret.name and redis.url: only one of them" -}}
 {{- end -}}
-{{- if regexMatch "://[^/@]*:[^/@]*@" $v.redis.url -}}
+{{- if or (regexMatch "://[^/@]*:[^/@]*@" $v.redis.url) (contains "sentinel-password=" $v.redis.url) -}}
 {{- $wrong = append $wrong "redis.url has a password, and values are readable to whoever reads the release: put the URL into a secret and name it in redis.existingSecret.name" -}}
 {{- end -}}
 {{- if and $v.gateway.tls.existingSecret $v.gateway.tls.certManager.enabled -}}

@@ -82,10 +82,11 @@ annotations:
 
 {{/* The secret with tls.crt, tls.key and ca.crt of one end of the plane. */}}
 {{- define "gatehouse.planeSecret" -}}
+{{- $end := ternary "management" .component (eq .component "directory") -}}
 {{- if .root.Values.plane.certManager.enabled -}}
-{{- include "gatehouse.component" . }}-plane
+{{- include "gatehouse.component" (dict "root" .root "component" $end) }}-plane
 {{- else -}}
-{{- get .root.Values.plane.existingSecrets .component -}}
+{{- get .root.Values.plane.existingSecrets $end -}}
 {{- end -}}
 {{- end -}}
 
@@ -104,4 +105,23 @@ annotations:
 {{- else -}}
 {{- .Values.gateway.managementAddress -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Where gateways find the directory, if it is by itself. */}}
+{{- define "gatehouse.directoryAddress" -}}
+{{- if and .Values.management.enabled .Values.management.directory.enabled -}}
+{{ include "gatehouse.component" (dict "root" . "component" "directory") }}-plane.{{ .Release.Namespace }}.svc:18094
+{{- else if not .Values.management.enabled -}}
+{{- .Values.gateway.directoryAddress -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The pods of the directory are those of management but for what management.directory says. They are made known under their
+component's name, which everything here looks values up by.
+*/}}
+{{- define "gatehouse.directory" -}}
+{{- $m := .Values.management -}}
+{{- $account := dict "create" false "name" (include "gatehouse.serviceAccount" (dict "root" . "component" "management")) -}}
+{{- $_ := set .Values "directory" (mergeOverwrite (deepCopy $m) (dict "enabled" (and $m.enabled $m.directory.enabled) "replicas" $m.directory.replicas "resources" $m.directory.resources "serviceAccount" $account)) -}}
 {{- end -}}
