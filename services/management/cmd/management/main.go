@@ -21,10 +21,15 @@ func main() {
 		ready(os.Args[2:])
 		return
 	}
+	run := management.Run
+	if len(os.Args) > 1 && os.Args[1] == "migrate" { // the same settings, and it ends when the database is as this version needs it
+		os.Args = append(os.Args[:1:1], os.Args[2:]...)
+		run = func(ctx context.Context, c management.Config) error { return management.Migrate(ctx, c, os.Stderr) }
+	}
 	cfg := config.Load("Management owns the configuration and the directory, and feeds the gateways.", management.Defaults(), management.Check)
 	cfg.Version = version
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := management.Run(ctx, cfg)
+	err := run(ctx, cfg)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "management:", err)

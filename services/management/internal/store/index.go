@@ -125,9 +125,6 @@ func manifest() map[string][]index {
 // reconcileIndexes creates what is missing and replaces what has changed. Indexes of ours that are no longer in the
 // manifest are dropped.
 func (s *Store) reconcileIndexes(ctx context.Context) error {
-	if err := s.slugOld(ctx); err != nil {
-		return fmt.Errorf("slugs of applications: %w", err)
-	}
 	for collection, wanted := range manifest() {
 		if err := s.reconcile(ctx, collection, wanted); err != nil {
 			return fmt.Errorf("indexes of %s: %w", collection, err)

@@ -82,6 +82,8 @@ var asks = []ask{
 	{changesCollection, "state", "_id", "at", "_id", "state", "the sweep, for changes of writers that died"},
 
 	{"installation", "_id", "", "", "", "_id", "who this database is"},
+	{migrationsCollection, "", "", "", "_id", "_id", "what was done to this database"},
+	{migrationsCollection, "_id", "", "", "", "_id", "noting that"},
 	{leasesCollection, "_id", "", "", "", "_id", "a lease"},
 	{leasesCollection, "_id", "", "revision", "", "_id", "taking or returning a lease"},
 

@@ -46,6 +46,11 @@ type Options struct {
 	// Tracing makes spans of what requests ask the database; nil makes none.
 	Tracing *observe.Tracing
 
+	// Migrations are those that the program knows (Migrations), MigrationLease how long a replica that runs them may give no sign of
+	// life until another one goes on (30 s).
+	Migrations     []Migration
+	MigrationLease time.Duration
+
 	// Hook is for tests: it is called between the steps of a write, and once in a Load. An error stands for the death of the writer: Write
 	// returns it at once and leaves everything as it is.
 	Hook func(step Step, revision int64) error
@@ -95,6 +100,10 @@ func New(o Options) (*Store, error) {
 	byDefault(&o.PollEvery, 250*time.Millisecond)
 	byDefault(&o.SweepEvery, 10*time.Minute)
 	byDefault(&o.KeepChanges, 24*time.Hour)
+	byDefault(&o.MigrationLease, 30*time.Second)
+	if o.Migrations == nil {
+		o.Migrations = Migrations
+	}
 	byDefault(&o.SelectionTimeout, 2*time.Second)
 	byDefault(&o.OperationTimeout, 5*time.Second)
 	if o.Logger == nil {
@@ -164,14 +173,18 @@ func (s *Store) Installation() string {
 	return ""
 }
 
-// Prepare reconciles the indexes and identifies the installation, which is made at the first start. It may be repeated,
-// and is, while the database is away (fault.Unavailable).
+// Prepare identifies the installation, which is made at the first start, migrates the database and reconciles the indexes. It may be
+// repeated, and is, while the database is away (fault.Unavailable). One replica migrates, and the others wait in here. ErrNewer says
+// that the database is too new.
 func (s *Store) Prepare(ctx context.Context) error {
-	if err := s.reconcileIndexes(ctx); err != nil {
-		return err
-	}
 	id, err := s.identify(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if err := s.reconcileIndexes(ctx); err != nil {
 		return err
 	}
 	s.installation.Store(&id)

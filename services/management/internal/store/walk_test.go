@@ -541,6 +541,11 @@ var steps = []struct {
 		_, err := w.s.RegistrationTokens().Take(w.Context(), aToken(), "a", time.Now())
 		w.ok(err)
 	}},
+	{"Store.Migrated", func(w *walk) {
+		_, err := w.s.Migrated(w.Context())
+		w.ok(err)
+		w.ok(w.s.putMigration(w.Context(), "1", &migrationDone{Number: 1, DoneAt: time.Now()}))
+	}},
 	{"Store.Importing", func(w *walk) {
 		_, err := w.s.Importing(w.Context(), "d-nobody-has")
 		w.ok(err)
