@@ -9418,7 +9418,7 @@ type ClientInterface interface {
 
 	// CompareWithTemplate Tell where a client differs from the template that it was registered from
 	//
-	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Forms, e-mails and flows are compared by what they are for, such as `forms.login`. Needs the permission `application:read`.
 	//
 	// Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
 	CompareWithTemplate(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -14764,7 +14764,7 @@ func (c *Client) RenewApplicationSecret(ctx context.Context, domain string, appl
 
 // CompareWithTemplate Tell where a client differs from the template that it was registered from
 //
-// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Forms, e-mails and flows are compared by what they are for, such as `forms.login`. Needs the permission `application:read`.
 //
 // Corresponds with GET /domains/{domain}/applications/{application}/template-difference (the `CompareWithTemplate` operationId).
 func (c *Client) CompareWithTemplate(ctx context.Context, domain string, application string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -45158,7 +45158,7 @@ type ClientWithResponsesInterface interface {
 
 	// CompareWithTemplateWithResponse Tell where a client differs from the template that it was registered from
 	//
-	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+	// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Forms, e-mails and flows are compared by what they are for, such as `forms.login`. Needs the permission `application:read`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -66460,7 +66460,7 @@ func (c *ClientWithResponses) RenewApplicationSecretWithResponse(ctx context.Con
 
 // CompareWithTemplateWithResponse Tell where a client differs from the template that it was registered from
 //
-// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either. Needs the permission `application:read`.
+// What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Forms, e-mails and flows are compared by what they are for, such as `forms.login`. Needs the permission `application:read`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -58,8 +58,14 @@ func DifferencesFrom(template, client *configv1.Application) ([]TemplateDifferen
 	if err != nil {
 		return nil, fmt.Errorf("application %s: %w", client.GetId(), err)
 	}
+	return Compare("", was, is)
+}
+
+// Compare returns where two trees differ that lie at a path.
+func Compare(path string, was, is prototree.Object) ([]TemplateDifference, error) {
 	var found []TemplateDifference
-	return found, compareMembers("", was, is, &found)
+	err := compareMembers(path, was, is, &found)
+	return found, err
 }
 
 func compareMembers(path string, was, is prototree.Object, found *[]TemplateDifference) error {

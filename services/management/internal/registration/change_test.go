@@ -251,6 +251,17 @@ func TestTemplates(t *testing.T) {
 	if mine, err := editor.ReadLevel(t.Context(), h.editor, catalog.Forms, level); err != nil || len(mine) != 1 || mine[0].GetId() == forms[0].GetId() {
 		t.Errorf("the template's forms %v, %v", mine, err)
 	}
+	h.differs(template, a, "settings.oauth.contacts") // which the request set to null
+	at = editor.Place{Domain: domain, Application: a.GetId()}
+	if _, err := editor.Patch(t.Context(), h.editor, catalog.Forms, at, forms[0].GetId(), prototree.Object{"content": "<p>ours</p>"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := editor.Create(t.Context(), h.editor, catalog.Emails, at, prototree.Object{
+		"template": "reset_password", "enabled": true, "from": "us@people.example", "subject": "s", "content": "c", "expiresAfter": int64(60),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.differs(template, a, "settings.oauth.contacts", "forms.login.content", "emails.reset_password")
 	if found, err := h.server.Resolve(t.Context(), &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID(a)}); err != nil || !proto.Equal(found.GetApplication(), a) {
 		t.Errorf("resolved %v, %v", found, err)
 	}
@@ -283,4 +294,24 @@ func TestTemplates(t *testing.T) {
 		Domain: domain, ClientId: clientID(template), Issuer: issuer, RegistrationEndpoint: endpoint, Caller: "boss",
 	})
 	wantKind(t, "a template is no client", err, fault.NotFound)
+}
+
+// differs checks where a client differs from its template.
+func (h *house) differs(template, client *configv1.Application, want ...string) {
+	h.Helper()
+	current, err := editor.Read(h.Context(), h.editor, catalog.Applications, editor.Place{Domain: template.GetDomain()}, template.GetId())
+	if err != nil {
+		h.Fatal(err)
+	}
+	found, err := h.editor.DifferencesFrom(h.Context(), current, []*configv1.Application{client})
+	if err != nil {
+		h.Fatal(err)
+	}
+	var paths []string
+	for _, d := range found[0] {
+		paths = append(paths, d.Path)
+	}
+	if !slices.Equal(paths, want) {
+		h.Errorf("differs in %v, want %v", paths, want)
+	}
 }

@@ -73,13 +73,19 @@ func (h *routes) listClients(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var differences [][]catalog.TemplateDifference
+	if known.template != nil {
+		if differences, err = h.editor.DifferencesFrom(r.Context(), known.template, found); err != nil {
+			return err
+		}
+	}
 	data := make([]prototree.Object, len(found))
 	for i, a := range found {
-		m, err := known.message(a)
-		if err == nil {
-			data[i], err = prototree.Management.Encode(m)
+		m := known.message(a)
+		if known.template != nil {
+			m.Differs = proto.Bool(len(differences[i]) > 0)
 		}
-		if err != nil {
+		if data[i], err = prototree.Management.Encode(m); err != nil {
 			return err
 		}
 	}
@@ -169,7 +175,7 @@ func (k *shown) deleteAt(a *configv1.Application) time.Time {
 	return r.GetDisabledAt().AsTime().Add(time.Duration(days) * day)
 }
 
-func (k *shown) message(a *configv1.Application) (*managementv1.RegisteredClient, error) {
+func (k *shown) message(a *configv1.Application) *managementv1.RegisteredClient {
 	r := &configv1.ClientRegistration{}
 	if a.GetRegistration() != nil {
 		r = proto.CloneOf(a.GetRegistration())
@@ -182,14 +188,7 @@ func (k *shown) message(a *configv1.Application) (*managementv1.RegisteredClient
 	if use, ok := k.uses[a.GetId()]; ok {
 		m.LastUsedAt, m.LastUsedBy = stamp(use.At), use.By
 	}
-	if k.template != nil {
-		found, err := catalog.DifferencesFrom(k.template, a)
-		if err != nil {
-			return nil, err
-		}
-		m.Differs = proto.Bool(len(found) > 0)
-	}
-	return m, nil
+	return m
 }
 
 func stamp(t time.Time) *timestamppb.Timestamp {
@@ -208,11 +207,7 @@ func (h *routes) accept(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	m, err := known.message(accepted)
-	if err != nil {
-		return err
-	}
-	return h.answer(w, http.StatusOK, m)
+	return h.answer(w, http.StatusOK, known.message(accepted))
 }
 
 func (h *routes) reject(w http.ResponseWriter, r *http.Request) error {
@@ -253,12 +248,12 @@ func (h *routes) difference(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	found, err := catalog.DifferencesFrom(template, a)
+	found, err := h.editor.DifferencesFrom(r.Context(), template, []*configv1.Application{a})
 	if err != nil {
 		return err
 	}
-	m.Differs = len(found) > 0
-	for _, f := range found {
+	m.Differs = len(found[0]) > 0
+	for _, f := range found[0] {
 		entry := &managementv1.TemplateDifferenceEntry{Path: f.Path}
 		if entry.Template, err = valueOf(f.Template); err != nil {
 			return err

@@ -74,7 +74,7 @@ func (s *Server) Mount(m Mux) {
 	})
 	m.Handle("GET "+catalog.Applications.Item()+"/template-difference", "application:read", h.difference, operation.Operation{
 		ID: "compareWithTemplate", Summary: "Tell where a client differs from the template that it was registered from.",
-		Details: "What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Flows, forms and e-mails are not compared either.",
+		Details: "What is never copied is not compared: identifiers, secrets, the name, redirect URIs and keys. Forms, e-mails and flows are compared by what they are for, such as `forms.login`.",
 		Answer:  &managementv1.TemplateDifference{},
 	})
 }
