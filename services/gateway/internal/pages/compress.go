@@ -20,7 +20,7 @@ func compressed(h http.Header, r *http.Request, body *bytes.Buffer) *bytes.Buffe
 		return body
 	}
 	small := new(bytes.Buffer)
-	c := compressors.Get().(*gzip.Writer) //nolint:errcheck // there is nothing else in the pool
+	c := compressors.Get().(*gzip.Writer)
 	defer compressors.Put(c)
 	c.Reset(small)
 	_, _ = c.Write(body.Bytes()) // a buffer takes everything

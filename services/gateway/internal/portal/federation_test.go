@@ -21,9 +21,13 @@ func federated(t *testing.T) (*site, *gatewaytest.Site) {
 		c.Add(&configv1.Group{Id: "finance", Domain: c.Domain.GetId(), Name: "Finance"})
 	})
 	elsewhere.Now = s.Clock.Now
-	only := func(a *configv1.Application) { a.Bindings = []*configv1.Binding{{Id: "b-" + a.GetSlug(), Group: "finance"}} }
+	only := func(a *configv1.Application) {
+		a.Bindings = []*configv1.Binding{{Id: "b-" + a.GetSlug(), Group: "finance"}}
+	}
 	s.put(
-		s.app("wiki", func(a *configv1.Application) { a.LaunchUrl = "https://wiki.example/of/{{user.username}}?mail={{user.email}}" }),
+		s.app("wiki", func(a *configv1.Application) {
+			a.LaunchUrl = "https://wiki.example/of/{{user.username}}?mail={{user.email}}"
+		}),
 		s.app("payroll", only), s.app("crm"),
 	)
 	return s, elsewhere
