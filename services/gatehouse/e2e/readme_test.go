@@ -78,6 +78,7 @@ func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	for _, document := range []string{
 		"README.md", "services/README.md", "services/guides/identity-providers.md", "services/guides/accounts-and-pages.md",
+		"services/guides/gatehousectl.md",
 	} {
 		for _, found := range link.FindAllStringSubmatch(read(t, document), -1) {
 			if _, err := os.Stat(filepath.Join(proc.Repository(), filepath.Dir(document), found[1])); err != nil {

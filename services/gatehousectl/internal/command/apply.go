@@ -46,8 +46,12 @@ before stays. Applying the same files again goes on.
 			if err != nil {
 				return err
 			}
+			pending := false
 			for i, d := range documents {
-				if err := a.applyOne(cmd.Context(), c, d, replace, dryRun); err != nil {
+				o := things.Options{Replace: replace, Unchecked: !dryRun, Pending: dryRun && pending}
+				made, err := a.applyOne(cmd.Context(), c, d, o, dryRun)
+				pending = pending || made
+				if err != nil {
 					return fmt.Errorf("%s: %w%s", d.Source, hint(err), soFar(i, len(documents)))
 				}
 			}
@@ -94,25 +98,33 @@ func (a *App) documents(files, confirm []string) ([]document.Document, *things.C
 	return documents, c, nil
 }
 
-func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Document, replace, dryRun bool) error {
-	p, err := c.Plan(ctx, d, things.Options{Replace: replace, Unchecked: !dryRun})
+// applyOne applies a document, and reports whether something is made by it.
+func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Document, o things.Options, dryRun bool) (bool, error) {
+	p, err := c.Plan(ctx, d, o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, note := range p.Notes {
-		if dryRun || !strings.Contains(note, "unchecked") && !strings.Contains(note, "checked when it is there") {
+		if dryRun || p.Action != things.Same && !strings.Contains(note, "unchecked") && !strings.Contains(note, "checked when it is there") {
 			fmt.Fprintf(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
 		}
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
+	}
+	if p.Action == things.Create && p.Kind.Once && a.flags.output != "json" && a.flags.output != "yaml" {
+		return false, fmt.Errorf("the value of a %s is shown only when it is made: say -o json or -o yaml, and keep it", p.Kind.One)
 	}
 	var answer things.Object
 	if !dryRun {
 		if answer, err = c.Carry(ctx, p); err != nil {
-			return err
+			return false, err
 		}
 	}
+	return p.Action == things.Create, a.printApplied(p, answer, dryRun)
+}
+
+func (a *App) printApplied(p *things.Plan, answer things.Object, dryRun bool) error {
 	switch a.flags.output {
 	case "json", "yaml":
 		if a.flags.output == "yaml" {
@@ -122,10 +134,10 @@ func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Documen
 		}
 		return a.printTree(map[string]any{"kind": p.Kind.One, "name": p.Name, "result": p.Action, "dryRun": dryRun, "resource": answer})
 	case "name":
-		_, err = fmt.Fprintf(a.Out, "%s/%s\n", p.Kind.One, p.Name)
+		_, err := fmt.Fprintf(a.Out, "%s/%s\n", p.Kind.One, p.Name)
 		return err
 	}
-	_, err = fmt.Fprintf(a.Out, "%s/%s %s%s\n", p.Kind.One, p.Name, p.Action, dry(dryRun))
+	_, err := fmt.Fprintf(a.Out, "%s/%s %s%s\n", p.Kind.One, p.Name, p.Action, dry(dryRun))
 	return err
 }
 
@@ -145,9 +157,9 @@ something went wrong.`,
 			if err != nil {
 				return err
 			}
-			differs := false
+			differs, pending := false, false
 			for _, d := range documents {
-				p, err := c.Plan(cmd.Context(), d, things.Options{Replace: replace, Unchecked: true})
+				p, err := c.Plan(cmd.Context(), d, things.Options{Replace: replace, Unchecked: true, Pending: pending})
 				if err != nil {
 					return fmt.Errorf("%s: %w", d.Source, hint(err))
 				}
@@ -155,7 +167,7 @@ something went wrong.`,
 					fmt.Fprintf(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
 				}
 				text := p.Diff()
-				differs = differs || text != ""
+				differs, pending = differs || text != "", pending || p.Action == things.Create
 				if _, err := io.WriteString(a.Out, a.coloured(text)); err != nil {
 					return err
 				}
@@ -172,7 +184,7 @@ something went wrong.`,
 
 // coloured colours a difference at a terminal.
 func (a *App) coloured(text string) string {
-	if a.width() == 0 || a.flags.noColour || text == "" {
+	if !a.coloursShown() || text == "" {
 		return text
 	}
 	lines := strings.SplitAfter(text, "\n")

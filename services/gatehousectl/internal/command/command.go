@@ -196,6 +196,12 @@ func (a *App) printTree(tree any) error {
 	return encoder.Encode(tree)
 }
 
+// coloursShown reports whether the output goes to a terminal where colours are wanted.
+func (a *App) coloursShown() bool {
+	f, ok := a.Out.(*os.File)
+	return ok && !a.flags.noColour && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor is no large number
+}
+
 // width is that of the terminal; 0 where the output goes elsewhere.
 func (a *App) width() int {
 	f, ok := a.Out.(*os.File)

@@ -58,6 +58,8 @@ type Kind struct {
 	// References are members that name something of another kind in the same domain. They make one known where it has no
 	// name of its own.
 	References map[string]string
+	// Once is something whose value is only in the answer that makes it.
+	Once bool
 	// Singleton is something of which there is one at a place.
 	Singleton bool
 	// About says what it is, for --help.

@@ -44,6 +44,7 @@ type Plan struct {
 	at            []string
 	found         *Found // nil where there is nothing yet
 	replace       bool
+	referred      []string // names of what it refers to
 	spec          Object
 	before, after Object
 }
@@ -52,6 +53,8 @@ type Plan struct {
 type Options struct {
 	// Replace sends the whole in the place of what is there; what is left out is reset. Otherwise it is merged (RFC 7396).
 	Replace bool
+	// Pending is whether something is to be made before this; what this lies in, or refers to, may be that.
+	Pending bool
 	// Unchecked lets kinds be compared that management can not try out.
 	Unchecked bool
 }
@@ -66,10 +69,17 @@ func (c *Client) Plan(ctx context.Context, d document.Document, o Options) (*Pla
 	if p.spec == nil {
 		p.spec = Object{}
 	}
-	if p.at, err = c.Place(ctx, k, d.In); err != nil {
-		return nil, err
+	if p.at, err = c.Place(ctx, k, d.In); err == nil {
+		err = c.refer(ctx, p)
 	}
-	if err := c.refer(ctx, p); err != nil {
+	var missing *Missing
+	if o.Pending && errors.As(err, &missing) {
+		p.Name, p.Action, p.after = p.called(), Create, merge(nil, p.spec)
+		p.note("lies in, or refers to, what is to be made before it (%s %q): unchecked", missing.Kind, missing.Name)
+		p.hide()
+		return p, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := c.locate(ctx, p); err != nil {
@@ -108,6 +118,7 @@ func (c *Client) refer(ctx context.Context, p *Plan) error {
 			return fmt.Errorf("spec.%s: %w", member, err)
 		}
 		p.spec[member] = one.ID
+		p.referred = append(p.referred, one.Name)
 	}
 	return nil
 }
@@ -115,7 +126,7 @@ func (c *Client) refer(ctx context.Context, p *Plan) error {
 // locate finds what a document is about; nothing, where it is to be made.
 func (c *Client) locate(ctx context.Context, p *Plan) error {
 	k, d := p.Kind, p.Document
-	p.Name = cmp.Or(d.Name, Name(k, p.spec), d.ID, k.One)
+	p.Name = p.called()
 	if k.Singleton {
 		var err error
 		p.found, err = c.Find(ctx, k, p.at, "")
@@ -155,6 +166,11 @@ func (c *Client) locate(ctx context.Context, p *Plan) error {
 		return fmt.Errorf("there is no %s %q, and it can not be made", k.One, p.Name)
 	}
 	return nil
+}
+
+// called is what a document calls what it is about.
+func (p *Plan) called() string {
+	return cmp.Or(p.Document.Name, Name(p.Kind, p.spec), p.Document.ID, strings.Join(p.referred, "+"), p.Kind.One)
 }
 
 func nameIn(k *kinds.Kind, spec Object) string {
@@ -223,12 +239,12 @@ func (c *Client) planChange(ctx context.Context, p *Plan, o Options) error {
 	for _, name := range slices.Sorted(maps.Keys(p.spec)) {
 		if slices.Contains(k.Made, name) && !slices.Contains(k.Kept, name) && k.Kept != nil {
 			delete(p.spec, name)
-			p.note("%s only counts when a %s is made, and is left as it is", name, k.One)
+			p.note("%s only counts when it is made, and is left as it is", name)
 		}
 	}
 	if k.Patch == nil && k.Replace == nil {
 		p.after = p.before
-		p.note("a %s can not be changed, only made and deleted", k.One)
+		p.note("can not be changed, only made and deleted")
 		return nil
 	}
 	if len(p.spec) == 0 {
@@ -265,8 +281,12 @@ func (p *Plan) note(format string, args ...any) {
 
 func (c *Client) change(ctx context.Context, p *Plan, query url.Values) (api.Answer, error) {
 	k := p.Kind
-	do := k.Patch
-	if do == nil || p.replace && k.Replace != nil {
+	do, body := k.Patch, p.spec
+	switch {
+	case do == nil && !p.replace:
+		// Merged here; what was read is still there when it is written.
+		do, body = k.Replace, merge(Spec(k, p.found.Tree), p.spec)
+	case do == nil || p.replace && k.Replace != nil:
 		do = k.Replace
 	}
 	at := p.at
@@ -277,7 +297,7 @@ func (c *Client) change(ctx context.Context, p *Plan, query url.Values) (api.Ans
 	if p.Document.Revision != 0 {
 		etag = quoted(p.Document.Revision)
 	}
-	return c.call(ctx, do, at, request{body: p.spec, query: query, etag: etag, writes: true})
+	return c.call(ctx, do, at, request{body: body, query: query, etag: etag, writes: true})
 }
 
 func quoted(revision int64) string { return `"` + strconv.FormatInt(revision, 10) + `"` }

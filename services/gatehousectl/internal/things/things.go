@@ -228,7 +228,14 @@ type Found struct {
 type Missing struct{ Kind, Name string }
 
 func (m *Missing) Error() string {
-	return fmt.Sprintf("there is no %s %q\nSee what there is: gatehousectl list %s", m.Kind, m.Name, m.Kind)
+	return fmt.Sprintf("there is no %s %q\nSee what there is: gatehousectl list %s", m.Kind, m.Name, m.plural())
+}
+
+func (m *Missing) plural() string {
+	if k, err := kinds.Find(m.Kind); err == nil {
+		return k.Name
+	}
+	return m.Kind
 }
 
 // Ambiguous is the error where several have a name.
