@@ -41,6 +41,12 @@ while IFS= read -r file; do
   fi
 done < <(find proto -type f -name '*.pb.go' | sort)
 
+# What operators see is made of the names of metrics in the source.
+GOWORK=off go run -C scripts/tools ./dashboards -root "$root" -out "$fresh/seen"
+while IFS= read -r file; do
+  settle "$file" "$fresh/seen/$file"
+done < <(cd "$fresh/seen" && find deploy -type f | sort)
+
 # Last, because it is made by a program that is compiled from the files above: the comments of the contracts, and the
 # OpenAPI document with them.
 openapi() { GOWORK=off go run -C services/management ./cmd/openapi "$@"; }

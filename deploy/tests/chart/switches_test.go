@@ -93,7 +93,22 @@ var commonRows = []row{
 		"ServiceMonitor/gatehouse-gateway metadata.labels.prometheus": "main", "ServiceMonitor/gatehouse-gateway spec.selector.matchLabels.gatehouse/port": "technical",
 		"ServiceMonitor/gatehouse-gateway spec.namespaceSelector.matchNames": "[access]",
 	}, ""},
-	{"no metrics unless wanted", "", map[string]string{"ServiceMonitor/gatehouse-gateway": ""}, ""},
+	{"no metrics unless wanted", "", map[string]string{
+		"ServiceMonitor/gatehouse-gateway": "", "PrometheusRule/gatehouse": "", "ConfigMap/gatehouse-requests": "", "ConfigMap/gatehouse-configuration": "",
+	}, ""},
+	{"alerts, with pages of one's own", "metrics: {prometheusRule: {enabled: true, labels: {prometheus: main}, runbooks: 'https://wiki.example.com/gatehouse'}}", map[string]string{
+		"PrometheusRule/gatehouse metadata.labels.prometheus": "main", "PrometheusRule/gatehouse spec.groups[0].name": "gatehouse",
+		"PrometheusRule/gatehouse spec.groups[0].rules[0].alert":                   "GatehouseGone",
+		"PrometheusRule/gatehouse spec.groups[0].rules[0].expr":                    "absent(gatehouse_build_info)",
+		"PrometheusRule/gatehouse spec.groups[0].rules[0].annotations.runbook_url": "https://wiki.example.com/gatehouse#gatehousegone",
+	}, ""},
+	{"dashboards, which Grafana finds by a label", "metrics: {dashboards: {enabled: true, labels: {team: access}, annotations: {grafana_folder: Access}}}", map[string]string{
+		"ConfigMap/gatehouse-requests metadata.labels.grafana_dashboard": "", "ConfigMap/gatehouse-configuration metadata.labels.team": "access",
+		"ConfigMap/gatehouse-requests metadata.annotations.grafana_folder": "Access",
+	}, ""},
+	{"dashboards with Grafana's usual label", "metrics: {dashboards: {enabled: true}}", map[string]string{
+		"ConfigMap/gatehouse-requests metadata.labels.grafana_dashboard": "1",
+	}, ""},
 	{"helm test asks both", "", map[string]string{
 		"Pod/gatehouse-management-ready spec.containers[0].args": "[ready, 'gatehouse-management-technical:18093']",
 		"Pod/gatehouse-gateway-ready spec.containers[0].args":    "[ready, 'gatehouse-gateway-technical:18092']",

@@ -24,10 +24,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds are all that the chart makes. A Secret and a ConfigMap are not among them: it holds no secret, and settings are
-// in the pods' own description, so that a change of one is a rollout.
+// kinds are all that the chart makes. A Secret is not among them, and a ConfigMap is a dashboard: the chart holds no secret,
+// and settings are in the pods' own description, so that a change of one is a rollout.
 var kinds = map[string]func() any{
 	"v1 Pod":                                  func() any { return new(corev1.Pod) },
+	"v1 ConfigMap":                            func() any { return new(corev1.ConfigMap) },
 	"v1 Service":                              func() any { return new(corev1.Service) },
 	"v1 ServiceAccount":                       func() any { return new(corev1.ServiceAccount) },
 	"apps/v1 Deployment":                      func() any { return new(appsv1.Deployment) },
@@ -40,6 +41,7 @@ var kinds = map[string]func() any{
 	"cert-manager.io/v1 Certificate":          func() any { return new(certmanagerv1.Certificate) },
 	"cert-manager.io/v1 Issuer":               func() any { return new(certmanagerv1.Issuer) },
 	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return new(monitoringv1.ServiceMonitor) },
+	"monitoring.coreos.com/v1 PrometheusRule": func() any { return new(monitoringv1.PrometheusRule) },
 }
 
 // valid is what holds for everything that the chart renders, whatever the values.

@@ -25,7 +25,7 @@ management: {sealingKey: {existingSecret: {name: sealing}}}
 
 // everything switches on what the examples leave off.
 const everything = least + `
-metrics: {serviceMonitor: {enabled: true}}
+metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboards: {enabled: true}}
 commonLabels: {team: access}
 commonAnnotations: {owner: access}
 trustedAuthorities: {existingSecret: company}
