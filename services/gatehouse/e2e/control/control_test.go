@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
@@ -127,5 +126,3 @@ func parse[T any](t *testing.T, text string) T {
 	}
 	return v
 }
-
-const await = 60 * time.Second
