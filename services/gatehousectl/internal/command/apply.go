@@ -106,7 +106,7 @@ func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Documen
 	}
 	for _, note := range p.Notes {
 		if dryRun || p.Action != things.Same && !strings.Contains(note, "unchecked") && !strings.Contains(note, "checked when it is there") {
-			fmt.Fprintf(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
+			say(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
 		}
 	}
 	if ctx.Err() != nil {
@@ -164,7 +164,7 @@ something went wrong.`,
 					return fmt.Errorf("%s: %w", d.Source, hint(err))
 				}
 				for _, note := range p.Notes {
-					fmt.Fprintf(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
+					say(a.Err, "%s/%s: %s\n", p.Kind.One, p.Name, note)
 				}
 				text := p.Diff()
 				differs, pending = differs || text != "", pending || p.Action == things.Create

@@ -253,7 +253,7 @@ func (a *App) gatewayStatus(ctx context.Context) error {
 		if a.flags.output == "table" {
 			for _, r := range rejections {
 				o, _ := r.(things.Object)
-				fmt.Fprintf(a.Err, "%s cannot use %s %s of domain %s: %s\n", table.Cell("", g["node"]), table.Cell("", o["kind"]),
+				say(a.Err, "%s cannot use %s %s of domain %s: %s\n", table.Cell("", g["node"]), table.Cell("", o["kind"]),
 					table.Cell("", o["id"]), table.Cell("", o["domain"]), table.Cell("", o["reason"]))
 			}
 		}

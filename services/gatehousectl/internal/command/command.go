@@ -72,7 +72,7 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, errDiffers):
 		return Differs
 	}
-	fmt.Fprintln(a.Err, "gatehousectl:", err)
+	say(a.Err, "gatehousectl: %v\n", err)
 	if ctx.Err() != nil {
 		return Interrupted
 	}
@@ -222,7 +222,7 @@ func (a *App) asks() bool {
 
 // question asks at the terminal; anything but yes means no.
 func (a *App) question(text string) (bool, error) {
-	fmt.Fprint(a.Err, text+" [y/N] ")
+	say(a.Err, "%s", text+" [y/N] ")
 	answer, err := a.line()
 	return strings.EqualFold(answer, "y") || strings.EqualFold(answer, "yes"), err
 }
@@ -246,6 +246,9 @@ func (a *App) line() (string, error) {
 	}
 	return strings.TrimSpace(string(text)), nil
 }
+
+// say prints for people; where nobody listens there is nobody to tell.
+func say(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 
 func first(texts ...string) string {
 	for _, text := range texts {

@@ -88,7 +88,7 @@ Without --token-file the password comes from --password-file, GATEHOUSECTL_PASSW
 				return nil
 			})
 			if err == nil {
-				fmt.Fprintf(a.Out, "Signed in as %s; the context is %s.\n", kept.User, kept.Name)
+				say(a.Out, "Signed in as %s; the context is %s.\n", kept.User, kept.Name)
 			}
 			return err
 		},
@@ -170,7 +170,7 @@ func (a *App) logout() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.Out, "The context %s is forgotten.\n", c.Name)
+			say(a.Out, "The context %s is forgotten.\n", c.Name)
 			conn, err := api.New(api.Options{
 				Server: c.Server, Token: c.Token, CAFile: c.CAFile, Timeout: a.flags.timeout, PlainHTTP: c.PlainHTTP, Agent: "gatehousectl/" + a.Version,
 			})
@@ -252,7 +252,7 @@ func (a *App) printContexts(file *contexts.File) error {
 		return t.Write(a.Out, a.width())
 	case "name":
 		for _, row := range t.Rows {
-			fmt.Fprintln(a.Out, row[1])
+			say(a.Out, "%s\n", row[1])
 		}
 		return nil
 	}
@@ -275,7 +275,7 @@ func (a *App) ask(given, prompt string) (string, error) {
 	if !a.asks() {
 		return "", fmt.Errorf("%s is missing: there is no terminal to ask at, give it as a flag", strings.TrimSuffix(strings.ToLower(prompt), ": "))
 	}
-	fmt.Fprint(a.Err, prompt)
+	say(a.Err, "%s", prompt)
 	return a.line()
 }
 
@@ -290,9 +290,9 @@ func (a *App) secret(file, variable, prompt string) (string, error) {
 	if !a.asks() {
 		return "", fmt.Errorf("%s is missing: there is no terminal to ask at, give it in a file or as %s", strings.TrimSuffix(strings.ToLower(prompt), ": "), variable)
 	}
-	fmt.Fprint(a.Err, prompt)
+	say(a.Err, "%s", prompt)
 	text, err := term.ReadPassword(int(a.In.Fd())) //nolint:gosec // a descriptor is no large number
-	fmt.Fprintln(a.Err)
+	say(a.Err, "\n")
 	return string(text), err
 }
 

@@ -56,7 +56,7 @@ func (a *App) print(t table.Table, trees []any, name func(i int) string) error {
 		return t.Write(a.Out, a.width())
 	case "name":
 		for i := range t.Rows {
-			fmt.Fprintln(a.Out, name(i))
+			say(a.Out, "%s\n", name(i))
 		}
 		return nil
 	}
@@ -239,7 +239,7 @@ for it: at a terminal you are asked, elsewhere --confirm says the word.`,
 				if err := c.Delete(cmd.Context(), k, at, one, dryRun); err != nil {
 					return fmt.Errorf("%s/%s: %w", k.One, one.Name, hint(err))
 				}
-				fmt.Fprintf(a.Out, "%s/%s deleted%s\n", k.One, one.Name, dry(dryRun))
+				say(a.Out, "%s/%s deleted%s\n", k.One, one.Name, dry(dryRun))
 			}
 			return nil
 		},
@@ -255,7 +255,7 @@ func (a *App) confirm(p *api.Problem) (bool, error) {
 	if !a.asks() {
 		return false, nil
 	}
-	fmt.Fprintln(a.Err, p.Error())
+	say(a.Err, "%s\n", p.Error())
 	return a.question("Do it all the same?")
 }
 
