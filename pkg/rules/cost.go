@@ -165,11 +165,60 @@ func judge(env *cel.Env, checked *cel.Ast, o origin, reading uint64) (counted bo
 	if cost.Max < unbounded {
 		cost.Max += reading
 	}
+	if n, where := o.steps(checked); n > maxCost {
+		return false, 0, where.errorf("the loop makes %d steps, more than the limit of %d", n, maxCost)
+	}
 	switch {
 	case cost.Min > maxCost:
 		return false, 0, o.errorf("the expression costs at least %d, more than the limit of %d", cost.Min, maxCost)
 	case cost.Max > maxEstimate && cost.Max < unbounded:
 		return false, 0, o.errorf("the expression may cost %d, more than the limit of %d", cost.Max, maxEstimate)
 	}
-	return cost.Max > maxCost, min(cost.Max, maxCost), nil
+	return cost.Max > maxCost, min(cost.Max, unbounded), nil
+}
+
+// steps returns how many steps the loops of an expression make over what is written in the expression itself, and where the first
+// loop begins that makes more than may be made. What is read counts once: whether a loop over it is too long shows when it runs.
+func (o origin) steps(checked *cel.Ast) (uint64, origin) {
+	tree := checked.NativeRep()
+	found, where := uint64(0), o
+	var count func(e ast.NavigableExpr) uint64
+	count = func(e ast.NavigableExpr) uint64 {
+		var inner uint64
+		for _, child := range e.Children() {
+			inner += count(child)
+		}
+		if e.Kind() != ast.ComprehensionKind {
+			return min(inner, unbounded)
+		}
+		over := e.AsComprehension().IterRange()
+		n := min(max(inner, 1)*written(over), unbounded)
+		if n > maxCost && found == 0 {
+			found = n
+			if at := tree.SourceInfo().GetStartLocation(over.ID()); at.Line() > 0 {
+				where.line, where.column = o.at(at.Line(), at.Column())
+			}
+		}
+		return n
+	}
+	count(ast.NavigateAST(tree))
+	return found, where
+}
+
+// written returns how many elements something has that stands in the expression: a list, or lists.range of a number. One for
+// anything else.
+func written(e ast.Expr) uint64 {
+	switch e.Kind() {
+	case ast.ListKind:
+		return uint64(max(e.AsList().Size(), 1)) //nolint:gosec // a length
+	case ast.CallKind:
+		call := e.AsCall()
+		if call.FunctionName() != "lists.range" || len(call.Args()) != 1 || call.Args()[0].Kind() != ast.LiteralKind {
+			return 1
+		}
+		if n, ok := call.Args()[0].AsLiteral().Value().(int64); ok && n > 0 {
+			return uint64(min(n, maxRange))
+		}
+	}
+	return 1
 }
