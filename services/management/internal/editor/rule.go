@@ -31,7 +31,7 @@ var bound = func() *catalog.Kind[*configv1.Application] {
 func (e *Editor) changeRule(ctx context.Context, at Place, id string, ifMatch int64, action Action,
 	change func(s *catalog.Scene, f *catalog.Faults, a *configv1.Application) error,
 ) (*configv1.Application, error) {
-	return update(ctx, e, bound, at, id, ifMatch, action,
+	changed, err := update(ctx, e, bound, at, id, ifMatch, action,
 		func(_ context.Context, s *catalog.Scene, old *configv1.Application) (*configv1.Application, error) {
 			s.RuleChange = true
 			a := proto.CloneOf(old)
@@ -41,6 +41,52 @@ func (e *Editor) changeRule(ctx context.Context, at Place, id string, ifMatch in
 			}
 			return a, f.Err()
 		})
+	if err != nil || DryRun(ctx) {
+		return changed, err
+	}
+	return changed, e.orphanLate(ctx, changed)
+}
+
+// orphanLate marks the bindings of an application whose group or user was deleted by another process while they were written. Who
+// deletes looks for bindings again afterwards, so that one of the two finds them.
+func (e *Editor) orphanLate(ctx context.Context, a *configv1.Application) error {
+	ctx = context.WithoutCancel(ctx)
+	groups := map[string]bool{}
+	var users []string
+	catalog.Bound(a, func(b *configv1.Binding) bool {
+		if b.GetGroup() != "" && !b.GetOrphaned() {
+			groups[b.GetGroup()] = true
+		}
+		if b.GetUser() != "" && !b.GetOrphaned() {
+			users = append(users, b.GetUser())
+		}
+		return false
+	})
+	gone := map[string]bool{}
+	for id := range groups {
+		_, err := store.Get(ctx, e.store, catalog.Groups, id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil // the change is made; whoever deletes looks as well
+		}
+		gone[id] = err != nil
+	}
+	if len(users) > 0 {
+		known, err := e.store.Users().Some(ctx, a.GetDomain(), users)
+		if err != nil {
+			return nil
+		}
+		for _, id := range users {
+			gone[id] = known[id] == nil
+		}
+	}
+	for _, is := range gone {
+		if is {
+			return e.orphanAll(ctx, a.GetDomain(), func(b *configv1.Binding) bool {
+				return !b.GetOrphaned() && (b.GetGroup() != "" && gone[b.GetGroup()] || b.GetUser() != "" && gone[b.GetUser()])
+			})
+		}
+	}
+	return nil
 }
 
 // WithScene lets somebody look at what changes of a domain are decided by.
