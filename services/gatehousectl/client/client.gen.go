@@ -4589,7 +4589,7 @@ type PolicyType string
 
 // PolicyChecked PolicyChecked is what a draft of a policy comes to.
 type PolicyChecked struct {
-	// Cost How much it may cost, and the limit at which it is stopped.
+	// Cost How much it may cost at most, and the limit at which it is stopped.
 	Cost      *int64      `json:"cost,omitempty"`
 	CostLimit *int64      `json:"costLimit,omitempty"`
 	Errors    []RuleFault `json:"errors,omitempty"`

@@ -330,7 +330,7 @@ type PolicyChecked struct {
 	// What it reads, such as `user.groups` and `request.ip`, and whether it depends on the moment.
 	Inputs      []string `protobuf:"bytes,4,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	Situational bool     `protobuf:"varint,5,opt,name=situational,proto3" json:"situational,omitempty"`
-	// How much it may cost, and the limit at which it is stopped.
+	// How much it may cost at most, and the limit at which it is stopped.
 	Cost          int64        `protobuf:"varint,6,opt,name=cost,proto3" json:"cost,omitempty"`
 	CostLimit     int64        `protobuf:"varint,7,opt,name=cost_limit,json=costLimit,proto3" json:"cost_limit,omitempty"`
 	Errors        []*RuleFault `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`

@@ -6,7 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -37,6 +38,24 @@ func WithConfirmation(ctx context.Context, question string, words []string) cont
 	return context.WithValue(ctx, confirmedKey{}, confirmed{question: question, words: words})
 }
 
+// about reports whether a consequence is confirmed, and with which number, if with one: `opens:40` confirms it as long as it is about
+// 40 people.
+func (c confirmed) about(word string) (yes bool, bound int64, bounded bool) {
+	for _, one := range c.words {
+		name, number, with := strings.Cut(one, ":")
+		if name != word {
+			continue
+		}
+		if !with {
+			return true, 0, false
+		}
+		if n, err := strconv.ParseInt(number, 10, 64); err == nil && n >= 0 {
+			yes, bound, bounded = true, n, true
+		}
+	}
+	return yes, bound, bounded
+}
+
 // Question says what a change leads to. Count goes on with numbers, for those who may read people.
 type Question struct{ Text, Count string }
 
@@ -53,13 +72,15 @@ func mayRead(ctx context.Context, permission string) bool {
 }
 
 // Ask refuses a change until its consequence is confirmed, and asks again where the numbers have grown by more than a
-// tenth since they were told. What confirms a consequence of which it was told nothing is believed. A change that nobody
+// tenth since they were told. What confirms a consequence of which it was told nothing is believed, unless it brings a number along:
+// `opens:40` is asked again where it is about more than 40 people, and a tenth. A change that nobody
 // asked for by a request, such as one of the service itself, is never confirmed. Whoever may not read people is told no
 // number, and is not asked again because of one.
 func (e *Editor) Ask(ctx context.Context, c fault.Consequence, q Question, places ...fault.Detail) error {
 	said, _ := ctx.Value(confirmedKey{}).(confirmed)
+	yes, bound, bounded := said.about(c.Word)
 	if !ReadsPeople(ctx) {
-		if slices.Contains(said.words, c.Word) {
+		if yes {
 			return nil
 		}
 		return asking(fault.Consequence{Word: c.Word, Uncounted: true}, q.Text, places)
@@ -68,7 +89,12 @@ func (e *Editor) Ask(ctx context.Context, c fault.Consequence, q Question, place
 	sum := sha256.Sum256([]byte(c.Word + "\x00" + said.question))
 	question := hex.EncodeToString(sum[:])
 	now := e.opts.Now()
-	if slices.Contains(said.words, c.Word) {
+	if yes && bounded {
+		if !grown(bound, max(c.Before, c.After)) {
+			return nil
+		}
+		text += fmt.Sprintf(". That is more than the %d that were confirmed", bound)
+	} else if yes {
 		before, after, err := e.store.Confirmations().Get(ctx, question, now)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
