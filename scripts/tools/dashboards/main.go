@@ -92,12 +92,12 @@ func check(metrics map[string]metric) error {
 	known := map[string]bool{}
 	shown := used()
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
-		any := false
+		seen := false
 		for _, s := range metrics[name].series() {
 			known[s] = true
-			any = any || shown[s]
+			seen = seen || shown[s]
 		}
-		if !any {
+		if !seen {
 			wrong = append(wrong, fmt.Errorf("nothing shows %s: give it a panel", name))
 		}
 	}
