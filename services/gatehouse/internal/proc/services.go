@@ -27,6 +27,8 @@ type Installation struct {
 	MongoDBURI string
 	RedisURL   string
 	SealingKey string // file
+	// Programs is a folder with other programs than those of this tree; empty means these.
+	Programs string
 
 	t                   testing.TB
 	management, gateway serve.TLSFiles
@@ -45,6 +47,14 @@ func NewInstallation(t testing.TB, mongoDBURI, redisURL string) *Installation {
 		t.Fatal(err)
 	}
 	return i
+}
+
+func (i *Installation) program(name string) string {
+	i.t.Helper()
+	if i.Programs != "" {
+		return filepath.Join(i.Programs, name)
+	}
+	return Program(i.t, name)
 }
 
 // Management is one replica of management.
@@ -68,7 +78,7 @@ func (i *Installation) LaunchManagement(args ...string) *Management {
 	i.t.Helper()
 	address, plane, technical := FreeAddress(i.t), FreeAddress(i.t), FreeAddress(i.t)
 	m := &Management{URL: "http://" + address + "/management", PlaneAddress: plane, TechnicalURL: "http://" + technical}
-	m.Process = Start(i.t, "management", Program(i.t, "management"), append([]string{
+	m.Process = Start(i.t, "management", i.program("management"), append([]string{
 		"--management-address", address, "--management-grpc-address", plane, "--technical-address", technical,
 		"--sealing-key-file", i.SealingKey, "--operator-name", OperatorName, "--log-level", "DEBUG",
 		"--tls-cert-file", i.management.CertFile, "--tls-key-file", i.management.KeyFile, "--tls-ca-file", i.management.CAFile,
@@ -113,7 +123,7 @@ func (i *Installation) LaunchGateway(m *Management, publicURL string, args ...st
 	if g.PublicURL == "" {
 		g.PublicURL = g.URL
 	}
-	g.Process = Start(i.t, "gateway "+address, Program(i.t, "gateway"), append([]string{
+	g.Process = Start(i.t, "gateway "+address, i.program("gateway"), append([]string{
 		"--gateway-address", address, "--technical-address", technical, "--public-url", g.PublicURL,
 		"--management-grpc-address", m.PlaneAddress, "--technical-user", TechnicalName, "--node-name", "gateway-" + address,
 		"--log-level", "DEBUG",
