@@ -159,14 +159,14 @@ func load[T any](
 	switch {
 	case err != nil:
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintf(stderr, "%s: %s\n", program, line)
+			_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, line)
 		}
 		return defaults, 2
 	case !r.check:
 		return r.config, -1
 	}
 	if err := writeEffective(stdout, r.all); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
 		return defaults, 2
 	}
 	return r.config, 0
