@@ -128,8 +128,10 @@ func (a *Address) Encrypted() bool { return a.encrypted }
 // Sentinel reports whether Sentinels are asked where the server is.
 func (a *Address) Sentinel() bool { return a.master != "" }
 
-// HasPassword and HasSentinelPassword report whether the URL says one.
-func (a *Address) HasPassword() bool         { return a.password != "" }
+// HasPassword reports whether the URL says one.
+func (a *Address) HasPassword() bool { return a.password != "" }
+
+// HasSentinelPassword is HasPassword for the Sentinels.
 func (a *Address) HasSentinelPassword() bool { return a.sentinelPassword != "" }
 
 func (a *Address) passwords(o Options) (server, sentinel string) {
