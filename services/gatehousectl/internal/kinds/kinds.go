@@ -38,7 +38,7 @@ type Operations struct {
 	// DryRun is whether creating, changing and deleting can be tried out.
 	DryRun bool
 	// Made, Kept and ReadOnly are the members of the body of a creation, of the resource, and of the resource that only the
-	// server writes.
+	// server writes; those within objects are paths, such as access.people.
 	Made, Kept, ReadOnly []string
 	// Secret are the members, at any depth, that are never shown.
 	Secret []string

@@ -95,7 +95,7 @@ func (c *Client) Plan(ctx context.Context, d document.Document, o Options) (*Pla
 	}
 	if p.Action == "" {
 		p.Action = Change
-		if reflect.DeepEqual(settled(p.before), settled(p.after)) {
+		if reflect.DeepEqual(settled(k, p.before), settled(k, p.after)) {
 			p.Action = Same
 		}
 	}
@@ -418,17 +418,26 @@ func revision(tree Object) string {
 	return ""
 }
 
-func (p *Plan) text(tree Object) string { return document.YAML(settled(tree)) }
+func (p *Plan) text(tree Object) string { return document.YAML(settled(p.Kind, tree)) }
 
-// settled is a tree without what changes with every write.
-func settled(tree Object) Object {
-	return without(tree, []string{"revision", "updatedAt", "createdAt", "notices", "lastUsedAt"})
+// settled is a tree without what only the server writes: some of it is worked out for a reader alone, and the rest follows from
+// what is compared.
+func settled(k *kinds.Kind, tree Object) Object {
+	return without(without(tree, k.ReadOnly), []string{"revision", "updatedAt", "createdAt", "notices", "lastUsedAt"})
 }
 
-func without(tree Object, names []string) Object {
+// without takes members out; those within objects are paths. The tree is not changed.
+func without(tree Object, paths []string) Object {
 	out := maps.Clone(tree)
-	for _, name := range names {
-		delete(out, name)
+	for _, path := range paths {
+		name, rest, deeper := strings.Cut(path, ".")
+		inner, isObject := out[name].(Object)
+		switch {
+		case !deeper:
+			delete(out, name)
+		case isObject:
+			out[name] = without(inner, []string{rest})
+		}
 	}
 	return out
 }

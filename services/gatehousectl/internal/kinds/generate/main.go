@@ -98,7 +98,7 @@ func write(b *bytes.Buffer, d *openapi.Document, k *kinds.Kind) error {
 	if kept != nil {
 		list(b, "Kept", d.Members(kept.Body(), nil))
 	}
-	list(b, "ReadOnly", d.Members(body, func(p openapi.Schema) bool { return p.ReadOnly }))
+	list(b, "ReadOnly", d.ReadOnly(body, "", map[string]bool{}))
 	secret := map[string]bool{}
 	for _, o := range []*openapi.Operation{all.Post, kept, resource} {
 		if o != nil {

@@ -129,6 +129,27 @@ func (d *Document) Members(s Schema, filter func(Schema) bool) []string {
 	return names
 }
 
+// ReadOnly are the members that only the server writes, those of objects in objects as paths: access.people.
+func (d *Document) ReadOnly(s Schema, within string, above map[string]bool) []string {
+	if above[s.Ref] {
+		return nil
+	}
+	if s.Ref != "" {
+		above[s.Ref] = true
+		defer delete(above, s.Ref)
+	}
+	var names []string
+	for name, p := range d.Resolve(s).Properties {
+		if p.ReadOnly || p.Ref != "" && d.Resolve(p).ReadOnly {
+			names = append(names, within+name)
+		} else {
+			names = append(names, d.ReadOnly(p, within+name+".", above)...)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Secrets collects the names of members at any depth that are never shown.
 func (d *Document) Secrets(s Schema, names, seen map[string]bool) {
 	if s.Ref != "" {
