@@ -112,7 +112,7 @@ var alerts = []alert{
 	{"GatehouseRevisionsDiffer", `max(gatehouse_config_revision) - min(gatehouse_config_revision) > 0`, "10m", "warning", "Instances have had different revisions for ten minutes"},
 	{"GatehouseRedis", `sum by (job, instance) (rate(gatehouse_redis_errors_total[5m])) > 0.1`, "5m", "critical", "Redis fails {{ $labels.instance }}"},
 	{"GatehouseUpstream", `sum by (job, upstream) (rate(gatehouse_upstream_errors_total[5m])) > 0.1`, "5m", "warning", "Calls of {{ $labels.upstream }} fail"},
-	{"GatehouseIdentityProvider", `sum by (type) (rate(gatehouse_identity_provider_requests_total{outcome="error"}[10m])) / sum by (type) (rate(gatehouse_identity_provider_requests_total[10m])) > 0.2`, "10m", "warning", "Identity providers of type {{ $labels.type }} fail {{ $value | humanizePercentage }} of their requests"},
+	{"GatehouseIdentityProvider", `sum by (type) (rate(gatehouse_identity_provider_requests_total{outcome="unavailable"}[10m])) / sum by (type) (rate(gatehouse_identity_provider_requests_total[10m])) > 0.2`, "10m", "warning", "Identity providers of type {{ $labels.type }} fail {{ $value | humanizePercentage }} of their requests"},
 	{"GatehouseRules", `sum by (place) (increase(gatehouse_rule_failures_total[15m])) > 0`, "0m", "warning", "Expressions at {{ $labels.place }} fail"},
 	{"GatehouseCertificateEnds", `min by (job, instance) (gatehouse_tls_certificate_expiry_seconds > 0) - time() < 7 * 86400`, "1h", "warning", "The certificate of {{ $labels.instance }} ends within {{ $value | humanizeDuration }}"},
 	{"GatehouseCertificateRefused", `sum by (job, instance) (increase(gatehouse_tls_reloads_total{outcome="refused"}[1h])) > 0`, "0m", "warning", "{{ $labels.instance }} was given a certificate that it cannot use"},

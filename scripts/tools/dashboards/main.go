@@ -69,21 +69,50 @@ var series = regexp.MustCompile(`gatehouse_[a-z_]+`)
 // used are the series in panels and alerts.
 func used() map[string]bool {
 	all := map[string]bool{}
-	for _, d := range dashboards {
-		for _, p := range d.Panels {
-			for _, q := range p.Queries {
-				for _, name := range series.FindAllString(q.Expression, -1) {
-					all[name] = true
-				}
-			}
-		}
-	}
-	for _, a := range alerts {
-		for _, name := range series.FindAllString(a.Expression, -1) {
+	for _, e := range expressions() {
+		for _, name := range series.FindAllString(e, -1) {
 			all[name] = true
 		}
 	}
 	return all
+}
+
+// expressions are those of panels and alerts.
+func expressions() []string {
+	var all []string
+	for _, d := range dashboards {
+		for _, p := range d.Panels {
+			for _, q := range p.Queries {
+				all = append(all, q.Expression)
+			}
+		}
+	}
+	for _, a := range alerts {
+		all = append(all, a.Expression)
+	}
+	return all
+}
+
+// outcomes finds the outcomes that expressions ask for, with their series.
+var outcomes = regexp.MustCompile(`(gatehouse_[a-z_]+)\{[^}]*outcome="([a-z_]+)"`)
+
+// askedFor is an error for each outcome that the help of its metric does not list: nothing would ever match it.
+func askedFor(metrics map[string]metric) error {
+	help := map[string]string{}
+	for _, m := range metrics {
+		for _, s := range m.series() {
+			help[s] = m.Help
+		}
+	}
+	var wrong []error
+	for _, e := range expressions() {
+		for _, found := range outcomes.FindAllStringSubmatch(e, -1) {
+			if !regexp.MustCompile(`\b` + found[2] + `\b`).MatchString(help[found[1]]) {
+				wrong = append(wrong, fmt.Errorf("%s has no outcome %s: its help says %q", found[1], found[2], help[found[1]]))
+			}
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // check compares what is measured with what is shown.
@@ -106,7 +135,7 @@ func check(metrics map[string]metric) error {
 			wrong = append(wrong, fmt.Errorf("%s is shown and not measured", name))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(append(wrong, askedFor(metrics))...)
 }
 
 type object = map[string]any
