@@ -2,6 +2,7 @@ package prototree
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,11 +14,11 @@ type decoder struct {
 	id string // of the outermost message
 }
 
+// message reads on after a fault, so that all are told together.
 func (d *decoder) message(p *plan, tree Object, m protoreflect.Message, root bool) *Error {
+	var faults *Error
 	if !d.skipping {
-		if err := unknownMember(p, tree, root); err != nil {
-			return err
-		}
+		faults = unknownMembers(p, tree, root)
 	}
 	for _, f := range p.fields {
 		name := f.name
@@ -29,40 +30,37 @@ func (d *decoder) message(p *plan, tree Object, m protoreflect.Message, root boo
 			continue
 		}
 		if other := otherArm(m, f); other != "" {
-			return wrong(Kind, "cannot be given together with "+other).under(name)
+			faults = faults.and(wrong(Kind, "cannot be given together with "+other).under(name))
+			continue
 		}
 		if err := d.field(f, v, m); err != nil {
 			if d.outputIgnored && f.marks.OutputOnly {
 				m.Clear(f.desc)
 				continue
 			}
-			return err.under(name)
+			faults = faults.and(err.under(name))
 		}
 	}
 	if p.config != nil {
-		return d.variant(p.config, tree, m)
+		faults = faults.and(d.variant(p.config, tree, m))
 	}
-	return nil
+	return faults
 }
 
-// unknownMember returns an error for the first member in alphabetical order that the message does not have.
-func unknownMember(p *plan, tree Object, root bool) *Error {
-	unknown, found := "", false
+// unknownMembers returns an error for the members, in alphabetical order, that the message does not have.
+func unknownMembers(p *plan, tree Object, root bool) *Error {
+	var unknown []string
 	for name := range tree {
-		if p.has(name, root) || found && name >= unknown {
-			continue
+		if !p.has(name, root) {
+			unknown = append(unknown, name)
 		}
-		unknown, found = name, true
 	}
-	if !found {
-		return nil
+	slices.Sort(unknown)
+	var faults *Error
+	for _, name := range unknown[:min(len(unknown), mostFaults)] {
+		faults = faults.and(&Error{Path: Member("", name), Leaf: name, Reason: Unknown, Detail: "is not recognized as a valid property"})
 	}
-	return &Error{
-		Path:   Member("", unknown),
-		Leaf:   unknown,
-		Reason: Unknown,
-		Detail: "is not recognized as a valid property",
-	}
+	return faults
 }
 
 func (p *plan) has(name string, root bool) bool {
@@ -118,47 +116,58 @@ func (d *decoder) list(f *field, v any, into protoreflect.List) *Error {
 	if !ok {
 		return wrongKind("a list of " + d.nouns(f))
 	}
+	var faults *Error
 	for i, v := range list {
+		if faults.full() {
+			break
+		}
 		if f.desc.Message() != nil {
 			if err := d.inner(v, into.AppendMutable().Message()); err != nil {
-				return err.at(i)
+				faults = faults.and(err.at(i))
 			}
 			continue
 		}
 		value, err := d.scalar(f, v)
 		if err != nil {
-			return err.at(i)
+			faults = faults.and(err.at(i))
+			continue
 		}
 		into.Append(value)
 	}
-	return nil
+	return faults
 }
 
 func (d *decoder) entries(f *field, tree Object, into protoreflect.Map) *Error {
+	var faults *Error
 	for k, v := range tree {
 		if v == nil {
 			continue
+		}
+		if faults.full() {
+			break
 		}
 		if d.document {
 			k = unescapeKey(k)
 		}
 		if err := utf8Text(k); err != nil {
-			return err.inKey(k)
+			faults = faults.and(err.inKey(k))
+			continue
 		}
 		key := protoreflect.ValueOfString(k).MapKey()
 		if f.value.desc.Message() != nil {
 			if err := d.inner(v, into.Mutable(key).Message()); err != nil {
-				return err.inKey(k)
+				faults = faults.and(err.inKey(k))
 			}
 			continue
 		}
 		value, err := d.scalar(f.value, v)
 		if err != nil {
-			return err.inKey(k)
+			faults = faults.and(err.inKey(k))
+			continue
 		}
 		into.Set(key, value)
 	}
-	return nil
+	return faults
 }
 
 func (d *decoder) inner(v any, m protoreflect.Message) *Error {

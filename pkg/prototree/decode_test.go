@@ -491,3 +491,42 @@ func object(t testing.TB, m map[string]any) *structpb.Struct {
 	}
 	return s
 }
+
+func TestDecodeTellsEveryFault(t *testing.T) {
+	paths := func(into proto.Message, body string) []string {
+		t.Helper()
+		tree, err := prototree.Parse([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e *prototree.Error
+		if err := prototree.Management.Decode(tree, into); !errors.As(err, &e) {
+			t.Fatalf("%v", err)
+		}
+		all := []string{e.Path + " " + e.Detail}
+		for _, more := range e.More {
+			all = append(all, more.Path+" "+more.Detail)
+			if more.More != nil {
+				t.Errorf("%s holds faults of its own", more.Path)
+			}
+		}
+		return all
+	}
+	const unknown = " is not recognized as a valid property"
+	got := paths(&configv1.Application{}, `{"zz":1,"nmae":1,"name":1,"settings":{"oauth":{"redirectUris":["https://a",2,3],"xx":1}},"enabled":"yes"}`)
+	want := []string{
+		"nmae" + unknown, "enabled must be a boolean", "name must be a string", "settings.oauth.redirectUris[1] must be a string",
+		"settings.oauth.redirectUris[2] must be a string", "settings.oauth.xx" + unknown, "zz" + unknown,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	got = paths(&configv1.IdentityProvider{}, `{"nmae":1,"type":"inline-am-idp","configuration":{"xx":1,"users":[{"yy":1},{"username":1}]}}`)
+	want = []string{"nmae" + unknown, "configuration.users[0].yy" + unknown, "configuration.users[1].username must be a string", "configuration.xx" + unknown}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("of a configuration (-want +got):\n%s", diff)
+	}
+	if got := paths(&configv1.Application{}, `{"settings":{"oauth":{"redirectUris":[`+strings.Repeat("1,", 10_000)+`1]}}}`); len(got) != 50 {
+		t.Errorf("%d faults are told of very many", len(got))
+	}
+}

@@ -2,6 +2,8 @@ package prototree
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -88,7 +90,7 @@ func (d *Dialect) Encode(m proto.Message) (Object, error) {
 }
 
 // Decode replaces the content of into by what the tree says. A member that is null is left unset, like one that is
-// absent. It fails as Encode does, every fault of the tree being an *Error with its path, and into is then only partly
+// absent. It fails as Encode does, with an *Error for the tree that has the path of every fault, and into is then only partly
 // filled. The tree is not changed.
 func (d *Dialect) Decode(tree Object, into proto.Message) error {
 	proto.Reset(into)
@@ -102,6 +104,8 @@ func (d *Dialect) Decode(tree Object, into proto.Message) error {
 		c.id, _ = tree[p.id.rootName].(string)
 	}
 	if err := c.message(p, tree, r, true); err != nil {
+		// Maps are read in no order.
+		slices.SortStableFunc(err.More, func(a, b *Error) int { return strings.Compare(a.Path, b.Path) })
 		return err
 	}
 	return nil

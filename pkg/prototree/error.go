@@ -1,6 +1,7 @@
 package prototree
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,8 +31,44 @@ type Error struct {
 	Detail string
 	// Value is what was given instead, for the reasons Enum and Range. It may be empty.
 	Value string
+	// More are further faults of the same tree, by their paths, mostFaults of them altogether. They have no More.
+	More []*Error
 
 	cause error
+}
+
+// mostFaults is how many faults of one tree are told.
+const mostFaults = 50
+
+// and returns e with the faults of next behind its own. Either may be nil.
+func (e *Error) and(next *Error) *Error {
+	switch {
+	case e == nil:
+		return next
+	case next == nil:
+		return e
+	}
+	further := append([]*Error{next}, next.More...)
+	next.More = nil
+	e.More = append(e.More, further[:min(len(further), mostFaults-1-len(e.More))]...)
+	return e
+}
+
+// full reports whether no further fault would be told.
+func (e *Error) full() bool { return e != nil && len(e.More) >= mostFaults-1 }
+
+// all calls f for e and for what is with it.
+func (e *Error) all(f func(*Error)) *Error {
+	f(e)
+	for _, m := range e.More {
+		f(m)
+	}
+	return e
+}
+
+// Strangers reports whether all that is wrong is members that are not known: everything else of the tree was read.
+func (e *Error) Strangers() bool {
+	return e.Reason == Unknown && !slices.ContainsFunc(e.More, func(m *Error) bool { return m.Reason != Unknown })
 }
 
 // Message returns the text that the management API documents for the fault.
@@ -65,26 +102,27 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // under puts the place of e inside the named member.
 func (e *Error) under(name string) *Error {
-	if e.Leaf == "" {
-		e.Leaf = name
-	}
-	e.Path = Join(name, e.Path)
-	return e
+	return e.all(func(e *Error) {
+		if e.Leaf == "" {
+			e.Leaf = name
+		}
+		e.Path = Join(name, e.Path)
+	})
 }
 
 // at puts the place of e inside the i-th element of a list.
 func (e *Error) at(i int) *Error {
-	e.Path = Join(Index("", i), e.Path)
-	return e
+	return e.all(func(e *Error) { e.Path = Join(Index("", i), e.Path) })
 }
 
 // inKey puts the place of e inside the entry of a map.
 func (e *Error) inKey(key string) *Error {
-	if e.Leaf == "" {
-		e.Leaf = key
-	}
-	e.Path = Join(Member("", key), e.Path)
-	return e
+	return e.all(func(e *Error) {
+		if e.Leaf == "" {
+			e.Leaf = key
+		}
+		e.Path = Join(Member("", key), e.Path)
+	})
 }
 
 // Member returns the path of a member. A name that is not a plain word is written in brackets and quotes.

@@ -87,7 +87,11 @@ func TreeError(err error) error {
 	if e.Path == "" {
 		return f
 	}
-	return f.At(e.Path, e.Detail)
+	f = f.At(e.Path, e.Detail)
+	for _, more := range e.More {
+		f = f.At(more.Path, more.Detail)
+	}
+	return f
 }
 
 // without returns a copy of a body without some of its members.

@@ -187,7 +187,12 @@ func readComposition(body prototree.Object) (editor.Composition, error) {
 	}
 	var asked managementv1.Composition
 	if err := prototree.Management.Decode(body, &asked); err != nil {
-		return c, err
+		if e, ok := errors.AsType[*prototree.Error](err); !ok || !e.Strangers() {
+			return c, err
+		}
+		if err := c.Faults.Take("", err); err != nil {
+			return c, err
+		}
 	}
 	a := asked.GetApplication()
 	if a == nil {

@@ -104,7 +104,9 @@ func TestAcceptance24EverythingThatIsWrongIsToldAtOnceAndNothingIsMade(t *testin
 	}
 	h.send("POST", path+"/_compose", `{"application":{"name":"Other","slug":"payroll","group":{"name":"finance"}}}`).
 		refused(409, "[name: An application group [finance] already exists., slug: is taken by another application]", "application.group.name", "application.slug")
-	h.send("POST", path+"/_compose", `{"application":{"name":"Other","nmae":"x"}}`).status(http.StatusBadRequest)
+	h.send("POST", path+"/_compose", `{"application":{"name":"","nmae":"x"},"bindings":[{"user":"nobody","allow":1}]}`).
+		refused(400, "[nmae: is not recognized as a valid property, allow: is not recognized as a valid property, name: must not be blank, user: User [nobody] can not be found.]",
+			"application.nmae", "bindings[0].allow", "application.name", "bindings[0].user")
 	h.send("POST", path+"/_compose", `{}`).refused(400, "[application: must not be null]", "application")
 	if h.revisions() != before {
 		t.Error("something was written")

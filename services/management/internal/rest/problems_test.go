@@ -51,6 +51,10 @@ func TestBadInput(t *testing.T) {
 			unknown("dynamicClientRegistrationEnabled"), []string{"oidc.clientRegistrationSettings.dynamicClientRegistrationEnabled"},
 		},
 		{"an unknown member in a list", "PATCH", a, `{"identityProviders":[{"identity":"x","rule":"y"}]}`, 400, unknown("rule"), []string{"identityProviders[0].rule"}},
+		{
+			"several faults at once", "PATCH", a, `{"nope":1,"enabled":"yes","settings":{"oauth":{"redirectUris":[1],"none":1}}}`, 400, unknown("nope"),
+			[]string{"nope", "enabled", "settings.oauth.none", "settings.oauth.redirectUris[0]"},
+		},
 		{"an internal member", "PATCH", d, `{"secret":"c2VjcmV0"}`, 400, unknown("secret"), []string{"secret"}},
 		{"a member of another message", "POST", d + "/applications", `{"name":"x","type":"WEB","template":true}`, 400, unknown("template"), []string{"template"}},
 
