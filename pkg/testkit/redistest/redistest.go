@@ -72,6 +72,7 @@ func (s *Server) Start() error {
 	s.said = new(bytes.Buffer)
 	s.process = exec.Command("redis-server", s.command...)
 	s.process.Stdout, s.process.Stderr = s.said, s.said
+	s.process.SysProcAttr = childAttributes()
 	if err := s.process.Start(); err != nil {
 		s.process = nil
 		return fmt.Errorf("redis-server (scripts/ensure.sh redis-server installs it): %w", err)

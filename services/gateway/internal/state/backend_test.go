@@ -17,13 +17,20 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
 
-// cluster is started by the first test that wants one, and ends with all of them.
-var cluster = sync.OnceValues(redistest.StartCluster)
+// cluster is started by the first test that wants one, and ends with all of them: fuzzing wants none.
+var (
+	cluster = sync.OnceValues(func() (*redistest.Cluster, error) {
+		c, err := redistest.StartCluster()
+		started = c
+		return c, err
+	})
+	started *redistest.Cluster
+)
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if c, err := cluster(); err == nil {
-		c.Close()
+	if started != nil {
+		started.Close()
 	}
 	os.Exit(code)
 }
