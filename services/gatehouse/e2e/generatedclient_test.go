@@ -8,8 +8,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/gatehouse-am/gatehouse/services/gatehousectl/client"
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
+	"github.com/gatehouse-am/gatehouse/services/gatehousectl/client"
 )
 
 // TestGeneratedClient administers a domain through the client that is generated from the OpenAPI document, from nothing

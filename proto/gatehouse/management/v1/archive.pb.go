@@ -7,7 +7,6 @@
 package managementv1
 
 import (
-	_ "github.com/gatehouse-am/gatehouse/proto/gatehouse/options/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -260,7 +259,7 @@ var File_gatehouse_management_v1_archive_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_archive_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/management/v1/archive.proto\x12\x17gatehouse.management.v1\x1a$gatehouse/management/v1/people.proto\x1a\"gatehouse/options/v1/options.proto\"H\n" +
+	"%gatehouse/management/v1/archive.proto\x12\x17gatehouse.management.v1\x1a$gatehouse/management/v1/people.proto\"H\n" +
 	"\n" +
 	"ArchiveKey\x12#\n" +
 	"\n" +

@@ -93,7 +93,7 @@ func BenchmarkReports(b *testing.B) {
 
 	began, used := time.Now(), cpuTime(b)
 	list := h.must("GET", "/applications/a1/access/users?size=50", "")
-	fmt.Fprintf(os.Stdout, "loading everybody, and the first page: %v, of which this process computed %v; %v of %d people\n",
+	_, _ = fmt.Fprintf(os.Stdout, "loading everybody, and the first page: %v, of which this process computed %v; %v of %d people\n",
 		time.Since(began).Round(time.Millisecond), (cpuTime(b) - used).Round(time.Millisecond), list["totalCount"], people)
 	run := func(name, path string) {
 		b.Run(name, func(b *testing.B) {
