@@ -30,7 +30,7 @@ func previous(t *testing.T) string {
 	c.Stderr = &said
 	out, err := c.Output()
 	if ended := (*exec.ExitError)(nil); errors.As(err, &ended) && ended.ExitCode() == 3 {
-		t.Skipf("this clone has no history and nothing to fetch it from: %s", &said)
+		t.Skipf("this clone has no history and nothing to fetch it from: %s", &said) //nolint:forbidigo // an archive of the sources is no fault of theirs
 	}
 	if err != nil {
 		t.Fatalf("the programs of the version before: %v\n%s", err, &said)
