@@ -100,7 +100,7 @@ tidy: ## Tidy every go.mod and go.sum
 ##@ Speed
 
 .PHONY: bench
-bench: ## Measure under load for less than three minutes (ARGS are handed on)
+bench: ## Measure under load for less than four minutes (ARGS are handed on)
 	@$(MAKE) --no-print-directory bench-run LENGTH=--short
 
 .PHONY: bench-full

@@ -36,6 +36,10 @@ for dir in $definitions; do
   done
 done
 
+# What the chart's tests render for every value and switch, with both Helms.
+mkdir "$work/objects"
+go test -C deploy/tests -count=1 ./chart -run 'TestSwitches|TestExamples' -objects "$work/objects"
+
 go build -C deploy/tests -o "$work/cluster" ./cluster
 "$work/cluster" -kube-apiserver "$bin/kube-apiserver" -etcd "$(command -v etcd)" -helms "$bin/helm3,$bin/helm4" \
-  -chart $chart -previous "$work/$chart" -examples deploy/helm/examples -crds "${crds#,}"
+  -chart $chart -previous "$work/$chart" -examples deploy/helm/examples -crds "${crds#,}" -objects "$work/objects"

@@ -18,12 +18,14 @@ type assembler struct {
 	// parts is the batch under way, begun says that there is one.
 	parts Batch
 	begun bool
+	// lean says that the upserts of messages are left encoded.
+	lean bool
 }
 
 // add takes the next message. It returns a batch when the message completes one.
 func (a *assembler) add(m *configsyncv1.WatchResponse) (_ Batch, complete bool, err error) {
 	if !a.begun {
-		a.parts = Batch{Installation: m.GetInstallation(), Revision: m.GetRevision(), Reset: m.GetReset_()}
+		a.parts = Batch{Installation: m.GetInstallation(), Revision: m.GetRevision(), Reset: m.GetReset_(), BelongingsOnDemand: m.GetBelongingsOnDemand()}
 		a.begun = true
 		if err := a.continues(a.parts); err != nil {
 			return Batch{}, false, err
@@ -33,8 +35,12 @@ func (a *assembler) add(m *configsyncv1.WatchResponse) (_ Batch, complete bool, 
 			errBroken, a.parts.Revision, m.GetRevision())
 	}
 	a.parts.Upserts = append(a.parts.Upserts, m.GetUpserts()...)
+	if encoded := m.ProtoReflect().GetUnknown(); a.lean && len(encoded) > 0 {
+		a.parts.Encoded = append(a.parts.Encoded, encoded)
+	}
 	a.parts.Deletes = append(a.parts.Deletes, m.GetDeletes()...)
 	a.parts.Withheld = withheld(a.parts.Withheld, m)
+	a.parts.Registered = registeredIn(a.parts.Registered, m)
 	if m.GetPartial() {
 		return Batch{}, false, nil
 	}

@@ -15,9 +15,15 @@ type Batch struct {
 	Reset bool
 	// Withheld is what a Reset leaves out, at most one entry for a domain; see SubscriberOptions.MostRegistered.
 	Withheld []Withheld
+	// BelongingsOnDemand means that what is Withheld includes what belongs to those clients; see SubscriberOptions.BelongingsOnDemand.
+	BelongingsOnDemand bool
+	// Registered is what else changes about registered clients, at most one entry for a domain. A Reset has none.
+	Registered []Registered
 	// Upserts are new or changed resources, each key at most once. A subscriber that is older than its publisher may find
-	// one of a kind it does not know: a Resource without a kind.
+	// one of a kind it does not know: a Resource without a kind. Of a lean subscriber they are empty: see All.
 	Upserts []*configv1.Resource
+	// Encoded are the upserts of a lean subscriber: those of one message end to end, each with its tag and length.
+	Encoded [][]byte
 	// Deletes name resources that are no more. Some of them may never have been there. No key is also in Upserts.
 	Deletes []*configv1.Key
 }

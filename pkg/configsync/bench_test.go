@@ -132,7 +132,7 @@ func BenchmarkParts(b *testing.B) {
 	load(b, p, "i", 1, clients(100, 1000)...)
 	b.ReportAllocs()
 	for b.Loop() {
-		for range p.current.Load().batch(place{}, nil, cut{500, 1 << 20, 0}) {
+		for range p.current.Load().batch(place{}, nil, cut{resources: 500, bytes: 1 << 20}) {
 		}
 	}
 }

@@ -20,12 +20,16 @@ var errEnded = errors.New("the publisher ended the stream")
 func (s *Subscriber) follow(ctx context.Context) (progress bool, err error) {
 	inner, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	stream, err := s.client.Watch(inner, grpc.MaxCallRecvMsgSize(MaxMessageBytes))
+	call := []grpc.CallOption{grpc.MaxCallRecvMsgSize(MaxMessageBytes)}
+	if s.options.Lean {
+		call = append(call, grpc.ForceCodecV2(newLean()))
+	}
+	stream, err := s.client.Watch(inner, call...)
 	if err != nil {
 		return false, err
 	}
 	held := s.Status()
-	sub := &configsyncv1.Subscribe{Node: s.node, Domains: s.options.Domains, MostRegistered: s.options.MostRegistered}
+	sub := &configsyncv1.Subscribe{Node: s.node, Domains: s.options.Domains, MostRegistered: s.options.MostRegistered, BelongingsOnDemand: s.options.BelongingsOnDemand}
 	if !s.anew {
 		sub.Installation, sub.Revision = held.Installation, held.Revision
 	}
@@ -33,7 +37,7 @@ func (s *Subscriber) follow(ctx context.Context) (progress bool, err error) {
 	f := &following{
 		subscriber: s,
 		stream:     stream,
-		assembler:  assembler{installation: sub.Installation, revision: sub.Revision},
+		assembler:  assembler{installation: sub.Installation, revision: sub.Revision, lean: s.options.Lean},
 		batches:    make(chan Batch),
 		reports:    make(chan *configsyncv1.Report),
 	}

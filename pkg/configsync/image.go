@@ -1,7 +1,6 @@
 package configsync
 
 import (
-	"bytes"
 	"hash/maphash"
 	"iter"
 
@@ -36,12 +35,16 @@ func hashOf[K comparable](k K) uint64 { return maphash.Comparable(hashSeed, k) }
 func newImage() image { return image{newTrie[string, domainImage](hashOf[string])} }
 
 func (i image) get(k resource.Key) (upsert, bool) {
+	u, ok := i.stored(k)
+	return u.upsert, ok
+}
+
+func (i image) stored(k resource.Key) (stored, bool) {
 	d, ok := i.domains.get(k.Domain)
 	if !ok {
-		return nil, false
+		return stored{}, false
 	}
-	u, ok := d.get(item{k.Kind, k.ID})
-	return u.upsert, ok
+	return d.get(item{k.Kind, k.ID})
 }
 
 // with returns the image with k set to u. See trie.with about e.
@@ -50,13 +53,23 @@ func (i image) with(e *edit, k resource.Key, u stored) image {
 	if !ok {
 		d.trie = newTrie[item, stored](hashOf[item])
 	}
-	at := item{k.Kind, k.ID}
+	d.put(e, item{k.Kind, k.ID}, u)
+	return image{i.domains.with(e, k.Domain, d)}
+}
+
+// put sets what is at a place.
+func (d *domainImage) put(e *edit, at item, u stored) {
 	d.forget(at)
 	if u.client != 0 {
 		d.registered++
 	}
 	d.trie = d.trie.with(e, at, u)
-	return image{i.domains.with(e, k.Domain, d)}
+}
+
+// remove takes away what is at a place.
+func (d *domainImage) remove(at item) {
+	d.forget(at)
+	d.trie = d.trie.without(at)
 }
 
 // forget stops counting what is there.
@@ -72,9 +85,7 @@ func (i image) without(k resource.Key) image {
 	if !ok {
 		return i
 	}
-	at := item{k.Kind, k.ID}
-	d.forget(at)
-	if d.trie = d.trie.without(at); d.size == 0 {
+	if d.remove(item{k.Kind, k.ID}); d.size == 0 {
 		return image{i.domains.without(k.Domain)}
 	}
 	return image{i.domains.with(nil, k.Domain, d)}
@@ -111,7 +122,7 @@ func (i image) all() iter.Seq2[resource.Key, upsert] {
 func (i image) differences(other image) iter.Seq[resource.Key] {
 	return func(yield func(resource.Key) bool) {
 		for k, u := range i.all() {
-			if v, ok := other.get(k); (!ok || !bytes.Equal(u, v)) && !yield(k) {
+			if v, ok := other.get(k); (!ok || u != v) && !yield(k) {
 				return
 			}
 		}

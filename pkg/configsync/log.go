@@ -27,6 +27,8 @@ type change struct {
 	key resource.Key
 	// correction marks a change of what the revision holds, without a new one: who holds that revision may lack it.
 	correction bool
+	// gone is the hash of a client_id by which the change leaves no registered client; 0 for none, or where that is not known.
+	gone uint64
 }
 
 // end is the place after the last record.

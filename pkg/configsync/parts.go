@@ -13,6 +13,8 @@ type cut struct {
 	bytes     int
 	// registered is the most registered clients of a domain that are sent when everything is; 0 is any number.
 	registered int64
+	// belongings says that what belongs to clients that are not sent is not either.
+	belongings bool
 }
 
 // part is one message of a batch and how many resources and bytes of them it carries.
@@ -52,10 +54,12 @@ type assembly struct {
 func (a *assembly) everything(f filter) {
 	for domain, d := range a.state.image.each(f) {
 		withheld := a.cut.registered > 0 && int64(d.registered) > a.cut.registered
-		for _, u := range d.all() {
-			if withheld && u.client != 0 {
+		for at, u := range d.all() {
+			switch {
+			case withheld && u.client != 0:
 				a.withhold(domain, u.client)
-			} else {
+			case withheld && a.cut.belongings && d.ofRegistered(at, u.upsert) != "":
+			default:
 				a.upsert(u.upsert)
 			}
 			if a.done {
@@ -76,6 +80,11 @@ func (a *assembly) difference(changes []change, f filter) {
 		if !f.passes(k.Domain) {
 			continue
 		}
+		if changes[i].gone != 0 && a.cut.registered > 0 {
+			if a.gone(k.Domain, changes[i].gone); a.done {
+				return
+			}
+		}
 		if seen != nil {
 			if _, again := seen[k]; again {
 				continue
@@ -83,6 +92,7 @@ func (a *assembly) difference(changes []change, f filter) {
 			seen[k] = struct{}{}
 		}
 		if u, ok := a.state.image.get(k); ok {
+			a.owned(k, u)
 			a.upsert(u)
 		} else {
 			a.delete(k)
@@ -140,6 +150,8 @@ func (a *assembly) open() *configsyncv1.WatchResponse {
 			Installation: a.state.installation,
 			Revision:     a.state.revision,
 			Reset_:       a.reset,
+
+			BelongingsOnDemand: a.cut.belongings && a.cut.registered > 0,
 		}
 		a.reset = false
 	}

@@ -90,11 +90,11 @@ func TestBatchIsDividedIntoParts(t *testing.T) {
 		cut   cut
 		check func(*configsyncv1.WatchResponse) bool
 	}{
-		{"by number", cut{3, 1 << 20, 0}, func(m *configsyncv1.WatchResponse) bool { return len(m.GetUpserts()) <= 3 }},
-		{"by size, a large resource alone", cut{100, 60, 0}, func(m *configsyncv1.WatchResponse) bool {
+		{"by number", cut{resources: 3, bytes: 1 << 20}, func(m *configsyncv1.WatchResponse) bool { return len(m.GetUpserts()) <= 3 }},
+		{"by size, a large resource alone", cut{resources: 100, bytes: 60}, func(m *configsyncv1.WatchResponse) bool {
 			return len(m.GetUpserts()) == 1 || proto.Size(m) < 100
 		}},
-		{"not at all where it fits", cut{100, 1 << 20, 0}, func(m *configsyncv1.WatchResponse) bool { return len(m.GetUpserts()) == 10 }},
+		{"not at all where it fits", cut{resources: 100, bytes: 1 << 20}, func(m *configsyncv1.WatchResponse) bool { return len(m.GetUpserts()) == 10 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestBatchIsTheLastStateOfWhatChanged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := received(t, p.current.Load(), from, newFilter(tt.only), cut{100, 1 << 20, 0})
+			got := received(t, p.current.Load(), from, newFilter(tt.only), cut{resources: 100, bytes: 1 << 20})
 			if diff := cmp.Diff([]*configsyncv1.WatchResponse{tt.want}, got, protocmp.Transform()); diff != "" {
 				t.Errorf("parts (-want +got):\n%s", diff)
 			}

@@ -52,7 +52,7 @@ func TestBothEndsHoldTheSameInTheEnd(t *testing.T) {
 			}
 			for i, only := range [][]string{nil, nil, {"d"}, {"e", "f", "unknown"}} {
 				w.leads = append(w.leads, i%len(w.replicas))
-				w.gateways = append(w.gateways, subscribe(t, w.replicas[w.leads[i]].host, fmt.Sprint(i), SubscriberOptions{Domains: only}))
+				w.gateways = append(w.gateways, subscribe(t, w.replicas[w.leads[i]].host, fmt.Sprint(i), SubscriberOptions{Domains: only, Lean: i%2 == 1}))
 			}
 			for range steps {
 				w.step()

@@ -2,7 +2,6 @@ package configsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -68,6 +67,7 @@ type Publisher struct {
 
 	mu       sync.Mutex
 	closed   bool                  // guarded by mu
+	hand     chan struct{}         // guarded by mu; closed when the present streams have to end
 	watchers map[*watcher]struct{} // guarded by mu; those that have subscribed
 }
 
@@ -85,7 +85,7 @@ func NewPublisher(options PublisherOptions) *Publisher {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Publisher{options: options, closing: make(chan struct{}), watchers: map[*watcher]struct{}{}}
+	p := &Publisher{options: options, closing: make(chan struct{}), hand: make(chan struct{}), watchers: map[*watcher]struct{}{}}
 	p.current.Store(newState())
 	return p
 }
@@ -106,34 +106,17 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 // An error means that nothing has changed: an installation, kind, domain or id is missing, a resource is larger than
 // MaxResourceBytes or not encodable, two have the same key, or the history has a gap.
 func (p *Publisher) Load(installation string, revision int64, resources []*configv1.Resource, history ...Change) error {
-	if installation == "" {
-		return errors.New("load: no installation")
-	}
-	img := newImage()
-	e := new(edit)
+	l := NewLoading()
 	for _, r := range resources {
-		c, err := editOf(r)
+		e, err := Encode(r)
 		if err != nil {
 			return fmt.Errorf("load: %w", err)
 		}
-		if _, twice := img.get(c.key); twice {
-			return fmt.Errorf("load: %v: named twice", c.key)
-		}
-		img = img.with(e, c.key, c.stored)
-	}
-
-	p.writing.Lock()
-	defer p.writing.Unlock()
-	s := p.current.Load()
-	next := s.reload(installation, revision, img, p.options.LogSize, p.options.Now())
-	if !s.loaded {
-		var err error
-		if next, err = next.recall(history, p.options.LogSize); err != nil {
-			return fmt.Errorf("load: %w", err)
+		if !l.Put(e) {
+			return fmt.Errorf("load: %v: named twice", e.Key())
 		}
 	}
-	p.publish(next)
-	return nil
+	return p.LoadFrom(installation, revision, l, history...)
 }
 
 // Apply makes the changes of a batch and sends them to the gateways. A key in both Upserts and Deletes is deleted. A batch
@@ -162,18 +145,38 @@ func (p *Publisher) Apply(b Batch) error {
 		edits = append(edits, edited{key: key})
 	}
 
+	return p.apply(b.Installation, b.Revision, edits)
+}
+
+// ApplyEncoded is Apply of a batch of the present installation whose upserts are encoded.
+func (p *Publisher) ApplyEncoded(revision int64, upserts []Encoded, deletes []resource.Key) error {
+	edits := make([]edited, 0, len(upserts)+len(deletes))
+	for _, e := range upserts {
+		edits = append(edits, e.is)
+	}
+	for _, k := range deletes {
+		key, err := complete(k)
+		if err != nil {
+			return fmt.Errorf("apply revision %d: delete: %w", revision, err)
+		}
+		edits = append(edits, edited{key: key})
+	}
+	return p.apply("", revision, edits)
+}
+
+func (p *Publisher) apply(installation string, revision int64, edits []edited) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
 	s := p.current.Load()
 	switch {
 	case !s.loaded:
-		return fmt.Errorf("apply revision %d: nothing is loaded", b.Revision)
-	case b.Installation != "" && b.Installation != s.installation:
-		return fmt.Errorf("apply revision %d: of installation %q, loaded is %q", b.Revision, b.Installation, s.installation)
-	case b.Revision <= s.revision && len(edits) == 0:
+		return fmt.Errorf("apply revision %d: nothing is loaded", revision)
+	case installation != "" && installation != s.installation:
+		return fmt.Errorf("apply revision %d: of installation %q, loaded is %q", revision, installation, s.installation)
+	case revision <= s.revision && len(edits) == 0:
 		return nil
 	}
-	p.publish(s.apply(b.Revision, edits, p.options.LogSize, p.options.Now()))
+	p.publish(s.apply(revision, edits, p.options.LogSize, p.options.Now()))
 	return nil
 }
 
@@ -240,6 +243,24 @@ func (p *Publisher) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("wait for configuration streams to end: %w", ctx.Err())
 	}
 }
+
+// HandOver ends the present streams with Unavailable, so that gateways go to another publisher, and lets them come back where there is
+// none: for a publisher that hears of no changes for a while.
+func (p *Publisher) HandOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.hand)
+	p.hand = make(chan struct{})
+}
+
+func (p *Publisher) handedOver() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hand
+}
+
+// errHandOver ends streams at HandOver.
+var errHandOver = fault.Unavailablef("changes of the configuration are not heard of here")
 
 // errClosing ends streams at Shutdown.
 var errClosing = fault.Unavailablef("configuration is no longer sent from here")

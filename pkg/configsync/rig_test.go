@@ -229,14 +229,20 @@ func (m *mirror) Apply(_ context.Context, b Batch) []*configsyncv1.Rejection {
 			m.faults = append(m.faults, fmt.Sprintf("from revision %d back to %d", m.revision, b.Revision))
 		}
 	}
-	for _, u := range b.Upserts {
+	upserts := 0
+	for u, err := range b.All() {
+		if err != nil {
+			m.faults = append(m.faults, err.Error())
+			continue
+		}
 		m.held[resource.KeyOf(resource.Unwrap(u))] = u
+		upserts++
 	}
 	for _, k := range b.Deletes {
 		delete(m.held, resource.KeyFromProto(k))
 	}
 	m.installation, m.revision = b.Installation, b.Revision
-	m.batches = append(m.batches, size{b.Revision, b.Reset, len(b.Upserts) + len(b.Deletes)})
+	m.batches = append(m.batches, size{b.Revision, b.Reset, upserts + len(b.Deletes)})
 	close(m.changed)
 	m.changed = make(chan struct{})
 	return m.reject

@@ -51,7 +51,7 @@ func (s *state) behind(p place) ([]change, bool) {
 	return s.log.since(p.next), true
 }
 
-// edited is one change of a batch, encoded; a nil upsert is a deletion.
+// edited is one change of a batch, encoded; an empty upsert is a deletion.
 type edited struct {
 	key resource.Key
 	stored
@@ -66,12 +66,13 @@ func (s *state) apply(revision int64, edits []edited, limit int, now time.Time) 
 		e = new(edit)
 	}
 	for i, c := range edits {
-		if c.upsert != nil {
+		before, _ := next.image.stored(c.key)
+		if c.upsert != "" {
 			next.image = next.image.with(e, c.key, c.stored)
 		} else {
 			next.image = next.image.without(c.key)
 		}
-		changes[i] = change{revision: next.revision, at: now.UnixNano(), key: c.key, correction: revision <= s.revision}
+		changes[i] = change{revision: next.revision, at: now.UnixNano(), key: c.key, correction: revision <= s.revision, gone: gone(before, c.stored)}
 	}
 	next.log = s.log.with(limit, changes...)
 	return next
@@ -90,7 +91,9 @@ func (s *state) reload(installation string, revision int64, img image, limit int
 	}
 	var changes []change
 	for k := range s.image.differences(img) {
-		changes = append(changes, change{revision: revision, at: now.UnixNano(), key: k, correction: true})
+		before, _ := s.image.stored(k)
+		after, _ := img.stored(k)
+		changes = append(changes, change{revision: revision, at: now.UnixNano(), key: k, correction: true, gone: gone(before, after)})
 	}
 	if len(changes) == 0 {
 		return s

@@ -382,3 +382,23 @@ func TestSubscriberComesBackUntilAPublisherAnswers(t *testing.T) {
 		t.Error("it began anew")
 	}
 }
+
+func TestGatewaysThatAreHandedOverMayComeBack(t *testing.T) {
+	p, h := publisher(t, PublisherOptions{})
+	load(t, p, "i", 1, applications("d", 5)...)
+	statuses := newEvent[Status]()
+	g := subscribe(t, h, "a", SubscriberOptions{OnStatus: statuses.hook})
+	g.mirror.awaitRevision(t, 1)
+	for range 2 {
+		p.HandOver()
+		s := statuses.await(t, "the stream ends", func(s Status) bool { return s.Err != nil })
+		if status.Code(s.Err) != codes.Unavailable {
+			t.Errorf("it ends with %v", s.Err)
+		}
+		statuses.await(t, "it is back", func(s Status) bool { return s.Connected })
+	}
+	if err := p.Apply(Batch{Revision: 2, Upserts: applications("d", 6)}); err != nil {
+		t.Fatal(err)
+	}
+	g.mirror.awaitRevision(t, 2)
+}

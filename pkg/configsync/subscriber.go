@@ -28,10 +28,17 @@ type SubscriberOptions struct {
 	// MostRegistered is how many registered clients of a domain a batch with Reset may bring; of a domain that has more, it brings
 	// none and says so (Batch.Withheld). 0 means any number. A publisher that does not know this brings all of them.
 	MostRegistered int64
+	// BelongingsOnDemand means that the sink asks for registered clients together with what belongs to them, so that where they are withheld
+	// that is as well. A publisher that does not know this brings it.
+	BelongingsOnDemand bool
+	// Lean leaves the upserts of batches encoded until Batch.All is asked for them, for sinks that do not keep messages.
+	Lean bool
 	// InitialInstallation and InitialRevision name the state that the sink holds already, for instance from a local disk,
 	// so that only what has changed since is sent. They must have been reached with the same Domains.
 	InitialInstallation string
 	InitialRevision     int64
+	// Again is asked before each subscription but the first: true has everything sent anew. Nil never wants that.
+	Again func() bool
 	// OnStatus is told whenever the status has changed, in the order of the changes. It must return quickly.
 	OnStatus func(Status)
 	// Now is the clock; nil means time.Now.
@@ -112,6 +119,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		}
 		s.lost(ctx, err)
 		pause.wait(ctx)
+		s.anew = s.anew || s.options.Again != nil && s.options.Again()
 	}
 	s.update(func(st *Status) { st.Connected, st.Err = false, ctx.Err() })
 	return nil

@@ -32,6 +32,7 @@ func (p *Publisher) Watch(stream watchStream) error {
 		reported:   make(chan struct{}, 1),
 		outgoing:   make(chan part),
 	}
+	handedOver := p.handedOver()
 	if !p.start(func() { w.run(ctx, end) }) {
 		end(errClosing)
 		return fault.ToGRPC(errClosing)
@@ -40,6 +41,8 @@ func (p *Publisher) Watch(stream watchStream) error {
 	case <-ctx.Done():
 	case <-p.closing:
 		end(errClosing)
+	case <-handedOver:
+		end(errHandOver)
 	}
 	err := context.Cause(ctx)
 	if errors.Is(err, errHungUp) {
@@ -139,7 +142,7 @@ func (w *watcher) decide(ctx context.Context) error {
 	at, only := s.locate(sub.GetInstallation(), sub.GetRevision()), newFilter(sub.GetDomains())
 	w.publisher.arrive(ctx, w, newNode(sub, at, w.publisher.options.Now()))
 	for sent := int64(1); ; sent++ {
-		if err := w.deliver(ctx, s, at, only, sub.GetMostRegistered()); err != nil {
+		if err := w.deliver(ctx, s, at, only, sub); err != nil {
 			return err
 		}
 		at = s.here()
@@ -178,14 +181,15 @@ func (w *watcher) begin(ctx context.Context, sub *configsyncv1.Subscribe) (*stat
 }
 
 // deliver hands one batch to the sender.
-func (w *watcher) deliver(ctx context.Context, s *state, at place, only filter, mostRegistered int64) error {
+func (w *watcher) deliver(ctx context.Context, s *state, at place, only filter, sub *configsyncv1.Subscribe) error {
 	o, n := &w.publisher.options, w.node.Load()
 	_, continues := s.behind(at)
 	if !continues {
 		n.begin(s.at)
 	}
 	sent := Sent{Node: n.name, Revision: s.revision, Reset: !continues}
-	for part := range s.batch(at, only, cut{o.PartResources, o.PartBytes, mostRegistered}) {
+	c := cut{resources: o.PartResources, bytes: o.PartBytes, registered: sub.GetMostRegistered(), belongings: sub.GetBelongingsOnDemand()}
+	for part := range s.batch(at, only, c) {
 		select {
 		case w.outgoing <- part:
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 )
@@ -18,8 +19,7 @@ type Withheld struct {
 // OnDemand reports whether an application is one that gateways may ask for when it is used, instead of being sent it: a
 // client that registered itself. Templates are none: registrations name them.
 func OnDemand(a *configv1.Application) bool {
-	registered := a.GetRegistration() != nil || a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != ""
-	return registered && !a.GetTemplate() && a.GetSettings().GetOauth().GetClientId() != ""
+	return resource.Registered(a) && !a.GetTemplate() && a.GetSettings().GetOauth().GetClientId() != ""
 }
 
 // ClientHash is HashClient of an application that is OnDemand, and 0 for any other one, or none.

@@ -77,7 +77,7 @@ func TestRegisteredClientsOfALargeDomainAreNamedInsteadOfSent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, c := range []cut{{500, 1 << 20, tt.most}, {1, 16, tt.most}} {
+			for _, c := range []cut{{resources: 500, bytes: 1 << 20, registered: tt.most}, {resources: 1, bytes: 16, registered: tt.most}} {
 				ids, withheld := everything(t, p, c)
 				if diff := cmp.Diff(tt.want, ids); diff != "" {
 					t.Errorf("sent, cut at %d bytes (-want +got):\n%s", c.bytes, diff)
@@ -123,7 +123,7 @@ func TestRegisteredClientsAreCountedAsTheyComeAndGo(t *testing.T) {
 func TestChangesOfWhatIsWithheldAreSent(t *testing.T) {
 	p, h := publisher(t, PublisherOptions{})
 	load(t, p, "i", 1, registered("d", "a", 1), registered("d", "b", 1))
-	g := subscribe(t, h, "g", SubscriberOptions{MostRegistered: 1})
+	g := subscribe(t, h, "g", SubscriberOptions{MostRegistered: 1, Lean: true})
 	held := func() []resource.Key {
 		var keys []resource.Key
 		for k := range g.mirror.held {
@@ -148,7 +148,7 @@ func TestWithheldClientsTravelInFewMessages(t *testing.T) {
 		all[i] = registered("d", fmt.Sprint(i), 1)
 	}
 	load(t, p, "i", 1, all...)
-	parts := received(t, p.current.Load(), place{}, nil, cut{500, 1 << 20, 100})
+	parts := received(t, p.current.Load(), place{}, nil, cut{resources: 500, bytes: 1 << 20, registered: 100})
 	if len(parts) != 1 || len(parts[0].GetWithheld()) != 1 || len(parts[0].GetWithheld()[0].GetClients()) != n {
 		t.Errorf("%d clients are named in %d parts", n, len(parts))
 	}

@@ -65,12 +65,17 @@ func CodeOf(err error) Code {
 // Describe returns s in the character set of error_description (RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E).
 // A double quote becomes an apostrophe, a backslash a slash, white space a space, a section sign the word, and every other
 // character outside the set a question mark. The result is safe in a JSON string, a query and a quoted header value.
+//
+// At most 1,000 characters are returned, of which the last three say that there was more: what a request names again and again
+// must not come back in a header or an address that no server in between would carry.
 func Describe(s string) string {
+	if len(s) > maxDescription {
+		s = s[:maxDescription-len(more)] + more
+	}
 	if describable(s) {
 		return s
 	}
-	s = strings.ReplaceAll(s, "§", "section ")
-	return strings.Map(func(r rune) rune {
+	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '"':
 			return '\''
@@ -82,8 +87,17 @@ func Describe(s string) string {
 			return '?'
 		}
 		return r
-	}, s)
+	}, strings.ReplaceAll(s, "§", "section "))
+	if len(s) > maxDescription {
+		s = s[:maxDescription-len(more)] + more
+	}
+	return s
 }
+
+const (
+	maxDescription = 1000
+	more           = "..."
+)
 
 func describable(s string) bool {
 	for i := range len(s) {

@@ -78,6 +78,8 @@ func TestE7DescriptionsKeepToTheirCharacters(t *testing.T) {
 		{"bytes that are no text become question marks", "a\xff", "a?"},
 		{"a section sign becomes the word", "RFC 9700 §2.1.2", "RFC 9700 section 2.1.2"},
 		{"nothing stays nothing", "", ""},
+		{"what is too long for a header is cut", strings.Repeat("a", 1001), strings.Repeat("a", 997) + "..."},
+		{"also where words take the place of signs", strings.Repeat("§", 300), strings.Repeat("section ", 124) + "secti..."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,13 +5,33 @@ import (
 	"strings"
 )
 
+// MaxScopes is how many different scopes a request may name. Nobody needs more, and what looks at each of them again and again
+// would be busy for seconds with what fits into a form.
+const MaxScopes = 1000
+
+// fewScopes are compared one by one, which takes no memory.
+const fewScopes = 16
+
 // SplitScope returns the scopes of a scope parameter, in order and without repetition (RFC 6749 §3.3). Surplus spaces
-// are ignored; no scopes give nil.
+// are ignored; no scopes give nil. It stops one after MaxScopes: whoever grants scopes refuses that many.
 func SplitScope(s string) []string {
 	var all []string
+	var seen map[string]bool
 	for word := range strings.SplitSeq(s, " ") {
-		if word != "" && !slices.Contains(all, word) {
-			all = append(all, word)
+		switch {
+		case word == "" || seen == nil && slices.Contains(all, word) || seen[word]:
+			continue
+		case seen != nil:
+			seen[word] = true
+		case len(all) == fewScopes:
+			seen = make(map[string]bool, 2*fewScopes)
+			for _, w := range all {
+				seen[w] = true
+			}
+			seen[word] = true
+		}
+		if all = append(all, word); len(all) > MaxScopes {
+			return all
 		}
 	}
 	return all

@@ -98,6 +98,11 @@ func TestLoggerLevelAndFormat(t *testing.T) {
 	}
 }
 
+// vouched is a value of a configuration that is no secret by its type.
+type vouched string
+
+func (v vouched) ShownInLogs() string { return string(v) }
+
 func TestRedact(t *testing.T) {
 	failed := &url.Error{Op: "Get", URL: "https://idp.example/cb?code=hush#x", Err: errors.New("refused")}
 	address, _ := url.Parse("https://ann:hush@idp.example/cb?code=hush")
@@ -118,6 +123,9 @@ func TestRedact(t *testing.T) {
 		{"an empty secret is seen to be empty", slog.String("secret", ""), ""},
 		{"a switch of a secret name", slog.Bool("secret", true), "true"},
 		{"a time of a secret name", slog.Duration("refresh_token_validity", time.Second), "1s"},
+		{"what its owner vouches for", slog.Any("max-client-secrets", vouched("10")), "10"},
+		{"what its owner vouches for, in a group of a secret name", slog.Group("secrets", slog.Any("count", vouched("10"))), "10"},
+		{"the status of a call", slog.String("grpc_code", "OK"), "OK"},
 		{"a status code", slog.Int("status_code", 404), "404"},
 		{"the name of a token's type", slog.String("token_type", "bearer"), "bearer"},
 		{"a client", slog.String("client_id", "abc"), "abc"},

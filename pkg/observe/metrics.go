@@ -2,7 +2,6 @@ package observe
 
 import (
 	"net/http"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -24,15 +23,14 @@ type Metrics struct {
 	asked                     *prometheus.CounterVec
 	askedFor                  *prometheus.HistogramVec
 	tlsLoads                  *prometheus.CounterVec
-	tlsExpiry                 prometheus.Gauge
 }
 
 // buckets reach from an answer out of memory to the end of patience, in seconds.
 var buckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // NewMetrics registers everything that every service reports: Go runtime, process, build, requests, configuration,
-// and errors of what it depends on. service is "management" or "gateway".
-func NewMetrics(service string) *Metrics {
+// and errors of what it depends on. service is "management" or "gateway", version that of the program, which alone knows it.
+func NewMetrics(service, version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -46,7 +44,7 @@ func NewMetrics(service string) *Metrics {
 			Name: "gatehouse_config_revision", Help: "Revision of the configuration in use.",
 		}),
 		lag: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gatehouse_config_lag_seconds", Help: "Time from the last change of the configuration to its effect here.",
+			Name: "gatehouse_config_lag_seconds", Help: "For how long there may have been a revision that is not applied here.",
 		}),
 		rejections: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_config_rejections", Help: "Resources of the configuration in use that could not be used.",
@@ -75,15 +73,12 @@ func NewMetrics(service string) *Metrics {
 			Name: "gatehouse_outbound_failures_total", Help: "Outgoing requests that brought nothing, by reason.",
 		}, []string{"reason"}),
 		tlsLoads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_tls_reloads_total", Help: "Changes of certificate files, by outcome (ok, refused).",
-		}, []string{"outcome"}),
-		tlsExpiry: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "gatehouse_tls_certificate_expiry_seconds", Help: "When the certificate between the planes ends, in Unix time.",
-		}),
+			Name: "gatehouse_tls_reloads_total", Help: "Changes of certificate files, by what they are for (plane, public, redis, clients) and outcome (ok, refused).",
+		}, []string{"certificate", "outcome"}),
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service),
-		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.notices, m.asked, m.askedFor, m.tlsLoads, m.tlsExpiry,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(service, version),
+		m.requests, m.duration, m.revision, m.lag, m.rejections, m.redis, m.upstream, m.rules, m.outbound, m.notices, m.asked, m.askedFor, m.tlsLoads,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gatehouse_requests_in_flight", Help: "Requests being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -105,7 +100,7 @@ func (m *Metrics) Handler() http.Handler {
 // SetConfigRevision tells the revision of the configuration in use.
 func (m *Metrics) SetConfigRevision(revision int64) { m.revision.Set(float64(revision)) }
 
-// SetConfigLag tells how long the last change took to have effect.
+// SetConfigLag tells for how long there may have been a revision that is not applied: 0 where everything is.
 func (m *Metrics) SetConfigLag(d time.Duration) { m.lag.Set(d.Seconds()) }
 
 // SetConfigRejections tells how many resources of the configuration in use could not be used.
@@ -142,22 +137,30 @@ func (m *Metrics) OutboundFailures(reason string) prometheus.Counter {
 	return m.outbound.WithLabelValues(reason)
 }
 
-// TLSLoaded counts a change of certificate files; err is nil if they are in use.
-func (m *Metrics) TLSLoaded(err error) {
-	if err != nil {
-		m.tlsLoads.WithLabelValues("refused").Inc()
-		return
+// Certificate shows a certificate under the name of what it is for, such as plane or public: when it ends, which is asked for whenever metrics are
+// read, and by the function that it returns how often its files changed, with nil if they are in use now and with the reason if they are not. Authorities
+// alone have nothing that ends: expires is nil. A name is given once.
+func (m *Metrics) Certificate(name string, expires func() time.Time) (loaded func(err error)) {
+	// What alerts on a single time counts from 0: a counter that appears with 1 has not grown for Prometheus.
+	ok, refused := m.tlsLoads.WithLabelValues(name, "ok"), m.tlsLoads.WithLabelValues(name, "refused")
+	if expires != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gatehouse_tls_certificate_expiry_seconds", Help: "When a certificate ends, in Unix time, by what it is for (plane, public, redis).",
+			ConstLabels: prometheus.Labels{"certificate": name},
+		}, func() float64 { return float64(expires().Unix()) }))
 	}
-	m.tlsLoads.WithLabelValues("ok").Inc()
+	return func(err error) {
+		if err != nil {
+			refused.Inc()
+			return
+		}
+		ok.Inc()
+	}
 }
 
-// SetTLSExpiry tells when the certificate in use ends.
-func (m *Metrics) SetTLSExpiry(at time.Time) { m.tlsExpiry.Set(float64(at.Unix())) }
-
-func buildInfo(service string) prometheus.Collector {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
+func buildInfo(service, version string) prometheus.Collector {
+	if version == "" {
+		version = "unknown"
 	}
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "Always 1.",

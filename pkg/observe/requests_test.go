@@ -17,7 +17,7 @@ import (
 )
 
 func TestRequests(t *testing.T) {
-	metrics := NewMetrics("gateway")
+	metrics := NewMetrics("gateway", "v1")
 	token := metrics.Endpoint("token")
 	proxies, err := ParseProxies([]string{"192.0.2.1"}) // the peer of httptest's requests
 	if err != nil {
@@ -157,7 +157,7 @@ func TestRequests(t *testing.T) {
 
 func TestRequestsBreaksOffAHalfAnswer(t *testing.T) {
 	var log bytes.Buffer
-	metrics := NewMetrics("gateway")
+	metrics := NewMetrics("gateway", "v1")
 	server := httptest.NewServer(Requests(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		if err := http.NewResponseController(w).Flush(); err != nil {
@@ -184,7 +184,7 @@ func TestRequestsBreaksOffAHalfAnswer(t *testing.T) {
 }
 
 func TestRequestsKeepsTheWritersAbilities(t *testing.T) {
-	metrics := NewMetrics("gateway")
+	metrics := NewMetrics("gateway", "v1")
 	log := slog.New(slog.DiscardHandler)
 	server := httptest.NewServer(Requests(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		control := http.NewResponseController(w)
@@ -232,7 +232,7 @@ func (a *answer) WriteHeader(int)             {}
 
 // bare serves a request with and without Requests around a handler that does nothing.
 func bare(wrapped bool) (http.Handler, *answer, *http.Request) {
-	metrics := NewMetrics("gateway")
+	metrics := NewMetrics("gateway", "v1")
 	endpoint := metrics.Endpoint("discovery")
 	body := []byte("{}")
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -66,7 +66,7 @@ func (s *span) SetAttributes(all ...attribute.KeyValue) {
 func TestTracing(t *testing.T) {
 	var provider spans
 	tracing := NewTracing(&provider)
-	metrics := NewMetrics("gateway")
+	metrics := NewMetrics("gateway", "v1")
 	token := metrics.Endpoint("token")
 	var asked http.Header
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +145,7 @@ func TestNoTracing(t *testing.T) {
 		t.Error("without a provider the context changes")
 	}
 	h := Requests(http.NotFoundHandler(), RequestsOptions{
-		Log: NewLogger(io.Discard, slog.LevelDebug, JSON), Metrics: NewMetrics("gateway"), Tracing: tracing,
+		Log: NewLogger(io.Discard, slog.LevelDebug, JSON), Metrics: NewMetrics("gateway", "v1"), Tracing: tracing,
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))

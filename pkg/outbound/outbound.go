@@ -25,10 +25,14 @@ const userAgent = "Gatehouse"
 
 // The limits that hold for every request.
 const (
-	connectTimeout  = 2 * time.Second
-	wholeTimeout    = 5 * time.Second
-	sendTimeout     = 10 * time.Second
-	idleTimeout     = 30 * time.Second
+	connectTimeout = 2 * time.Second
+	wholeTimeout   = 5 * time.Second
+	sendTimeout    = 10 * time.Second
+	idleTimeout    = 30 * time.Second
+	// A connection over which nothing has come for pingAfter is asked whether it still lives (HTTP/2), and is closed if it does not say
+	// so within pingTimeout.
+	pingAfter       = 5 * time.Second
+	pingTimeout     = 2 * time.Second
 	maxURL          = 2048
 	maxHeaderBytes  = 64 << 10
 	perHost         = 8   // requests to one host at once
@@ -128,6 +132,17 @@ func (c *Client) With(allow ...string) (*Client, error) {
 	return newClient(c.options, append(slices.Clone(c.chosen), chosen...))
 }
 
+// Apart returns a client with the same settings and places of its own: what keeps one of them busy does not keep those of the other
+// waiting.
+func (c *Client) Apart() *Client {
+	if c == nil {
+		return nil
+	}
+	own := *c
+	own.hosts, own.joined = newSlots(perHost, waitingPerHost, everywhere), &joins{}
+	return &own
+}
+
 func authorities(file string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -159,6 +174,7 @@ func (c *Client) transport(roots *x509.CertPool, plain bool) *http.Transport {
 		MaxIdleConns:           64,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -465,6 +466,27 @@ func TestO7AHostIsNotFlooded(t *testing.T) {
 			t.Errorf("%d hosts and %d slots are kept", len(s.hosts), len(s.all))
 		}
 	})
+}
+
+func TestO7ClientsApartDoNotWaitForEachOther(t *testing.T) {
+	busy, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart := busy.Apart()
+	for n := range everywhere {
+		if _, err := busy.hosts.take(t.Context(), strconv.Itoa(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := busy.hosts.take(ended, "more"); err == nil {
+		t.Fatal("a client that is full takes another request")
+	}
+	if _, err := apart.hosts.take(t.Context(), "more"); err != nil {
+		t.Errorf("what fills one client fills the other: %v", err)
+	}
 }
 
 func TestO8OperatorsLearnTheReason(t *testing.T) {

@@ -29,6 +29,15 @@ func BenchmarkDocument(b *testing.B) {
 			}
 		}
 	})
+	b.Run("decode BSON", func(b *testing.B) {
+		doc := bsonOf(tree)
+		b.ReportAllocs()
+		for b.Loop() {
+			if !d.DecodeBSON(doc, &configv1.Application{}) {
+				b.Fatal("not read")
+			}
+		}
+	})
 }
 
 func BenchmarkManagementEncode(b *testing.B) {

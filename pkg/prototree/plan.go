@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -16,6 +17,7 @@ type plan struct {
 	id     *field            // the member `id`, if there is one
 	config *config           // the variant, where it is spelled as `type` and `configuration`
 	values *field            // the list of a formList message
+	descs  int               // how many fields the message has, those included that do not exist here
 	err    error             // the message cannot be spelled in this dialect
 }
 
@@ -44,6 +46,9 @@ type field struct {
 	place    string // what a sealed value is bound to, before the identifier
 	value    *field // of a map
 	words    *words // of an enum
+	// What a field is in the message's protobuf form: its tag, its place in the message, and that of its oneof, or less than none.
+	tag          uint64
+	index, oneof int
 }
 
 type config struct {
@@ -75,7 +80,7 @@ func (s *shape) planOf(md protoreflect.MessageDescriptor) *plan {
 }
 
 func (s *shape) newPlan(md protoreflect.MessageDescriptor) *plan {
-	p := &plan{form: formOf(md), known: map[string]*field{}}
+	p := &plan{form: formOf(md), known: map[string]*field{}, descs: md.Fields().Len()}
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
 		f, err := s.newField(fd)
@@ -145,6 +150,12 @@ func (s *shape) newField(fd protoreflect.FieldDescriptor) (*field, error) {
 		isList:   fd.IsList(),
 		isMap:    fd.IsMap(),
 		place:    string(fd.FullName()) + ":",
+		tag:      protowire.EncodeTag(fd.Number(), wireType(fd.Kind())),
+		index:    fd.Index(),
+		oneof:    -1,
+	}
+	if o := fd.ContainingOneof(); o != nil && !o.IsSynthetic() {
+		f.oneof = o.Index()
 	}
 	if s.fieldNames {
 		f.name = fd.TextName()
@@ -175,6 +186,21 @@ func (s *shape) newField(fd protoreflect.FieldDescriptor) (*field, error) {
 		return nil, errors.New("only text and bytes can be secret")
 	}
 	return f, nil
+}
+
+// wireType returns how a single value of a kind is framed.
+func wireType(kind protoreflect.Kind) protowire.Type {
+	switch kind {
+	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind:
+		return protowire.BytesType
+	case protoreflect.FloatKind, protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind:
+		return protowire.Fixed32Type
+	case protoreflect.DoubleKind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
+		return protowire.Fixed64Type
+	case protoreflect.GroupKind:
+		return protowire.StartGroupType
+	}
+	return protowire.VarintType
 }
 
 func formOf(md protoreflect.MessageDescriptor) form {

@@ -17,6 +17,12 @@ const tokenBytes = 32
 // for practical purposes and may be shown; a credential is a NewToken.
 func NewID() string { return uuid.Must(uuid.NewRandom()).String() }
 
+// IsID reports whether a text has the form of what NewID and NewSortableID return: a UUID of any version in lower case.
+func IsID(s string) bool {
+	id, err := uuid.Parse(s)
+	return err == nil && id.String() == s
+}
+
 // NewSortableID returns an identifier whose text sorts by the time it was made, to the millisecond, and within one
 // process strictly (UUID version 7, 36 unreserved characters).
 func NewSortableID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -34,7 +34,9 @@ const sealingKeyBytes = 32
 // A Sealer is safe for concurrent use.
 type Sealer struct {
 	first string
-	keys  map[string]cipher.AEAD
+	// ids are the keys in their order.
+	ids  []string
+	keys map[string]cipher.AEAD
 	// root is the key that seals; only Derive reads it.
 	root []byte
 }
@@ -62,6 +64,7 @@ func NewSealer(keys ...[]byte) (*Sealer, error) {
 			return nil, fmt.Errorf("sealing key %d stands twice in the keyring", i+1)
 		}
 		s.keys[id] = aead
+		s.ids = append(s.ids, id)
 		if i == 0 {
 			s.first, s.root = id, slices.Clone(key)
 		}
@@ -88,6 +91,9 @@ func keyID(key []byte) string {
 
 // KeyID returns the identifier of the key that seals.
 func (s *Sealer) KeyID() string { return s.first }
+
+// Keys returns the identifiers of all keys, in their order: the first one seals, all of them open.
+func (s *Sealer) Keys() []string { return slices.Clone(s.ids) }
 
 // Seal encrypts plain for a place, such as the kind and the identifier of the resource that holds it. The same place
 // must be named to open it.
@@ -132,6 +138,15 @@ func (s *Sealer) Current(sealed string) bool {
 	id, _, ok := splitSealed(sealed)
 	return ok && id == s.first
 }
+
+// SealedBy returns the identifier of the key under which a value was sealed, and "" for what has not the form of a sealed value.
+func SealedBy(s string) string {
+	id, _, _ := splitSealed(s)
+	return id
+}
+
+// SealedPrefix begins every sealed value.
+const SealedPrefix = sealedPrefix
 
 // IsSealed reports whether s has the form of a sealed value.
 func IsSealed(s string) bool {

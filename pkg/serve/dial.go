@@ -11,7 +11,15 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver/dns"
 )
+
+// lookAgain is the least time between two questions for the addresses behind a name. Behind that of a headless service are the
+// addresses of replicas, all of which are replaced within seconds when they are restarted one by one; gRPC's own thirty seconds
+// leave a client alone with those that are gone.
+const lookAgain = 250 * time.Millisecond
+
+func init() { dns.SetMinResolutionInterval(lookAgain) } // it says that there is no other time
 
 // DialOptions are the choices of [DialGRPC]; the zero value is usable.
 type DialOptions struct {
@@ -29,7 +37,8 @@ type DialOptions struct {
 	More []grpc.DialOption
 }
 
-// DialGRPC prepares a connection to a gRPC server; it is made at the first call and whenever it is lost. tlsConfig is of
+// DialGRPC prepares a connection to a gRPC server; it is made at the first call and whenever it is lost. Unary calls that find none wait
+// for one for a moment after it was lost, and fail at once when it stays away. tlsConfig is of
 // [Reloader.ClientTLS]. Proxies of the environment are not used. The caller closes the connection.
 func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc.ClientConn, error) {
 	creds, err := clientCredentials(tlsConfig, options.Plaintext)
@@ -51,6 +60,7 @@ func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(size), grpc.MaxCallSendMsgSize(size)),
 		grpc.WithIdleTimeout(0), // stay connected: the stream is there for good
 		grpc.WithNoProxy(),
+		grpc.WithChainUnaryInterceptor(new(reconnecting).unary),
 	}
 	if options.Tracer != nil {
 		opts = append(opts, grpc.WithStatsHandler(otelgrpc.NewClientHandler(traceOptions(options.Tracer, options.Propagator)...)))

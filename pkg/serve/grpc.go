@@ -42,7 +42,7 @@ type GRPCOptions struct {
 	MaxMessage int
 	// MaxAge ends a connection gracefully after about this time, so that peers must prove themselves anew; 0 means never.
 	MaxAge time.Duration
-	// Log receives panics and the server's own events; nil means none.
+	// Log receives panics, the server's own events and, at level DEBUG, every call with one answer; nil means none.
 	Log *slog.Logger
 	// Tracer, if set, makes a span of every call, joined to the caller's through Propagator.
 	Tracer     trace.TracerProvider
@@ -170,7 +170,16 @@ func (g *GRPC) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServer
 			resp, err = nil, g.panicked(ctx, info.FullMethod, v)
 		}
 	}()
+	if g.log.Enabled(ctx, slog.LevelDebug) {
+		defer g.answered(ctx, info.FullMethod, time.Now(), &err)
+	}
 	return next(ctx, req)
+}
+
+// answered logs a call as requests are logged: those of one trace are found in the caller's log as well.
+func (g *GRPC) answered(ctx context.Context, method string, began time.Time, err *error) {
+	g.log.LogAttrs(ctx, slog.LevelDebug, "call", slog.String("method", method), slog.String("grpc_code", status.Code(*err).String()),
+		slog.Float64("duration_ms", float64(time.Since(began).Microseconds())/1000))
 }
 
 func (g *GRPC) recoverStream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {

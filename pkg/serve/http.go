@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,7 +36,8 @@ type HTTP struct {
 
 	// Readiness, if set, is stopped at the beginning of the stop.
 	Readiness *Readiness
-	// Drain is how long the server goes on accepting after that.
+	// Drain is how long the server goes on accepting after that. Meanwhile each answer is the last one of its connection, so
+	// that clients come back over another one, to another server.
 	Drain time.Duration
 	// Grace is how long requests under way may take to finish after that; 0 means [DefaultGrace].
 	Grace time.Duration
@@ -47,6 +49,7 @@ type HTTP struct {
 	MaxHeaderBytes int
 
 	listener listener
+	draining atomic.Bool
 }
 
 // Listen binds the address, so that Addr is known and connections queue until Run. Run does it if it was not done.
@@ -86,6 +89,7 @@ func (h *HTTP) Run(ctx context.Context) error {
 		return fmt.Errorf("%s: serve: %w", h.Name, err)
 	case <-ctx.Done():
 	}
+	h.draining.Store(true)
 	if h.Readiness != nil {
 		h.Readiness.Stop()
 	}
@@ -95,8 +99,8 @@ func (h *HTTP) Run(ctx context.Context) error {
 	defer cancel()
 	unfinished := server.Shutdown(deadline)
 	if unfinished != nil {
+		_ = server.Close() // first: an answer whose handler gives up must not look like a whole one
 		end()
-		_ = server.Close()
 	}
 	err = <-served
 	if unfinished != nil {
@@ -114,7 +118,7 @@ func (h *HTTP) server(life context.Context) *http.Server {
 		maxHeader = DefaultMaxHeaderBytes
 	}
 	return &http.Server{
-		Handler:           h.Handler,
+		Handler:           h.lastOnes(h.Handler),
 		TLSConfig:         h.TLS,
 		ReadHeaderTimeout: orDefault(h.ReadHeaderTimeout, DefaultReadHeaderTimeout),
 		ReadTimeout:       orDefault(h.ReadTimeout, DefaultReadTimeout),
@@ -125,6 +129,18 @@ func (h *HTTP) server(life context.Context) *http.Server {
 		ErrorLog:    slog.NewLogLogger(h.logger().Handler(), slog.LevelInfo),
 		BaseContext: func(net.Listener) context.Context { return life },
 	}
+}
+
+// lastOnes says in every answer while the server drains that the connection ends with it (RFC 9112 §9.6; HTTP/2 says GOAWAY). A
+// connection that was idle all the time is closed when the server stops: a request that is sent at that very moment gets no
+// answer, and was not read.
+func (h *HTTP) lastOnes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (h *HTTP) logger() *slog.Logger {

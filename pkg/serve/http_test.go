@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +129,33 @@ func TestHTTPStopEndsWhatTakesTooLong(t *testing.T) {
 	}
 }
 
+// A long answer that is broken off, such as an export, does not look like a whole one.
+func TestHTTPStopBreaksOffAStreamSoThatItsClientSees(t *testing.T) {
+	begun := make(chan struct{})
+	h := &HTTP{Name: "management", Address: "127.0.0.1:0", Grace: 10 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "first record\n")
+		_ = http.NewResponseController(w).Flush()
+		close(begun)
+		<-r.Context().Done()
+	})}
+	address := listening(t, h)
+	server := start(t, h.Run)
+	answer, err := http.Get("http://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	<-begun
+	server.stop()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil || string(text) != "first record\n" {
+		t.Errorf("the client read %q, %v", text, err)
+	}
+	if err := server.wait(t); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 func TestHTTPServesWhileItDrains(t *testing.T) {
 	ready := NewReadiness()
 	h := &HTTP{
@@ -155,6 +184,60 @@ func TestHTTPServesWhileItDrains(t *testing.T) {
 	}
 	if err := server.wait(t); err != nil {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+// A client that is busy is told to come back over another connection, while there is time: it never finds one closed.
+func TestHTTPEndsConnectionsWithAnAnswerWhileItDrains(t *testing.T) {
+	management, gateway, err := DevelopmentAuthority(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secure := range []bool{false, true} {
+		ready := NewReadiness()
+		h := &HTTP{
+			Name: "gateway", Address: "127.0.0.1:0", Readiness: ready, Drain: 5 * time.Second,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
+		}
+		transport := &http.Transport{ForceAttemptHTTP2: true}
+		url := "http://"
+		if secure {
+			url = "https://"
+			h.TLS = reloader(t, management, ReloaderOptions{}).ServerTLS(RoleGateway)
+			transport.TLSClientConfig = reloader(t, gateway, ReloaderOptions{}).ClientTLS("127.0.0.1", RoleManagement)
+		}
+		url += listening(t, h)
+		server := start(t, h.Run)
+		// used asks over the connection that there is, and reports whether there was one.
+		used := func() (reused bool) {
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }})
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+			return reused
+		}
+		if used() || !used() || !used() {
+			t.Errorf("secure %v: connections are not kept", secure)
+		}
+		server.stop()
+		for ok := true; ok; ok, _ = ready.Ready() {
+			runtime.Gosched()
+		}
+		if !used() {
+			t.Errorf("secure %v: the connection was closed although nobody had asked over it", secure)
+		}
+		for range 2 {
+			if used() {
+				t.Errorf("secure %v: a connection outlives its answer while the server drains", secure)
+			}
+		}
 	}
 }
 

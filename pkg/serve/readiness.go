@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Condition is one thing a service needs before it can do its work.
@@ -19,21 +21,36 @@ type Condition struct {
 }
 
 // Readiness says whether a service can do its work: all its conditions hold and it is not stopping. It is safe for
-// concurrent use.
+// concurrent use, and a collector of its conditions for metrics.
 type Readiness struct {
-	now func() time.Time
+	now   func() time.Time
+	gauge *prometheus.GaugeVec
 
-	mu         sync.Mutex // guards the two below
+	mu         sync.Mutex // guards all below
 	conditions map[string]Condition
 	stopping   bool
+	watchers   []func(map[string]Condition)
 }
+
+// notStopping is the condition of metrics that is not among those that are answered: the service was not told to stop.
+const notStopping = "serving"
+
+// Describe is that of a [prometheus.Collector].
+func (r *Readiness) Describe(to chan<- *prometheus.Desc) { r.gauge.Describe(to) }
+
+// Collect is that of a [prometheus.Collector].
+func (r *Readiness) Collect(to chan<- prometheus.Metric) { r.gauge.Collect(to) }
 
 // NewReadiness names the conditions that must hold; none of them does yet.
 func NewReadiness(conditions ...string) *Readiness {
-	r := &Readiness{now: time.Now, conditions: make(map[string]Condition, len(conditions))}
+	r := &Readiness{now: time.Now, conditions: make(map[string]Condition, len(conditions)), gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "gatehouse_ready", Help: "Whether what readiness needs is there, 1 or 0, by condition; the condition serving ends when the service is told to stop.",
+	}, []string{"condition"})}
 	for _, name := range conditions {
 		r.conditions[name] = Condition{Detail: "starting", Since: r.now()}
+		r.gauge.WithLabelValues(name).Set(0)
 	}
+	r.gauge.WithLabelValues(notStopping).Set(1)
 	return r
 }
 
@@ -47,6 +64,23 @@ func (r *Readiness) Set(name string, ok bool, detail string) {
 	}
 	c.OK, c.Detail = ok, detail
 	r.conditions[name] = c
+	value := 0.0
+	if ok {
+		value = 1
+	}
+	r.gauge.WithLabelValues(name).Set(value)
+	for _, tell := range r.watchers {
+		tell(r.conditions)
+	}
+}
+
+// Watch has tell called with all conditions, now and whenever one was set, in the order in which that happens. It must return at once,
+// keep nothing of what it is given, and ask Readiness nothing.
+func (r *Readiness) Watch(tell func(map[string]Condition)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers = append(r.watchers, tell)
+	tell(r.conditions)
 }
 
 // Stop makes the service not ready for good. Servers call it at the beginning of their stop.
@@ -54,6 +88,7 @@ func (r *Readiness) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopping = true
+	r.gauge.WithLabelValues(notStopping).Set(0)
 }
 
 // Ready reports whether all conditions hold, and each of them by name.

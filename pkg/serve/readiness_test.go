@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func TestReadiness(t *testing.T) {
@@ -91,5 +92,36 @@ func TestReadiness(t *testing.T) {
 	ready.Set("redis", false, "gone")
 	if _, gone := ready.Ready(); !gone["redis"].Since.After(same["redis"].Since) {
 		t.Error("since stays when a condition no longer holds")
+	}
+}
+
+// TestReadinessIsMeasured: what Prometheus reads is what /readyz says, at every moment.
+func TestReadinessIsMeasured(t *testing.T) {
+	ready := NewReadiness("database", "configuration")
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(ready)
+	for _, step := range []struct {
+		name string
+		do   func()
+		want map[string]float64
+	}{
+		{"at the start nothing holds", func() {}, map[string]float64{"database": 0, "configuration": 0, "serving": 1}},
+		{"all conditions hold", func() { ready.Set("database", true, ""); ready.Set("configuration", true, "") }, map[string]float64{"database": 1, "configuration": 1, "serving": 1}},
+		{"the database is lost", func() { ready.Set("database", false, "it does not answer") }, map[string]float64{"database": 0, "configuration": 1, "serving": 1}},
+		{"and there again, and a new condition with it", func() { ready.Set("database", true, ""); ready.Set("keys", false, "none") }, map[string]float64{"database": 1, "configuration": 1, "keys": 0, "serving": 1}},
+		{"it is told to stop", ready.Stop, map[string]float64{"database": 1, "configuration": 1, "keys": 0, "serving": 0}},
+	} {
+		step.do()
+		families, err := registry.Gather()
+		if err != nil || len(families) != 1 || families[0].GetName() != "gatehouse_ready" {
+			t.Fatalf("%s: %v, %v", step.name, families, err)
+		}
+		got := map[string]float64{}
+		for _, m := range families[0].GetMetric() {
+			got[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
 	}
 }

@@ -29,11 +29,19 @@ type ReloaderOptions struct {
 	Poll time.Duration
 	// Log receives one record per change and per unusable set of files; nil means none.
 	Log *slog.Logger
-	// Loaded is called after each change of the files, with nil if they are in use now and with the reason if they are
-	// not: the place for a counter. It must not call the reloader.
-	Loaded func(err error)
+	// Name is what the certificate is for, as metrics say it: plane, public, redis, clients. It is needed with Metrics.
+	Name string
+	// Metrics show the certificate and count changes of its files; nil means none.
+	Metrics CertificateMetrics
 	// Now is the clock against which certificates are judged; nil means [time.Now].
 	Now func() time.Time
+}
+
+// CertificateMetrics show certificates under names.
+type CertificateMetrics interface {
+	// Certificate is told of a certificate once. expires says when the one in use ends and is nil for authorities alone. loaded is called after
+	// each change of the files, with nil if they are in use now and with the reason if they are not; it must not call the reloader.
+	Certificate(name string, expires func() time.Time) (loaded func(err error))
 }
 
 // Reloader holds a certificate, its key and the accepted authorities, and replaces all three together when the files
@@ -45,6 +53,7 @@ type Reloader struct {
 	now     func() time.Time
 	log     *slog.Logger
 	current atomic.Pointer[material]
+	counted func(err error) // nil without metrics
 
 	mu      sync.Mutex        // one check at a time; guards the two below
 	inUse   [sha256.Size]byte // what current was made from
@@ -76,6 +85,13 @@ func NewReloader(files TLSFiles, options ReloaderOptions) (*Reloader, error) {
 	}
 	r.inUse = digest
 	r.current.Store(m)
+	if options.Metrics != nil {
+		var expires func() time.Time
+		if files.CertFile != "" {
+			expires = r.Expires
+		}
+		r.counted = options.Metrics.Certificate(options.Name, expires)
+	}
 	return r, nil
 }
 
@@ -136,8 +152,8 @@ func (r *Reloader) ShowCertificate(*tls.CertificateRequestInfo) (*tls.Certificat
 }
 
 func (r *Reloader) report(err error) {
-	if r.options.Loaded != nil {
-		r.options.Loaded(err)
+	if r.counted != nil {
+		r.counted(err)
 	}
 }
 

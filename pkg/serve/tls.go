@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -31,13 +32,19 @@ const (
 // DefaultTrustDomain is the authority part of identities when none is configured.
 const DefaultTrustDomain = "gatehouse"
 
-// Identity is the URI subject alternative name that a certificate of that role carries: spiffe://<trustDomain>/<role>.
+// trustDomain is the form of a SPIFFE trust domain (SPIFFE-ID §2.1).
+var trustDomain = regexp.MustCompile(`^[a-z0-9._-]{1,255}$`)
+
+// ValidTrustDomain reports whether a name can be the authority part of identities.
+func ValidTrustDomain(name string) bool { return trustDomain.MatchString(name) }
+
+// Identity is the URI subject alternative name that a certificate of that role carries: spiffe://<domain>/<role>.
 // An empty trust domain means [DefaultTrustDomain].
-func Identity(trustDomain string, role Role) string {
-	if trustDomain == "" {
-		trustDomain = DefaultTrustDomain
+func Identity(domain string, role Role) string {
+	if domain == "" {
+		domain = DefaultTrustDomain
 	}
-	return "spiffe://" + trustDomain + "/" + string(role)
+	return "spiffe://" + domain + "/" + string(role)
 }
 
 // Errors of a handshake between the planes; the refused side sees only a TLS alert.

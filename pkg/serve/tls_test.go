@@ -285,15 +285,43 @@ func TestClientRefusesServers(t *testing.T) {
 	}
 }
 
+// certificates are metrics: what they are told of, and what became of changes.
+type certificates struct {
+	expires map[string]func() time.Time
+	loads   []error
+}
+
+func (c *certificates) Certificate(name string, expires func() time.Time) func(error) {
+	c.expires[name] = expires
+	return func(err error) { c.loads = append(c.loads, err) }
+}
+
+// TestAuthoritiesAloneDoNotEnd, for metrics, but their changes count.
+func TestAuthoritiesAloneDoNotEnd(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	files := end(t, ca.leaf(RoleGateway, nil), ca.pem())
+	counted := &certificates{expires: map[string]func() time.Time{}}
+	r := reloader(t, TLSFiles{CAFile: files.CAFile}, ReloaderOptions{Name: "clients", Metrics: counted})
+	if at, told := counted.expires["clients"]; !told || at != nil {
+		t.Error("authorities have an end")
+	}
+	put(t, files.CAFile, nil)
+	if err := r.Check(); err == nil || len(counted.loads) != 1 || counted.loads[0] == nil {
+		t.Errorf("%v is reported as %v", err, counted.loads)
+	}
+}
+
 func TestReload(t *testing.T) {
 	before, after := newAuthority(t, "before"), newAuthority(t, "after")
 	files := end(t, before.leaf(RoleManagement, nil), before.pem())
 	var log bytes.Buffer
-	var loads []error
+	counted := &certificates{expires: map[string]func() time.Time{}}
 	management := reloader(t, files, ReloaderOptions{
-		Log:    slog.New(slog.NewTextHandler(&log, nil)),
-		Loaded: func(err error) { loads = append(loads, err) },
+		Log: slog.New(slog.NewTextHandler(&log, nil)), Name: "plane", Metrics: counted,
 	})
+	if at := counted.expires["plane"]; len(counted.expires) != 1 || at == nil || !at().Equal(management.Expires()) {
+		t.Errorf("metrics are told of %v", counted.expires)
+	}
 	address, _ := echo(t, management.ServerTLS(RoleGateway)) // the same listener to the end
 	both := append(before.pem(), after.pem()...)
 	oldGateway := reloader(t, end(t, before.leaf(RoleGateway, nil), both), ReloaderOptions{}).ClientTLS("", RoleManagement)
@@ -317,8 +345,8 @@ func TestReload(t *testing.T) {
 	}
 	expect("at first", "before", "refused")
 
-	if err := management.Check(); err != nil || len(loads) != 0 {
-		t.Errorf("unchanged files: %v, reported %v", err, loads)
+	if err := management.Check(); err != nil || len(counted.loads) != 0 {
+		t.Errorf("unchanged files: %v, reported %v", err, counted.loads)
 	}
 	put(t, files.CAFile, both)
 	if err := management.Check(); err != nil {
@@ -333,7 +361,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 	expect("with a broken file", "before", "before")
-	if len(loads) != 2 || loads[0] != nil || loads[1] == nil {
+	if loads := counted.loads; len(loads) != 2 || loads[0] != nil || loads[1] == nil {
 		t.Errorf("a broken file is reported as %v, want once", loads)
 	}
 

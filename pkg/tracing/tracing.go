@@ -30,7 +30,7 @@ type Settings struct {
 	URL           config.URL    `flag:"trace-url" help:"collector of traces over OTLP/HTTP, such as http://collector:4318; without it nothing is traced"`
 	Sample        float64       `flag:"trace-sample" help:"the part of requests that is traced, from 0 to 1; those that a trusted proxy traces are, whatever it says"`
 	CAFile        string        `flag:"trace-ca-file" help:"the authorities that may have signed the collector's certificate, PEM; default: those of the system"`
-	Authorization config.Secret `flag:"trace-authorization" help:"what the collector is told in the header Authorization, such as Bearer …"`
+	Authorization config.Secret `flag:"trace-authorization" help:"what the collector is told in the header Authorization, such as Bearer …; with an http URL it travels in the clear"`
 }
 
 // Defaults trace one request in a hundred, once there is a collector.

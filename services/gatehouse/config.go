@@ -43,8 +43,8 @@ type Config struct {
 
 	Demo bool `flag:"demo" help:"make a demonstration domain on the first start and run its web application; --demo=false: do not"`
 
-	Management management.Config `omit:"mongodb-uri roles management-tls-cert-file management-tls-key-file management-address management-grpc-address technical-address gateway-url sealing-key-file operator-name operator-password drain-delay tls-cert-file tls-key-file tls-ca-file"`
-	Gateway    gateway.Config    `omit:"management-grpc-address directory-grpc-address redis-url redis-password redis-sentinel-password redis-ca-file redis-cert-file redis-key-file gateway-address technical-address public-url technical-user technical-password node-name domains drain-delay tls-cert-file tls-key-file tls-ca-file"`
+	Management management.Config `omit:"mongodb-uri roles management-tls-cert-file management-tls-key-file management-address management-grpc-address technical-address gateway-url sealing-key-file operator-name operator-password drain-delay tls-cert-file tls-key-file tls-ca-file tls-trust-domain"`
+	Gateway    gateway.Config    `omit:"management-grpc-address directory-grpc-address redis-url redis-password redis-sentinel-password redis-ca-file redis-cert-file redis-key-file gateway-address technical-address public-url technical-user technical-password node-name domains drain-delay snapshot-folder snapshot-key snapshot-wait snapshot-max-age tls-cert-file tls-key-file tls-ca-file tls-trust-domain"`
 
 	// Version is the program's, for operators.
 	Version string `flag:"-"`

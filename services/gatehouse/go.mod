@@ -42,7 +42,7 @@ require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
-	github.com/gatehouse-am/gatehouse/proto v0.0.0 // indirect
+	github.com/gatehouse-am/gatehouse/proto v0.0.0
 	github.com/gatehouse-am/gatehouse/services/console v0.0.0 // indirect
 	github.com/gatehouse-am/gatehouse/services/gatehousectl v0.0.0
 	github.com/go-asn1-ber/asn1-ber v1.5.8 // indirect

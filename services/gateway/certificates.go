@@ -54,22 +54,22 @@ func (c *Certificates) open(publicURL string, log *slog.Logger, metrics *observe
 	}
 	var public *tls.Config
 	var reloaders []*serve.Reloader
-	read := func(files serve.TLSFiles) (*serve.Reloader, error) {
-		r, err := serve.NewReloader(files, serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+	read := func(name string, files serve.TLSFiles) (*serve.Reloader, error) {
+		r, err := serve.NewReloader(files, serve.ReloaderOptions{Log: log, Name: name, Metrics: metrics})
 		if err == nil {
 			reloaders = append(reloaders, r)
 		}
 		return r, err
 	}
 	if c.CertFile != "" {
-		r, err := read(serve.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile})
+		r, err := read("public", serve.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile})
 		if err != nil {
 			return made, nil, nil, err
 		}
 		public = c.asking(r, publicURL)
 	}
 	if c.ClientCAFile != "" {
-		r, err := read(serve.TLSFiles{CAFile: c.ClientCAFile})
+		r, err := read("clients", serve.TLSFiles{CAFile: c.ClientCAFile})
 		if err != nil {
 			return made, nil, nil, fmt.Errorf("--client-ca-file: %w", err)
 		}

@@ -10,9 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -21,7 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	"github.com/gatehouse-am/gatehouse/pkg/tracing"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/geo"
@@ -46,12 +45,14 @@ type Config struct {
 	Node              string        `flag:"node-name" help:"the gateway's name for operators; default: the host's name"`
 	Domains           []string      `flag:"domains" help:"ids of the domains to serve; none: all"`
 	RegisteredClients int           `flag:"registered-clients" help:"how many dynamically registered clients of a domain are held in memory; of a domain that has more, the others are asked for at management when they are used; 0: any number"`
+	Registered        Registered
 	OutboundAllow     []string      `flag:"outbound-allow" help:"what outgoing requests may reach beside public addresses: hosts, host:port or networks; http:// before one allows plain http there"`
 	OutboundCAFile    string        `flag:"outbound-ca-file" help:"authorities that outgoing requests trust beside the system's, PEM"`
 	GeoDatabases      []string      `flag:"geo-database" help:"databases of addresses in the format of MaxMind, of countries and of networks (ASN), by which policies know where people are; read at the start"`
 	DrainDelay        time.Duration `flag:"drain-delay" help:"how long the gateway keeps serving after it stopped being ready"`
 	Certificates      Certificates
 	Plane             Plane
+	Snapshot          Snapshot
 	Logs              Logs
 	Traces            tracing.Settings
 
@@ -65,6 +66,8 @@ type Plane struct {
 	CertFile string `flag:"tls-cert-file" help:"this service's certificate for the plane between management and gateways, PEM"`
 	KeyFile  string `flag:"tls-key-file" help:"its private key, PEM"`
 	CAFile   string `flag:"tls-ca-file" help:"the authorities whose certificates are accepted from the other end, PEM"`
+	// TrustDomain tells this installation from others whose certificates the same authorities sign.
+	TrustDomain string `flag:"tls-trust-domain" help:"the name of this installation in the certificates of both ends: spiffe://<name>/gateway and spiffe://<name>/management"`
 }
 
 // Logs say what is logged and how.
@@ -82,7 +85,10 @@ func Defaults() Config {
 		TechnicalAddress:  "localhost:18092",
 		TechnicalUser:     "admin",
 		RegisteredClients: 100_000,
+		Registered:        Registered{AccessToken: 2 * time.Hour, RefreshToken: 4 * time.Hour, IDToken: 4 * time.Hour},
 		DrainDelay:        0,
+		Plane:             Plane{TrustDomain: serve.DefaultTrustDomain},
+		Snapshot:          Snapshot{Wait: 10 * time.Second, MaxAge: 24 * time.Hour},
 		Logs:              Logs{Level: slog.LevelInfo, Format: observe.JSON},
 		Traces:            tracing.Defaults(),
 	}
@@ -104,6 +110,7 @@ func (c *Config) Validate() error {
 	wrong(c.Plane.CertFile == "", "tls-cert-file", mutual)
 	wrong(c.Plane.KeyFile == "", "tls-key-file", mutual)
 	wrong(c.Plane.CAFile == "", "tls-ca-file", mutual)
+	wrong(c.Plane.TrustDomain != "" && !serve.ValidTrustDomain(c.Plane.TrustDomain), "tls-trust-domain", "must be 1 to 255 of a-z, 0-9, '.', '-' and '_'")
 	wrong(c.RegisteredClients < 0, "registered-clients", "must not be negative")
 	wrong(c.DrainDelay < 0, "drain-delay", "must not be negative")
 	if err := outbound.CheckAllow(c.OutboundAllow); err != nil {
@@ -112,7 +119,7 @@ func (c *Config) Validate() error {
 	if _, err := observe.ParseProxies(c.TrustedProxies); err != nil {
 		wrong(true, "trusted-proxies", err.Error())
 	}
-	faults = append(faults, c.Redis.validate(c.RedisURL), c.Certificates.validate(c.TrustedProxies), c.Traces.Validate())
+	faults = append(faults, c.Registered.validate(), c.Redis.validate(c.RedisURL), c.Certificates.validate(c.TrustedProxies), c.Snapshot.validate(), c.Traces.Validate())
 	return errors.Join(faults...)
 }
 
@@ -180,8 +187,9 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics := observe.NewMetrics("gateway")
+	metrics := observe.NewMetrics("gateway", c.Version)
 	ready := serve.NewReadiness(configured, revocable)
+	metrics.Registerer().MustRegister(ready)
 
 	// What is wrong with files and addresses is said all at once.
 	var faults []error
@@ -200,7 +208,7 @@ func New(c Config) (*Gateway, error) {
 	}
 	shown, publicTLS, reloaders, err := c.Certificates.open(publicURL, log, metrics)
 	faults = append(faults, err)
-	reloader, conn, people, err := dial(c, log, metrics, traced)
+	reloader, to, err := dial(c, log, metrics, traced)
 	faults = append(faults, err)
 	redisOptions, redisFiles, err := c.Redis.options(log, metrics)
 	faults = append(faults, err)
@@ -210,35 +218,45 @@ func New(c Config) (*Gateway, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	registrar := upstream.NewRegistration(conn, metrics.UpstreamErrors("registration").Inc)
-	told := upstream.NewUsage(conn, c.Node, metrics.UpstreamErrors("usage").Inc)
+	registrar := upstream.NewRegistration(to.calls, metrics.UpstreamErrors("registration").Inc)
+	remembered := upstream.NewRegistration(to.memory, metrics.UpstreamErrors("registration").Inc)
+	told := upstream.NewUsage(to.calls, c.Node, metrics.UpstreamErrors("usage").Inc)
 	used := usage.New(usage.Options{Send: told.Report, Logger: log})
 	counts := usage.NewBindings(usage.BindingOptions{Send: told.ReportBindings, Now: time.Now, Logger: log})
-	var parts *assembly.Gateway
-	parts = assembly.New(assembly.Parts{
+	parts := assembly.New(assembly.Parts{
 		PublicURL: publicURL, Certificates: shown,
-		Store: store, Directory: upstream.NewDirectory(people, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
-		Icons: upstream.NewAssets(conn, metrics.UpstreamErrors("assets").Inc),
-		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
-			held, _ := parts.Domains.Revision()
-			app, err := registrar.Find(ctx, domainID, clientID, held)
+		Store: store, Directory: upstream.NewDirectory(to.people, metrics.UpstreamErrors("directory").Inc), Registrar: registrar,
+		Icons: upstream.NewAssets(to.calls, metrics.UpstreamErrors("assets").Inc),
+		Resolve: func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+			found, err := remembered.Find(ctx, q)
 			if fault.Is(err, fault.NotFound) {
 				return nil, domain.ErrNoClient
 			}
-			return app, err
+			return found, err
 		},
-		MostRegistered: c.RegisteredClients, Used: used, Counts: counts, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Tracing: traced, Log: log, Now: time.Now,
+		Belongings: registrar.Belongings, MostRegistered: c.RegisteredClients, Lifetimes: c.Registered.lifetimes(), Used: used, Counts: counts, Proxies: proxies, Fetch: fetch, Places: places, Metrics: metrics, Tracing: traced, Log: log, Now: time.Now,
 	})
 	var collector tuner
-	collector.tune()
-	subscriber := configsync.NewSubscriber(conn, c.Node, parts.Domains, configsync.SubscriberOptions{
-		Domains: c.Domains, MostRegistered: int64(c.RegisteredClients), Log: log,
+	late := newBehind(time.Now)
+	var tidy sync.Once
+	var subscriber *configsync.Subscriber
+	connected := func() bool { return subscriber.Status().Connected }
+	kept, err := c.Snapshot.open(parts.Domains, c.Domains, connected, snapshotFailures(metrics).Inc, log)
+	if err != nil {
+		return nil, err
+	}
+	sink, again := kept.around(parts.Domains)
+	subscriber = configsync.NewSubscriber(to.memory, c.Node, sink, configsync.SubscriberOptions{
+		Domains: c.Domains, MostRegistered: int64(c.RegisteredClients), BelongingsOnDemand: true, Lean: true, Log: log, Again: again,
 		OnStatus: func(s configsync.Status) {
 			metrics.SetConfigRevision(s.Revision)
 			metrics.SetConfigRejections(s.Rejections)
-			collector.tune()
-			if s.Ready {
+			late.heard(s)
+			if s.Ready { // before that everything is read: garbage in plenty, and the memory of a moment
+				kept.streams()
+				collector.tune()
 				ready.Set(configured, true, "")
+				tidy.Do(func() { time.AfterFunc(tidyAfter, collector.tidy) }) // when the batch is let go
 			}
 		},
 	})
@@ -247,8 +265,8 @@ func New(c Config) (*Gateway, error) {
 		log:    log,
 		public: &serve.HTTP{Name: "gateway", Address: c.Address, Handler: parts.Handler, TLS: publicTLS, Log: log, Readiness: ready, Drain: c.DrainDelay},
 		technical: &serve.HTTP{Name: "technical", Address: c.TechnicalAddress, Log: log, Handler: monitor.New(monitor.Options{
-			Domains: parts.Domains, Readiness: ready, Metrics: metrics.Handler(),
-			Connected: func() bool { return subscriber.Status().Connected },
+			Domains: parts.Domains, Readiness: ready, Metrics: scraped(metrics, late),
+			Connected: connected,
 			User:      c.TechnicalUser, Password: c.TechnicalPassword.Reveal(),
 		})},
 	}
@@ -277,36 +295,22 @@ func New(c Config) (*Gateway, error) {
 		return nil
 	})
 	g.group.Add("configuration", func(ctx context.Context) error {
-		defer func() { _ = errors.Join(people.Close(), conn.Close()) }() // they may be one
+		defer to.close()
 		return subscriber.Run(ctx)
 	})
+	if kept != nil {
+		g.group.Add("snapshot", func(ctx context.Context) error {
+			return kept.run(ctx, func(revision int64, rejections int) {
+				metrics.SetConfigRevision(revision)
+				metrics.SetConfigRejections(rejections)
+				collector.tune()
+				ready.Set(configured, true, "")
+			})
+		})
+	}
 	g.group.Add("usage", used.Run)
 	g.group.Add("report-only bindings", counts.Run)
 	g.group.Add("logout tokens", parts.LogoutTokens.Run)
 	g.group.Add("gateway", g.public.Run)
 	return g, nil
-}
-
-// dial prepares the connections to management and to its directory, which may be one; they connect when they are used.
-func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.Tracing) (files *serve.Reloader, conn, people *grpc.ClientConn, err error) {
-	files, err = serve.NewReloader(
-		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
-		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
-	}
-	metrics.SetTLSExpiry(files.Expires())
-	to := func(address string) (*grpc.ClientConn, error) {
-		return serve.DialGRPC(address, files.ClientTLS("", serve.RoleManagement), serve.DialOptions{Tracer: traced.Provider(), Propagator: traced.Propagator()})
-	}
-	if conn, err = to(c.ManagementAddress); err != nil {
-		return nil, nil, nil, fmt.Errorf("--management-grpc-address: %w", err)
-	}
-	if c.DirectoryAddress == "" || c.DirectoryAddress == c.ManagementAddress {
-		return files, conn, conn, nil
-	}
-	if people, err = to(c.DirectoryAddress); err != nil {
-		return nil, nil, nil, fmt.Errorf("--directory-grpc-address: %w", err)
-	}
-	return files, conn, people, nil
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
+	"time"
 )
 
 // A gateway that holds little would collect garbage every few megabytes, which costs a tenth of its CPU under load. It may
@@ -23,10 +25,24 @@ func growth(live uint64) int {
 	return int(min(mostGrowth, max(goGrowth, spareHeap*100/live)))
 }
 
+// tidyAfter is how long after it became ready a gateway tidies up.
+const tidyAfter = time.Second
+
 // tuner sets the pace of the garbage collector by what the gateway holds. GOGC in the environment switches it off.
-type tuner struct{ current int }
+type tuner struct {
+	mu      sync.Mutex
+	current int // guarded by mu
+}
+
+// tidy gives back to the system what reading everything took, and sets the pace by what is left. It takes as long as a collection.
+func (t *tuner) tidy() {
+	debug.FreeOSMemory()
+	t.tune()
+}
 
 func (t *tuner) tune() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if os.Getenv("GOGC") != "" {
 		return
 	}

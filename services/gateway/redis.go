@@ -49,7 +49,7 @@ func (r *Redis) options(log *slog.Logger, metrics *observe.Metrics) (state.Optio
 	if r.CAFile == "" && r.CertFile == "" {
 		return o, nil, nil
 	}
-	files, err := serve.NewReloader(serve.TLSFiles{CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile}, serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+	files, err := serve.NewReloader(serve.TLSFiles{CertFile: r.CertFile, KeyFile: r.KeyFile, CAFile: r.CAFile}, serve.ReloaderOptions{Log: log, Name: "redis", Metrics: metrics})
 	if err != nil {
 		return o, nil, fmt.Errorf("--redis-ca-file, --redis-cert-file, --redis-key-file: %w", err)
 	}

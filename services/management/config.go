@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
+	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	"github.com/gatehouse-am/gatehouse/pkg/tracing"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
@@ -77,6 +78,8 @@ type Plane struct {
 	CertFile string `flag:"tls-cert-file" help:"this service's certificate for the plane between management and gateways, PEM"`
 	KeyFile  string `flag:"tls-key-file" help:"its private key, PEM"`
 	CAFile   string `flag:"tls-ca-file" help:"the authorities whose certificates are accepted from the other end, PEM"`
+	// TrustDomain tells this installation from others whose certificates the same authorities sign.
+	TrustDomain string `flag:"tls-trust-domain" help:"the name of this installation in the certificates of both ends: spiffe://<name>/gateway and spiffe://<name>/management"`
 }
 
 // Logs say what is logged and how.
@@ -99,6 +102,7 @@ func Defaults() Config {
 		Roles:            []string{roleAPI, roleDistribution, roleDirectory, roleSync},
 		KeepSecrets:      24 * time.Hour,
 		Mail:             Mail{Auth: "auto", Timeout: 15 * time.Second},
+		Plane:            Plane{TrustDomain: serve.DefaultTrustDomain},
 		Logs:             Logs{Level: slog.LevelInfo, Format: observe.JSON},
 		Traces:           tracing.Defaults(),
 	}
@@ -119,6 +123,7 @@ func (c *Config) Validate() error {
 	wrong(c.Plane.CertFile == "", "tls-cert-file", mutual)
 	wrong(c.Plane.KeyFile == "", "tls-key-file", mutual)
 	wrong(c.Plane.CAFile == "", "tls-ca-file", mutual)
+	wrong(c.Plane.TrustDomain != "" && !serve.ValidTrustDomain(c.Plane.TrustDomain), "tls-trust-domain", "must be 1 to 255 of a-z, 0-9, '.', '-' and '_'")
 	wrong(c.TokenLifetime <= 0, "operator-token-lifetime", "must be positive")
 	wrong(c.MaxSecrets < 1, "max-client-secrets", "must be at least 1")
 	wrong(c.KeepSecrets < 0, "keep-client-secrets", "must not be negative")

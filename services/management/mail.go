@@ -5,6 +5,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -19,6 +20,6 @@ func (c *Config) newMailer(db *store.Store, recorder *audit.Recorder, metrics *o
 		log.Warn("e-mails are sent without TLS: everybody on the way can read their links", "server", settings.Host)
 	}
 	return mailer.New(mailer.Options{
-		Mails: db.Mails(), Settings: *settings, Recorder: recorder, Metrics: metrics.Registerer(), Logger: log,
+		Mails: db.Mails(), Settings: *settings, Recorder: recorder, Metrics: metrics.Registerer(), Purposes: directory.Purposes(), Logger: log,
 	}), nil
 }

@@ -45,6 +45,9 @@ var ErrNoOperator = bootstrap.ErrNoOperator
 // streamsEnd is how long gateways' configuration streams have to end when management stops.
 const streamsEnd = 5 * time.Second
 
+// planeAge is after how long gateways connect anew: they find replicas that were added meanwhile, and prove again who they are.
+const planeAge = 30 * time.Minute
+
 // Run serves until ctx ends and everything has stopped.
 func Run(ctx context.Context, c Config) error {
 	m, err := New(c)
@@ -138,22 +141,24 @@ func New(c Config) (*Management, error) {
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--sealing-key-file: %w", err))
 	}
-	metrics := observe.NewMetrics("management")
+	metrics := observe.NewMetrics("management", c.Version)
 	node, _ := os.Hostname()
 	spans, err := tracing.Open(c.Traces, "management", c.Version, node, log)
 	faults = append(faults, err)
 	traced := observe.NewTracing(spans.Provider())
 	certificates, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
-		serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+		serve.ReloaderOptions{Log: log, Name: "plane", Metrics: metrics, TrustDomain: c.Plane.TrustDomain})
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err))
 	}
 	publicTLS, publicFiles, err := c.Certificates.open(log, metrics)
 	faults = append(faults, err)
+	ready := serve.NewReadiness(database, configured)
+	metrics.Registerer().MustRegister(ready)
 	db, err := store.New(store.Options{
 		URI: c.MongoDBURI.Reveal(), Database: c.MongoDBDatabase, Sealer: sealer, Logger: log,
-		KeepAudits: c.KeepAudits, Tracing: traced,
+		KeepAudits: c.KeepAudits, Tracing: traced, Node: node, Waiting: func(detail string) { ready.Set(database, false, detail) },
 	})
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--mongodb-uri: %w", err))
@@ -189,8 +194,8 @@ func New(c Config) (*Management, error) {
 	people := directory.New(directory.Options{
 		Store: db, Hasher: hasher, Recorder: recorder, Image: held, Post: post, GatewayURL: c.GatewayURL, Bindings: edit, Logger: log,
 	})
-	transfers := transfer.New(transfer.Options{Store: db, Editor: edit, Image: held, Recorder: recorder, Version: c.Version, Logger: log})
-	start := newStart(db, hasher, c, log)
+	transfers := transfer.New(transfer.Options{Store: db, Editor: edit, Image: held, Recorder: recorder, Operators: operators, Version: c.Version, Logger: log})
+	start := newStart(db, hasher, c, log, ready)
 	publisher := configsync.NewPublisher(configsync.PublisherOptions{Log: log})
 	distributor := distribution.New(distribution.Options{
 		Store: db, Publisher: publisher, Image: held, Logger: log,
@@ -206,7 +211,7 @@ func New(c Config) (*Management, error) {
 	}
 	m.plane, err = serve.NewGRPC("plane", c.GRPCAddress, certificates.ServerTLS(serve.RoleGateway), serve.GRPCOptions{
 		Log: log, Readiness: start.ready, Drain: drain, Unary: []grpc.UnaryServerInterceptor{start.holdCalls},
-		Tracer: traced.Provider(), Propagator: traced.Propagator(),
+		Tracer: traced.Provider(), Propagator: traced.Propagator(), MaxAge: planeAge,
 	})
 	if err != nil {
 		return nil, err
@@ -223,6 +228,8 @@ func New(c Config) (*Management, error) {
 	if c.has(roleDirectory) {
 		people.Register(m.plane)
 	}
+	m.plane.Health(start.ready, c.planeServices())
+	handOver(start.ready, publisher)
 
 	outside, err := outbound.New(outbound.Options{Logger: log, Trace: traced.Transport})
 	if err != nil {
@@ -242,7 +249,7 @@ func New(c Config) (*Management, error) {
 	}
 	m.technical = &serve.HTTP{
 		Name: "technical", Address: c.TechnicalAddress, Log: log,
-		Handler: serve.Technical(start.ready, scraped(metrics, publisher, certificates)),
+		Handler: serve.Technical(start.ready, scraped(metrics, publisher, newSigningKeys(held, metrics.Registerer()))),
 	}
 
 	// Parts stop in the reverse order: first administrators, then gateways, the database last.
@@ -264,13 +271,14 @@ func New(c Config) (*Management, error) {
 	if c.has(roleAPI) {
 		m.group.Add("reports", start.after(reports.Run))
 	}
-	m.group.Add("plane", m.plane.Run)
+	// The plane ends the streams itself, when it has drained and gateways are told to go elsewhere; what is left of them ends here.
 	m.group.Add("streams", func(ctx context.Context) error {
 		<-ctx.Done()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), streamsEnd)
 		defer cancel()
 		return publisher.Shutdown(limited)
 	})
+	m.group.Add("plane", m.plane.Run)
 	if m.public != nil {
 		m.group.Add("management", m.public.Run)
 	}

@@ -403,7 +403,8 @@ func TestMetrics(t *testing.T) {
 	until("gatehouse_config_revision", "1")
 	until("gatehouse_config_rejections", "17")
 	until("gatehouse_config_lag_seconds", "0")
-	if got := metric("gatehouse_tls_certificate_expiry_seconds"); got == "0" {
+	until(`gatehouse_signing_keys{domain_state="disabled",status="active"}`, "1")
+	if got := metric(`gatehouse_tls_certificate_expiry_seconds{certificate="plane"}`); got == "0" {
 		t.Error("the certificate never ends")
 	}
 	g.stop()

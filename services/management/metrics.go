@@ -9,12 +9,11 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/pkg/serve"
 )
 
 // scraped answers with all metrics. What changes by the mere passing of time is brought up to date first: for how long
-// the slowest gateway has been behind, what gateways cannot use, and when the certificate ends.
-func scraped(m *observe.Metrics, p *configsync.Publisher, certificates *serve.Reloader) http.Handler {
+// the slowest gateway has been behind, and what gateways cannot use. Signing keys are counted if the configuration has changed.
+func scraped(m *observe.Metrics, p *configsync.Publisher, keys *signingKeys) http.Handler {
 	gateways := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_gateways_connected", Help: "Gateways whose configuration stream ends here.",
 	})
@@ -33,7 +32,7 @@ func scraped(m *observe.Metrics, p *configsync.Publisher, certificates *serve.Re
 		gateways.Set(float64(len(nodes)))
 		m.SetConfigLag(lag)
 		m.SetConfigRejections(len(rejected))
-		m.SetTLSExpiry(certificates.Expires())
+		keys.measure()
 		answer.ServeHTTP(w, r)
 	})
 }

@@ -45,7 +45,7 @@ func (c *Certificates) open(log *slog.Logger, metrics *observe.Metrics) (*tls.Co
 	if c.CertFile == "" {
 		return nil, nil, nil
 	}
-	files, err := serve.NewReloader(serve.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile}, serve.ReloaderOptions{Log: log, Loaded: metrics.TLSLoaded})
+	files, err := serve.NewReloader(serve.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile}, serve.ReloaderOptions{Log: log, Name: "public", Metrics: metrics})
 	if err != nil {
 		return nil, nil, fmt.Errorf("--management-tls-cert-file, --management-tls-key-file: %w", err)
 	}

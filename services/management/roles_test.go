@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	"github.com/gatehouse-am/gatehouse/services/management"
@@ -26,6 +27,33 @@ func TestRolesAreNames(t *testing.T) {
 	}
 	if d := management.Defaults(); len(d.Roles) != 4 {
 		t.Errorf("by default a replica is %v", d.Roles)
+	}
+}
+
+// A replica that only feeds gateways goes on doing so while it drains: they are not to be without configuration for that time.
+func TestConfigurationIsSentWhileAReplicaWithoutRESTDrains(t *testing.T) {
+	h := newHouse(t)
+	writer := h.startReady()
+	domain, _ := writer.must(http.StatusCreated, http.MethodPost, "/domains", `{"name":"drained"}`)["id"].(string)
+	h.config.Roles, h.config.DrainDelay = []string{"distribution"}, 3*time.Second
+	feeder := h.start()
+	feeder.untilReady(true)
+	g := feeder.join(nil)
+	g.until("the domain", func() bool { return len(g.held) > 0 })
+	held := g.revision
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- feeder.stop() }()
+	feeder.untilReady(false)
+	writer.must(http.StatusOK, http.MethodPatch, "/domains/"+domain, `{"description":"changed while a replica drains"}`)
+	g.until("a change that was made while it drained", func() bool { return g.revision > held })
+	select {
+	case err := <-stopped:
+		t.Errorf("the change came when the replica had stopped: %v", err)
+	default:
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,6 +30,10 @@ const (
 	longestPause = 2 * time.Second
 	askEvery     = 2 * time.Second // whether the database is still there
 	closeWithin  = 2 * time.Second
+	// A database that was away is there again once it has answered so many times, asked so often: one that comes and goes is away.
+	// Gateways and load balancers turn to this replica when it is ready, and whoever comes too early is not served.
+	steady        = 3
+	askEveryAgain = 500 * time.Millisecond
 )
 
 // start is the database's part of the life of management: it waits for the database, prepares it, keeps an eye on it and
@@ -46,13 +50,13 @@ type start struct {
 	prepared chan struct{}
 }
 
-func newStart(db *store.Store, hasher *secret.Hasher, c Config, log *slog.Logger) *start {
+func newStart(db *store.Store, hasher *secret.Hasher, c Config, log *slog.Logger, ready *serve.Readiness) *start {
 	return &start{
 		db: db, hasher: hasher, log: log, operators: c.has(roleAPI), sweeps: c.has(roleSync),
 		first: bootstrap.FirstOperator{
 			Name: c.OperatorName, Password: c.OperatorPassword.Reveal(), Organization: organization,
 		},
-		ready:    serve.NewReadiness(database, configured),
+		ready:    ready,
 		prepared: make(chan struct{}),
 	}
 }
@@ -73,7 +77,7 @@ func (s *start) run(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		s.watch(ctx)
+		s.watch(ctx, s.db.Ping)
 	}()
 	tidy := idle
 	if s.sweeps {
@@ -111,25 +115,34 @@ func (s *start) prepare(ctx context.Context) error {
 }
 
 // watch keeps readiness true to whether the database answers.
-func (s *start) watch(ctx context.Context) {
-	there := true
-	for pause(ctx, askEvery) {
-		err := s.db.Ping(ctx)
+func (s *start) watch(ctx context.Context, ask func(context.Context) error) {
+	answers := steady // in a row
+	for pause(ctx, nextQuestion(answers)) {
+		err := ask(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if now := err == nil; now != there {
-			there = now
-			detail := ""
-			if there {
-				s.log.InfoContext(ctx, "database is available again")
-			} else {
-				detail = "the database does not answer"
+		switch {
+		case err != nil:
+			if answers >= steady {
 				s.log.WarnContext(ctx, "database is not available", "err", err)
+				s.ready.Set(database, false, "the database does not answer")
 			}
-			s.ready.Set(database, there, detail)
+			answers = 0
+		case answers < steady:
+			if answers++; answers == steady {
+				s.log.InfoContext(ctx, "database is available again")
+				s.ready.Set(database, true, "")
+			}
 		}
 	}
+}
+
+func nextQuestion(answers int) time.Duration {
+	if answers < steady {
+		return askEveryAgain
+	}
+	return askEvery
 }
 
 // pause waits, and reports false if ctx ended first.

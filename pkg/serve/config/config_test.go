@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 )
 
 type plane struct {
@@ -210,6 +212,31 @@ func TestEffective(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("effective configuration (-want +got):\n%s", diff)
+	}
+}
+
+// TestEffectiveIsLogged: the loggers of the services hide values by their names; here types decide.
+func TestEffectiveIsLogged(t *testing.T) {
+	c := struct {
+		Most     int           `flag:"max-client-secrets"`
+		Keep     time.Duration `flag:"keep-client-secrets"`
+		Header   string        `flag:"client-secret-header"`
+		Password Secret        `flag:"technical-password"`
+		None     Secret        `flag:"operator-password"`
+		Redis    URL           `flag:"redis-url"`
+	}{10, time.Hour, "X-Secret", "hush", "", "redis://u:hush@r/0"}
+	var out bytes.Buffer
+	observe.NewLogger(&out, slog.LevelInfo, observe.JSON).LogAttrs(t.Context(), slog.LevelInfo, "m", slog.Attr{Key: "config", Value: slog.GroupValue(Effective(c)...)})
+	var got struct{ Config map[string]string }
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	want := map[string]string{
+		"max-client-secrets": "10", "keep-client-secrets": "1h0m0s", "client-secret-header": "X-Secret",
+		"technical-password": "[redacted]", "operator-password": "", "redis-url": "redis://u:[redacted]@r/0",
+	}
+	if diff := cmp.Diff(want, got.Config); diff != "" {
+		t.Errorf("effective configuration, logged (-want +got):\n%s", diff)
 	}
 }
 

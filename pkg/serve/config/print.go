@@ -68,6 +68,12 @@ func placeholder(v reflect.Value) string {
 	}
 }
 
+// shown is a value without secrets: those have types of their own. Names say nothing: max-client-secrets is a number.
+type shown string
+
+// ShownInLogs keeps loggers that go by names from hiding the value.
+func (s shown) ShownInLogs() string { return string(s) }
+
 // Effective lists what a configuration says, by flag name and without secrets, for one record at the start.
 func Effective[T any](config T) []slog.Attr {
 	all, err := settings(reflect.ValueOf(&config).Elem())
@@ -76,7 +82,7 @@ func Effective[T any](config T) []slog.Attr {
 	}
 	attrs := make([]slog.Attr, len(all))
 	for i, s := range all {
-		attrs[i] = slog.String(s.name, show(s.value()))
+		attrs[i] = slog.Any(s.name, shown(show(s.value())))
 	}
 	return attrs
 }

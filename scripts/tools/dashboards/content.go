@@ -57,6 +57,9 @@ var dashboards = []dashboard{
 		}},
 	}},
 	{"gatehouse-configuration.json", "gatehouse-configuration", "Gatehouse / Configuration and management", []panel{
+		{"Ready", "short", "1 where a condition of readiness holds. An instance without one of them gets no requests.", []query{
+			{`min by (instance, condition) (gatehouse_ready{` + at + `})`, "{{instance}} {{condition}}"},
+		}},
 		{"Revision", "short", "All lines lie on one another, but for moments.", []query{
 			{`gatehouse_config_revision{` + at + `}`, "{{instance}}"},
 		}},
@@ -66,14 +69,23 @@ var dashboards = []dashboard{
 		{"Rejected", "short", "Resources that gateways cannot use. They go on with what they had.", []query{
 			{`gatehouse_config_rejections{` + at + `}`, "{{instance}}"},
 		}},
+		{"Not kept", "short", "Times that gateways could not keep the configuration for a start without management.", []query{
+			{`sum by (instance) (increase(gatehouse_config_snapshot_failures_total{` + at + `}[$__rate_interval]))`, "{{instance}}"},
+		}},
 		{"Gateways", "short", "Gateways whose streams end at a replica of management.", []query{
 			{`gatehouse_gateways_connected{` + at + `}`, "{{instance}}"},
 		}},
-		{"Certificates end", "dateTimeFromNow", "Those between the planes.", []query{
-			{`1000 * (gatehouse_tls_certificate_expiry_seconds{` + at + `} > 0)`, "{{instance}}"},
+		{"Certificates end", "dateTimeFromNow", "`plane` is between management and gateways, `public` towards people, `redis` what a gateway shows there.", []query{
+			{`1000 * (gatehouse_tls_certificate_expiry_seconds{` + at + `} > 0)`, "{{instance}} {{certificate}}"},
 		}},
 		{"Certificates that were replaced", "short", "By outcome. `refused` goes on with the old one.", []query{
-			{`sum by (instance, outcome) (increase(gatehouse_tls_reloads_total{` + at + `}[$__rate_interval]))`, "{{instance}} {{outcome}}"},
+			{`sum by (instance, certificate, outcome) (increase(gatehouse_tls_reloads_total{` + at + `}[$__rate_interval]))`, "{{instance}} {{certificate}} {{outcome}}"},
+		}},
+		{"Signing keys end", "dateTimeFromNow", "The first certificate of a key that signs, or will, in an enabled domain.", []query{
+			{`1000 * (min(gatehouse_signing_key_expiry_seconds{` + at + `} > 0))`, "first"},
+		}},
+		{"Signing keys", "short", "Of all domains. `next` waits to sign; `retired` is published until nothing that it signed is valid any more.", []query{
+			{`max by (status, domain_state) (gatehouse_signing_keys{` + at + `})`, "{{status}}, domain {{domain_state}}"},
 		}},
 		{"Audit records that were lost", "short", "Sign-ins that could not be written down. Nothing is good.", []query{
 			{`sum by (instance) (increase(gatehouse_audit_failures_total{` + at + `}[$__rate_interval]))`, "{{instance}}"},
@@ -101,23 +113,29 @@ type alert struct {
 	Name, Expression, For, Severity, Summary string
 }
 
+// alerts are told apart by namespace, which Prometheus adds in Kubernetes and which is empty elsewhere: two installations that one
+// Prometheus sees have nothing to do with each other.
 var alerts = []alert{
-	{"GatehouseGone", `absent(gatehouse_build_info)`, "5m", "critical", "No instance of Gatehouse is seen"},
-	{"GatehouseErrors", `sum by (job) (rate(gatehouse_requests_total{outcome="error"}[5m])) / sum by (job) (rate(gatehouse_requests_total[5m])) > 0.01`, "5m", "critical", "{{ $labels.job }} fails {{ $value | humanizePercentage }} of its requests"},
-	{"GatehouseSlow", `histogram_quantile(0.99, sum by (job, le) (rate(gatehouse_request_duration_seconds_bucket[5m]))) > 2`, "10m", "warning", "One in a hundred answers of {{ $labels.job }} takes more than {{ $value | humanizeDuration }}"},
-	{"GatehouseStuck", `sum by (job, instance) (gatehouse_requests_in_flight) > 500`, "5m", "warning", "{{ $labels.instance }} has {{ $value }} requests under way"},
-	{"GatehouseNoGateways", `sum by (job) (gatehouse_gateways_connected) == 0`, "5m", "critical", "No gateway is connected to management"},
-	{"GatehouseBehind", `max by (job, instance) (gatehouse_config_lag_seconds) > 60`, "5m", "warning", "{{ $labels.instance }} is {{ $value | humanizeDuration }} behind"},
-	{"GatehouseRejected", `max by (job, instance) (gatehouse_config_rejections) > 0`, "5m", "warning", "{{ $labels.instance }} reports {{ $value }} resources that cannot be used"},
-	{"GatehouseRevisionsDiffer", `max(gatehouse_config_revision) - min(gatehouse_config_revision) > 0`, "10m", "warning", "Instances have had different revisions for ten minutes"},
-	{"GatehouseRedis", `sum by (job, instance) (rate(gatehouse_redis_errors_total[5m])) > 0.1`, "5m", "critical", "Redis fails {{ $labels.instance }}"},
-	{"GatehouseUpstream", `sum by (job, upstream) (rate(gatehouse_upstream_errors_total[5m])) > 0.1`, "5m", "warning", "Calls of {{ $labels.upstream }} fail"},
-	{"GatehouseIdentityProvider", `sum by (type) (rate(gatehouse_identity_provider_requests_total{outcome="unavailable"}[10m])) / sum by (type) (rate(gatehouse_identity_provider_requests_total[10m])) > 0.2`, "10m", "warning", "Identity providers of type {{ $labels.type }} fail {{ $value | humanizePercentage }} of their requests"},
-	{"GatehouseRules", `sum by (place) (increase(gatehouse_rule_failures_total[15m])) > 0`, "0m", "warning", "Expressions at {{ $labels.place }} fail"},
-	{"GatehouseCertificateEnds", `min by (job, instance) (gatehouse_tls_certificate_expiry_seconds > 0) - time() < 7 * 86400`, "1h", "warning", "The certificate of {{ $labels.instance }} ends within {{ $value | humanizeDuration }}"},
-	{"GatehouseCertificateRefused", `sum by (job, instance) (increase(gatehouse_tls_reloads_total{outcome="refused"}[1h])) > 0`, "0m", "warning", "{{ $labels.instance }} was given a certificate that it cannot use"},
-	{"GatehouseAuditLost", `sum by (job) (increase(gatehouse_audit_failures_total[15m])) > 0`, "0m", "critical", "Audit records could not be written"},
-	{"GatehouseMailsWait", `max by (job) (gatehouse_mails_oldest_seconds) > 900`, "5m", "warning", "E-mails have waited for {{ $value | humanizeDuration }}"},
-	{"GatehouseMailsFail", `sum by (reason) (increase(gatehouse_mails_failed_total[1h])) > 0`, "0m", "warning", "E-mails were not sent: {{ $labels.reason }}"},
-	{"GatehouseLogoutNotices", `sum by (job) (increase(gatehouse_logout_notices_total{outcome="given_up"}[1h])) > 0`, "0m", "warning", "Clients were not told that people signed out"},
+	{"GatehouseGone", `absent(gatehouse_build_info) or (count by (namespace, service) (max_over_time(gatehouse_build_info[6h])) unless count by (namespace, service) (gatehouse_build_info))`, "5m", "critical", "No {{ or $labels.service \"instance\" }} of Gatehouse is seen"},
+	{"GatehouseNotReady", `max by (namespace, job) (min by (namespace, job, instance) (gatehouse_ready)) == 0`, "2m", "critical", "No instance of {{ $labels.job }} is ready"},
+	{"GatehouseInstanceNotReady", `min by (namespace, job, instance, condition) (gatehouse_ready) == 0`, "5m", "warning", "{{ $labels.instance }} is not ready: {{ $labels.condition }}"},
+	{"GatehouseErrors", `sum by (namespace, job) (rate(gatehouse_requests_total{outcome="error"}[5m])) / sum by (namespace, job) (rate(gatehouse_requests_total[5m])) > 0.01`, "5m", "critical", "{{ $labels.job }} fails {{ $value | humanizePercentage }} of its requests"},
+	{"GatehouseSlow", `histogram_quantile(0.99, sum by (namespace, job, le) (rate(gatehouse_request_duration_seconds_bucket[5m]))) > 2`, "10m", "warning", "One in a hundred answers of {{ $labels.job }} takes more than {{ $value | humanizeDuration }}"},
+	{"GatehouseStuck", `sum by (namespace, job, instance) (gatehouse_requests_in_flight) > 500`, "5m", "warning", "{{ $labels.instance }} has {{ $value }} requests under way"},
+	{"GatehouseNoGateways", `sum by (namespace) (gatehouse_gateways_connected) == 0`, "5m", "critical", "No gateway is connected to management"},
+	{"GatehouseBehind", `max by (namespace, job, instance) (gatehouse_config_lag_seconds) > 60`, "5m", "warning", "A gateway at {{ $labels.instance }} is {{ $value | humanizeDuration }} behind"},
+	{"GatehouseRejected", `max by (namespace, job, instance) (gatehouse_config_rejections) > 0`, "5m", "warning", "{{ $labels.instance }} knows of {{ $value }} resources that gateways cannot use"},
+	{"GatehouseRevisionsDiffer", `max by (namespace) (gatehouse_config_revision offset 10m) - on (namespace) group_right () max by (namespace, job, instance) (gatehouse_config_revision) > 0`, "5m", "warning", "{{ $labels.instance }} is {{ $value }} revisions behind what there was ten minutes ago"},
+	{"GatehouseRedis", `sum by (namespace, job, instance) (rate(gatehouse_redis_errors_total[5m])) > 0.1`, "5m", "critical", "Redis fails {{ $labels.instance }}"},
+	{"GatehouseUpstream", `sum by (namespace, job, upstream) (rate(gatehouse_upstream_errors_total[5m])) > 0.1`, "5m", "warning", "Calls of {{ $labels.upstream }} fail"},
+	{"GatehouseIdentityProvider", `sum by (namespace, type) (rate(gatehouse_identity_provider_requests_total{outcome="unavailable"}[10m])) / sum by (namespace, type) (rate(gatehouse_identity_provider_requests_total[10m])) > 0.2`, "10m", "warning", "Identity providers of type {{ $labels.type }} fail {{ $value | humanizePercentage }} of their requests"},
+	{"GatehouseRules", `sum by (namespace, place) (increase(gatehouse_rule_failures_total[15m])) > 0`, "0m", "warning", "Expressions at {{ $labels.place }} fail"},
+	{"GatehouseCertificateEnds", `min by (namespace, job, instance, certificate) (gatehouse_tls_certificate_expiry_seconds > 0) - time() < 7 * 86400`, "1h", "warning", "The certificate {{ $labels.certificate }} of {{ $labels.instance }} ends within {{ $value | humanizeDuration }}"},
+	{"GatehouseSigningKeyEnds", `min by (namespace) (gatehouse_signing_key_expiry_seconds > 0) - time() < 14 * 86400`, "1h", "warning", "The certificate of a signing key ends within {{ $value | humanizeDuration }}"},
+	{"GatehouseCertificateRefused", `sum by (namespace, job, instance, certificate) (increase(gatehouse_tls_reloads_total{outcome="refused"}[1h])) > 0`, "0m", "warning", "{{ $labels.instance }} was given files of the certificate {{ $labels.certificate }} that it cannot use"},
+	{"GatehouseNotKept", `sum by (namespace, job, instance) (increase(gatehouse_config_snapshot_failures_total[1h])) > 0`, "0m", "warning", "{{ $labels.instance }} cannot keep its configuration on its disk"},
+	{"GatehouseAuditLost", `sum by (namespace, job) (increase(gatehouse_audit_failures_total[15m])) > 0`, "0m", "critical", "Audit records could not be written"},
+	{"GatehouseMailsWait", `max by (namespace, job) (gatehouse_mails_oldest_seconds) > 900`, "5m", "warning", "E-mails have waited for {{ $value | humanizeDuration }}"},
+	{"GatehouseMailsFail", `sum by (namespace, reason) (increase(gatehouse_mails_failed_total[1h])) > 0`, "0m", "warning", "E-mails were not sent: {{ $labels.reason }}"},
+	{"GatehouseLogoutNotices", `sum by (namespace, job) (increase(gatehouse_logout_notices_total{outcome="given_up"}[1h])) > 0`, "0m", "warning", "Clients were not told that people signed out"},
 }

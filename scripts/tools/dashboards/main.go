@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,11 +18,16 @@ func main() {
 	root := flag.String("root", ".", "the repository")
 	out := flag.String("out", "", "where the files go; default: the repository")
 	names := flag.Bool("names", false, "print the series that panels and alerts use, and write nothing")
+	declared := flag.Bool("declared", false, "print the metrics of the source as JSON, and write nothing")
 	flag.Parse()
 	if *out == "" {
 		*out = *root
 	}
-	if err := run(*root, *out, *names); err != nil {
+	act := func() error { return run(*root, *out, *names) }
+	if *declared {
+		act = func() error { return declare(*root, os.Stdout) }
+	}
+	if err := act(); err != nil {
 		fmt.Fprintln(os.Stderr, "dashboards:", err)
 		os.Exit(1)
 	}
@@ -62,6 +68,19 @@ func run(root, out string, names bool) error {
 		}
 	}
 	return nil
+}
+
+// declare prints what the source measures: a list of name, help, kind and labels.
+func declare(root string, w io.Writer) error {
+	metrics, err := read(root)
+	if err != nil {
+		return err
+	}
+	list := make([]metric, 0, len(metrics))
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		list = append(list, metrics[name])
+	}
+	return json.NewEncoder(w).Encode(list)
 }
 
 var series = regexp.MustCompile(`gatehouse_[a-z_]+`)

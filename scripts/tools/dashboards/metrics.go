@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,8 @@ type metric struct {
 	Name, Help string
 	// Kind is Counter, Gauge or Histogram.
 	Kind string
+	// Labels are its own, without those that a scrape adds.
+	Labels []string
 }
 
 // series are the names under which a metric is scraped.
@@ -53,7 +56,11 @@ func readFile(path string, all map[string]metric) error {
 		return err
 	}
 	var wrong error
+	labels := map[ast.Node][]string{} // of the literals of vectors
 	ast.Inspect(file, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 2 {
+			labels[call.Args[0]] = texts(call.Args[1])
+		}
 		literal, ok := n.(*ast.CompositeLit)
 		if !ok {
 			return true
@@ -75,7 +82,7 @@ func readFile(path string, all map[string]metric) error {
 		case !strings.HasPrefix(name, "gatehouse_"):
 			wrong = fmt.Errorf("%s: a metric whose name cannot be read; write it as a literal that begins with gatehouse_", set.Position(literal.Pos()))
 		default:
-			all[name] = metric{name, help, kind}
+			all[name] = metric{name, help, kind, append(labels[literal], constant(literal)...)}
 		}
 		return true
 	})
@@ -95,6 +102,40 @@ func member(literal *ast.CompositeLit, name string) string {
 		return text(pair.Value)
 	}
 	return ""
+}
+
+// texts are all literal texts within an expression, in order.
+func texts(e ast.Expr) []string {
+	var all []string
+	ast.Inspect(e, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && text(l) != "" {
+			all = append(all, text(l))
+		}
+		return true
+	})
+	return all
+}
+
+// constant are the labels whose values a literal says.
+func constant(literal *ast.CompositeLit) []string {
+	var all []string
+	for _, element := range literal.Elts {
+		pair, ok := element.(*ast.KeyValueExpr)
+		if !ok {
+			continue
+		}
+		key, named := pair.Key.(*ast.Ident)
+		values, listed := pair.Value.(*ast.CompositeLit)
+		if !named || key.Name != "ConstLabels" || !listed {
+			continue
+		}
+		for _, each := range values.Elts {
+			if label, ok := each.(*ast.KeyValueExpr); ok {
+				all = append(all, text(label.Key))
+			}
+		}
+	}
+	return all
 }
 
 func text(e ast.Expr) string {
@@ -121,6 +162,7 @@ func built(literal *ast.CompositeLit) bool {
 // family are the counters that a file makes by counter("name", "help"), a function of its own around one literal.
 func family(file *ast.File) []metric {
 	var prefix, suffix string
+	var common []string // labels of every one
 	var all []metric
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch v := n.(type) {
@@ -132,15 +174,30 @@ func family(file *ast.File) []metric {
 				prefix = inner
 			}
 		case *ast.CallExpr:
+			if literal, isLiteral := first(v).(*ast.CompositeLit); isLiteral && built(literal) && len(v.Args) == 2 {
+				common = texts(v.Args[1])
+			}
 			name, ok := v.Fun.(*ast.Ident)
 			if ok && name.Name == "counter" && len(v.Args) > 1 && text(v.Args[0]) != "" {
-				all = append(all, metric{text(v.Args[0]), text(v.Args[1]), "Counter"})
+				m := metric{Name: text(v.Args[0]), Help: text(v.Args[1]), Kind: "Counter"}
+				for _, label := range v.Args[2:] {
+					m.Labels = append(m.Labels, text(label))
+				}
+				all = append(all, m)
 			}
 		}
 		return true
 	})
 	for i := range all {
 		all[i].Name = prefix + all[i].Name + suffix
+		all[i].Labels = append(slices.Clone(common), all[i].Labels...)
 	}
 	return all
+}
+
+func first(call *ast.CallExpr) ast.Expr {
+	if len(call.Args) == 0 {
+		return nil
+	}
+	return call.Args[0]
 }

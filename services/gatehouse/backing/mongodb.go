@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 
 	ferretdb "github.com/FerretDB/FerretDB/gatehouse"
 
@@ -45,7 +46,7 @@ func openMongoDB(dataDir, address string, log *slog.Logger) (m *mongoDB, err err
 	if err != nil {
 		return nil, err
 	}
-	ferret, err := ferretdb.New(ferretdb.Config{Socket: socket, URL: dir.sqliteURL(), Logger: slog.New(severe{log.Handler()})})
+	ferret, err := ferretdb.New(ferretdb.Config{Socket: socket, URL: dir.sqliteURL(), Logger: slog.New(severe{Handler: log.Handler()})})
 	if err != nil {
 		return nil, err
 	}
@@ -72,13 +73,35 @@ func (m *mongoDB) run(ctx context.Context) error {
 	return errors.Join(err, m.directory.close())
 }
 
-// severe passes on errors only: below that level FerretDB logs whole requests and answers, and with them secrets.
-type severe struct{ slog.Handler }
+// severe passes on errors only: below that level FerretDB logs whole requests and answers, and with them secrets. It takes
+// attributes and groups as they come and makes something of them only for what is logged: FerretDB attaches the texts of whole
+// documents to every statement, and to quote them all cost a fifth of an insertion.
+type severe struct {
+	slog.Handler
+	attached []func(slog.Handler) slog.Handler
+}
 
 func (h severe) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelError && h.Handler.Enabled(ctx, level)
 }
 
-func (h severe) WithAttrs(attrs []slog.Attr) slog.Handler { return severe{h.Handler.WithAttrs(attrs)} }
+// Handle logs r with what was attached.
+func (h severe) Handle(ctx context.Context, r slog.Record) error {
+	handler := h.Handler
+	for _, attach := range h.attached {
+		handler = attach(handler)
+	}
+	return handler.Handle(ctx, r)
+}
 
-func (h severe) WithGroup(name string) slog.Handler { return severe{h.Handler.WithGroup(name)} }
+func (h severe) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.with(func(to slog.Handler) slog.Handler { return to.WithAttrs(attrs) })
+}
+
+func (h severe) WithGroup(name string) slog.Handler {
+	return h.with(func(to slog.Handler) slog.Handler { return to.WithGroup(name) })
+}
+
+func (h severe) with(attach func(slog.Handler) slog.Handler) slog.Handler {
+	return severe{h.Handler, append(slices.Clip(h.attached), attach)}
+}

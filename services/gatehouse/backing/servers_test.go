@@ -289,6 +289,35 @@ func TestARestartKeepsDocumentsAndUniqueIndex(t *testing.T) {
 	}
 }
 
+// counted is a value that counts how often something is made of it.
+type counted struct{ times *int }
+
+func (c counted) LogValue() slog.Value {
+	*c.times++
+	return slog.StringValue("text of a document")
+}
+
+// What FerretDB attaches to every statement costs nothing until something is logged, and is logged then.
+func TestWhatIsAttachedToLogLinesIsUsedForThoseAlone(t *testing.T) {
+	var log strings.Builder
+	times := 0
+	plain := slog.New(severe{Handler: slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})})
+	logger := plain.With("statement", counted{&times}).WithGroup("g").With("b", 1)
+	other := plain.With("statement", "other")
+	logger.Debug("a statement")
+	logger.Warn("a slow statement")
+	if times != 0 || log.Len() != 0 {
+		t.Errorf("made %d texts and the log %q, want neither", times, log.String())
+	}
+	logger.Error("failed")
+	other.Error("failed too")
+	for _, want := range []string{`msg=failed statement="text of a document" g.b=1`, `msg="failed too" statement=other`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log %q, want %q in it", log.String(), want)
+		}
+	}
+}
+
 func TestTheDatabaseLogsNoDocuments(t *testing.T) {
 	var log strings.Builder
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))

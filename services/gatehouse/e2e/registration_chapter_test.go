@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -215,6 +216,19 @@ func TestTheRegistrationChapter(t *testing.T) {
 		if answer := send("POST", endpoint, "", minimal); answer.Status != http.StatusForbidden || answer.JSON().Text("error") != "registration_forbidden" {
 			t.Errorf("%d %s", answer.Status, answer.Text)
 		}
+		domain := r.api.Do("GET", r.path(""), nil)
+		for _, name := range []string{"isDynamicClientRegistrationEnabled", "isOpenDynamicClientRegistrationEnabled", "isClientTemplateEnabled", "isAllowedScopesEnabled"} {
+			if settings(domain, name) != false {
+				t.Errorf("%s is %v", name, settings(domain, name))
+			}
+		}
+	})
+	t.Run("open registration is off where only dynamic registration was switched on", func(t *testing.T) {
+		r.patch("", proc.Object{"oidc": proc.Object{"clientRegistrationSettings": proc.Object{"isDynamicClientRegistrationEnabled": true}}})
+		r.settle()
+		if answer := send("POST", endpoint, "", minimal); answer.Status != http.StatusUnauthorized || answer.JSON().Text("error") != "invalid_token" {
+			t.Errorf("%d %s", answer.Status, answer.Text)
+		}
 	})
 	t.Run("it is enabled with the API", func(t *testing.T) {
 		r.t = t
@@ -228,6 +242,18 @@ func TestTheRegistrationChapter(t *testing.T) {
 			t.Errorf("%d %s", answer.Status, answer.Text)
 		}
 	})
+	t.Run("they register clients once it is", func(t *testing.T) {
+		r.registration(true, true)
+		r.settle()
+		if answer := send("POST", endpoint, "", minimal); answer.Status != http.StatusCreated {
+			t.Errorf("%d %s", answer.Status, answer.Text)
+		}
+		r.registration(true, false)
+		r.settle()
+		if answer := send("POST", endpoint, "", minimal); answer.Status != http.StatusUnauthorized {
+			t.Errorf("closed again: %d %s", answer.Status, answer.Text)
+		}
+	})
 	r.t = t
 	access := r.token()
 	if access == "" {
@@ -237,6 +263,14 @@ func TestTheRegistrationChapter(t *testing.T) {
 	t.Run("the endpoint is in the discovery document", func(t *testing.T) {
 		if discovery.Text("registration_endpoint") != endpoint {
 			t.Errorf("registration_endpoint %v", discovery["registration_endpoint"])
+		}
+	})
+	t.Run("only redirect_uris is mandatory", func(t *testing.T) {
+		if answer := send("POST", endpoint, access, minimal); answer.Status != http.StatusCreated {
+			t.Errorf("%d %s", answer.Status, answer.Text)
+		}
+		if answer := send("POST", endpoint, access, proc.Object{"client_name": "my web application"}); answer.Status != http.StatusBadRequest || answer.JSON().Text("error") != "invalid_redirect_uri" {
+			t.Errorf("without it: %d %s", answer.Status, answer.Text)
 		}
 	})
 	var web proc.Object
@@ -265,8 +299,13 @@ func TestTheRegistrationChapter(t *testing.T) {
 	})
 	t.Run("response_types must be token in order to override the default", func(t *testing.T) {
 		answer := send("POST", endpoint, access, proc.Object{"redirect_uris": []string{"https://myDomain/callback"}, "grant_types": []string{"implicit"}})
-		if grants, _ := answer.JSON()["grant_types"].([]any); answer.Status == http.StatusCreated && slices.Contains(grants, any("implicit")) {
-			t.Errorf("%s", answer.Text)
+		made := answer.JSON()
+		if answer.Status != http.StatusCreated || !same(made["response_types"], []string{"code"}) || !same(made["grant_types"], []string{"authorization_code"}) {
+			t.Errorf("%d %s", answer.Status, answer.Text)
+		}
+		stored := send("GET", endpoint+"/"+made.Text("client_id"), access, nil).JSON()
+		if !same(stored["response_types"], made["response_types"]) || !same(stored["grant_types"], made["grant_types"]) {
+			t.Errorf("stored is %v", stored)
 		}
 	})
 	t.Run("redirect URIs are forced for implicit grants", func(t *testing.T) {
@@ -291,12 +330,38 @@ func TestTheRegistrationChapter(t *testing.T) {
 		if answer.Status != http.StatusBadRequest || answer.JSON().Text("error") != "invalid_redirect_uri" {
 			t.Errorf("without redirect_uris: %d %s", answer.Status, answer.Text)
 		}
+		answer = send("POST", endpoint, access, proc.Object{"redirect_uris": []string{"https://myDomain/callback"}, "grant_types": []string{"client_credentials"}})
+		if grants, _ := answer.JSON()["grant_types"].([]any); !same(answer.JSON()["response_types"], []string{"code"}) || !slices.Contains(grants, any("authorization_code")) {
+			t.Errorf("without response_types the default stays: %d %s", answer.Status, answer.Text)
+		}
 	})
 	t.Run("a mobile application", func(t *testing.T) {
 		r.t = t
 		mobile := r.run(chapterMobile, ":accessToken", access)
 		if mobile.Text("application_type") != "native" || !same(mobile["redirect_uris"], []string{"com.mycompany.app://callback"}) {
 			t.Errorf("%v", mobile)
+		}
+		t.Run("it proves with PKCE that it asked", func(t *testing.T) {
+			asked := request(t, "GET", r.base+"/oauth/authorize?"+url.Values{
+				"client_id": {mobile.Text("client_id")}, "response_type": {"code"}, "redirect_uri": {"com.mycompany.app://callback"}, "scope": {"openid"},
+				"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+			}.Encode(), "", nil)
+			if to := asked.Header.Get("Location"); asked.Status != http.StatusFound || !strings.HasPrefix(to, r.base+"/login?") {
+				t.Errorf("%d to %s", asked.Status, to)
+			}
+		})
+	})
+	t.Run("the registration access token has the scope dcr", func(t *testing.T) {
+		if got := claimOf(t, web.Text("registration_access_token"), "scope"); got != "dcr" {
+			t.Errorf("scope %v", got)
+		}
+	})
+	t.Run("the client reads itself with its registration access token", func(t *testing.T) {
+		if answer := send("GET", web.Text("registration_client_uri"), web.Text("registration_access_token"), nil); answer.Status != http.StatusOK || answer.JSON().Text("client_id") != web.Text("client_id") {
+			t.Errorf("%d %s", answer.Status, answer.Text)
+		}
+		if answer := send("GET", web.Text("registration_client_uri"), "", nil); answer.Status != http.StatusUnauthorized {
+			t.Errorf("without it: %d %s", answer.Status, answer.Text)
 		}
 	})
 	var updated proc.Object
@@ -327,11 +392,18 @@ func TestTheRegistrationChapter(t *testing.T) {
 		}
 	})
 	t.Run("the scope dcr can not be obtained", func(t *testing.T) {
-		got := r.post(t, "/oauth/token", credentials{}, url.Values{
-			"grant_type": {"client_credentials"}, "scope": {"dcr"}, "client_id": {r.admin.id}, "client_secret": {r.admin.secret},
-		})
-		if got.Status != http.StatusBadRequest || got.JSON().Text("error") != "invalid_scope" {
-			t.Errorf("%d %s", got.Status, got.Text)
+		carrier := r.service("dcr", "email")
+		r.patch("/applications/"+carrier.app, proc.Object{"settings": proc.Object{"oauth": proc.Object{"scopeSettings": []proc.Object{
+			{"scope": "dcr", "defaultScope": true}, {"scope": "email", "defaultScope": true},
+		}}}})
+		r.settle()
+		got := r.post(t, "/oauth/token", carrier, url.Values{"grant_type": {"client_credentials"}, "scope": {"dcr"}})
+		if got.Status != http.StatusBadRequest || got.JSON().Text("error") != "invalid_scope" || got.JSON().Text("error_description") != "Invalid scope(s): dcr" {
+			t.Errorf("asked for: %d %s", got.Status, got.Text)
+		}
+		got = r.post(t, "/oauth/token", carrier, url.Values{"grant_type": {"client_credentials"}})
+		if got.Status != http.StatusOK || got.JSON().Text("scope") != "email" {
+			t.Errorf("by default: %d %s", got.Status, got.Text)
 		}
 	})
 	t.Run("the secret is renewed without a body, at the address that discovery tells", func(t *testing.T) {
@@ -345,9 +417,34 @@ func TestTheRegistrationChapter(t *testing.T) {
 			t.Errorf("%v", renewed)
 		}
 	})
-	t.Run("dcr_admin grants access to any client", func(t *testing.T) {
-		if answer := send("GET", web.Text("registration_client_uri"), access, nil); answer.Status != http.StatusOK {
-			t.Errorf("%d %s", answer.Status, answer.Text)
+	t.Run("dcr_admin grants to create, read, update and delete any client", func(t *testing.T) {
+		byHand := r.application(proc.Object{"name": "by hand", "type": "WEB", "redirectUris": []string{"https://hand.example/cb"}}, nil)
+		r.settle()
+		registered := send("POST", endpoint, access, minimal).JSON()
+		for _, id := range []string{registered.Text("client_id"), byHand.id} {
+			for _, tt := range []struct {
+				method string
+				body   any
+				want   int
+			}{
+				{"GET", nil, http.StatusOK},
+				{"PUT", minimal, http.StatusOK},
+				{"PATCH", proc.Object{"client_name": "theirs"}, http.StatusOK},
+				{"DELETE", nil, http.StatusNoContent},
+				{"GET", nil, http.StatusNotFound},
+			} {
+				if answer := send(tt.method, endpoint+"/"+id, access, tt.body); answer.Status != tt.want {
+					t.Errorf("%s %s: %d %s", tt.method, id, answer.Status, answer.Text)
+				}
+			}
+		}
+	})
+	t.Run("the client deletes itself with its registration access token", func(t *testing.T) {
+		made := send("POST", endpoint, access, minimal).JSON()
+		for _, want := range []int{http.StatusNoContent, http.StatusUnauthorized} {
+			if answer := send("DELETE", made.Text("registration_client_uri"), made.Text("registration_access_token"), nil); answer.Status != want {
+				t.Errorf("%d %s, want %d", answer.Status, answer.Text, want)
+			}
 		}
 	})
 	scopeOf := func(t *testing.T, scope string) string {
@@ -392,6 +489,9 @@ func TestTheRegistrationChapter(t *testing.T) {
 	})
 	t.Run("templates", func(t *testing.T) {
 		r.t = t
+		if at := discoveryOf(t, r)["registration_templates_endpoint"]; at != nil {
+			t.Errorf("templates are off, and listed at %v", at)
+		}
 		r.manage(chapterTemplates)
 		template := r.application(
 			proc.Object{"name": "Pattern", "type": "BROWSER", "redirectUris": []string{"https://pattern.example/cb"}},
@@ -406,6 +506,15 @@ func TestTheRegistrationChapter(t *testing.T) {
 			if to := got.Header.Get("Location"); strings.Contains(to, "/login") || got.Status == http.StatusOK {
 				t.Errorf("%d to %s", got.Status, to)
 			}
+			for _, c := range []credentials{template, {id: template.id}} {
+				asked := r.post(t, "/oauth/token", c, url.Values{"grant_type": {"client_credentials"}, "client_id": {template.id}})
+				if asked.Status != http.StatusUnauthorized || asked.JSON().Text("error") != "invalid_client" {
+					t.Errorf("at the token endpoint: %d %s", asked.Status, asked.Text)
+				}
+			}
+			if answer := send("GET", endpoint+"/"+template.id, access, nil); answer.Status != http.StatusNotFound {
+				t.Errorf("at the registration endpoint: %d %s", answer.Status, answer.Text)
+			}
 		})
 		t.Run("templates are listed where discovery says", func(t *testing.T) {
 			got := request(t, "GET", discoveryOf(t, r).Text("registration_templates_endpoint"), "", nil)
@@ -413,10 +522,31 @@ func TestTheRegistrationChapter(t *testing.T) {
 				t.Errorf("%d %s", got.Status, got.Text)
 			}
 		})
+		r.patch("/applications/"+template.app, proc.Object{"identityProviders": []proc.Object{{"identity": "default-idp-" + r.id}}})
+		r.api.Do("POST", r.path("/applications/"+template.app+"/forms"), proc.Object{"template": "login", "enabled": true, "content": `<p id="pattern">hello</p>`})
+		r.api.Do("POST", r.path("/applications/"+template.app+"/emails"), proc.Object{
+			"template": "reset_password", "enabled": true, "from": "us@people.example", "subject": "of the pattern", "content": "c", "expiresAfter": 60,
+		})
+		r.settle()
 		copied := r.run(chapterCopy, ":accessToken", access, `"software_id": ""`, `"software_id": "`+template.app+`"`)
 		if copied.Text("client_name") != "my single page application from a template" || !same(copied["grant_types"], []string{"implicit"}) {
 			t.Errorf("%v", copied)
 		}
+		t.Run("identity providers, forms and e-mails are the template's", func(t *testing.T) {
+			app := "/applications/" + copied.Text("id")
+			if list, _ := r.api.Do("GET", r.path(app), nil)["identityProviders"].([]any); len(list) != 1 || proc.Object(list[0].(map[string]any)).Text("identity") != "default-idp-"+r.id {
+				t.Errorf("identity providers %v", list)
+			}
+			if mail := r.api.Do("GET", r.path(app+"/emails?template=RESET_PASSWORD"), nil); mail.Text("subject") != "of the pattern" {
+				t.Errorf("e-mail %v", mail)
+			}
+			page := request(t, "GET", r.base+"/login?"+url.Values{
+				"client_id": {copied.Text("client_id")}, "response_type": {"token"}, "redirect_uri": {"https://myDomain/callback"},
+			}.Encode(), "", nil)
+			if !strings.Contains(page.Text, `id="pattern"`) {
+				t.Errorf("login page: %d %s", page.Status, page.Text)
+			}
+		})
 		t.Run("secret and redirect URIs are not copied", func(t *testing.T) {
 			if !same(copied["redirect_uris"], []string{"https://myDomain/callback"}) || copied.Text("client_secret") == template.secret || copied.Text("client_id") == template.id {
 				t.Errorf("%v", copied)
@@ -442,6 +572,22 @@ func TestTheRegistrationChapter(t *testing.T) {
 			}
 		})
 	})
+}
+
+// claimOf reads a claim of a JWT, without verifying it.
+func claimOf(t *testing.T, token, name string) any {
+	t.Helper()
+	_, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	text, err := base64.RawURLEncoding.DecodeString(payload)
+	var claims map[string]any
+	if err == nil {
+		err = json.Unmarshal(text, &claims)
+	}
+	if err != nil {
+		t.Fatalf("%v in %q", err, token)
+	}
+	return claims[name]
 }
 
 func discoveryOf(t *testing.T, r *reader) proc.Object {

@@ -20,9 +20,9 @@ type registrar struct {
 	endpoint string
 }
 
-func newRegistrar(t *testing.T) *registrar {
+func newRegistrar(t *testing.T, args ...string) *registrar {
 	t.Helper()
-	s := newSite(t, proc.StartGatehouse(t, "--demo=false"), "registers")
+	s := newSite(t, proc.StartGatehouse(t, append([]string{"--demo=false"}, args...)...), "registers")
 	s.registration(true, true)
 	s.patch("", proc.Object{"oidc": proc.Object{"clientRegistrationSettings": proc.Object{
 		"allowLocalhostRedirectUri": false, "allowHttpSchemeRedirectUri": false,

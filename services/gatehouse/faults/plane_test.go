@@ -5,11 +5,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -147,6 +151,78 @@ func TestCertificatesReplacedOnDiskAreUsedForNewConnectionsWithoutARestart(t *te
 	if w.management.PID() != managementPID || g.PID() != gatewayPID {
 		t.Error("something was restarted")
 	}
+}
+
+// TestAnAuthorityIsReplaced goes the way of the handbook: both authorities, then the certificates, then the new authority alone. Each service gets its
+// files at a moment of its own, and whatever connects in between is let in.
+func TestAnAuthorityIsReplaced(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t, mongo: proc.StartMongoDB(t), redis: proc.StartRedis(t)}
+	w.inst = proc.NewInstallation(t, w.mongo.URI, w.redis.URL)
+	w.management = w.inst.StartManagement()
+	between := newProxy(t, w.management.PlaneAddress, anything)
+	its := proc.NewInstallation(t, w.mongo.URI, w.redis.URL) // the gateway's folder
+	for _, name := range []string{"ca.pem", "gateway.pem"} {
+		copyFile(t, plane(w.inst), plane(its), name, name)
+	}
+	g := its.StartGateway(&proc.Management{PlaneAddress: between.Address}, publicURL)
+	w.gateways = append(w.gateways, g)
+	w.furnish()
+
+	fresh := plane(proc.NewInstallation(t, w.mongo.URI, w.redis.URL))
+	read := func(path string) []byte {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	both := slices.Concat(read(filepath.Join(plane(w.inst), "ca.pem")), read(filepath.Join(fresh, "ca.pem")))
+	for _, step := range []struct {
+		name, folder, file string
+		text               []byte
+		at                 string
+	}{
+		{"management knows both authorities", plane(w.inst), "ca.pem", both, w.management.TechnicalURL},
+		{"the gateway knows both authorities", plane(its), "ca.pem", both, g.TechnicalURL},
+		{"management has a new certificate", plane(w.inst), "management.pem", read(filepath.Join(fresh, "management.pem")), w.management.TechnicalURL},
+		{"the gateway has a new certificate", plane(its), "gateway.pem", read(filepath.Join(fresh, "gateway.pem")), g.TechnicalURL},
+		{"the gateway knows the new authority alone", plane(its), "ca.pem", read(filepath.Join(fresh, "ca.pem")), g.TechnicalURL},
+		{"management knows the new authority alone", plane(w.inst), "ca.pem", read(filepath.Join(fresh, "ca.pem")), w.management.TechnicalURL},
+	} {
+		before := reloads(t, step.at, "ok")
+		replaceFile(t, filepath.Join(step.folder, step.file), step.text)
+		proc.Await(t, step.name, soon, func(context.Context) error {
+			if reloads(t, step.at, "ok") == before {
+				return errors.New("the files were not read again")
+			}
+			return nil
+		})
+		between.cut()
+		w.settle()
+		w.granted(g, w.staff, passwordOf(bob, bobsPassword))
+		if n := reloads(t, w.management.TechnicalURL, "refused") + reloads(t, g.TechnicalURL, "refused"); n != 0 {
+			t.Errorf("%s: %d times files were refused", step.name, n)
+		}
+	}
+}
+
+// reloads says how often a service has read files of certificates anew, with an outcome.
+func reloads(t *testing.T, technical, outcome string) int {
+	t.Helper()
+	answer, err := fetch(t.Context(), technical+"/metrics", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, found := range regexp.MustCompile(`(?m)^gatehouse_tls_reloads_total\{[^}]*outcome="`+outcome+`"[^}]*\} (\d+)$`).FindAllStringSubmatch(answer.Text, -1) {
+		n, err := strconv.Atoi(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += n
+	}
+	return total
 }
 
 func certificate(t *testing.T, path string) *x509.Certificate {

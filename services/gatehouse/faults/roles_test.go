@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/gatehouse-am/gatehouse/pkg/testkit/balance"
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
 
@@ -51,4 +55,82 @@ func TestLoginsGoOnWithADirectoryOfItsOwn(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestADirectoryOfItsOwnDrainsBeforeItStops: one of two replicas that are nothing but the directory is asked to stop while people sign
+// in. It says that it is not ready, goes on for as long as the balancer may need to notice, and ends; nobody's sign-in fails.
+func TestADirectoryOfItsOwnDrainsBeforeItStops(t *testing.T) {
+	const drain = 2 * time.Second
+	w := &world{t: t, mongo: proc.StartMongoDB(t), redis: proc.StartRedis(t)}
+	w.inst = proc.NewInstallation(t, w.mongo.URI, w.redis.URL)
+	t.Cleanup(w.nothingPanicked)
+	w.management = w.inst.StartManagement("--roles", "api,distribution,sync")
+	b, err := balance.Listen("127.0.0.1:0", balance.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	var replicas []*proc.Management
+	for range 2 {
+		m := w.inst.StartManagement("--roles", "directory", "--drain-delay", drain.String())
+		b.Add(balance.Server{Address: m.PlaneAddress, Technical: strings.TrimPrefix(m.TechnicalURL, "http://")})
+		proc.Await(t, "the balancer knows it", soon, func(context.Context) error {
+			if !b.InRotation(m.PlaneAddress) {
+				return fmt.Errorf("only %v are", b.Rotation())
+			}
+			return nil
+		})
+		replicas = append(replicas, m)
+	}
+	g := w.inst.LaunchGateway(w.management, publicURL, "--directory-grpc-address", b.Address(), loopback)
+	w.gateways = append(w.gateways, g)
+	w.furnish()
+	g.Ready()
+	w.settle()
+	c := &callers{t: t, failed: map[string]error{}}
+	for i := range 3 {
+		c.call(fmt.Sprintf("password%d", i), http.StatusOK, w.tokenRequest(g, w.staff, passwordOf(bob, bobsPassword).Encode()))
+	}
+	c.await(20)
+
+	calls := func(m *proc.Management) int {
+		return strings.Count(m.Stderr(), `"msg":"call","method":"/gatehouse.directory.v1.`)
+	}
+	stopped, other := replicas[0], replicas[1]
+	if calls(stopped) < calls(other) {
+		stopped, other = other, stopped
+	}
+	began := time.Now()
+	if err := syscall.Kill(stopped.PID(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	stopped.Await("it is not ready", drain, func(ctx context.Context) error {
+		answer, err := fetch(ctx, stopped.TechnicalURL+"/readyz", "")
+		if err == nil && answer.Status != http.StatusServiceUnavailable {
+			err = fmt.Errorf("%d", answer.Status)
+		}
+		return err
+	})
+	before := calls(stopped)
+	stopped.Await("it goes on while it drains", drain, func(context.Context) error {
+		if calls(stopped) == before {
+			return fmt.Errorf("no call after %d", before)
+		}
+		return nil
+	})
+	select {
+	case <-stopped.Done():
+	case <-time.After(soon):
+		t.Fatal("it does not end")
+	}
+	if took := time.Since(began); stopped.Err() != nil || took < drain || took > drain+soon/2 {
+		t.Errorf("it ended after %s with %v, and was to drain for %s", took, stopped.Err(), drain)
+	}
+	served := calls(other)
+	c.await(c.done.Load() + 20)
+	if calls(other) < served+20 {
+		t.Errorf("the other replica has served %d calls", calls(other)-served)
+	}
+	g.Stop()
+	c.check(g.Process)
 }

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -118,6 +119,30 @@ func (w *world) traced(g *proc.Gateway, trace string) proc.Answer {
 	return answer
 }
 
+// recordsOf are the records of one trace, which are JSON.
+func recordsOf(t *testing.T, log, trace string) []map[string]any {
+	t.Helper()
+	var found []map[string]any
+	for line := range strings.Lines(log) {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			t.Errorf("a line that is no record: %s", line)
+		}
+		if record["trace_id"] == trace {
+			found = append(found, record)
+		}
+	}
+	return found
+}
+
+// hasRecord reports whether there is one whose attribute begins with a text.
+func hasRecord(records []map[string]any, message, name, begins string) bool {
+	return slices.ContainsFunc(records, func(r map[string]any) bool {
+		value, _ := r[name].(string)
+		return r["msg"] == message && strings.HasPrefix(value, begins)
+	})
+}
+
 // below returns what is inside of a span, by service and name.
 func below(spans []span, parent string) []span {
 	var inside []span
@@ -169,14 +194,19 @@ func TestARequestIsOneTraceFromTheProxyToTheDatabase(t *testing.T) {
 			t.Errorf("a trace tells the %s", what)
 		}
 	}
-	line := ""
-	for l := range strings.Lines(g.Stderr()) {
-		if strings.Contains(l, traceOfProxy) && strings.Contains(l, `"endpoint":"token"`) {
-			line = l
+	// One search finds the request in the logs of both services.
+	gateway, management := recordsOf(t, g.Stderr(), traceOfProxy), recordsOf(t, w.management.Stderr(), traceOfProxy)
+	for what, found := range map[string]bool{
+		"the gateway's request":      hasRecord(gateway, "request", "endpoint", "token") && gateway[0]["request_id"] != nil,
+		"management's call":          hasRecord(management, "call", "method", "/gatehouse.directory.v1."),
+		"how the call went":          hasRecord(management, "call", "grpc_code", "OK"),
+		"the spans that did it":      len(management) > 0 && management[0]["span_id"] != nil && len(gateway) > 0 && gateway[0]["span_id"] != nil,
+		"nothing of a password":      !strings.Contains(g.Stderr()+w.management.Stderr(), bobsPassword),
+		"nothing of an access token": !strings.Contains(g.Stderr()+w.management.Stderr(), made.Access),
+	} {
+		if !found {
+			t.Errorf("the logs lack %s:\n%v\n%v", what, gateway, management)
 		}
-	}
-	if line == "" {
-		t.Error("the log does not name the trace")
 	}
 	// Who looks at durations finds the trace (OpenMetrics 1.0, exemplars).
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.TechnicalURL+"/metrics", http.NoBody)

@@ -102,6 +102,9 @@ func (w *world) nothingPanicked() {
 func (w *world) during(t *testing.T) *world {
 	during := *w
 	during.t = t
+	if w.api != nil {
+		during.api = w.api.During(t)
+	}
 	return &during
 }
 

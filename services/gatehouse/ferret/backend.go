@@ -120,18 +120,24 @@ type collection struct {
 }
 
 func (c *collection) Query(ctx context.Context, params *backends.QueryParams) (*backends.QueryResult, error) {
-	// A limit comes without a filter, an order only for capped collections.
-	if params != nil && params.Filter.Len() > 0 && params.Sort.Len() == 0 && params.Limit == 0 && !params.OnlyRecordIDs {
-		if rows := c.file.query(ctx, c.name, conditions(params.Filter)); rows != nil {
-			return &backends.QueryResult{Iter: &documents{ctx: ctx, rows: rows}}, nil
+	// An order comes for capped collections only, which are left to FerretDB.
+	if params != nil && params.Sort.Len() == 0 && !params.OnlyRecordIDs {
+		w := wish{asked: conditions(params.Filter), limit: params.Limit, order: orderIn(ctx, c.name)}
+		if rows, ordered := c.file.query(ctx, c.name, w); rows != nil {
+			found := &documents{ctx: ctx, rows: rows}
+			if ordered {
+				found.first(w.order.filter, w.order.most)
+			}
+			return &backends.QueryResult{Iter: found}, nil
 		}
 	}
 	return c.Collection.Query(ctx, params)
 }
 
 func (c *collection) Explain(ctx context.Context, params *backends.ExplainParams) (*backends.ExplainResult, error) {
-	if params != nil && params.Filter.Len() > 0 && params.Sort.Len() == 0 && params.Limit == 0 {
-		if result := c.file.explain(ctx, c.name, conditions(params.Filter)); result != nil {
+	if params != nil && params.Sort.Len() == 0 {
+		w := wish{asked: conditions(params.Filter), limit: params.Limit, order: orderIn(ctx, c.name)}
+		if result := c.file.explain(ctx, c.name, w); result != nil {
 			return result, nil
 		}
 	}
@@ -139,11 +145,18 @@ func (c *collection) Explain(ctx context.Context, params *backends.ExplainParams
 }
 
 func (c *collection) InsertAll(ctx context.Context, params *backends.InsertAllParams) (*backends.InsertAllResult, error) {
+	done := c.file.write(c.name, params.Docs)
 	result, err := c.Collection.InsertAll(ctx, params)
+	done()
 	if err != nil {
 		return nil, err
 	}
 	return result, c.file.know(ctx, c.name) // it makes the collection if there is none
+}
+
+func (c *collection) UpdateAll(ctx context.Context, params *backends.UpdateAllParams) (*backends.UpdateAllResult, error) {
+	defer c.file.write(c.name, params.Docs)()
+	return c.Collection.UpdateAll(ctx, params)
 }
 
 func (c *collection) CreateIndexes(ctx context.Context, params *backends.CreateIndexesParams) (*backends.CreateIndexesResult, error) {

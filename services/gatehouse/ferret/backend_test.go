@@ -33,7 +33,7 @@ func address(dir string) string {
 }
 
 // open returns the backend of a folder, and FerretDB's own behind it.
-func open(t *testing.T, dir string) (*backend, backends.Backend) {
+func open(t testing.TB, dir string) (*backend, backends.Backend) {
 	t.Helper()
 	provider, err := state.NewProvider("")
 	if err != nil {
@@ -52,7 +52,7 @@ func open(t *testing.T, dir string) (*backend, backends.Backend) {
 	return b, inner
 }
 
-func collectionOf(t *testing.T, b backends.Backend, name string) backends.Collection {
+func collectionOf(t testing.TB, b backends.Backend, name string) backends.Collection {
 	t.Helper()
 	d, err := b.Database("d")
 	if err != nil {
@@ -65,7 +65,7 @@ func collectionOf(t *testing.T, b backends.Backend, name string) backends.Collec
 	return c
 }
 
-func doc(t *testing.T, pairs ...any) *types.Document {
+func doc(t testing.TB, pairs ...any) *types.Document {
 	t.Helper()
 	d, err := types.NewDocument(pairs...)
 	if err != nil {
@@ -74,7 +74,7 @@ func doc(t *testing.T, pairs ...any) *types.Document {
 	return d
 }
 
-func array(t *testing.T, values ...any) *types.Array {
+func array(t testing.TB, values ...any) *types.Array {
 	t.Helper()
 	a, err := types.NewArray(values...)
 	if err != nil {

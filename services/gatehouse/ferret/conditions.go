@@ -20,6 +20,7 @@ const exact = 1 << 53
 type condition struct {
 	equals    []any // one of them; nil: any
 	low, high any   // bounds, both inclusive; nil: none
+	above     bool  // low is not, though, which is used for texts in an order
 	absent    bool  // no value, or null
 }
 
@@ -69,7 +70,8 @@ func one(value any) condition {
 		case "$in":
 			c = c.and(among(value))
 		case "$gt", "$gte":
-			c = c.and(condition{low: lookup(value)})
+			_, text := value.(string)
+			c = c.and(condition{low: lookup(value), above: text && name == "$gt"})
 		case "$lt", "$lte":
 			c = c.and(condition{high: lookup(value)})
 		case "$exists":
@@ -120,7 +122,7 @@ func (c condition) and(other condition) condition {
 		c.equals = other.equals
 	}
 	if c.low == nil {
-		c.low = other.low
+		c.low, c.above = other.low, other.above
 	}
 	if c.high == nil {
 		c.high = other.high

@@ -7,6 +7,10 @@
 // finds. FerretDB still compares each of them with the whole filter, therefore what an index finds may be too much, and
 // never too little.
 //
+// An order with a limit is answered along an index where the values concerned are of one kind that SQLite sorts as FerretDB
+// does; see order.go and kinds.go. Stored documents are read in one pass; see decode.go. Of a find that leaves out nothing of them they are
+// written into the answer in another; see find.go.
+//
 // FerretDB's backends are internal to its module. The name of this module lies below that module's, which is what Go
 // asks of those who import them; it is never published, only replaced by this folder.
 package gatehouse

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"sync"
 
-	"github.com/FerretDB/FerretDB/internal/handler/sjson"
+	"github.com/FerretDB/FerretDB/internal/handler/common"
 	"github.com/FerretDB/FerretDB/internal/types"
 	"github.com/FerretDB/FerretDB/internal/util/iterator"
 	"github.com/FerretDB/FerretDB/internal/util/lazyerrors"
@@ -15,8 +15,18 @@ import (
 type documents struct {
 	ctx context.Context //nolint:containedctx // FerretDB's iterators are ended by it
 
-	mu   sync.Mutex
-	rows *sql.Rows // nil when closed
+	mu     sync.Mutex
+	rows   *sql.Rows       // nil when closed
+	filter *types.Document // nil: FerretDB selects
+	left   int64           // how many more there may be, with a filter
+}
+
+// first leaves of the documents the first few that a filter selects.
+func (d *documents) first(filter *types.Document, most int64) {
+	if filter == nil {
+		filter = new(types.Document)
+	}
+	d.filter, d.left = filter, most
 }
 
 // Next returns the next document, or iterator.ErrIteratorDone.
@@ -35,6 +45,28 @@ func (d *documents) Next() (struct{}, *types.Document, error) {
 }
 
 func (d *documents) next() (*types.Document, error) {
+	for d.filter == nil || d.left > 0 {
+		document, err := d.row()
+		if err != nil || d.filter == nil {
+			return document, err
+		}
+		if d.filter.Len() == 0 {
+			d.left--
+			return document, nil
+		}
+		selected, err := common.FilterDocument(document, d.filter)
+		if err != nil {
+			return nil, err
+		}
+		if selected {
+			d.left--
+			return document, nil
+		}
+	}
+	return nil, iterator.ErrIteratorDone
+}
+
+func (d *documents) row() (*types.Document, error) {
 	if err := context.Cause(d.ctx); err != nil {
 		return nil, err
 	}
@@ -44,11 +76,11 @@ func (d *documents) next() (*types.Document, error) {
 		}
 		return nil, iterator.ErrIteratorDone
 	}
-	var text []byte
+	var text string
 	if err := d.rows.Scan(&text); err != nil {
 		return nil, err
 	}
-	return sjson.Unmarshal(text)
+	return unmarshal(text)
 }
 
 // Close gives the connection back.

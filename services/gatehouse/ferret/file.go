@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"strings"
 	"sync"
 
 	_ "modernc.org/sqlite" // the driver
@@ -38,6 +37,9 @@ type file struct {
 	mu     sync.RWMutex
 	db     *sql.DB
 	tables map[string]*table // by collection
+
+	// writing is held for reading while documents are written, before mu.
+	writing sync.RWMutex
 }
 
 func newFile(folder *url.URL, name string) *file {
@@ -206,16 +208,16 @@ func texts(ctx context.Context, db *sql.DB, query string, arguments ...any) (map
 	return found, rows.Err()
 }
 
-// query returns the documents that an index finds for some conditions, or nothing if FerretDB has to look at all.
-// Where anything is amiss it is FerretDB that says so.
-func (f *file) query(ctx context.Context, name string, asked map[string]condition) *sql.Rows {
-	rows, _ := f.ask(ctx, name, asked, "")
-	return rows
+// query returns the documents that are found for a wish, or nothing if FerretDB has to look for them. Where anything is
+// amiss it is FerretDB that says so. The documents come in the order of the wish if it has one and ordered is true.
+func (f *file) query(ctx context.Context, name string, w wish) (rows *sql.Rows, ordered bool) {
+	rows, _, ordered = f.ask(ctx, name, w, "")
+	return rows, ordered
 }
 
 // explain says how SQLite would find what query returns.
-func (f *file) explain(ctx context.Context, name string, asked map[string]condition) *backends.ExplainResult {
-	rows, statement := f.ask(ctx, name, asked, "EXPLAIN QUERY PLAN ")
+func (f *file) explain(ctx context.Context, name string, w wish) *backends.ExplainResult {
+	rows, statement, ordered := f.ask(ctx, name, w, "EXPLAIN QUERY PLAN ")
 	if rows == nil {
 		return nil
 	}
@@ -233,29 +235,48 @@ func (f *file) explain(ctx context.Context, name string, asked map[string]condit
 	if err != nil || rows.Err() != nil {
 		return nil
 	}
-	return &backends.ExplainResult{QueryPlanner: planner, FilterPushdown: true}
+	return &backends.ExplainResult{QueryPlanner: planner, FilterPushdown: len(w.asked) > 0, SortPushdown: ordered, LimitPushdown: w.limit != 0}
 }
 
-func (f *file) ask(ctx context.Context, name string, asked map[string]condition, prefix string) (*sql.Rows, string) {
-	if len(asked) == 0 {
-		return nil, ""
+func (f *file) ask(ctx context.Context, name string, w wish, prefix string) (rows *sql.Rows, statement string, ordered bool) {
+	t, err := f.table(ctx, name)
+	if err != nil || t == nil {
+		return nil, "", false
 	}
-	if t, err := f.table(ctx, name); err != nil || t == nil {
-		return nil, ""
+	if w.order != nil {
+		if s, members, ok := t.inOrder(w.asked, w.order.by); ok && f.look(ctx, t, members) == nil {
+			if rows := f.askInOrder(ctx, name, s, members, prefix); rows != nil {
+				return rows, s.text, true
+			}
+		}
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	t := f.tables[name] // it may be gone since
+	t = f.tables[name] // it may be gone since
 	if t == nil || f.db == nil {
-		return nil, ""
+		return nil, "", false
 	}
-	s, ok := t.search(asked)
+	s, ok := t.search(w)
 	if !ok {
-		return nil, ""
+		return nil, "", false
 	}
-	rows, err := f.db.QueryContext(ctx, prefix+s.text, s.arguments...)
+	rows, err = f.db.QueryContext(ctx, prefix+s.text, s.arguments...)
 	if err != nil {
-		return nil, ""
+		return nil, "", false
 	}
-	return rows, strings.TrimSpace(s.text)
+	return rows, s.text, false
+}
+
+// askInOrder begins a search if the members have values of one kind, or returns nothing.
+func (f *file) askInOrder(ctx context.Context, name string, s search, members []string, prefix string) (rows *sql.Rows) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	t := f.tables[name]
+	if t == nil || f.db == nil {
+		return nil
+	}
+	t.kinds.whileOne(members, func() {
+		rows, _ = f.db.QueryContext(ctx, prefix+s.text, s.arguments...) //nolint:sqlclosecheck // the caller does
+	})
+	return rows
 }

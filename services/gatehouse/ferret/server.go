@@ -75,6 +75,10 @@ func (s *Server) listen(c Config, provider *state.Provider, log *slog.Logger) er
 	if err != nil {
 		return fmt.Errorf("handler of the embedded database: %w", err)
 	}
+	// Nobody has to sign in here, so that a command is its handler alone.
+	find, getMore, killCursors := h.Commands()["find"], h.Commands()["getMore"], h.Commands()["killCursors"]
+	f := newFinds(s.backend, withOrder(find.Handler), getMore.Handler, killCursors.Handler)
+	find.Handler, getMore.Handler, killCursors.Handler = f.Find, f.GetMore, f.KillCursors
 	s.listener, err = clientconn.Listen(&clientconn.NewListenerOpts{
 		Unix: c.Socket, Mode: clientconn.NormalMode, Metrics: metrics, Handler: h, Logger: c.Logger,
 	})

@@ -11,13 +11,17 @@ import (
 	"github.com/FerretDB/FerretDB/internal/types"
 )
 
-const identifier = "_id"
+const (
+	identifier = "_id"
+	column     = metadata.DefaultColumn // in which documents are
+)
 
 // table is where SQLite keeps a collection.
 type table struct {
 	name    string
 	capped  bool
 	indexes []index
+	kinds   kinds
 }
 
 // index is an index of SQLite that queries can use.
@@ -31,11 +35,11 @@ type index struct {
 // value is what an index keeps of a member: the value, or an empty blob in place of an array, because a filter on an
 // array is met by any of its elements. Identifiers are never arrays.
 func value(member string) string {
-	path := fmt.Sprintf("%s->>'$.%s'", metadata.DefaultColumn, member)
+	path := fmt.Sprintf("%s->>'$.%s'", column, member)
 	if member == identifier {
 		return path
 	}
-	return fmt.Sprintf("CASE json_type(%s,'$.%s') WHEN 'array' THEN x'' ELSE %s END", metadata.DefaultColumn, member, path)
+	return fmt.Sprintf("CASE json_type(%s,'$.%s') WHEN 'array' THEN x'' ELSE %s END", column, member, path)
 }
 
 // newTable works out which indexes a collection is to have.
@@ -86,6 +90,14 @@ func (t *table) statements(existing map[string]string) []string {
 	return list
 }
 
+// wish is what is asked of a table: the documents that meet conditions on members, at most limit if it is not 0. Where
+// order is not nil, the first of them are enough.
+type wish struct {
+	asked map[string]condition
+	limit int64
+	order *order
+}
+
 // search is a statement that finds every document that meets some conditions, and more.
 type search struct {
 	text      string
@@ -95,9 +107,13 @@ type search struct {
 // search chooses the index that narrows most: first an identifier that is known, then the most members whose values are
 // known, then a bound. Where no index helps,
 // SQLite compares every document.
-func (t *table) search(asked map[string]condition) (search, bool) {
-	if t.capped || len(asked) == 0 {
+func (t *table) search(w wish) (search, bool) {
+	if t.capped {
 		return search{}, false
+	}
+	asked := w.asked
+	if w.limit != 0 { // it comes without a filter
+		return search{text: t.selected() + " LIMIT ?", arguments: []any{w.limit}}, len(asked) == 0
 	}
 	if c := asked[identifier]; c.equals != nil {
 		return t.find([]string{in(identifier, c.equals)}, c.equals), true
@@ -128,26 +144,36 @@ func (t *table) search(asked map[string]condition) (search, bool) {
 		}
 		narrow(between(m, c))
 	}
-	// SQLite looks at what remains faster than FerretDB, which has to decode a document first. The sign keeps it from choosing
-	// another index for that.
+	more, values := remaining(rest)
+	return t.find(append(where, more...), append(arguments, values...)), true
+}
+
+// remaining are conditions for which no index is used. SQLite looks at them faster than FerretDB, which has to decode a
+// document first. The sign keeps it from choosing another index for that.
+func remaining(rest map[string]condition) (where []string, arguments []any) {
 	for _, m := range slices.Sorted(maps.Keys(rest)) {
 		c := rest[m]
 		if c.equals != nil {
-			narrow("+("+in(m, c.equals)+")", c.equals)
+			where, arguments = append(where, "+("+in(m, c.equals)+")"), append(arguments, c.equals...)
 		}
 		if c.low != nil || c.high != nil || c.absent {
 			text, values := between(m, c)
-			narrow("+("+text+")", values)
+			where, arguments = append(where, "+("+text+")"), append(arguments, values...)
 		}
 	}
-	return t.find(where, arguments), true
+	return where, arguments
 }
 
 func (t *table) find(where []string, arguments []any) search {
-	return search{
-		text:      fmt.Sprintf("SELECT %s FROM %q WHERE %s", metadata.DefaultColumn, t.name, strings.Join(where, " AND ")),
-		arguments: slices.Clone(arguments),
+	text := t.selected()
+	if len(where) > 0 {
+		text += " WHERE " + strings.Join(where, " AND ")
 	}
+	return search{text: text, arguments: slices.Clone(arguments)}
+}
+
+func (t *table) selected() string {
+	return fmt.Sprintf("SELECT %s FROM %q", column, t.name)
 }
 
 // rank is how far an index narrows what is looked for.

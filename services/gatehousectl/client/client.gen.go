@@ -237,6 +237,7 @@ const (
 	ArchiveRecordStatusCreated ArchiveRecordStatus = "created"
 	ArchiveRecordStatusDone    ArchiveRecordStatus = "done"
 	ArchiveRecordStatusFailed  ArchiveRecordStatus = "failed"
+	ArchiveRecordStatusPartly  ArchiveRecordStatus = "partly"
 	ArchiveRecordStatusRefused ArchiveRecordStatus = "refused"
 	ArchiveRecordStatusSkipped ArchiveRecordStatus = "skipped"
 	ArchiveRecordStatusWarning ArchiveRecordStatus = "warning"
@@ -250,6 +251,8 @@ func (e ArchiveRecordStatus) Valid() bool {
 	case ArchiveRecordStatusDone:
 		return true
 	case ArchiveRecordStatusFailed:
+		return true
+	case ArchiveRecordStatusPartly:
 		return true
 	case ArchiveRecordStatusRefused:
 		return true
@@ -1027,6 +1030,24 @@ func (e ImportDomainParamsDangling) Valid() bool {
 	}
 }
 
+// Defines values for ImportDomainParamsRules.
+const (
+	ImportDomainParamsRulesKeep   ImportDomainParamsRules = "keep"
+	ImportDomainParamsRulesRefuse ImportDomainParamsRules = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the ImportDomainParamsRules enum.
+func (e ImportDomainParamsRules) Valid() bool {
+	switch e {
+	case ImportDomainParamsRulesKeep:
+		return true
+	case ImportDomainParamsRulesRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LintDomainParamsProfile.
 const (
 	LintDomainParamsProfileFapi2               LintDomainParamsProfile = "fapi2"
@@ -1498,6 +1519,24 @@ func (e ImportOrganizationParamsDangling) Valid() bool {
 	case ImportOrganizationParamsDanglingKeep:
 		return true
 	case ImportOrganizationParamsDanglingRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportOrganizationParamsRules.
+const (
+	ImportOrganizationParamsRulesKeep   ImportOrganizationParamsRules = "keep"
+	ImportOrganizationParamsRulesRefuse ImportOrganizationParamsRules = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the ImportOrganizationParamsRules enum.
+func (e ImportOrganizationParamsRules) Valid() bool {
+	switch e {
+	case ImportOrganizationParamsRulesKeep:
+		return true
+	case ImportOrganizationParamsRulesRefuse:
 		return true
 	default:
 		return false
@@ -2207,7 +2246,7 @@ type ArchiveKey struct {
 
 // ArchiveRecord ArchiveRecord is one line of the answer to an import. The last one says what became of the whole.
 type ArchiveRecord struct {
-	// Counts With the last line: how many were made, or would be, by kind.
+	// Counts With the last line: how many were made, or would be, by kind. With partly, how many stand.
 	Counts map[string]int64 `json:"counts,omitempty"`
 	Errors []UserFieldError `json:"errors,omitempty"`
 	Id     *string          `json:"id,omitempty"`
@@ -2731,7 +2770,7 @@ type ClientRegistrationSettings struct {
 	// IsAllowedScopesEnabled Requested scopes are limited to allowed_scopes, once that list is set.
 	IsAllowedScopesEnabled *bool `json:"isAllowedScopesEnabled,omitempty"`
 
-	// IsApprovalRequired Clients that register themselves are disabled until an operator accepts them, except those that an administrator registers (`dcr_admin`).
+	// IsApprovalRequired Clients that register themselves are disabled until an operator accepts them, except those that an administrator registers (`dcr_admin`). That is once: an accepted client may change itself within the rules of the domain, and the history has each change. What is to stay as it was accepted is for a software statement to claim.
 	IsApprovalRequired                 *bool `json:"isApprovalRequired,omitempty"`
 	IsClientTemplateEnabled            *bool `json:"isClientTemplateEnabled,omitempty"`
 	IsDynamicClientRegistrationEnabled *bool `json:"isDynamicClientRegistrationEnabled,omitempty"`
@@ -2739,7 +2778,7 @@ type ClientRegistrationSettings struct {
 	// IsOpenDynamicClientRegistrationEnabled Anonymous registration; effective only together with dynamic registration itself.
 	IsOpenDynamicClientRegistrationEnabled *bool `json:"isOpenDynamicClientRegistrationEnabled,omitempty"`
 
-	// IsSoftwareStatementRequired Nobody registers without a statement of one of the issuers.
+	// IsSoftwareStatementRequired Nobody registers without a statement of one of the issuers. Clients from before need none.
 	IsSoftwareStatementRequired *bool `json:"isSoftwareStatementRequired,omitempty"`
 
 	// MaxRegisteredClients How many registered clients the domain has at most. 0: any number.
@@ -2748,10 +2787,10 @@ type ClientRegistrationSettings struct {
 	// RegistrationWindowSeconds Default 3600.
 	RegistrationWindowSeconds *int32 `json:"registrationWindowSeconds,omitempty"`
 
-	// RegistrationsPerAddress How many clients one source address registers at most within `registrationWindowSeconds`, an IPv6 network of 64 bits counting as one. Administrators are not counted. 0: any number.
+	// RegistrationsPerAddress How many clients one source address registers at most within `registrationWindowSeconds`, an IPv6 network of 64 bits counting as one. Whatever a registration, or a change by a client, makes a gateway fetch counts, too, also where nothing comes of it. Administrators are not counted. 0: any number.
 	RegistrationsPerAddress *int32 `json:"registrationsPerAddress,omitempty"`
 
-	// SoftwareStatementIssuers Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
+	// SoftwareStatementIssuers Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it when it is sent, and is not for the client to change afterwards. That stays so for statements that were accepted when their issuer is taken off this list, and the list changes nothing for statements from before: it is for those that are sent. Empty: statements are kept as they are sent, and nothing is taken from them.
 	SoftwareStatementIssuers []SoftwareStatementIssuer `json:"softwareStatementIssuers,omitempty"`
 
 	// UnusedDeleteDays A client that was disabled for that is deleted after so many further days; one that waits for approval, after as many days altogether. 0: never.
@@ -4208,9 +4247,12 @@ type OAuthSettings struct {
 	SingleSignOut          *bool                         `json:"singleSignOut,omitempty"`
 	SoftwareId             *string                       `json:"softwareId,omitempty"`
 
-	// SoftwareStatement Kept as it was sent (RFC 7591 §3.2.1); its claims count before other metadata where the domain trusts its issuer.
+	// SoftwareStatement Kept as it was sent (RFC 7591 §3.2.1). What it claims counts before other metadata if its issuer was trusted when it was sent; see its verdict.
 	SoftwareStatement *string `json:"softwareStatement,omitempty"`
-	SoftwareVersion   *string `json:"softwareVersion,omitempty"`
+
+	// SoftwareStatementVerdict A SoftwareStatementVerdict says what was found out about one software statement. It stands, whatever becomes of the statement's issuer later.
+	SoftwareStatementVerdict *SoftwareStatementVerdict `json:"softwareStatementVerdict,omitempty"`
+	SoftwareVersion          *string                   `json:"softwareVersion,omitempty"`
 
 	// SubjectType `public` or `pairwise`.
 	SubjectType                           *string       `json:"subjectType,omitempty"`
@@ -4860,8 +4902,11 @@ type RegisteredClient struct {
 	Name       *string `json:"name,omitempty"`
 
 	// Registration A ClientRegistration says how a client came to be by dynamic registration, and what became of it since.
-	Registration *ClientRegistration   `json:"registration,omitempty"`
-	Type         *RegisteredClientType `json:"type,omitempty"`
+	Registration *ClientRegistration `json:"registration,omitempty"`
+
+	// SoftwareStatementIssuer Who signed its software statement, if that was accepted.
+	SoftwareStatementIssuer *string               `json:"softwareStatementIssuer,omitempty"`
+	Type                    *RegisteredClientType `json:"type,omitempty"`
 
 	// UpdatedAt Milliseconds since 1970-01-01T00:00:00Z.
 	UpdatedAt *int64 `json:"updatedAt,omitempty"`
@@ -5317,6 +5362,18 @@ type SoftwareStatementIssuer struct {
 
 	// JwksUri Where its keys are published; alternatively the keys by value (RFC 7517).
 	JwksUri *string `json:"jwksUri,omitempty"`
+}
+
+// SoftwareStatementVerdict A SoftwareStatementVerdict says what was found out about one software statement. It stands, whatever becomes of the statement's issuer later.
+type SoftwareStatementVerdict struct {
+	// Accepted It was signed by an issuer that the domain trusted: what it claims is not for the client to change. Otherwise it is kept, and decides nothing.
+	Accepted *bool `json:"accepted,omitempty"`
+
+	// Digest SHA-256 of the statement (base64url). Nothing is said of any other one.
+	Digest *string `json:"digest,omitempty"`
+
+	// Issuer That issuer.
+	Issuer *string `json:"issuer,omitempty"`
 }
 
 // TemplateDifference TemplateDifference says where a client differs from the template that it was made from, apart from what is never copied.
@@ -5796,12 +5853,18 @@ type ImportDomainParams struct {
 	// Dangling What becomes of resources that name something the archive does not hold: `refuse` (default), or `keep` with a warning.
 	Dangling *ImportDomainParamsDangling `form:"dangling,omitempty" json:"dangling,omitempty"`
 
+	// Rules What becomes of applications that break a rule which a change of them would break too, such as one that came after them: `refuse` (default), or `keep` with a warning. The audit record of the import says so.
+	Rules *ImportDomainParamsRules `form:"rules,omitempty" json:"rules,omitempty"`
+
 	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
 	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
 }
 
 // ImportDomainParamsDangling defines parameters for ImportDomain.
 type ImportDomainParamsDangling string
+
+// ImportDomainParamsRules defines parameters for ImportDomain.
+type ImportDomainParamsRules string
 
 // DeleteDomainParams defines parameters for DeleteDomain.
 type DeleteDomainParams struct {
@@ -7262,6 +7325,9 @@ type ListRegistrationsParams struct {
 
 	// Template Only copies of the application with this identifier; each says whether it differs from it.
 	Template *string `form:"template,omitempty" json:"template,omitempty"`
+
+	// StatementIssuer Only those whose software statement was accepted as this issuer's, be it trusted still or not.
+	StatementIssuer *string `form:"statementIssuer,omitempty" json:"statementIssuer,omitempty"`
 }
 
 // ListRegistrationsParamsStatus defines parameters for ListRegistrations.
@@ -7536,12 +7602,18 @@ type ImportOrganizationParams struct {
 	// Dangling What becomes of resources that name something the archive does not hold: `refuse` (default), or `keep` with a warning.
 	Dangling *ImportOrganizationParamsDangling `form:"dangling,omitempty" json:"dangling,omitempty"`
 
+	// Rules What becomes of applications that break a rule which a change of them would break too, such as one that came after them: `refuse` (default), or `keep` with a warning. The audit record of the import says so.
+	Rules *ImportOrganizationParamsRules `form:"rules,omitempty" json:"rules,omitempty"`
+
 	// DryRun Run every check and write nothing. What would be created is answered with 200, without the identifiers and secrets it would get.
 	DryRun *bool `form:"dryRun,omitempty" json:"dryRun,omitempty"`
 }
 
 // ImportOrganizationParamsDangling defines parameters for ImportOrganization.
 type ImportOrganizationParamsDangling string
+
+// ImportOrganizationParamsRules defines parameters for ImportOrganization.
+type ImportOrganizationParamsRules string
 
 // ListOrganizationAuditsParams defines parameters for ListOrganizationAudits.
 type ListOrganizationAuditsParams struct {
@@ -8167,7 +8239,7 @@ type ClientInterface interface {
 
 	// ImportDomainWithBody Import a domain from an archive
 	//
-	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -11457,7 +11529,7 @@ type ClientInterface interface {
 
 	// ImportOrganizationWithBody Import a whole installation from an archive
 	//
-	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators, roles and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again; memberships and tokens in the archive of an operator who is here are left out too. Operators, roles, memberships and tokens need the permissions that making each of them by hand needs, and nobody can give permissions that they do not have. Tokens are left out where the caller uses a personal token, which can not make any. Needs the permission `organization:import`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -11983,7 +12055,7 @@ func (c *Client) GetDomainByHrid(ctx context.Context, hrid string, reqEditors ..
 
 // ImportDomainWithBody Import a domain from an archive
 //
-// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -19333,7 +19405,7 @@ func (c *Client) ExportOrganization(ctx context.Context, organization string, bo
 
 // ImportOrganizationWithBody Import a whole installation from an archive
 //
-// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators, roles and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again; memberships and tokens in the archive of an operator who is here are left out too. Operators, roles, memberships and tokens need the permissions that making each of them by hand needs, and nobody can give permissions that they do not have. Tokens are left out where the caller uses a personal token, which can not make any. Needs the permission `organization:import`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -20605,6 +20677,18 @@ func NewImportDomainRequestWithBody(server string, params *ImportDomainParams, c
 		if params.Dangling != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dangling", *params.Dangling, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rules != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rules", *params.Rules, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -37891,6 +37975,18 @@ func NewListRegistrationsRequest(server string, domain string, params *ListRegis
 
 		}
 
+		if params.StatementIssuer != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "statementIssuer", *params.StatementIssuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -41477,6 +41573,18 @@ func NewImportOrganizationRequestWithBody(server string, organization string, pa
 
 		}
 
+		if params.Rules != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "rules", *params.Rules, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.DryRun != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dryRun", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -43783,7 +43891,7 @@ type ClientWithResponsesInterface interface {
 
 	// ImportDomainWithBodyWithResponse Import a domain from an archive
 	//
-	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -47433,7 +47541,7 @@ type ClientWithResponsesInterface interface {
 
 	// ImportOrganizationWithBodyWithResponse Import a whole installation from an archive
 	//
-	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+	// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators, roles and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again; memberships and tokens in the archive of an operator who is here are left out too. Operators, roles, memberships and tokens need the permissions that making each of them by hand needs, and nobody can give permissions that they do not have. Tokens are left out where the caller uses a personal token, which can not make any. Needs the permission `organization:import`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -64167,7 +64275,7 @@ func (c *ClientWithResponses) GetDomainByHridWithResponse(ctx context.Context, h
 
 // ImportDomainWithBodyWithResponse Import a domain from an archive
 //
-// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Identifiers are kept; a domain that is here already is a conflict. Needs the permission `domain:import`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -70253,7 +70361,7 @@ func (c *ClientWithResponses) ExportOrganizationWithResponse(ctx context.Context
 
 // ImportOrganizationWithBodyWithResponse Import a whole installation from an archive
 //
-// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again. Needs the permission `organization:import`.
+// The body is the archive, in front of it one line with its key: `{"passphrase":"…"}`. The lines of the answer say what is made, left out or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length. Operators, roles and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again; memberships and tokens in the archive of an operator who is here are left out too. Operators, roles, memberships and tokens need the permissions that making each of them by hand needs, and nobody can give permissions that they do not have. Tokens are left out where the caller uses a personal token, which can not make any. Needs the permission `organization:import`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //

@@ -233,7 +233,7 @@ func (x CustomClaim_TokenType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomClaim_TokenType.Descriptor instead.
 func (CustomClaim_TokenType) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10, 0}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // An Application is registered in a domain and asks it for tokens.
@@ -1108,7 +1108,8 @@ type OAuthSettings struct {
 	InitiateLoginUri string `protobuf:"bytes,33,opt,name=initiate_login_uri,json=initiateLoginUri,proto3" json:"initiate_login_uri,omitempty"`
 	// Where the client's request objects may be fetched from. Absent: where the domain says.
 	RequestUris []string `protobuf:"bytes,34,rep,name=request_uris,json=requestUris,proto3" json:"request_uris,omitempty"`
-	// Kept as it was sent (RFC 7591 §3.2.1); its claims count before other metadata where the domain trusts its issuer.
+	// Kept as it was sent (RFC 7591 §3.2.1). What it claims counts before other metadata if its issuer was trusted when it was sent; see
+	// its verdict.
 	SoftwareStatement                     string `protobuf:"bytes,35,opt,name=software_statement,json=softwareStatement,proto3" json:"software_statement,omitempty"`
 	TlsClientAuthSubjectDn                string `protobuf:"bytes,36,opt,name=tls_client_auth_subject_dn,json=tlsClientAuthSubjectDn,proto3" json:"tls_client_auth_subject_dn,omitempty"`
 	TlsClientAuthSanDns                   string `protobuf:"bytes,37,opt,name=tls_client_auth_san_dns,json=tlsClientAuthSanDns,proto3" json:"tls_client_auth_san_dns,omitempty"`
@@ -1172,8 +1173,11 @@ type OAuthSettings struct {
 	RefreshTokenMaxAgeSeconds int64 `protobuf:"varint,124,opt,name=refresh_token_max_age_seconds,json=refreshTokenMaxAgeSeconds,proto3" json:"refresh_token_max_age_seconds,omitempty"`
 	// A hash of the state goes into ID tokens of the authorization endpoint (`s_hash`).
 	IncludeStateHash bool `protobuf:"varint,125,opt,name=include_state_hash,json=includeStateHash,proto3" json:"include_state_hash,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What was found when the software statement was sent. Absent: nothing is known of it, and it is looked at when the client changes
+	// itself.
+	SoftwareStatementVerdict *SoftwareStatementVerdict `protobuf:"bytes,126,opt,name=software_statement_verdict,json=softwareStatementVerdict,proto3" json:"software_statement_verdict,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
 }
 
 func (x *OAuthSettings) Reset() {
@@ -1738,6 +1742,79 @@ func (x *OAuthSettings) GetIncludeStateHash() bool {
 	return false
 }
 
+func (x *OAuthSettings) GetSoftwareStatementVerdict() *SoftwareStatementVerdict {
+	if x != nil {
+		return x.SoftwareStatementVerdict
+	}
+	return nil
+}
+
+// A SoftwareStatementVerdict says what was found out about one software statement. It stands, whatever becomes of the statement's issuer
+// later.
+type SoftwareStatementVerdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the statement (base64url). Nothing is said of any other one.
+	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// It was signed by an issuer that the domain trusted: what it claims is not for the client to change. Otherwise it is kept, and
+	// decides nothing.
+	Accepted bool `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	// That issuer.
+	Issuer        string `protobuf:"bytes,3,opt,name=issuer,proto3" json:"issuer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SoftwareStatementVerdict) Reset() {
+	*x = SoftwareStatementVerdict{}
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SoftwareStatementVerdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SoftwareStatementVerdict) ProtoMessage() {}
+
+func (x *SoftwareStatementVerdict) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SoftwareStatementVerdict.ProtoReflect.Descriptor instead.
+func (*SoftwareStatementVerdict) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SoftwareStatementVerdict) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *SoftwareStatementVerdict) GetAccepted() bool {
+	if x != nil {
+		return x.Accepted
+	}
+	return false
+}
+
+func (x *SoftwareStatementVerdict) GetIssuer() string {
+	if x != nil {
+		return x.Issuer
+	}
+	return ""
+}
+
 // TokenExchangeOAuthSettings govern token exchange (RFC 8693) by one application.
 type TokenExchangeOAuthSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1752,7 +1829,7 @@ type TokenExchangeOAuthSettings struct {
 
 func (x *TokenExchangeOAuthSettings) Reset() {
 	*x = TokenExchangeOAuthSettings{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +1841,7 @@ func (x *TokenExchangeOAuthSettings) String() string {
 func (*TokenExchangeOAuthSettings) ProtoMessage() {}
 
 func (x *TokenExchangeOAuthSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +1854,7 @@ func (x *TokenExchangeOAuthSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenExchangeOAuthSettings.ProtoReflect.Descriptor instead.
 func (*TokenExchangeOAuthSettings) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TokenExchangeOAuthSettings) GetInherited() bool {
@@ -1810,7 +1887,7 @@ type ScopeSetting struct {
 
 func (x *ScopeSetting) Reset() {
 	*x = ScopeSetting{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1899,7 @@ func (x *ScopeSetting) String() string {
 func (*ScopeSetting) ProtoMessage() {}
 
 func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1912,7 @@ func (x *ScopeSetting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScopeSetting.ProtoReflect.Descriptor instead.
 func (*ScopeSetting) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ScopeSetting) GetScope() string {
@@ -1879,7 +1956,7 @@ type CustomClaim struct {
 
 func (x *CustomClaim) Reset() {
 	*x = CustomClaim{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1891,7 +1968,7 @@ func (x *CustomClaim) String() string {
 func (*CustomClaim) ProtoMessage() {}
 
 func (x *CustomClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1904,7 +1981,7 @@ func (x *CustomClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomClaim.ProtoReflect.Descriptor instead.
 func (*CustomClaim) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CustomClaim) GetTokenType() CustomClaim_TokenType {
@@ -1960,7 +2037,7 @@ type NewApplication struct {
 
 func (x *NewApplication) Reset() {
 	*x = NewApplication{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2049,7 @@ func (x *NewApplication) String() string {
 func (*NewApplication) ProtoMessage() {}
 
 func (x *NewApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2062,7 @@ func (x *NewApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewApplication.ProtoReflect.Descriptor instead.
 func (*NewApplication) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NewApplication) GetName() string {
@@ -2124,7 +2201,7 @@ type ApplicationType struct {
 
 func (x *ApplicationType) Reset() {
 	*x = ApplicationType{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2213,7 @@ func (x *ApplicationType) String() string {
 func (*ApplicationType) ProtoMessage() {}
 
 func (x *ApplicationType) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2226,7 @@ func (x *ApplicationType) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationType.ProtoReflect.Descriptor instead.
 func (*ApplicationType) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApplicationType) GetType() Application_Type {
@@ -2170,7 +2247,7 @@ type NewClientSecret struct {
 
 func (x *NewClientSecret) Reset() {
 	*x = NewClientSecret{}
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2259,7 @@ func (x *NewClientSecret) String() string {
 func (*NewClientSecret) ProtoMessage() {}
 
 func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_application_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_application_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2272,7 @@ func (x *NewClientSecret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewClientSecret.ProtoReflect.Descriptor instead.
 func (*NewClientSecret) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_application_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NewClientSecret) GetName() string {
@@ -2320,7 +2397,7 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x03key\x18\a \x01(\fB\t\xa2\xbb\x18\x02\x18\x01\x80\x01\x01R\x03key\">\n" +
 	"\x0eSecretSettings\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\x83$\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\"\xf8$\n" +
 	"\rOAuthSettings\x12+\n" +
 	"\rredirect_uris\x18\x01 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\fredirectUris\x12-\n" +
 	"\x0eresponse_types\x18\x02 \x03(\tB\x06\xa2\xbb\x18\x02 \x01R\rresponseTypes\x12w\n" +
@@ -2404,9 +2481,14 @@ const file_gatehouse_config_v1_application_proto_rawDesc = "" +
 	"\x14access_token_profile\x18z \x01(\tR\x12accessTokenProfile\x12\x1c\n" +
 	"\tresources\x18{ \x03(\tR\tresources\x12@\n" +
 	"\x1drefresh_token_max_age_seconds\x18| \x01(\x03R\x19refreshTokenMaxAgeSeconds\x12,\n" +
-	"\x12include_state_hash\x18} \x01(\bR\x10includeStateHashB\x12\n" +
+	"\x12include_state_hash\x18} \x01(\bR\x10includeStateHash\x12s\n" +
+	"\x1asoftware_statement_verdict\x18~ \x01(\v2-.gatehouse.config.v1.SoftwareStatementVerdictB\x06\xa2\xbb\x18\x02\b\x01R\x18softwareStatementVerdictB\x12\n" +
 	"\x10_default_max_ageB\x19\n" +
-	"\x17_opt_in_scope_selection\"t\n" +
+	"\x17_opt_in_scope_selection\"n\n" +
+	"\x18SoftwareStatementVerdict\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\"\n" +
+	"\baccepted\x18\x02 \x01(\bB\x06\xa2\xbb\x18\x02 \x01R\baccepted\x12\x16\n" +
+	"\x06issuer\x18\x03 \x01(\tR\x06issuer\"t\n" +
 	"\x1aTokenExchangeOAuthSettings\x12!\n" +
 	"\tinherited\x18\x01 \x01(\bH\x00R\tinherited\x88\x01\x01\x12%\n" +
 	"\x0escope_handling\x18\x02 \x01(\tR\rscopeHandlingB\f\n" +
@@ -2472,7 +2554,7 @@ func file_gatehouse_config_v1_application_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_application_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_gatehouse_config_v1_application_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(Application_Type)(0),                // 0: gatehouse.config.v1.Application.Type
 	(Application_Part)(0),                // 1: gatehouse.config.v1.Application.Part
@@ -2486,84 +2568,86 @@ var file_gatehouse_config_v1_application_proto_goTypes = []any{
 	(*ClientSecret)(nil),                 // 9: gatehouse.config.v1.ClientSecret
 	(*SecretSettings)(nil),               // 10: gatehouse.config.v1.SecretSettings
 	(*OAuthSettings)(nil),                // 11: gatehouse.config.v1.OAuthSettings
-	(*TokenExchangeOAuthSettings)(nil),   // 12: gatehouse.config.v1.TokenExchangeOAuthSettings
-	(*ScopeSetting)(nil),                 // 13: gatehouse.config.v1.ScopeSetting
-	(*CustomClaim)(nil),                  // 14: gatehouse.config.v1.CustomClaim
-	(*NewApplication)(nil),               // 15: gatehouse.config.v1.NewApplication
-	(*ApplicationType)(nil),              // 16: gatehouse.config.v1.ApplicationType
-	(*NewClientSecret)(nil),              // 17: gatehouse.config.v1.NewClientSecret
-	nil,                                  // 18: gatehouse.config.v1.Application.MetadataEntry
-	nil,                                  // 19: gatehouse.config.v1.NewApplication.MetadataEntry
-	(*timestamppb.Timestamp)(nil),        // 20: google.protobuf.Timestamp
-	(*Icon)(nil),                         // 21: gatehouse.config.v1.Icon
-	(*ApplicationAccess)(nil),            // 22: gatehouse.config.v1.ApplicationAccess
-	(*Visibility)(nil),                   // 23: gatehouse.config.v1.Visibility
-	(*Binding)(nil),                      // 24: gatehouse.config.v1.Binding
-	(*Entitlement)(nil),                  // 25: gatehouse.config.v1.Entitlement
-	(*FormerSlug)(nil),                   // 26: gatehouse.config.v1.FormerSlug
-	(*Strings)(nil),                      // 27: gatehouse.config.v1.Strings
-	(*LoginSettings)(nil),                // 28: gatehouse.config.v1.LoginSettings
-	(*SecretExpirationSettings)(nil),     // 29: gatehouse.config.v1.SecretExpirationSettings
-	(*AccountSettings)(nil),              // 30: gatehouse.config.v1.AccountSettings
-	(*PasswordSettings)(nil),             // 31: gatehouse.config.v1.PasswordSettings
-	(*Branding)(nil),                     // 32: gatehouse.config.v1.Branding
-	(*structpb.Struct)(nil),              // 33: google.protobuf.Struct
-	(SecurityProfileSettings_Profile)(0), // 34: gatehouse.config.v1.SecurityProfileSettings.Profile
+	(*SoftwareStatementVerdict)(nil),     // 12: gatehouse.config.v1.SoftwareStatementVerdict
+	(*TokenExchangeOAuthSettings)(nil),   // 13: gatehouse.config.v1.TokenExchangeOAuthSettings
+	(*ScopeSetting)(nil),                 // 14: gatehouse.config.v1.ScopeSetting
+	(*CustomClaim)(nil),                  // 15: gatehouse.config.v1.CustomClaim
+	(*NewApplication)(nil),               // 16: gatehouse.config.v1.NewApplication
+	(*ApplicationType)(nil),              // 17: gatehouse.config.v1.ApplicationType
+	(*NewClientSecret)(nil),              // 18: gatehouse.config.v1.NewClientSecret
+	nil,                                  // 19: gatehouse.config.v1.Application.MetadataEntry
+	nil,                                  // 20: gatehouse.config.v1.NewApplication.MetadataEntry
+	(*timestamppb.Timestamp)(nil),        // 21: google.protobuf.Timestamp
+	(*Icon)(nil),                         // 22: gatehouse.config.v1.Icon
+	(*ApplicationAccess)(nil),            // 23: gatehouse.config.v1.ApplicationAccess
+	(*Visibility)(nil),                   // 24: gatehouse.config.v1.Visibility
+	(*Binding)(nil),                      // 25: gatehouse.config.v1.Binding
+	(*Entitlement)(nil),                  // 26: gatehouse.config.v1.Entitlement
+	(*FormerSlug)(nil),                   // 27: gatehouse.config.v1.FormerSlug
+	(*Strings)(nil),                      // 28: gatehouse.config.v1.Strings
+	(*LoginSettings)(nil),                // 29: gatehouse.config.v1.LoginSettings
+	(*SecretExpirationSettings)(nil),     // 30: gatehouse.config.v1.SecretExpirationSettings
+	(*AccountSettings)(nil),              // 31: gatehouse.config.v1.AccountSettings
+	(*PasswordSettings)(nil),             // 32: gatehouse.config.v1.PasswordSettings
+	(*Branding)(nil),                     // 33: gatehouse.config.v1.Branding
+	(*structpb.Struct)(nil),              // 34: google.protobuf.Struct
+	(SecurityProfileSettings_Profile)(0), // 35: gatehouse.config.v1.SecurityProfileSettings.Profile
 }
 var file_gatehouse_config_v1_application_proto_depIdxs = []int32{
-	20, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
-	20, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
+	21, // 0: gatehouse.config.v1.Application.created_at:type_name -> google.protobuf.Timestamp
+	21, // 1: gatehouse.config.v1.Application.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 2: gatehouse.config.v1.Application.type:type_name -> gatehouse.config.v1.Application.Type
 	6,  // 3: gatehouse.config.v1.Application.settings:type_name -> gatehouse.config.v1.ApplicationSettings
 	8,  // 4: gatehouse.config.v1.Application.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
-	18, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
+	19, // 5: gatehouse.config.v1.Application.metadata:type_name -> gatehouse.config.v1.Application.MetadataEntry
 	9,  // 6: gatehouse.config.v1.Application.secrets:type_name -> gatehouse.config.v1.ClientSecret
 	10, // 7: gatehouse.config.v1.Application.secret_settings:type_name -> gatehouse.config.v1.SecretSettings
-	20, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
-	21, // 9: gatehouse.config.v1.Application.icon:type_name -> gatehouse.config.v1.Icon
-	22, // 10: gatehouse.config.v1.Application.access:type_name -> gatehouse.config.v1.ApplicationAccess
-	23, // 11: gatehouse.config.v1.Application.visibility:type_name -> gatehouse.config.v1.Visibility
-	24, // 12: gatehouse.config.v1.Application.bindings:type_name -> gatehouse.config.v1.Binding
-	25, // 13: gatehouse.config.v1.Application.entitlements:type_name -> gatehouse.config.v1.Entitlement
-	26, // 14: gatehouse.config.v1.Application.former_slugs:type_name -> gatehouse.config.v1.FormerSlug
+	21, // 8: gatehouse.config.v1.Application.tokens_valid_from:type_name -> google.protobuf.Timestamp
+	22, // 9: gatehouse.config.v1.Application.icon:type_name -> gatehouse.config.v1.Icon
+	23, // 10: gatehouse.config.v1.Application.access:type_name -> gatehouse.config.v1.ApplicationAccess
+	24, // 11: gatehouse.config.v1.Application.visibility:type_name -> gatehouse.config.v1.Visibility
+	25, // 12: gatehouse.config.v1.Application.bindings:type_name -> gatehouse.config.v1.Binding
+	26, // 13: gatehouse.config.v1.Application.entitlements:type_name -> gatehouse.config.v1.Entitlement
+	27, // 14: gatehouse.config.v1.Application.former_slugs:type_name -> gatehouse.config.v1.FormerSlug
 	1,  // 15: gatehouse.config.v1.Application.part:type_name -> gatehouse.config.v1.Application.Part
 	5,  // 16: gatehouse.config.v1.Application.registration:type_name -> gatehouse.config.v1.ClientRegistration
 	2,  // 17: gatehouse.config.v1.ClientRegistration.status:type_name -> gatehouse.config.v1.ClientRegistration.Status
-	20, // 18: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
-	20, // 19: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
-	27, // 20: gatehouse.config.v1.ClientRegistration.scope_limit:type_name -> gatehouse.config.v1.Strings
+	21, // 18: gatehouse.config.v1.ClientRegistration.disabled_at:type_name -> google.protobuf.Timestamp
+	21, // 19: gatehouse.config.v1.ClientRegistration.accepted_at:type_name -> google.protobuf.Timestamp
+	28, // 20: gatehouse.config.v1.ClientRegistration.scope_limit:type_name -> gatehouse.config.v1.Strings
 	11, // 21: gatehouse.config.v1.ApplicationSettings.oauth:type_name -> gatehouse.config.v1.OAuthSettings
-	28, // 22: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
+	29, // 22: gatehouse.config.v1.ApplicationSettings.login:type_name -> gatehouse.config.v1.LoginSettings
 	7,  // 23: gatehouse.config.v1.ApplicationSettings.advanced:type_name -> gatehouse.config.v1.AdvancedSettings
-	29, // 24: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
-	30, // 25: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
-	31, // 26: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
-	32, // 27: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
-	33, // 28: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
-	33, // 29: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
-	33, // 30: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
-	33, // 31: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
-	20, // 32: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
-	20, // 33: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
-	33, // 34: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
-	13, // 35: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
-	14, // 36: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	20, // 37: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
-	20, // 38: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
-	14, // 39: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
-	12, // 40: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
-	34, // 41: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
-	3,  // 42: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
-	0,  // 43: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
-	19, // 44: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
-	22, // 45: gatehouse.config.v1.NewApplication.access:type_name -> gatehouse.config.v1.ApplicationAccess
-	8,  // 46: gatehouse.config.v1.NewApplication.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
-	0,  // 47: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	30, // 24: gatehouse.config.v1.ApplicationSettings.secret_expiration_settings:type_name -> gatehouse.config.v1.SecretExpirationSettings
+	31, // 25: gatehouse.config.v1.ApplicationSettings.account:type_name -> gatehouse.config.v1.AccountSettings
+	32, // 26: gatehouse.config.v1.ApplicationSettings.password_settings:type_name -> gatehouse.config.v1.PasswordSettings
+	33, // 27: gatehouse.config.v1.ApplicationSettings.branding:type_name -> gatehouse.config.v1.Branding
+	34, // 28: gatehouse.config.v1.ApplicationSettings.mfa:type_name -> google.protobuf.Struct
+	34, // 29: gatehouse.config.v1.ApplicationSettings.saml:type_name -> google.protobuf.Struct
+	34, // 30: gatehouse.config.v1.ApplicationSettings.cookie_settings:type_name -> google.protobuf.Struct
+	34, // 31: gatehouse.config.v1.ApplicationSettings.risk_assessment:type_name -> google.protobuf.Struct
+	21, // 32: gatehouse.config.v1.ClientSecret.created_at:type_name -> google.protobuf.Timestamp
+	21, // 33: gatehouse.config.v1.ClientSecret.expires_at:type_name -> google.protobuf.Timestamp
+	34, // 34: gatehouse.config.v1.OAuthSettings.jwks:type_name -> google.protobuf.Struct
+	14, // 35: gatehouse.config.v1.OAuthSettings.scope_settings:type_name -> gatehouse.config.v1.ScopeSetting
+	15, // 36: gatehouse.config.v1.OAuthSettings.token_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	21, // 37: gatehouse.config.v1.OAuthSettings.client_id_issued_at:type_name -> google.protobuf.Timestamp
+	21, // 38: gatehouse.config.v1.OAuthSettings.client_secret_expires_at:type_name -> google.protobuf.Timestamp
+	15, // 39: gatehouse.config.v1.OAuthSettings.userinfo_custom_claims:type_name -> gatehouse.config.v1.CustomClaim
+	13, // 40: gatehouse.config.v1.OAuthSettings.token_exchange_oauth_settings:type_name -> gatehouse.config.v1.TokenExchangeOAuthSettings
+	35, // 41: gatehouse.config.v1.OAuthSettings.security_profile:type_name -> gatehouse.config.v1.SecurityProfileSettings.Profile
+	12, // 42: gatehouse.config.v1.OAuthSettings.software_statement_verdict:type_name -> gatehouse.config.v1.SoftwareStatementVerdict
+	3,  // 43: gatehouse.config.v1.CustomClaim.token_type:type_name -> gatehouse.config.v1.CustomClaim.TokenType
+	0,  // 44: gatehouse.config.v1.NewApplication.type:type_name -> gatehouse.config.v1.Application.Type
+	20, // 45: gatehouse.config.v1.NewApplication.metadata:type_name -> gatehouse.config.v1.NewApplication.MetadataEntry
+	23, // 46: gatehouse.config.v1.NewApplication.access:type_name -> gatehouse.config.v1.ApplicationAccess
+	8,  // 47: gatehouse.config.v1.NewApplication.identity_providers:type_name -> gatehouse.config.v1.ApplicationIdentityProvider
+	0,  // 48: gatehouse.config.v1.ApplicationType.type:type_name -> gatehouse.config.v1.Application.Type
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_application_proto_init() }
@@ -2578,15 +2662,15 @@ func file_gatehouse_config_v1_application_proto_init() {
 	file_gatehouse_config_v1_application_proto_msgTypes[0].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[3].OneofWrappers = []any{}
 	file_gatehouse_config_v1_application_proto_msgTypes[7].OneofWrappers = []any{}
-	file_gatehouse_config_v1_application_proto_msgTypes[8].OneofWrappers = []any{}
-	file_gatehouse_config_v1_application_proto_msgTypes[11].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[9].OneofWrappers = []any{}
+	file_gatehouse_config_v1_application_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_application_proto_rawDesc), len(file_gatehouse_config_v1_application_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

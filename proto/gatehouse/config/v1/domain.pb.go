@@ -1225,18 +1225,22 @@ type ClientRegistrationSettings struct {
 	AllowLocalhostRedirectUri  bool     `protobuf:"varint,7,opt,name=allow_localhost_redirect_uri,json=allowLocalhostRedirectUri,proto3" json:"allow_localhost_redirect_uri,omitempty"`
 	AllowHttpSchemeRedirectUri bool     `protobuf:"varint,8,opt,name=allow_http_scheme_redirect_uri,json=allowHttpSchemeRedirectUri,proto3" json:"allow_http_scheme_redirect_uri,omitempty"`
 	AllowWildCardRedirectUri   bool     `protobuf:"varint,9,opt,name=allow_wild_card_redirect_uri,json=allowWildCardRedirectUri,proto3" json:"allow_wild_card_redirect_uri,omitempty"`
-	// Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it, at registration
-	// and at every change. Empty: statements are kept as they were sent, and nothing is taken from them.
+	// Who signs software statements (RFC 7591 §2.3). What a statement claims counts before the members beside it when it is sent, and is not
+	// for the client to change afterwards. That stays so for statements that were accepted when their issuer is taken off this list, and
+	// the list changes nothing for statements from before: it is for those that are sent. Empty: statements are kept as they are sent, and
+	// nothing is taken from them.
 	SoftwareStatementIssuers []*SoftwareStatementIssuer `protobuf:"bytes,11,rep,name=software_statement_issuers,json=softwareStatementIssuers,proto3" json:"software_statement_issuers,omitempty"`
-	// Nobody registers without a statement of one of the issuers.
+	// Nobody registers without a statement of one of the issuers. Clients from before need none.
 	SoftwareStatementRequired bool `protobuf:"varint,12,opt,name=software_statement_required,json=isSoftwareStatementRequired,proto3" json:"software_statement_required,omitempty"`
 	// Clients that register themselves are disabled until an operator accepts them, except those that an administrator registers
-	// (`dcr_admin`).
+	// (`dcr_admin`). That is once: an accepted client may change itself within the rules of the domain, and the history has each change.
+	// What is to stay as it was accepted is for a software statement to claim.
 	ApprovalRequired bool `protobuf:"varint,13,opt,name=approval_required,json=isApprovalRequired,proto3" json:"approval_required,omitempty"`
 	// How many registered clients the domain has at most. 0: any number.
 	MaxRegisteredClients int32 `protobuf:"varint,14,opt,name=max_registered_clients,json=maxRegisteredClients,proto3" json:"max_registered_clients,omitempty"`
 	// How many clients one source address registers at most within `registrationWindowSeconds`, an IPv6 network of 64 bits
-	// counting as one. Administrators are not counted. 0: any number.
+	// counting as one. Whatever a registration, or a change by a client, makes a gateway fetch counts, too, also where nothing comes of it.
+	// Administrators are not counted. 0: any number.
 	RegistrationsPerAddress int32 `protobuf:"varint,15,opt,name=registrations_per_address,json=registrationsPerAddress,proto3" json:"registrations_per_address,omitempty"`
 	// Default 3600.
 	RegistrationWindowSeconds int32 `protobuf:"varint,16,opt,name=registration_window_seconds,json=registrationWindowSeconds,proto3" json:"registration_window_seconds,omitempty"`

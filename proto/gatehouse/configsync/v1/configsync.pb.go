@@ -118,8 +118,11 @@ type Subscribe struct {
 	// The most registered clients of one domain that a state from the beginning may bring. Of a domain that has more, none is
 	// sent: the gateway asks for them when they are used. 0 = any number.
 	MostRegistered int64 `protobuf:"varint,5,opt,name=most_registered,json=mostRegistered,proto3" json:"most_registered,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The gateway asks for registered clients together with what belongs to them: forms, flows, e-mails. So where they are not sent, that
+	// need not be either.
+	BelongingsOnDemand bool `protobuf:"varint,6,opt,name=belongings_on_demand,json=belongingsOnDemand,proto3" json:"belongings_on_demand,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Subscribe) Reset() {
@@ -185,6 +188,13 @@ func (x *Subscribe) GetMostRegistered() int64 {
 		return x.MostRegistered
 	}
 	return 0
+}
+
+func (x *Subscribe) GetBelongingsOnDemand() bool {
+	if x != nil {
+		return x.BelongingsOnDemand
+	}
+	return false
 }
 
 // Report says what a gateway made of a batch.
@@ -309,9 +319,14 @@ type WatchResponse struct {
 	// Identifies the database the revisions count in; sent with every batch. Revisions of another one mean nothing.
 	Installation string `protobuf:"bytes,6,opt,name=installation,proto3" json:"installation,omitempty"`
 	// What a batch with reset leaves out; see Subscribe.most_registered. Changes of what was left out are sent like all others.
-	Withheld      []*Withheld `protobuf:"bytes,7,rep,name=withheld,proto3" json:"withheld,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Withheld []*Withheld `protobuf:"bytes,7,rep,name=withheld,proto3" json:"withheld,omitempty"`
+	// What a gateway that does not hold all registered clients of a domain has to know beside the changes.
+	Registered []*Registered `protobuf:"bytes,8,rep,name=registered,proto3" json:"registered,omitempty"`
+	// Subscribe.belongings_on_demand is granted: where clients are withheld, so is what belongs to them, and who asks for one of them is told
+	// of it. Sent with every batch.
+	BelongingsOnDemand bool `protobuf:"varint,9,opt,name=belongings_on_demand,json=belongingsOnDemand,proto3" json:"belongings_on_demand,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
@@ -393,6 +408,20 @@ func (x *WatchResponse) GetWithheld() []*Withheld {
 	return nil
 }
 
+func (x *WatchResponse) GetRegistered() []*Registered {
+	if x != nil {
+		return x.Registered
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetBelongingsOnDemand() bool {
+	if x != nil {
+		return x.BelongingsOnDemand
+	}
+	return false
+}
+
 // Withheld names the registered clients of a domain that are not sent, or some of them: the others follow in further ones.
 type Withheld struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -447,6 +476,71 @@ func (x *Withheld) GetClients() []uint64 {
 	return nil
 }
 
+// Registered is what else a batch without reset means for the registered clients of a domain.
+type Registered struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The client_ids by which no registered client is found any more, as in Withheld: it was deleted, or has another one. Of what changed
+	// before this management was started it is not known.
+	Gone []uint64 `protobuf:"fixed64,2,rep,packed,name=gone,proto3" json:"gone,omitempty"`
+	// The ids of the registered clients to which upserts of this batch belong. A gateway that does not hold them needs no such upsert. Only
+	// where belongings_on_demand.
+	Owners        []string `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Registered) Reset() {
+	*x = Registered{}
+	mi := &file_gatehouse_configsync_v1_configsync_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Registered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Registered) ProtoMessage() {}
+
+func (x *Registered) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_configsync_v1_configsync_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Registered.ProtoReflect.Descriptor instead.
+func (*Registered) Descriptor() ([]byte, []int) {
+	return file_gatehouse_configsync_v1_configsync_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Registered) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Registered) GetGone() []uint64 {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+func (x *Registered) GetOwners() []string {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
 var File_gatehouse_configsync_v1_configsync_proto protoreflect.FileDescriptor
 
 const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
@@ -455,13 +549,14 @@ const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
 	"\fWatchRequest\x12B\n" +
 	"\tsubscribe\x18\x01 \x01(\v2\".gatehouse.configsync.v1.SubscribeH\x00R\tsubscribe\x129\n" +
 	"\x06report\x18\x02 \x01(\v2\x1f.gatehouse.configsync.v1.ReportH\x00R\x06reportB\t\n" +
-	"\amessage\"\xa2\x01\n" +
+	"\amessage\"\xd4\x01\n" +
 	"\tSubscribe\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\adomains\x18\x02 \x03(\tR\adomains\x12\"\n" +
 	"\finstallation\x18\x03 \x01(\tR\finstallation\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevision\x12'\n" +
-	"\x0fmost_registered\x18\x05 \x01(\x03R\x0emostRegistered\"h\n" +
+	"\x0fmost_registered\x18\x05 \x01(\x03R\x0emostRegistered\x120\n" +
+	"\x14belongings_on_demand\x18\x06 \x01(\bR\x12belongingsOnDemand\"h\n" +
 	"\x06Report\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12B\n" +
 	"\n" +
@@ -469,7 +564,7 @@ const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
 	"rejections\"O\n" +
 	"\tRejection\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.gatehouse.config.v1.KeyR\x03key\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xab\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xa2\x03\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x14\n" +
 	"\x05reset\x18\x02 \x01(\bR\x05reset\x12\x18\n" +
@@ -477,10 +572,19 @@ const file_gatehouse_configsync_v1_configsync_proto_rawDesc = "" +
 	"\aupserts\x18\x04 \x03(\v2\x1d.gatehouse.config.v1.ResourceR\aupserts\x122\n" +
 	"\adeletes\x18\x05 \x03(\v2\x18.gatehouse.config.v1.KeyR\adeletes\x12\"\n" +
 	"\finstallation\x18\x06 \x01(\tR\finstallation\x12=\n" +
-	"\bwithheld\x18\a \x03(\v2!.gatehouse.configsync.v1.WithheldR\bwithheld\"<\n" +
+	"\bwithheld\x18\a \x03(\v2!.gatehouse.configsync.v1.WithheldR\bwithheld\x12C\n" +
+	"\n" +
+	"registered\x18\b \x03(\v2#.gatehouse.configsync.v1.RegisteredR\n" +
+	"registered\x120\n" +
+	"\x14belongings_on_demand\x18\t \x01(\bR\x12belongingsOnDemand\"<\n" +
 	"\bWithheld\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x18\n" +
-	"\aclients\x18\x02 \x03(\x06R\aclients2o\n" +
+	"\aclients\x18\x02 \x03(\x06R\aclients\"P\n" +
+	"\n" +
+	"Registered\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04gone\x18\x02 \x03(\x06R\x04gone\x12\x16\n" +
+	"\x06owners\x18\x03 \x03(\tR\x06owners2o\n" +
 	"\x11ConfigSyncService\x12Z\n" +
 	"\x05Watch\x12%.gatehouse.configsync.v1.WatchRequest\x1a&.gatehouse.configsync.v1.WatchResponse(\x010\x01BNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1;configsyncv1b\x06proto3"
 
@@ -496,7 +600,7 @@ func file_gatehouse_configsync_v1_configsync_proto_rawDescGZIP() []byte {
 	return file_gatehouse_configsync_v1_configsync_proto_rawDescData
 }
 
-var file_gatehouse_configsync_v1_configsync_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_gatehouse_configsync_v1_configsync_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_gatehouse_configsync_v1_configsync_proto_goTypes = []any{
 	(*WatchRequest)(nil),  // 0: gatehouse.configsync.v1.WatchRequest
 	(*Subscribe)(nil),     // 1: gatehouse.configsync.v1.Subscribe
@@ -504,24 +608,26 @@ var file_gatehouse_configsync_v1_configsync_proto_goTypes = []any{
 	(*Rejection)(nil),     // 3: gatehouse.configsync.v1.Rejection
 	(*WatchResponse)(nil), // 4: gatehouse.configsync.v1.WatchResponse
 	(*Withheld)(nil),      // 5: gatehouse.configsync.v1.Withheld
-	(*v1.Key)(nil),        // 6: gatehouse.config.v1.Key
-	(*v1.Resource)(nil),   // 7: gatehouse.config.v1.Resource
+	(*Registered)(nil),    // 6: gatehouse.configsync.v1.Registered
+	(*v1.Key)(nil),        // 7: gatehouse.config.v1.Key
+	(*v1.Resource)(nil),   // 8: gatehouse.config.v1.Resource
 }
 var file_gatehouse_configsync_v1_configsync_proto_depIdxs = []int32{
 	1, // 0: gatehouse.configsync.v1.WatchRequest.subscribe:type_name -> gatehouse.configsync.v1.Subscribe
 	2, // 1: gatehouse.configsync.v1.WatchRequest.report:type_name -> gatehouse.configsync.v1.Report
 	3, // 2: gatehouse.configsync.v1.Report.rejections:type_name -> gatehouse.configsync.v1.Rejection
-	6, // 3: gatehouse.configsync.v1.Rejection.key:type_name -> gatehouse.config.v1.Key
-	7, // 4: gatehouse.configsync.v1.WatchResponse.upserts:type_name -> gatehouse.config.v1.Resource
-	6, // 5: gatehouse.configsync.v1.WatchResponse.deletes:type_name -> gatehouse.config.v1.Key
+	7, // 3: gatehouse.configsync.v1.Rejection.key:type_name -> gatehouse.config.v1.Key
+	8, // 4: gatehouse.configsync.v1.WatchResponse.upserts:type_name -> gatehouse.config.v1.Resource
+	7, // 5: gatehouse.configsync.v1.WatchResponse.deletes:type_name -> gatehouse.config.v1.Key
 	5, // 6: gatehouse.configsync.v1.WatchResponse.withheld:type_name -> gatehouse.configsync.v1.Withheld
-	0, // 7: gatehouse.configsync.v1.ConfigSyncService.Watch:input_type -> gatehouse.configsync.v1.WatchRequest
-	4, // 8: gatehouse.configsync.v1.ConfigSyncService.Watch:output_type -> gatehouse.configsync.v1.WatchResponse
-	8, // [8:9] is the sub-list for method output_type
-	7, // [7:8] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6, // 7: gatehouse.configsync.v1.WatchResponse.registered:type_name -> gatehouse.configsync.v1.Registered
+	0, // 8: gatehouse.configsync.v1.ConfigSyncService.Watch:input_type -> gatehouse.configsync.v1.WatchRequest
+	4, // 9: gatehouse.configsync.v1.ConfigSyncService.Watch:output_type -> gatehouse.configsync.v1.WatchResponse
+	9, // [9:10] is the sub-list for method output_type
+	8, // [8:9] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_configsync_v1_configsync_proto_init() }
@@ -539,7 +645,7 @@ func file_gatehouse_configsync_v1_configsync_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_configsync_v1_configsync_proto_rawDesc), len(file_gatehouse_configsync_v1_configsync_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -37,6 +37,9 @@ const (
 	ArchiveRecord_DONE ArchiveRecord_Status = 5
 	// The last line: nothing was made.
 	ArchiveRecord_REFUSED ArchiveRecord_Status = 6
+	// The last line: something failed after the archive was verified. What counts and message say was made and stays; importing
+	// the archive again makes the rest.
+	ArchiveRecord_PARTLY ArchiveRecord_Status = 7
 )
 
 // Enum value maps for ArchiveRecord_Status.
@@ -49,6 +52,7 @@ var (
 		4: "FAILED",
 		5: "DONE",
 		6: "REFUSED",
+		7: "PARTLY",
 	}
 	ArchiveRecord_Status_value = map[string]int32{
 		"STATUS_UNSPECIFIED": 0,
@@ -58,6 +62,7 @@ var (
 		"FAILED":             4,
 		"DONE":               5,
 		"REFUSED":            6,
+		"PARTLY":             7,
 	}
 )
 
@@ -156,7 +161,7 @@ type ArchiveRecord struct {
 	Was     string            `protobuf:"bytes,6,opt,name=was,proto3" json:"was,omitempty"`
 	Message string            `protobuf:"bytes,7,opt,name=message,proto3" json:"message,omitempty"`
 	Errors  []*UserFieldError `protobuf:"bytes,8,rep,name=errors,proto3" json:"errors,omitempty"`
-	// With the last line: how many were made, or would be, by kind.
+	// With the last line: how many were made, or would be, by kind. With partly, how many stand.
 	Counts        map[string]int64 `protobuf:"bytes,9,rep,name=counts,proto3" json:"counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -265,7 +270,7 @@ const file_gatehouse_management_v1_archive_proto_rawDesc = "" +
 	"\n" +
 	"passphrase\x18\x01 \x01(\tB\x03\x80\x01\x01R\n" +
 	"passphrase\x12\x15\n" +
-	"\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01R\x03key\"\x82\x04\n" +
+	"\x03key\x18\x02 \x01(\tB\x03\x80\x01\x01R\x03key\"\x8e\x04\n" +
 	"\rArchiveRecord\x12E\n" +
 	"\x06status\x18\x01 \x01(\x0e2-.gatehouse.management.v1.ArchiveRecord.StatusR\x06status\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x03R\x04line\x12\x12\n" +
@@ -278,7 +283,7 @@ const file_gatehouse_management_v1_archive_proto_rawDesc = "" +
 	"\x06counts\x18\t \x03(\v22.gatehouse.management.v1.ArchiveRecord.CountsEntryR\x06counts\x1a9\n" +
 	"\vCountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"j\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"v\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aCREATED\x10\x01\x12\v\n" +
@@ -287,7 +292,9 @@ const file_gatehouse_management_v1_archive_proto_rawDesc = "" +
 	"\n" +
 	"\x06FAILED\x10\x04\x12\b\n" +
 	"\x04DONE\x10\x05\x12\v\n" +
-	"\aREFUSED\x10\x06BNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
+	"\aREFUSED\x10\x06\x12\n" +
+	"\n" +
+	"\x06PARTLY\x10\aBNZLgithub.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1;managementv1b\x06proto3"
 
 var (
 	file_gatehouse_management_v1_archive_proto_rawDescOnce sync.Once

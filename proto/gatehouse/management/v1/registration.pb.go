@@ -308,9 +308,11 @@ type RegisteredClient struct {
 	DisableAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=disable_at,json=disableAt,proto3" json:"disable_at,omitempty"`
 	DeleteAt  *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=delete_at,json=deleteAt,proto3" json:"delete_at,omitempty"`
 	// Of a copy of a template: whether it differs from it by now.
-	Differs       *bool `protobuf:"varint,13,opt,name=differs,proto3,oneof" json:"differs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Differs *bool `protobuf:"varint,13,opt,name=differs,proto3,oneof" json:"differs,omitempty"`
+	// Who signed its software statement, if that was accepted.
+	SoftwareStatementIssuer string `protobuf:"bytes,14,opt,name=software_statement_issuer,json=softwareStatementIssuer,proto3" json:"software_statement_issuer,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *RegisteredClient) Reset() {
@@ -432,6 +434,13 @@ func (x *RegisteredClient) GetDiffers() bool {
 		return *x.Differs
 	}
 	return false
+}
+
+func (x *RegisteredClient) GetSoftwareStatementIssuer() string {
+	if x != nil {
+		return x.SoftwareStatementIssuer
+	}
+	return ""
 }
 
 // TemplateDifference says where a client differs from the template that it was made from, apart from what is never copied.
@@ -601,7 +610,7 @@ const file_gatehouse_management_v1_registration_proto_rawDesc = "" +
 	"\n" +
 	"\x06ACTIVE\x10\x01\x12\r\n" +
 	"\tEXHAUSTED\x10\x02\x12\v\n" +
-	"\aEXPIRED\x10\x03\"\xea\x04\n" +
+	"\aEXPIRED\x10\x03\"\xa6\x05\n" +
 	"\x10RegisteredClient\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1b\n" +
@@ -621,7 +630,8 @@ const file_gatehouse_management_v1_registration_proto_rawDesc = "" +
 	"\n" +
 	"disable_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tdisableAt\x127\n" +
 	"\tdelete_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\bdeleteAt\x12\x1d\n" +
-	"\adiffers\x18\r \x01(\bH\x00R\adiffers\x88\x01\x01B\n" +
+	"\adiffers\x18\r \x01(\bH\x00R\adiffers\x88\x01\x01\x12:\n" +
+	"\x19software_statement_issuer\x18\x0e \x01(\tR\x17softwareStatementIssuerB\n" +
 	"\n" +
 	"\b_differs\"\xb8\x01\n" +
 	"\x12TemplateDifference\x12\x1a\n" +

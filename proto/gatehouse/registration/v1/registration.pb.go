@@ -212,8 +212,11 @@ type CreateResponse struct {
 	// Plain values, this once.
 	ClientSecret            string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	RegistrationAccessToken string `protobuf:"bytes,3,opt,name=registration_access_token,json=registrationAccessToken,proto3" json:"registration_access_token,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// What came into being with the copy of a template. Without it nothing is known of that, and a copy is not to be served before the
+	// stream has brought it.
+	Belongings    *Belongings `protobuf:"bytes,4,opt,name=belongings,proto3" json:"belongings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateResponse) Reset() {
@@ -267,6 +270,59 @@ func (x *CreateResponse) GetRegistrationAccessToken() string {
 	return ""
 }
 
+func (x *CreateResponse) GetBelongings() *Belongings {
+	if x != nil {
+		return x.Belongings
+	}
+	return nil
+}
+
+// Belongings are the forms and flows of one application, and the certificates of its domain that sign by the algorithms it has chosen:
+// without them it is not what it is to be.
+type Belongings struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     []*v1.Resource         `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Belongings) Reset() {
+	*x = Belongings{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Belongings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Belongings) ProtoMessage() {}
+
+func (x *Belongings) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Belongings.ProtoReflect.Descriptor instead.
+func (*Belongings) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Belongings) GetResources() []*v1.Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
 type UpdateRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Domain   string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
@@ -281,14 +337,16 @@ type UpdateRequest struct {
 	Issuer               string `protobuf:"bytes,6,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	RegistrationEndpoint string `protobuf:"bytes,7,opt,name=registration_endpoint,json=registrationEndpoint,proto3" json:"registration_endpoint,omitempty"`
 	// The client_id of the caller who held `dcr_admin`.
-	Caller        string `protobuf:"bytes,8,opt,name=caller,proto3" json:"caller,omitempty"`
+	Caller string `protobuf:"bytes,8,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The subject of the person for whom that caller acted; empty where it acted for itself.
+	Person        string `protobuf:"bytes,9,opt,name=person,proto3" json:"person,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateRequest) Reset() {
 	*x = UpdateRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -300,7 +358,7 @@ func (x *UpdateRequest) String() string {
 func (*UpdateRequest) ProtoMessage() {}
 
 func (x *UpdateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[3]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -313,7 +371,7 @@ func (x *UpdateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UpdateRequest) GetDomain() string {
@@ -372,6 +430,13 @@ func (x *UpdateRequest) GetCaller() string {
 	return ""
 }
 
+func (x *UpdateRequest) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
 type UpdateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stored application at its new revision.
@@ -384,7 +449,7 @@ type UpdateResponse struct {
 
 func (x *UpdateResponse) Reset() {
 	*x = UpdateResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +461,7 @@ func (x *UpdateResponse) String() string {
 func (*UpdateResponse) ProtoMessage() {}
 
 func (x *UpdateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[4]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +474,7 @@ func (x *UpdateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResponse.ProtoReflect.Descriptor instead.
 func (*UpdateResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpdateResponse) GetApplication() *v1.Application {
@@ -436,14 +501,16 @@ type RenewSecretRequest struct {
 	Issuer               string `protobuf:"bytes,4,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	RegistrationEndpoint string `protobuf:"bytes,5,opt,name=registration_endpoint,json=registrationEndpoint,proto3" json:"registration_endpoint,omitempty"`
 	// The client_id of the caller who held `dcr_admin`.
-	Caller        string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
+	Caller string `protobuf:"bytes,6,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The subject of the person for whom that caller acted; empty where it acted for itself.
+	Person        string `protobuf:"bytes,7,opt,name=person,proto3" json:"person,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RenewSecretRequest) Reset() {
 	*x = RenewSecretRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +522,7 @@ func (x *RenewSecretRequest) String() string {
 func (*RenewSecretRequest) ProtoMessage() {}
 
 func (x *RenewSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[5]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +535,7 @@ func (x *RenewSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSecretRequest.ProtoReflect.Descriptor instead.
 func (*RenewSecretRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RenewSecretRequest) GetDomain() string {
@@ -513,6 +580,13 @@ func (x *RenewSecretRequest) GetCaller() string {
 	return ""
 }
 
+func (x *RenewSecretRequest) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
 type RenewSecretResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stored application at its new revision.
@@ -526,7 +600,7 @@ type RenewSecretResponse struct {
 
 func (x *RenewSecretResponse) Reset() {
 	*x = RenewSecretResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +612,7 @@ func (x *RenewSecretResponse) String() string {
 func (*RenewSecretResponse) ProtoMessage() {}
 
 func (x *RenewSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[6]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +625,7 @@ func (x *RenewSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewSecretResponse.ProtoReflect.Descriptor instead.
 func (*RenewSecretResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RenewSecretResponse) GetApplication() *v1.Application {
@@ -583,14 +657,16 @@ type DeleteRequest struct {
 	// held `dcr_admin`.
 	RegistrationAccessTokenHash string `protobuf:"bytes,3,opt,name=registration_access_token_hash,json=registrationAccessTokenHash,proto3" json:"registration_access_token_hash,omitempty"`
 	// The client_id of the caller who held `dcr_admin`.
-	Caller        string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
+	Caller string `protobuf:"bytes,4,opt,name=caller,proto3" json:"caller,omitempty"`
+	// The subject of the person for whom that caller acted; empty where it acted for itself.
+	Person        string `protobuf:"bytes,5,opt,name=person,proto3" json:"person,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRequest) Reset() {
 	*x = DeleteRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -602,7 +678,7 @@ func (x *DeleteRequest) String() string {
 func (*DeleteRequest) ProtoMessage() {}
 
 func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[7]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -615,7 +691,7 @@ func (x *DeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteRequest) GetDomain() string {
@@ -646,6 +722,13 @@ func (x *DeleteRequest) GetCaller() string {
 	return ""
 }
 
+func (x *DeleteRequest) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The revision of the deletion.
@@ -656,7 +739,7 @@ type DeleteResponse struct {
 
 func (x *DeleteResponse) Reset() {
 	*x = DeleteResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +751,7 @@ func (x *DeleteResponse) String() string {
 func (*DeleteResponse) ProtoMessage() {}
 
 func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[8]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +764,7 @@ func (x *DeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteResponse) GetRevision() int64 {
@@ -698,14 +781,18 @@ type ResolveRequest struct {
 	// The revision of the configuration that the gateway holds: the answer is no older. 0 = as new as there is.
 	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// A registered client that waits for approval is found, too. It is disabled and serves nobody.
-	Pending       bool `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
+	Pending bool `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What belongs to the application is asked for as well.
+	Belongings bool `protobuf:"varint,11,opt,name=belongings,proto3" json:"belongings,omitempty"`
+	// Any client that is disabled is found, too: for administrators, who may read and delete it.
+	Disabled      bool `protobuf:"varint,12,opt,name=disabled,proto3" json:"disabled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveRequest) Reset() {
 	*x = ResolveRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +804,7 @@ func (x *ResolveRequest) String() string {
 func (*ResolveRequest) ProtoMessage() {}
 
 func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[9]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +817,7 @@ func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
 func (*ResolveRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResolveRequest) GetDomain() string {
@@ -761,16 +848,32 @@ func (x *ResolveRequest) GetPending() bool {
 	return false
 }
 
+func (x *ResolveRequest) GetBelongings() bool {
+	if x != nil {
+		return x.Belongings
+	}
+	return false
+}
+
+func (x *ResolveRequest) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
 type ResolveResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Application   *v1.Application        `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Application *v1.Application        `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// As it was when the application was read, or later; absent where nobody asked for it.
+	Belongings    *Belongings `protobuf:"bytes,2,opt,name=belongings,proto3" json:"belongings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveResponse) Reset() {
 	*x = ResolveResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +885,7 @@ func (x *ResolveResponse) String() string {
 func (*ResolveResponse) ProtoMessage() {}
 
 func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[10]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,12 +898,116 @@ func (x *ResolveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveResponse.ProtoReflect.Descriptor instead.
 func (*ResolveResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ResolveResponse) GetApplication() *v1.Application {
 	if x != nil {
 		return x.Application
+	}
+	return nil
+}
+
+func (x *ResolveResponse) GetBelongings() *Belongings {
+	if x != nil {
+		return x.Belongings
+	}
+	return nil
+}
+
+type FindBelongingsRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Domain string                 `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	// The application's id.
+	Application   string `protobuf:"bytes,2,opt,name=application,proto3" json:"application,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindBelongingsRequest) Reset() {
+	*x = FindBelongingsRequest{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindBelongingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindBelongingsRequest) ProtoMessage() {}
+
+func (x *FindBelongingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindBelongingsRequest.ProtoReflect.Descriptor instead.
+func (*FindBelongingsRequest) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FindBelongingsRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *FindBelongingsRequest) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+type FindBelongingsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Belongings    *Belongings            `protobuf:"bytes,1,opt,name=belongings,proto3" json:"belongings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindBelongingsResponse) Reset() {
+	*x = FindBelongingsResponse{}
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindBelongingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindBelongingsResponse) ProtoMessage() {}
+
+func (x *FindBelongingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindBelongingsResponse.ProtoReflect.Descriptor instead.
+func (*FindBelongingsResponse) Descriptor() ([]byte, []int) {
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FindBelongingsResponse) GetBelongings() *Belongings {
+	if x != nil {
+		return x.Belongings
 	}
 	return nil
 }
@@ -816,7 +1023,7 @@ type FindInitialAccessTokenRequest struct {
 
 func (x *FindInitialAccessTokenRequest) Reset() {
 	*x = FindInitialAccessTokenRequest{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1035,7 @@ func (x *FindInitialAccessTokenRequest) String() string {
 func (*FindInitialAccessTokenRequest) ProtoMessage() {}
 
 func (x *FindInitialAccessTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[11]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1048,7 @@ func (x *FindInitialAccessTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindInitialAccessTokenRequest.ProtoReflect.Descriptor instead.
 func (*FindInitialAccessTokenRequest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindInitialAccessTokenRequest) GetDomain() string {
@@ -873,7 +1080,7 @@ type FindInitialAccessTokenResponse struct {
 
 func (x *FindInitialAccessTokenResponse) Reset() {
 	*x = FindInitialAccessTokenResponse{}
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1092,7 @@ func (x *FindInitialAccessTokenResponse) String() string {
 func (*FindInitialAccessTokenResponse) ProtoMessage() {}
 
 func (x *FindInitialAccessTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[12]
+	mi := &file_gatehouse_registration_v1_registration_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1105,7 @@ func (x *FindInitialAccessTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindInitialAccessTokenResponse.ProtoReflect.Descriptor instead.
 func (*FindInitialAccessTokenResponse) Descriptor() ([]byte, []int) {
-	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_registration_v1_registration_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindInitialAccessTokenResponse) GetId() string {
@@ -933,7 +1140,7 @@ var File_gatehouse_registration_v1_registration_proto protoreflect.FileDescripto
 
 const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\n" +
-	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\"\xa6\x03\n" +
+	",gatehouse/registration/v1/registration.proto\x12\x19gatehouse.registration.v1\x1a%gatehouse/config/v1/application.proto\x1a\"gatehouse/config/v1/resource.proto\"\xa6\x03\n" +
 	"\rCreateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12B\n" +
 	"\vapplication\x18\x02 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12\x16\n" +
@@ -947,11 +1154,17 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\x19initial_access_token_hash\x18\x15 \x01(\tB\x03\x80\x01\x01R\x16initialAccessTokenHash\"=\n" +
 	"\aAttempt\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12 \n" +
-	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"\xbf\x01\n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"\x86\x02\n" +
 	"\x0eCreateResponse\x12B\n" +
 	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12?\n" +
-	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xd3\x02\n" +
+	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\x12E\n" +
+	"\n" +
+	"belongings\x18\x04 \x01(\v2%.gatehouse.registration.v1.BelongingsR\n" +
+	"belongings\"I\n" +
+	"\n" +
+	"Belongings\x12;\n" +
+	"\tresources\x18\x01 \x03(\v2\x1d.gatehouse.config.v1.ResourceR\tresources\"\xeb\x02\n" +
 	"\rUpdateRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12B\n" +
@@ -960,36 +1173,53 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\x1eregistration_access_token_hash\x18\x05 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
 	"\x06issuer\x18\x06 \x01(\tR\x06issuer\x123\n" +
 	"\x15registration_endpoint\x18\a \x01(\tR\x14registrationEndpoint\x12\x16\n" +
-	"\x06caller\x18\b \x01(\tR\x06caller\"\x95\x01\n" +
+	"\x06caller\x18\b \x01(\tR\x06caller\x12\x16\n" +
+	"\x06person\x18\t \x01(\tR\x06person\"\x95\x01\n" +
 	"\x0eUpdateResponse\x12B\n" +
 	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12?\n" +
-	"\x19registration_access_token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xf8\x01\n" +
+	"\x19registration_access_token\x18\x02 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\x90\x02\n" +
 	"\x12RenewSecretRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12H\n" +
 	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
 	"\x06issuer\x18\x04 \x01(\tR\x06issuer\x123\n" +
 	"\x15registration_endpoint\x18\x05 \x01(\tR\x14registrationEndpoint\x12\x16\n" +
-	"\x06caller\x18\x06 \x01(\tR\x06caller\"\xc4\x01\n" +
+	"\x06caller\x18\x06 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06person\x18\a \x01(\tR\x06person\"\xc4\x01\n" +
 	"\x13RenewSecretResponse\x12B\n" +
 	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12(\n" +
 	"\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01R\fclientSecret\x12?\n" +
-	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xa6\x01\n" +
+	"\x19registration_access_token\x18\x03 \x01(\tB\x03\x80\x01\x01R\x17registrationAccessToken\"\xbe\x01\n" +
 	"\rDeleteRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12H\n" +
 	"\x1eregistration_access_token_hash\x18\x03 \x01(\tB\x03\x80\x01\x01R\x1bregistrationAccessTokenHash\x12\x16\n" +
-	"\x06caller\x18\x04 \x01(\tR\x06caller\",\n" +
+	"\x06caller\x18\x04 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06person\x18\x05 \x01(\tR\x06person\",\n" +
 	"\x0eDeleteResponse\x12\x1a\n" +
-	"\brevision\x18\x01 \x01(\x03R\brevision\"{\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\xb7\x01\n" +
 	"\x0eResolveRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1b\n" +
 	"\tclient_id\x18\x02 \x01(\tR\bclientId\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x18\n" +
 	"\apending\x18\n" +
-	" \x01(\bR\apending\"U\n" +
+	" \x01(\bR\apending\x12\x1e\n" +
+	"\n" +
+	"belongings\x18\v \x01(\bR\n" +
+	"belongings\x12\x1a\n" +
+	"\bdisabled\x18\f \x01(\bR\bdisabled\"\x9c\x01\n" +
 	"\x0fResolveResponse\x12B\n" +
-	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\"P\n" +
+	"\vapplication\x18\x01 \x01(\v2 .gatehouse.config.v1.ApplicationR\vapplication\x12E\n" +
+	"\n" +
+	"belongings\x18\x02 \x01(\v2%.gatehouse.registration.v1.BelongingsR\n" +
+	"belongings\"Q\n" +
+	"\x15FindBelongingsRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12 \n" +
+	"\vapplication\x18\x02 \x01(\tR\vapplication\"_\n" +
+	"\x16FindBelongingsResponse\x12E\n" +
+	"\n" +
+	"belongings\x18\x01 \x01(\v2%.gatehouse.registration.v1.BelongingsR\n" +
+	"belongings\"P\n" +
 	"\x1dFindInitialAccessTokenRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x17\n" +
 	"\x04hash\x18\x02 \x01(\tB\x03\x80\x01\x01R\x04hash\"\x8b\x01\n" +
@@ -997,14 +1227,15 @@ const file_gatehouse_registration_v1_registration_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\btemplate\x18\x02 \x01(\tR\btemplate\x12%\n" +
 	"\x0escopes_limited\x18\x03 \x01(\bR\rscopesLimited\x12\x16\n" +
-	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\x92\x05\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes2\x89\x06\n" +
 	"\x13RegistrationService\x12]\n" +
 	"\x06Create\x12(.gatehouse.registration.v1.CreateRequest\x1a).gatehouse.registration.v1.CreateResponse\x12]\n" +
 	"\x06Update\x12(.gatehouse.registration.v1.UpdateRequest\x1a).gatehouse.registration.v1.UpdateResponse\x12l\n" +
 	"\vRenewSecret\x12-.gatehouse.registration.v1.RenewSecretRequest\x1a..gatehouse.registration.v1.RenewSecretResponse\x12]\n" +
 	"\x06Delete\x12(.gatehouse.registration.v1.DeleteRequest\x1a).gatehouse.registration.v1.DeleteResponse\x12`\n" +
 	"\aResolve\x12).gatehouse.registration.v1.ResolveRequest\x1a*.gatehouse.registration.v1.ResolveResponse\x12\x8d\x01\n" +
-	"\x16FindInitialAccessToken\x128.gatehouse.registration.v1.FindInitialAccessTokenRequest\x1a9.gatehouse.registration.v1.FindInitialAccessTokenResponseBRZPgithub.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1;registrationv1b\x06proto3"
+	"\x16FindInitialAccessToken\x128.gatehouse.registration.v1.FindInitialAccessTokenRequest\x1a9.gatehouse.registration.v1.FindInitialAccessTokenResponse\x12u\n" +
+	"\x0eFindBelongings\x120.gatehouse.registration.v1.FindBelongingsRequest\x1a1.gatehouse.registration.v1.FindBelongingsResponseBRZPgithub.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1;registrationv1b\x06proto3"
 
 var (
 	file_gatehouse_registration_v1_registration_proto_rawDescOnce sync.Once
@@ -1018,48 +1249,58 @@ func file_gatehouse_registration_v1_registration_proto_rawDescGZIP() []byte {
 	return file_gatehouse_registration_v1_registration_proto_rawDescData
 }
 
-var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_gatehouse_registration_v1_registration_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_gatehouse_registration_v1_registration_proto_goTypes = []any{
 	(*CreateRequest)(nil),                  // 0: gatehouse.registration.v1.CreateRequest
 	(*Attempt)(nil),                        // 1: gatehouse.registration.v1.Attempt
 	(*CreateResponse)(nil),                 // 2: gatehouse.registration.v1.CreateResponse
-	(*UpdateRequest)(nil),                  // 3: gatehouse.registration.v1.UpdateRequest
-	(*UpdateResponse)(nil),                 // 4: gatehouse.registration.v1.UpdateResponse
-	(*RenewSecretRequest)(nil),             // 5: gatehouse.registration.v1.RenewSecretRequest
-	(*RenewSecretResponse)(nil),            // 6: gatehouse.registration.v1.RenewSecretResponse
-	(*DeleteRequest)(nil),                  // 7: gatehouse.registration.v1.DeleteRequest
-	(*DeleteResponse)(nil),                 // 8: gatehouse.registration.v1.DeleteResponse
-	(*ResolveRequest)(nil),                 // 9: gatehouse.registration.v1.ResolveRequest
-	(*ResolveResponse)(nil),                // 10: gatehouse.registration.v1.ResolveResponse
-	(*FindInitialAccessTokenRequest)(nil),  // 11: gatehouse.registration.v1.FindInitialAccessTokenRequest
-	(*FindInitialAccessTokenResponse)(nil), // 12: gatehouse.registration.v1.FindInitialAccessTokenResponse
-	(*v1.Application)(nil),                 // 13: gatehouse.config.v1.Application
+	(*Belongings)(nil),                     // 3: gatehouse.registration.v1.Belongings
+	(*UpdateRequest)(nil),                  // 4: gatehouse.registration.v1.UpdateRequest
+	(*UpdateResponse)(nil),                 // 5: gatehouse.registration.v1.UpdateResponse
+	(*RenewSecretRequest)(nil),             // 6: gatehouse.registration.v1.RenewSecretRequest
+	(*RenewSecretResponse)(nil),            // 7: gatehouse.registration.v1.RenewSecretResponse
+	(*DeleteRequest)(nil),                  // 8: gatehouse.registration.v1.DeleteRequest
+	(*DeleteResponse)(nil),                 // 9: gatehouse.registration.v1.DeleteResponse
+	(*ResolveRequest)(nil),                 // 10: gatehouse.registration.v1.ResolveRequest
+	(*ResolveResponse)(nil),                // 11: gatehouse.registration.v1.ResolveResponse
+	(*FindBelongingsRequest)(nil),          // 12: gatehouse.registration.v1.FindBelongingsRequest
+	(*FindBelongingsResponse)(nil),         // 13: gatehouse.registration.v1.FindBelongingsResponse
+	(*FindInitialAccessTokenRequest)(nil),  // 14: gatehouse.registration.v1.FindInitialAccessTokenRequest
+	(*FindInitialAccessTokenResponse)(nil), // 15: gatehouse.registration.v1.FindInitialAccessTokenResponse
+	(*v1.Application)(nil),                 // 16: gatehouse.config.v1.Application
+	(*v1.Resource)(nil),                    // 17: gatehouse.config.v1.Resource
 }
 var file_gatehouse_registration_v1_registration_proto_depIdxs = []int32{
-	13, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
+	16, // 0: gatehouse.registration.v1.CreateRequest.application:type_name -> gatehouse.config.v1.Application
 	1,  // 1: gatehouse.registration.v1.CreateRequest.attempt:type_name -> gatehouse.registration.v1.Attempt
-	13, // 2: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
-	13, // 3: gatehouse.registration.v1.UpdateRequest.application:type_name -> gatehouse.config.v1.Application
-	13, // 4: gatehouse.registration.v1.UpdateResponse.application:type_name -> gatehouse.config.v1.Application
-	13, // 5: gatehouse.registration.v1.RenewSecretResponse.application:type_name -> gatehouse.config.v1.Application
-	13, // 6: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
-	0,  // 7: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
-	3,  // 8: gatehouse.registration.v1.RegistrationService.Update:input_type -> gatehouse.registration.v1.UpdateRequest
-	5,  // 9: gatehouse.registration.v1.RegistrationService.RenewSecret:input_type -> gatehouse.registration.v1.RenewSecretRequest
-	7,  // 10: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
-	9,  // 11: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
-	11, // 12: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:input_type -> gatehouse.registration.v1.FindInitialAccessTokenRequest
-	2,  // 13: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
-	4,  // 14: gatehouse.registration.v1.RegistrationService.Update:output_type -> gatehouse.registration.v1.UpdateResponse
-	6,  // 15: gatehouse.registration.v1.RegistrationService.RenewSecret:output_type -> gatehouse.registration.v1.RenewSecretResponse
-	8,  // 16: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
-	10, // 17: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
-	12, // 18: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:output_type -> gatehouse.registration.v1.FindInitialAccessTokenResponse
-	13, // [13:19] is the sub-list for method output_type
-	7,  // [7:13] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	16, // 2: gatehouse.registration.v1.CreateResponse.application:type_name -> gatehouse.config.v1.Application
+	3,  // 3: gatehouse.registration.v1.CreateResponse.belongings:type_name -> gatehouse.registration.v1.Belongings
+	17, // 4: gatehouse.registration.v1.Belongings.resources:type_name -> gatehouse.config.v1.Resource
+	16, // 5: gatehouse.registration.v1.UpdateRequest.application:type_name -> gatehouse.config.v1.Application
+	16, // 6: gatehouse.registration.v1.UpdateResponse.application:type_name -> gatehouse.config.v1.Application
+	16, // 7: gatehouse.registration.v1.RenewSecretResponse.application:type_name -> gatehouse.config.v1.Application
+	16, // 8: gatehouse.registration.v1.ResolveResponse.application:type_name -> gatehouse.config.v1.Application
+	3,  // 9: gatehouse.registration.v1.ResolveResponse.belongings:type_name -> gatehouse.registration.v1.Belongings
+	3,  // 10: gatehouse.registration.v1.FindBelongingsResponse.belongings:type_name -> gatehouse.registration.v1.Belongings
+	0,  // 11: gatehouse.registration.v1.RegistrationService.Create:input_type -> gatehouse.registration.v1.CreateRequest
+	4,  // 12: gatehouse.registration.v1.RegistrationService.Update:input_type -> gatehouse.registration.v1.UpdateRequest
+	6,  // 13: gatehouse.registration.v1.RegistrationService.RenewSecret:input_type -> gatehouse.registration.v1.RenewSecretRequest
+	8,  // 14: gatehouse.registration.v1.RegistrationService.Delete:input_type -> gatehouse.registration.v1.DeleteRequest
+	10, // 15: gatehouse.registration.v1.RegistrationService.Resolve:input_type -> gatehouse.registration.v1.ResolveRequest
+	14, // 16: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:input_type -> gatehouse.registration.v1.FindInitialAccessTokenRequest
+	12, // 17: gatehouse.registration.v1.RegistrationService.FindBelongings:input_type -> gatehouse.registration.v1.FindBelongingsRequest
+	2,  // 18: gatehouse.registration.v1.RegistrationService.Create:output_type -> gatehouse.registration.v1.CreateResponse
+	5,  // 19: gatehouse.registration.v1.RegistrationService.Update:output_type -> gatehouse.registration.v1.UpdateResponse
+	7,  // 20: gatehouse.registration.v1.RegistrationService.RenewSecret:output_type -> gatehouse.registration.v1.RenewSecretResponse
+	9,  // 21: gatehouse.registration.v1.RegistrationService.Delete:output_type -> gatehouse.registration.v1.DeleteResponse
+	11, // 22: gatehouse.registration.v1.RegistrationService.Resolve:output_type -> gatehouse.registration.v1.ResolveResponse
+	15, // 23: gatehouse.registration.v1.RegistrationService.FindInitialAccessToken:output_type -> gatehouse.registration.v1.FindInitialAccessTokenResponse
+	13, // 24: gatehouse.registration.v1.RegistrationService.FindBelongings:output_type -> gatehouse.registration.v1.FindBelongingsResponse
+	18, // [18:25] is the sub-list for method output_type
+	11, // [11:18] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_registration_v1_registration_proto_init() }
@@ -1073,7 +1314,7 @@ func file_gatehouse_registration_v1_registration_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_registration_v1_registration_proto_rawDesc), len(file_gatehouse_registration_v1_registration_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

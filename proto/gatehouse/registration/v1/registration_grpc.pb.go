@@ -25,6 +25,7 @@ const (
 	RegistrationService_Delete_FullMethodName                 = "/gatehouse.registration.v1.RegistrationService/Delete"
 	RegistrationService_Resolve_FullMethodName                = "/gatehouse.registration.v1.RegistrationService/Resolve"
 	RegistrationService_FindInitialAccessToken_FullMethodName = "/gatehouse.registration.v1.RegistrationService/FindInitialAccessToken"
+	RegistrationService_FindBelongings_FullMethodName         = "/gatehouse.registration.v1.RegistrationService/FindBelongings"
 )
 
 // RegistrationServiceClient is the client API for RegistrationService service.
@@ -46,6 +47,8 @@ type RegistrationServiceClient interface {
 	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveResponse, error)
 	// FindInitialAccessToken finds an initial access token that may register a client now. It uses nothing up.
 	FindInitialAccessToken(ctx context.Context, in *FindInitialAccessTokenRequest, opts ...grpc.CallOption) (*FindInitialAccessTokenResponse, error)
+	// FindBelongings finds what belongs to an application: its forms and flows.
+	FindBelongings(ctx context.Context, in *FindBelongingsRequest, opts ...grpc.CallOption) (*FindBelongingsResponse, error)
 }
 
 type registrationServiceClient struct {
@@ -116,6 +119,16 @@ func (c *registrationServiceClient) FindInitialAccessToken(ctx context.Context, 
 	return out, nil
 }
 
+func (c *registrationServiceClient) FindBelongings(ctx context.Context, in *FindBelongingsRequest, opts ...grpc.CallOption) (*FindBelongingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindBelongingsResponse)
+	err := c.cc.Invoke(ctx, RegistrationService_FindBelongings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistrationServiceServer is the server API for RegistrationService service.
 // All implementations must embed UnimplementedRegistrationServiceServer
 // for forward compatibility.
@@ -135,6 +148,8 @@ type RegistrationServiceServer interface {
 	Resolve(context.Context, *ResolveRequest) (*ResolveResponse, error)
 	// FindInitialAccessToken finds an initial access token that may register a client now. It uses nothing up.
 	FindInitialAccessToken(context.Context, *FindInitialAccessTokenRequest) (*FindInitialAccessTokenResponse, error)
+	// FindBelongings finds what belongs to an application: its forms and flows.
+	FindBelongings(context.Context, *FindBelongingsRequest) (*FindBelongingsResponse, error)
 	mustEmbedUnimplementedRegistrationServiceServer()
 }
 
@@ -162,6 +177,9 @@ func (UnimplementedRegistrationServiceServer) Resolve(context.Context, *ResolveR
 }
 func (UnimplementedRegistrationServiceServer) FindInitialAccessToken(context.Context, *FindInitialAccessTokenRequest) (*FindInitialAccessTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FindInitialAccessToken not implemented")
+}
+func (UnimplementedRegistrationServiceServer) FindBelongings(context.Context, *FindBelongingsRequest) (*FindBelongingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindBelongings not implemented")
 }
 func (UnimplementedRegistrationServiceServer) mustEmbedUnimplementedRegistrationServiceServer() {}
 func (UnimplementedRegistrationServiceServer) testEmbeddedByValue()                             {}
@@ -292,6 +310,24 @@ func _RegistrationService_FindInitialAccessToken_Handler(srv interface{}, ctx co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistrationService_FindBelongings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindBelongingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistrationServiceServer).FindBelongings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistrationService_FindBelongings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistrationServiceServer).FindBelongings(ctx, req.(*FindBelongingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistrationService_ServiceDesc is the grpc.ServiceDesc for RegistrationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +358,10 @@ var RegistrationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FindInitialAccessToken",
 			Handler:    _RegistrationService_FindInitialAccessToken_Handler,
+		},
+		{
+			MethodName: "FindBelongings",
+			Handler:    _RegistrationService_FindBelongings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

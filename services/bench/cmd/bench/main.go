@@ -111,7 +111,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.programs, "programs", "bin", "`directory` with the programs management and gateway")
-	f.BoolVar(&short, "short", false, "less than three minutes altogether (default)")
+	f.BoolVar(&short, "short", false, "less than four minutes altogether (default)")
 	f.BoolVar(&full, "full", false, "runs of ten seconds, with 16 and with 64 connections")
 	f.IntVar(&registered, "registered", 0, "how many clients the domains of crowd and crowd-management have; default: 20,000, and 1,000,000 with --full")
 	f.StringVar(&only, "only", "", "`names` of scenarios, separated by commas; default: all")

@@ -49,16 +49,30 @@ func idOf(clientID string) string { return "app-" + clientID }
 type management struct {
 	registrationv1.UnimplementedRegistrationServiceServer
 	publisher *configsync.Publisher
+	options   Options
 
 	mu       sync.Mutex
 	revision int64
+}
+
+// Options are what the crowd is like.
+type Options struct {
+	// Clients is how many registered clients there are.
+	Clients int
+	// Copies has each of them be the copy of a template, with a form and a flow of its own.
+	Copies bool
+	// Brings has management bring forms and flows whatever becomes of their clients, as it did before they were on demand.
+	Brings bool
 }
 
 // Main is Serve with a command line.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("bench crowd", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	clients := f.Int("clients", 0, "how many registered clients there are")
+	var o Options
+	f.IntVar(&o.Clients, "clients", 0, "how many registered clients there are")
+	f.BoolVar(&o.Copies, "copies", false, "each is the copy of a template, with a form and a flow of its own")
+	f.BoolVar(&o.Brings, "brings", false, "forms and flows are brought whatever becomes of their clients")
 	var files serve.TLSFiles
 	f.StringVar(&files.CertFile, "tls-cert-file", "", "`certificate` of management")
 	f.StringVar(&files.KeyFile, "tls-key-file", "", "its `key`")
@@ -66,16 +80,16 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	return Serve(ctx, files, *clients, stdout)
+	return Serve(ctx, files, o, stdout)
 }
 
 // Serve makes the clients, says where it listens, and serves until ctx ends.
-func Serve(ctx context.Context, files serve.TLSFiles, clients int, out io.Writer) error {
+func Serve(ctx context.Context, files serve.TLSFiles, o Options, out io.Writer) error {
 	certificates, err := serve.NewReloader(files, serve.ReloaderOptions{})
 	if err != nil {
 		return err
 	}
-	m := &management{publisher: configsync.NewPublisher(configsync.PublisherOptions{}), revision: 1}
+	m := &management{publisher: configsync.NewPublisher(configsync.PublisherOptions{}), options: o, revision: 1}
 	parts, err := parts()
 	if err != nil {
 		return err
@@ -83,10 +97,10 @@ func Serve(ctx context.Context, files serve.TLSFiles, clients int, out io.Writer
 	if err := m.publisher.Load("crowd", m.revision, parts); err != nil {
 		return err
 	}
-	for first := 0; first < clients; first += batch {
+	for first := 0; first < o.Clients; first += batch {
 		var some []*configv1.Resource
-		for i := first; i < min(first+batch, clients); i++ {
-			some = append(some, resource.Wrap(client(ClientID(i))))
+		for i := first; i < min(first+batch, o.Clients); i++ {
+			some = append(some, m.client(ClientID(i))...)
 		}
 		if err := m.apply(some...); err != nil {
 			return err
@@ -96,7 +110,7 @@ func Serve(ctx context.Context, files serve.TLSFiles, clients int, out io.Writer
 	if err != nil {
 		return err
 	}
-	configsyncv1.RegisterConfigSyncServiceServer(server, m.publisher)
+	configsyncv1.RegisterConfigSyncServiceServer(server, m.stream())
 	registrationv1.RegisterRegistrationServiceServer(server, m)
 	if err := server.Listen(); err != nil {
 		return err
@@ -113,7 +127,7 @@ func (m *management) apply(clients ...*configv1.Resource) error {
 	defer m.mu.Unlock()
 	m.revision++
 	for _, c := range clients {
-		c.GetApplication().Revision = m.revision
+		resource.Stamp(resource.Unwrap(c), resource.Stamps{Revision: m.revision})
 	}
 	return m.publisher.Apply(configsync.Batch{Revision: m.revision, Upserts: clients})
 }
@@ -169,10 +183,11 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	if name := r.GetApplication().GetSettings().GetOauth().GetClientName(); name != "" {
 		made.Name, made.Settings.Oauth.ClientName = name, name
 	}
-	if err := m.apply(resource.Wrap(made)); err != nil {
+	own := m.belongings(made)
+	if err := m.apply(append(own, resource.Wrap(made))...); err != nil {
 		return nil, fault.ToGRPC(err)
 	}
-	return &registrationv1.CreateResponse{Application: proto.CloneOf(made), ClientSecret: Secret, RegistrationAccessToken: secret.NewToken()}, nil
+	return &registrationv1.CreateResponse{Application: proto.CloneOf(made), ClientSecret: Secret, RegistrationAccessToken: secret.NewToken(), Belongings: &registrationv1.Belongings{Resources: own}}, nil
 }
 
 // Resolve finds a client in memory.
@@ -181,5 +196,9 @@ func (m *management) Resolve(_ context.Context, r *registrationv1.ResolveRequest
 	if !ok {
 		return nil, fault.ToGRPC(fault.NotFoundf("client %q", r.GetClientId()))
 	}
-	return &registrationv1.ResolveResponse{Application: found.GetApplication()}, nil
+	answer := &registrationv1.ResolveResponse{Application: found.GetApplication()}
+	if r.GetBelongings() {
+		answer.Belongings = m.of(found.GetApplication())
+	}
+	return answer, nil
 }

@@ -11,15 +11,15 @@ import (
 
 // StartCrowd runs a stand-in for management that has registered clients in memory, and returns it with the address at which gateways
 // reach it. The caller stops it.
-func (p *Platform) StartCrowd(ctx context.Context, clients int, patience time.Duration) (*Process, string, error) {
+func (p *Platform) StartCrowd(ctx context.Context, clients int, patience time.Duration, arguments ...string) (*Process, string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
 	}
 	files := p.plane.management
-	process, err := p.starter.Start("crowd", self, []string{
+	process, err := p.starter.Start("crowd", self, append([]string{
 		"crowd", "--clients", strconv.Itoa(clients), "--tls-cert-file", files.CertFile, "--tls-key-file", files.KeyFile, "--tls-ca-file", files.CAFile,
-	}, nil)
+	}, arguments...), nil)
 	if err != nil {
 		return nil, "", err
 	}

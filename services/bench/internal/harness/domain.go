@@ -17,31 +17,39 @@ type Domain struct {
 	Path   string
 	Issuer string
 
-	platform *Platform
+	management *Management
+	gateway    string // the address of one, or of what stands for all
 }
 
 // NewDomain creates and enables a domain; settings are merged into it first and may be nil. It is served when NewDomain
 // returns.
 func (p *Platform) NewDomain(ctx context.Context, name string, settings Object) (*Domain, error) {
+	d, err := newDomain(ctx, p.Management, p.Gateway().Address, p.publicURL, name, settings)
+	if err != nil {
+		return nil, err
+	}
+	return d, p.AwaitDomain(ctx, d.ID)
+}
+
+func newDomain(ctx context.Context, m *Management, gateway, publicURL, name string, settings Object) (*Domain, error) {
 	var made struct{ ID, Path string }
-	if err := p.Management.Post(ctx, "/domains", Object{"name": name, "description": "for measurements"}, &made); err != nil {
+	if err := m.Post(ctx, "/domains", Object{"name": name, "description": "for measurements"}, &made); err != nil {
 		return nil, err
 	}
 	change := Object{"enabled": true}
 	for k, v := range settings {
 		change[k] = v
 	}
-	if err := p.Management.Patch(ctx, "/domains/"+made.ID, change, nil); err != nil {
+	if err := m.Patch(ctx, "/domains/"+made.ID, change, nil); err != nil {
 		return nil, err
 	}
-	d := &Domain{ID: made.ID, Path: made.Path, Issuer: p.publicURL + made.Path + "/oidc", platform: p}
-	return d, p.AwaitDomain(ctx, d.ID)
+	return &Domain{ID: made.ID, Path: made.Path, Issuer: publicURL + made.Path + "/oidc", management: m, gateway: gateway}, nil
 }
 
 // Create posts to one of the domain's collections and returns the new id.
 func (d *Domain) Create(ctx context.Context, collection string, body Object) (string, error) {
 	var made struct{ ID string }
-	err := d.platform.Management.Post(ctx, "/domains/"+d.ID+"/"+collection, body, &made)
+	err := d.management.Post(ctx, "/domains/"+d.ID+"/"+collection, body, &made)
 	return made.ID, err
 }
 
@@ -66,7 +74,7 @@ func (d *Domain) NewApplication(ctx context.Context, name, kind string, redirect
 	if len(redirectURIs) > 0 {
 		body["redirectUris"] = redirectURIs
 	}
-	if err := d.platform.Management.Post(ctx, "/domains/"+d.ID+"/applications", body, &made); err != nil {
+	if err := d.management.Post(ctx, "/domains/"+d.ID+"/applications", body, &made); err != nil {
 		return nil, err
 	}
 	a := &Application{ID: made.ID, ClientID: made.Settings.OAuth.ClientID, Secret: made.Settings.OAuth.ClientSecret, Domain: d}
@@ -78,7 +86,7 @@ func (d *Domain) NewApplication(ctx context.Context, name, kind string, redirect
 
 // Patch merges a change into the application.
 func (a *Application) Patch(ctx context.Context, change Object) error {
-	return a.Domain.platform.Management.Patch(ctx, "/domains/"+a.Domain.ID+"/applications/"+a.ID, change, nil)
+	return a.Domain.management.Patch(ctx, "/domains/"+a.Domain.ID+"/applications/"+a.ID, change, nil)
 }
 
 // User is a person of an inline provider. The password may be an encoded argon2id hash.
@@ -104,11 +112,10 @@ func (d *Domain) NewProvider(ctx context.Context, name string, users []User) (st
 
 // Keys reads the domain's public keys from the first gateway.
 func (d *Domain) Keys(ctx context.Context) (*jose.KeySet, error) {
-	g := d.platform.Gateway()
-	c := load.NewConn(g.Address)
+	c := load.NewConn(d.gateway)
 	c.SetDeadline(time.Now().Add(callPatience))
 	defer c.Close()
-	got, err := c.Do(ctx, load.AppendGet(nil, g.Address, d.Path+"/oidc/.well-known/jwks.json"))
+	got, err := c.Do(ctx, load.AppendGet(nil, d.gateway, d.Path+"/oidc/.well-known/jwks.json"))
 	if err != nil {
 		return nil, err
 	}

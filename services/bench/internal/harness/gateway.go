@@ -72,20 +72,7 @@ func (g *Gateway) AwaitDomain(ctx context.Context, l *Installation, id string) e
 
 // runGateway runs a gateway that asks the management at an address.
 func (p *Platform) runGateway(ctx context.Context, ports []string, management string, patience time.Duration, arguments ...string) (*Gateway, error) {
-	g := &Gateway{Address: ports[0], technical: ports[1]}
-	var err error
-	g.process, err = p.starter.Start("gateway", filepath.Join(p.options.Programs, "gateway"), append([]string{
-		"--gateway-address", g.Address,
-		"--technical-address", g.technical,
-		"--public-url", p.publicURL,
-		"--management-grpc-address", management,
-		"--redis-url", "redis://" + p.redisAt + "/0",
-		"--technical-user", technicalUser,
-		"--node-name", "bench-" + strconv.Itoa(len(p.gateways)+1),
-		"--tls-cert-file", p.plane.gateway.CertFile,
-		"--tls-key-file", p.plane.gateway.KeyFile,
-		"--tls-ca-file", p.plane.gateway.CAFile,
-	}, arguments...), []string{"GATEHOUSE_TECHNICAL_PASSWORD=" + p.password})
+	g, err := p.launchGateway(ports, p.publicURL, management, "bench-"+strconv.Itoa(len(p.gateways)+1), arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +81,25 @@ func (p *Platform) runGateway(ctx context.Context, ports []string, management st
 		return nil, err
 	}
 	return g, nil
+}
+
+// launchGateway starts a gateway and does not wait.
+func (p *Platform) launchGateway(ports []string, publicURL, management, node string, arguments ...string) (*Gateway, error) {
+	g := &Gateway{Address: ports[0], technical: ports[1]}
+	var err error
+	g.process, err = p.starter.Start("gateway", filepath.Join(p.options.Programs, "gateway"), append([]string{
+		"--gateway-address", g.Address,
+		"--technical-address", g.technical,
+		"--public-url", publicURL,
+		"--management-grpc-address", management,
+		"--redis-url", "redis://" + p.redisAt + "/0",
+		"--technical-user", technicalUser,
+		"--node-name", node,
+		"--tls-cert-file", p.plane.gateway.CertFile,
+		"--tls-key-file", p.plane.gateway.KeyFile,
+		"--tls-ca-file", p.plane.gateway.CAFile,
+	}, arguments...), []string{"GATEHOUSE_TECHNICAL_PASSWORD=" + p.password})
+	return g, err
 }
 
 // AwaitDomain waits until every gateway serves the domain and has applied everything that was announced to it.

@@ -43,31 +43,47 @@ func (p *Platform) newInstallation(database string) (*Installation, error) {
 	return l, os.WriteFile(l.keyFile, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
 }
 
+// operator is the name of the one who is signed in.
+const operator = "bench"
+
 // Start runs management and returns when it is ready and signed in to.
 func (l *Installation) Start(ctx context.Context, patience time.Duration) error {
-	const operator = "bench"
-	p := l.platform
+	if err := l.Run(ctx, patience); err != nil {
+		return err
+	}
+	return l.SignIn(ctx)
+}
+
+// Run is Start without signing in, which needs a hash.
+func (l *Installation) Run(ctx context.Context, patience time.Duration) error {
 	var err error
-	l.Process, err = p.starter.Start("management", filepath.Join(p.options.Programs, "management"), []string{
-		"--management-address", l.ports[0],
-		"--management-grpc-address", l.ports[1],
-		"--technical-address", l.ports[2],
+	if l.Process, err = l.launch(l.ports, l.platform.publicURL); err != nil {
+		return err
+	}
+	return Await(ctx, patience, "management", ready(l.ports[2]), l.Process)
+}
+
+// SignIn signs in to management.
+func (l *Installation) SignIn(ctx context.Context) error {
+	l.Management = newManagement("http://" + l.ports[0])
+	return l.Management.signIn(ctx, operator, l.password)
+}
+
+// launch starts a replica of management and does not wait. The ports are those of REST, gateways and the technical one.
+func (l *Installation) launch(ports []string, gatewayURL string, arguments ...string) (*Process, error) {
+	p := l.platform
+	return p.starter.Start("management", filepath.Join(p.options.Programs, "management"), append([]string{
+		"--management-address", ports[0],
+		"--management-grpc-address", ports[1],
+		"--technical-address", ports[2],
 		"--mongodb-database", l.Database,
-		"--gateway-url", p.publicURL,
+		"--gateway-url", gatewayURL,
 		"--sealing-key-file", l.keyFile,
 		"--operator-name", operator,
 		"--tls-cert-file", p.plane.management.CertFile,
 		"--tls-key-file", p.plane.management.KeyFile,
 		"--tls-ca-file", p.plane.management.CAFile,
-	}, []string{"GATEHOUSE_MONGODB_URI=" + l.URI, "GATEHOUSE_OPERATOR_PASSWORD=" + l.password})
-	if err != nil {
-		return err
-	}
-	if err := Await(ctx, patience, "management", ready(l.ports[2]), l.Process); err != nil {
-		return err
-	}
-	l.Management = newManagement("http://" + l.ports[0])
-	return l.Management.signIn(ctx, operator, l.password)
+	}, arguments...), []string{"GATEHOUSE_MONGODB_URI=" + l.URI, "GATEHOUSE_OPERATOR_PASSWORD=" + l.password})
 }
 
 // Stop ends management, if it runs.

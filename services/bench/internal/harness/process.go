@@ -60,6 +60,30 @@ func (p *Process) Stop() {
 	<-p.over
 }
 
+// End asks the process to end and waits for it. One that does not within patience is killed, which is an error, as any other
+// status than 0 is.
+func (p *Process) End(patience time.Duration) error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	select {
+	case <-p.over:
+	case <-late.C:
+		_ = p.cmd.Process.Kill()
+		<-p.over
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s ended with %w: %s", p.Name, p.err, tail(p.log))
+	}
+	return nil
+}
+
+// spent is the CPU time of a process that has ended.
+func (p *Process) spent() time.Duration {
+	state := p.cmd.ProcessState
+	return state.UserTime() + state.SystemTime()
+}
+
 // tail returns the last lines of a log, for an error.
 func tail(file string) string {
 	const enough = 2000

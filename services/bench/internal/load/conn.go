@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"time"
 )
@@ -21,6 +22,9 @@ const (
 // ErrResponse says that an answer is not HTTP/1.1 as a server sends it.
 var ErrResponse = errors.New("malformed answer")
 
+// ErrUnanswered says that a connection was closed or reset before any byte of an answer.
+var ErrUnanswered = errors.New("no byte of an answer")
+
 // Conn is one keep-alive connection to a server. It is made at the first request, and again after the server or an error
 // has closed it. It is for one goroutine.
 type Conn struct {
@@ -29,6 +33,11 @@ type Conn struct {
 	conn     net.Conn
 	reader   *bufio.Reader
 	response Response
+
+	// Unanswered, if set, is told of requests that met ErrUnanswered, which are then sent once more over another connection.
+	Unanswered func(error)
+	// Answered, if set, is told how long each answer took, with the repetition.
+	Answered func(time.Duration)
 }
 
 // NewConn returns a connection to host:port that is not made yet.
@@ -53,8 +62,24 @@ func (c *Conn) Close() {
 }
 
 // Do sends one request, complete as it goes over the wire, and returns the answer, which is valid until the next call. An
-// error leaves the connection closed. Nothing is repeated.
+// error leaves the connection closed. Nothing is repeated, unless Unanswered is set.
 func (c *Conn) Do(ctx context.Context, request []byte) (*Response, error) {
+	if c.Answered == nil && c.Unanswered == nil {
+		return c.once(ctx, request)
+	}
+	start := time.Now()
+	got, err := c.once(ctx, request)
+	if c.Unanswered != nil && errors.Is(err, ErrUnanswered) && ctx.Err() == nil {
+		c.Unanswered(err)
+		got, err = c.once(ctx, request)
+	}
+	if c.Answered != nil {
+		c.Answered(time.Since(start))
+	}
+	return got, err
+}
+
+func (c *Conn) once(ctx context.Context, request []byte) (*Response, error) {
 	if c.conn == nil {
 		if err := c.dial(ctx); err != nil {
 			return nil, err
@@ -62,7 +87,11 @@ func (c *Conn) Do(ctx context.Context, request []byte) (*Response, error) {
 	}
 	if _, err := c.conn.Write(request); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("send: %w", err)
+		return nil, fmt.Errorf("send: %w", unanswered(err))
+	}
+	if _, err := c.reader.Peek(1); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("receive: %w", unanswered(err))
 	}
 	stays, err := c.response.read(c.reader)
 	if err != nil {
@@ -73,6 +102,14 @@ func (c *Conn) Do(ctx context.Context, request []byte) (*Response, error) {
 		c.Close()
 	}
 	return &c.response, nil
+}
+
+// unanswered marks the error of a connection that was closed or reset, which is not one of time.
+func unanswered(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnanswered, err)
 }
 
 func (c *Conn) dial(ctx context.Context) error {

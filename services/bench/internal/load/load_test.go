@@ -146,6 +146,48 @@ func TestConnIsMadeAnewAfterAnError(t *testing.T) {
 	}
 }
 
+// A server that closes its first connection without a word, and says half an answer on the next.
+func TestWhatHasNoByteOfAnAnswerIsSentAgainOnce(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for _, says := range []string{"", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "", "HTTP/1.1 200 OK\r\nConte"} {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = bufio.NewReader(conn).ReadString('\n')
+			_, _ = io.WriteString(conn, says)
+			_ = conn.Close()
+		}
+	}()
+	c := NewConn(listener.Addr().String())
+	var again, answers int
+	c.Unanswered = func(err error) {
+		if !errors.Is(err, ErrUnanswered) {
+			t.Errorf("told %v", err)
+		}
+		again++
+	}
+	c.Answered = func(time.Duration) { answers++ }
+	ask := func() error {
+		_, err := c.Do(t.Context(), []byte("GET / HTTP/1.1\r\n"))
+		return err
+	}
+	if err := ask(); err != nil || again != 1 || answers != 1 {
+		t.Errorf("after a connection that was closed without a word: %v, sent again %d times, %d answers", err, again, answers)
+	}
+	if err := ask(); !errors.Is(err, ErrUnanswered) || again != 2 {
+		t.Errorf("after two of them: %v, sent again %d times", err, again)
+	}
+	if err := ask(); err == nil || errors.Is(err, ErrUnanswered) || again != 2 {
+		t.Errorf("after half an answer: %v, sent again %d times", err, again)
+	}
+}
+
 func TestRunCountsEveryOperationOnce(t *testing.T) {
 	var served atomic.Int64
 	address := serve(t, func(w http.ResponseWriter, _ *http.Request) { served.Add(1); fmt.Fprint(w, "hello") })

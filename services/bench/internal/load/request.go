@@ -21,8 +21,17 @@ func AppendJSON(dst []byte, host, target, body string, headers ...string) []byte
 	return post(dst, host, target, "application/json", body, headers)
 }
 
+// AppendPatch appends a PATCH of a JSON text.
+func AppendPatch(dst []byte, host, target, body string, headers ...string) []byte {
+	return content(dst, "PATCH", host, target, "application/json", body, headers)
+}
+
 func post(dst []byte, host, target, contentType, body string, headers []string) []byte {
-	dst = head(dst, "POST", host, target, headers)
+	return content(dst, "POST", host, target, contentType, body, headers)
+}
+
+func content(dst []byte, method, host, target, contentType, body string, headers []string) []byte {
+	dst = head(dst, method, host, target, headers)
 	dst = append(dst, "Content-Type: "...)
 	dst = append(dst, contentType...)
 	dst = append(dst, "\r\nContent-Length: "...)

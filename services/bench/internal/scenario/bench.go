@@ -23,21 +23,27 @@ type Length struct {
 	Changes     int           // of propagation, unless ChangesTime is over before
 	ChangesTime time.Duration
 
-	Applications int           // of the domain of lists
+	Applications int           // of the domain of lists, and of those of start-up
+	Domains      int           // of start-up
 	Lists        int           // of each sort, unless ListsTime is over before
 	ListsTime    time.Duration // for each sort
 
 	Registered int // clients of the domains of crowd and crowd-management
+
+	Undisturbed time.Duration // of rolling-restart, before anything is restarted
+	Rounds      int           // how often each process is restarted there
 }
 
-// The lengths. Short is for every day and takes less than three minutes altogether; Full is what is published.
+// The lengths. Short is for every day and takes less than four minutes altogether; Full is what is published.
 var (
 	Short = Length{Name: "short", Runs: 5, Duration: 700 * time.Millisecond, WarmUp: 300 * time.Millisecond, Idle: 2 * time.Second,
 		Connections: []int{16}, ColdTokens: 4_000, Changes: 100, ChangesTime: 8 * time.Second,
-		Applications: 5_000, Lists: 100, ListsTime: time.Second, Registered: 20_000}
+		Applications: 5_000, Domains: 5, Lists: 100, ListsTime: time.Second, Registered: 20_000,
+		Undisturbed: 3 * time.Second, Rounds: 1}
 	Full = Length{Name: "full", Runs: 3, Duration: 10 * time.Second, WarmUp: 2 * time.Second, Idle: 10 * time.Second,
 		Connections: []int{16, 64}, ColdTokens: 50_000, Changes: 1_000, ChangesTime: 2 * time.Minute,
-		Applications: 100_000, Lists: 1_000, ListsTime: 15 * time.Second, Registered: 1_000_000}
+		Applications: 100_000, Domains: 100, Lists: 1_000, ListsTime: 15 * time.Second, Registered: 1_000_000,
+		Undisturbed: 20 * time.Second, Rounds: 3}
 )
 
 // checkEvery is the distance between two answers that are checked in every respect.

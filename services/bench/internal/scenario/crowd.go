@@ -19,6 +19,8 @@ import (
 const (
 	registrationRatio = "registrations, end ÷ beginning"
 	gatewayMemory     = "gateway MB"
+	managementCPU     = "management CPU ms per registration"
+	databaseCPU       = "database CPU ms per registration"
 )
 
 // fewClients is what a crowd is compared with.
@@ -61,8 +63,9 @@ type gathering struct {
 	path     string
 	secret   string
 	clientID func(i int) string // counted from 0
-	// management is the number of its process.
+	// management is the number of its process, stored whether it has a database.
 	management int
+	stored     bool
 	row        *report.Row
 }
 
@@ -130,7 +133,7 @@ func (g *gathering) registration() []byte {
 // registrations registers clients for a while.
 func (g *gathering) registrations(ctx context.Context) (*load.Result, error) {
 	request := g.registration()
-	used, err := cpu.Used(g.management)
+	used, err := g.used()
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +144,29 @@ func (g *gathering) registrations(ctx context.Context) (*load.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registrations: %w", err)
 	}
-	now, err := cpu.Used(g.management)
-	g.extra("management CPU ms per registration", (now-used).Seconds()*1000/float64(result.Operations))
+	now, err := g.used()
+	for name, before := range used {
+		g.extra(name, (now[name]-before).Seconds()*1000/float64(result.Operations))
+	}
 	return result, err
+}
+
+// used returns the CPU time of management and, where registrations wait for one, of the database.
+func (g *gathering) used() (map[string]time.Duration, error) {
+	pids := map[string]int{managementCPU: g.management}
+	if g.stored {
+		for _, pid := range g.Platform.Parts()[harness.PartDatabase] {
+			pids[databaseCPU] = pid
+		}
+	}
+	used := map[string]time.Duration{}
+	for name, pid := range pids {
+		var err error
+		if used[name], err = cpu.Used(pid); err != nil {
+			return nil, err
+		}
+	}
+	return used, nil
 }
 
 func (g *gathering) run(ctx context.Context, operation func(context.Context, *load.Conn) error) (*load.Result, error) {
@@ -183,7 +206,13 @@ func (g *gathering) tokens(ctx context.Context, n int) error {
 		g.extra("tokens/s, "+sort.name, result.Rate())
 		g.extra("token p50 ms, "+sort.name, float64(report.MillisOf(result.Latency.Quantile(0.5))))
 	}
-	for name, pid := range map[string]int{gatewayMemory: g.gateway.PID(), "management MB": g.management} {
+	pids := map[string]int{gatewayMemory: g.gateway.PID(), "management MB": g.management}
+	if g.stored {
+		for _, pid := range g.Platform.Parts()[harness.PartDatabase] {
+			pids["database MB"] = pid
+		}
+	}
+	for name, pid := range pids {
 		resident, err := cpu.Resident(pid)
 		if err != nil {
 			return err

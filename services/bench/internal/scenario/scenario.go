@@ -37,8 +37,12 @@ func All() []Scenario {
 		propagation(1),
 		propagation(4),
 		lists(),
+		startUp(),
 		crowdAtGateway(),
+		crowdOfCopies(),
 		crowdAtManagement(),
+		rollingRestart(false),
+		rollingRestart(true),
 	}
 }
 

@@ -49,10 +49,20 @@ func (b *Bench) sharedWorld(ctx context.Context) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.world, err = furnish(ctx, d); err != nil {
+		b.world = nil
+		return nil, err
+	}
+	return b.world, b.Platform.AwaitDomain(ctx, d.ID)
+}
+
+// furnish gives a domain what worlds have.
+func furnish(ctx context.Context, d *harness.Domain) (*world, error) {
 	w := &world{domain: d}
 	if _, err := d.Create(ctx, "scopes", harness.Object{"key": "read", "name": "Read", "description": "Reading"}); err != nil {
 		return nil, err
 	}
+	var err error
 	w.certificate, err = d.Create(ctx, "certificates", harness.Object{
 		"type": "generated-am-certificate", "name": "es256", "configuration": `{"algorithm":"ES256","alias":"es256"}`,
 	})
@@ -62,11 +72,8 @@ func (b *Bench) sharedWorld(ctx context.Context) (*world, error) {
 	if w.quick, err = d.NewProvider(ctx, quickName, people(quickName, quickPeople, quickHash)); err != nil {
 		return nil, err
 	}
-	if w.slow, err = d.NewProvider(ctx, slowName, people(slowName, slowPeople, password)); err != nil {
-		return nil, err
-	}
-	b.world = w
-	return w, b.Platform.AwaitDomain(ctx, d.ID)
+	w.slow, err = d.NewProvider(ctx, slowName, people(slowName, slowPeople, password))
+	return w, err
 }
 
 func people(prefix string, n int, password string) []harness.User {

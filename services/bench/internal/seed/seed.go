@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 )
 
 // Number is what stands for the number of an application in the name and the client id of the one that is copied.
@@ -58,7 +59,10 @@ func (d *Database) CopyAs(ctx context.Context, id, mark string, n int) error {
 		return err
 	}
 	types := []string{"web", "native", "browser", "service"}
-	for first := 1; first <= n; first += batch {
+	// The next documents are made while the database writes some.
+	writers, ctx := errgroup.WithContext(ctx)
+	writers.SetLimit(2)
+	for first := 1; first <= n && ctx.Err() == nil; first += batch {
 		docs := make([]any, 0, batch)
 		for i := first; i <= n && i < first+batch; i++ {
 			doc := numbered(like, mark, Numbered(mark, i)).(bson.D)
@@ -78,11 +82,12 @@ func (d *Database) CopyAs(ctx context.Context, id, mark string, n int) error {
 			}
 			docs = append(docs, doc)
 		}
-		if _, err := c.InsertMany(ctx, docs); err != nil {
+		writers.Go(func() error {
+			_, err := c.InsertMany(ctx, docs)
 			return err
-		}
+		})
 	}
-	return nil
+	return writers.Wait()
 }
 
 // CopyClient is CopyAs of the application with a client identifier, which is what copies have with their numbers.
@@ -108,7 +113,11 @@ func Numbered(mark string, i int) string {
 func numbered(v any, mark, number string) any {
 	switch v := v.(type) {
 	case string:
-		return strings.ReplaceAll(v, mark, number)
+		v = strings.ReplaceAll(v, mark, number)
+		if lower := strings.ToLower(mark); lower != mark { // as in what searches look at
+			v = strings.ReplaceAll(v, lower, strings.ToLower(number))
+		}
+		return v
 	case bson.D:
 		copied := make(bson.D, len(v))
 		for i, e := range v {
@@ -123,6 +132,21 @@ func numbered(v any, mark, number string) any {
 		return copied
 	}
 	return v
+}
+
+// ReadAll reads every application as this driver sends them, a thousand at a time, and does nothing with them. It returns how many
+// there are and their bytes: what a program has to wait for that needs them all.
+func (d *Database) ReadAll(ctx context.Context) (documents int, bytes int64, err error) {
+	cursor, err := d.db.Collection("applications").Find(ctx, bson.M{"_gone": bson.M{"$ne": true}}, options.Find().SetBatchSize(1000))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = cursor.Close(ctx) }()
+	for cursor.Next(ctx) {
+		documents++
+		bytes += int64(len(cursor.Current))
+	}
+	return documents, bytes, cursor.Err()
 }
 
 // ReadOne reads one document by its identifier.

@@ -17,3 +17,12 @@ func TestNumbered(t *testing.T) {
 		t.Error("the original has changed")
 	}
 }
+
+// Searches look at texts in lower case, so that those have the number too.
+func TestNumberedInLowerCase(t *testing.T) {
+	like := bson.D{{Key: "clientId", Value: "aBc"}, {Key: "_search", Value: "\nmail\nabc\n"}}
+	want := bson.D{{Key: "clientId", Value: "aBc-0000012"}, {Key: "_search", Value: "\nmail\nabc-0000012\n"}}
+	if got := fmt.Sprint(numbered(like, "aBc", Numbered("aBc", 12))); got != fmt.Sprint(want) {
+		t.Errorf("copy %s, want %v", got, want)
+	}
+}

@@ -289,7 +289,7 @@ func TestTokens(t *testing.T) {
 	c.refused(2, "invalid_client", append(of, "--client-secret-file", "wrong.txt")...)
 }
 
-// TestAuditTail follows what happens, record by record, until it is interrupted.
+// TestAuditTail follows what happens, record by record, until it is interrupted. Management is killed meanwhile, and comes back.
 func TestAuditTail(t *testing.T) {
 	g := proc.StartGatehouse(t, "--demo=false")
 	c := signedIn(t, g)
@@ -302,14 +302,18 @@ func TestAuditTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer // read when the command has ended
+	x.Stderr = &said
 	if err := x.Start(); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
 	var seen []string
-	for want := range []string{"Finance", "Legal", "Sales"} {
-		name := []string{"Finance", "Legal", "Sales"}[want]
-		if want > 0 {
+	for _, name := range []string{"Finance", "Legal", "Sales", "Support"} {
+		if name == "Support" {
+			g.RestartKilled()
+		}
+		if name != "Finance" {
 			c.okWith("kind: group\nmetadata: {domain: office}\nspec: {name: "+name+"}\n", "apply", "-f", "-")
 		}
 		if !lines.Scan() || !strings.Contains(lines.Text(), name) || parse[proc.Object](t, lines.Text()).Text("type") != "create" {
@@ -325,6 +329,9 @@ func TestAuditTail(t *testing.T) {
 	}
 	if err := x.Wait(); err != nil {
 		t.Errorf("it ends with %v", err)
+	}
+	if !strings.Contains(said.String(), "Asked again in ") || !strings.HasSuffix(said.String(), "Management answers again\n") {
+		t.Errorf("it says %q of management that was away", said.String())
 	}
 }
 
@@ -400,6 +407,8 @@ func TestCompletion(t *testing.T) {
 		"get gro":                       "groups\t",
 		"get group -d office F":         "Finance\n",
 		"list groups --domain ":         "Office\n",
+		"export --domain ":              "Office\n",
+		"import --f":                    "--file\t",
 		"list groups --context ":        "local\n",
 		"list groups -o ":               "yaml\n",
 		"delete group --domain office ": "Finance\n",

@@ -18,7 +18,7 @@ var (
 )
 
 // order is that in which the examples of commands are run: what ends the sign-in comes last.
-var order = []string{"login", "context list", "context use", "kinds", "list", "apply", "diff", "get", "audit tail", "gateways status", "token", "delete", "logout"}
+var order = []string{"login", "context list", "context use", "kinds", "list", "apply", "diff", "get", "audit tail", "gateways status", "token", "export", "import", "delete", "logout"}
 
 // without are commands that need no example of ours.
 var without = []string{"", "context", "audit", "gateways", "help", "completion", "completion bash", "completion zsh", "completion fish", "completion powershell"}
@@ -89,5 +89,6 @@ func (c *control) prepare() {
 	_, secret, _ = strings.Cut(secret, "  secret: ")
 	secret, _, _ = strings.Cut(secret, "\n")
 	c.file("robot-secret.txt", secret)
+	c.file("archive-passphrase.txt", "correct horse battery staple\n")
 	c.file("payroll.yaml", "kind: application\nmetadata: {domain: acme, name: Payroll}\nspec: {description: Pays}\n")
 }

@@ -113,6 +113,13 @@ func signIn(ctx context.Context, managementURL, name, password string) (*API, er
 	return &API{URL: managementURL, Token: answer.JSON().Text("access_token")}, nil
 }
 
+// During is the same API in a subtest, whose faults are then the subtest's.
+func (a *API) During(t testing.TB) *API {
+	during := *a
+	during.t = t
+	return &during
+}
+
 // Try sends body, if any, as JSON to a path such as /domains and returns the answer, whatever it is.
 func (a *API) Try(ctx context.Context, method, path string, body any) (Answer, error) {
 	var content io.Reader = http.NoBody

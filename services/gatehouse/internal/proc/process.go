@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,6 +87,25 @@ func (p *Process) Relaunch() {
 		p.t.Fatalf("%s still runs", p.Name)
 	}
 	p.launch()
+}
+
+// Script writes a shell script that runs the program with a word before its arguments, what the script is given behind the word, and the
+// same environment. It returns its path.
+func (p *Process) Script(word string) string {
+	p.t.Helper()
+	quoted := func(all []string) string {
+		var b strings.Builder
+		for _, one := range all {
+			b.WriteString(" '" + strings.ReplaceAll(one, "'", `'\''`) + "'")
+		}
+		return b.String()
+	}
+	text := "#!/bin/sh\nexec env" + quoted(p.env) + quoted([]string{p.path, word}) + ` "$@"` + quoted(p.args) + "\n"
+	path := filepath.Join(p.t.TempDir(), word)
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run, by its owner
+		p.t.Fatal(err)
+	}
+	return path
 }
 
 // PID is the number of the process.

@@ -39,6 +39,8 @@ type Options struct {
 	PlainHTTP bool
 	// Agent is sent as User-Agent.
 	Agent string
+	// Renew says what to do where the token is not taken.
+	Renew string
 }
 
 // Conn is a connection to one management.
@@ -138,11 +140,20 @@ func (c *Conn) Call(ctx context.Context, writes bool, send func(ctx context.Cont
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Options.Timeout, errStalled)
 	defer cancel()
 	answer, err := Read(ctx, send)
+	return answer, c.known(err, writes)
+}
+
+// known adds to a failure what the connection knows.
+func (c *Conn) known(err error, writes bool) error {
 	var f *Failure
+	var p *Problem
+	if errors.As(err, &p) {
+		p.Renew = c.Options.Renew
+	}
 	if errors.As(err, &f) {
 		f.Server, f.Writes, f.Timeout = c.Options.Server, writes, c.Options.Timeout
 	}
-	return answer, err
+	return err
 }
 
 // Read sends a request and reads its answer.
@@ -152,6 +163,10 @@ func Read(ctx context.Context, send func(ctx context.Context) (*http.Response, e
 		return Answer{}, &Failure{Err: cause(ctx, err)}
 	}
 	defer response.Body.Close()
+	return read(ctx, response)
+}
+
+func read(ctx context.Context, response *http.Response) (Answer, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
 		return Answer{}, &Failure{Err: cause(ctx, err)}

@@ -18,6 +18,8 @@ var errStalled = errors.New("no answer in time")
 // Problem is a request that management refused, and why.
 type Problem struct {
 	Status int
+	// Renew says what to do where the token is not taken.
+	Renew string
 	client.Problem
 }
 
@@ -40,6 +42,9 @@ func (p *Problem) Error() string {
 func (p *Problem) advice() string {
 	switch p.Status {
 	case http.StatusUnauthorized:
+		if p.Renew != "" {
+			return p.Renew
+		}
 		return "Sign in again: gatehousectl login"
 	case http.StatusForbidden:
 		return "Your roles do not allow this; whoever owns the place can give you one (kind members)"
@@ -59,6 +64,8 @@ type Failure struct {
 	Writes  bool
 	Timeout time.Duration
 	Err     error
+	// Midway says that an answer had begun.
+	Midway bool
 	// Status, Media and Text are of an answer that nobody expected.
 	Status int
 	Media  string
@@ -84,6 +91,10 @@ func (f *Failure) Error() string {
 		b.WriteString("interrupted")
 	case errors.As(f.Err, &untrusted):
 		fmt.Fprintf(&b, "%s has a certificate that is not trusted: %v\nName the authority that signed it: --ca-file", f.Server, untrusted.Err)
+	case strings.Contains(f.Err.Error(), "server gave HTTP response to HTTPS client"):
+		fmt.Fprintf(&b, "%s answers without TLS\nIf that is how it is to be, say http:// and not https://", f.Server)
+	case f.Midway:
+		fmt.Fprintf(&b, "%s broke off its answer: %v", f.Server, f.Err)
 	default:
 		fmt.Fprintf(&b, "%s can not be reached: %v\nSee whether the address is right: --server, or gatehousectl context list", f.Server, f.Err)
 	}
@@ -91,6 +102,26 @@ func (f *Failure) Error() string {
 		b.WriteString("\nIt is not known whether the change was made: gatehousectl diff tells")
 	}
 	return b.String()
+}
+
+// Passes reports whether an error is one that passes by itself: management, or something before it, is away or has too much to do.
+func Passes(err error) bool {
+	var p *Problem
+	var f *Failure
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &p):
+		return passes(p.Status)
+	case errors.As(err, &untrusted), errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &f):
+		return f.Err != nil || passes(f.Status)
+	}
+	return false
+}
+
+func passes(status int) bool {
+	return status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 }
 
 // cause is what ended a request: the time limit where that was it.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -28,28 +29,38 @@ What a document leaves out stays as it is, and null takes a member away (RFC 739
 
 func (a *App) apply() *cobra.Command {
 	var files, confirm []string
+	var secrets string
 	var dryRun, replace bool
 	c := &cobra.Command{
-		Use: "apply -f FILE...", Short: "Make what files describe so", Args: cobra.NoArgs,
+		Use: "apply -f FILE...", Short: "Make what files describe so", Args: nothing,
 		Long: aboutFiles + `
 
 Each document is tried out first, where management can, and written only if something differs, and only if nobody has changed
 it in between. Documents are applied in the order in which they are given; the first that fails ends it, and what was applied
 before stays. Applying the same files again goes on.
 
--o json and -o yaml print what management answers, with the secrets it shows this once.`,
+What management shows only once, such as the client secret of a new application or the value of a token, is printed below
+the resource that was made; with -o json and -o yaml it stands in the resource, with -o name it is said on standard error. With
+--secrets-file it goes to a new file that only you can read, a line of JSON for each resource, and is not printed.`,
 		Example: `  gatehousectl apply -f payroll.yaml --dry-run
-  gatehousectl apply -f payroll.yaml
+  gatehousectl apply -f payroll.yaml --secrets-file payroll.secrets
   gatehousectl get group Finance --domain acme -o yaml | gatehousectl apply -f -`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			documents, c, err := a.documents(files, confirm)
 			if err != nil {
 				return err
 			}
+			var keep *secretsFile
+			if !dryRun {
+				if keep, err = openSecrets(secrets); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, keep.close()) }()
+			}
 			pending := false
 			for i, d := range documents {
 				o := things.Options{Replace: replace, Unchecked: !dryRun, Pending: dryRun && pending}
-				made, err := a.applyOne(cmd.Context(), c, d, o, dryRun)
+				made, err := a.applyOne(cmd.Context(), c, d, o, dryRun, keep)
 				pending = pending || made
 				if err != nil {
 					return fmt.Errorf("%s: %w%s", d.Source, hint(err), soFar(i, len(documents)))
@@ -60,6 +71,7 @@ before stays. Applying the same files again goes on.
 	}
 	fileFlags(c, &files, &confirm, &replace)
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "run every check and write nothing")
+	c.Flags().StringVar(&secrets, "secrets-file", "", "new file for what is shown only once, instead of printing it")
 	return c
 }
 
@@ -74,11 +86,13 @@ func fileFlags(c *cobra.Command, files, confirm *[]string, replace *bool) {
 	c.Flags().StringSliceVarP(files, "filename", "f", nil, "file, folder, or - for standard input")
 	c.Flags().BoolVar(replace, "replace", false, "reset what a document leaves out")
 	c.Flags().StringSliceVar(confirm, "confirm", nil, "consequences that are meant, such as opens")
-	_ = c.MarkFlagRequired("filename")
 }
 
 // documents reads files and prepares the connection.
 func (a *App) documents(files, confirm []string) ([]document.Document, *things.Client, error) {
+	if len(files) == 0 {
+		return nil, nil, errors.New("which files? Say -f FILE, -f FOLDER, or -f - for standard input")
+	}
 	documents, err := document.Read(files, a.In)
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +113,7 @@ func (a *App) documents(files, confirm []string) ([]document.Document, *things.C
 }
 
 // applyOne applies a document, and reports whether something is made by it.
-func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Document, o things.Options, dryRun bool) (bool, error) {
+func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Document, o things.Options, dryRun bool, keep *secretsFile) (bool, error) {
 	p, err := c.Plan(ctx, d, o)
 	if err != nil {
 		return false, err
@@ -112,19 +126,26 @@ func (a *App) applyOne(ctx context.Context, c *things.Client, d document.Documen
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if p.Action == things.Create && p.Kind.Once && a.flags.output != "json" && a.flags.output != "yaml" {
-		return false, fmt.Errorf("the value of a %s is shown only when it is made: say -o json or -o yaml, and keep it", p.Kind.One)
+	if dryRun {
+		return p.Action == things.Create, a.printApplied(p, nil, nil, true)
 	}
-	var answer things.Object
-	if !dryRun {
-		if answer, err = c.Carry(ctx, p); err != nil {
-			return false, err
+	answer, err := c.Carry(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	once := p.Once(answer)
+	if keep != nil && len(once) > 0 {
+		if err := keep.write(p, answer, once); err != nil {
+			err = fmt.Errorf("%s was made, and what is shown only once could not be written, and is printed: %w", p.Kind.One, err)
+			return true, errors.Join(a.printApplied(p, answer, once, false), err)
 		}
+		answer, once = things.Hidden(answer, once), nil
 	}
-	return p.Action == things.Create, a.printApplied(p, answer, dryRun)
+	return p.Action == things.Create, a.printApplied(p, answer, once, false)
 }
 
-func (a *App) printApplied(p *things.Plan, answer things.Object, dryRun bool) error {
+// printApplied prints what was, or would be, done with a document, and what management shows only this once.
+func (a *App) printApplied(p *things.Plan, answer things.Object, once []things.Value, dryRun bool) error {
 	switch a.flags.output {
 	case "json", "yaml":
 		if a.flags.output == "yaml" {
@@ -134,18 +155,35 @@ func (a *App) printApplied(p *things.Plan, answer things.Object, dryRun bool) er
 		}
 		return a.printTree(map[string]any{"kind": p.Kind.One, "name": p.Name, "result": p.Action, "dryRun": dryRun, "resource": answer})
 	case "name":
-		_, err := fmt.Fprintf(a.Out, "%s/%s\n", p.Kind.One, p.Name)
-		return err
+		if _, err := fmt.Fprintf(a.Out, "%s/%s\n", p.Kind.One, p.Name); err != nil {
+			return err
+		}
+		if len(once) > 0 {
+			say(a.Err, "%s/%s has values that are shown only now:\n%s", p.Kind.One, p.Name, written(answer, once))
+		}
+		return nil
 	}
-	_, err := fmt.Fprintf(a.Out, "%s/%s %s%s\n", p.Kind.One, p.Name, p.Action, dry(dryRun))
+	_, err := fmt.Fprintf(a.Out, "%s/%s %s%s\n%s", p.Kind.One, p.Name, p.Action, dry(dryRun), written(answer, once))
 	return err
+}
+
+// written has a line for each value that is shown only once.
+func written(answer things.Object, once []things.Value) string {
+	var b strings.Builder
+	for _, v := range once {
+		if id := v.Beside(answer, "clientId"); id != "" {
+			fmt.Fprintf(&b, "  clientId: %s\n", id)
+		}
+		fmt.Fprintf(&b, "  %s: %s  (shown only now)\n", v.Path[strings.LastIndexByte(v.Path, '.')+1:], v.Text)
+	}
+	return b.String()
 }
 
 func (a *App) diff() *cobra.Command {
 	var files, confirm []string
 	var replace bool
 	c := &cobra.Command{
-		Use: "diff -f FILE...", Short: "Show what applying files would change", Args: cobra.NoArgs,
+		Use: "diff -f FILE...", Short: "Show what applying files would change", Args: nothing,
 		Long: aboutFiles + `
 
 What would be is asked of management by a dry run, which checks everything and writes nothing. Secrets are not shown; one

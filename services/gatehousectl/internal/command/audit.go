@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,21 +11,29 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gatehouse-am/gatehouse/services/gatehousectl/internal/api"
 	"github.com/gatehouse-am/gatehouse/services/gatehousectl/internal/kinds"
 	"github.com/gatehouse-am/gatehouse/services/gatehousectl/internal/table"
 	"github.com/gatehouse-am/gatehouse/services/gatehousectl/internal/things"
 )
 
-// late is for how long a record may be found after others that are later: replicas write at the same time.
-const late = 10 * time.Second
+const (
+	// late is for how long a record may be found after others that are later: replicas write at the same time. After management
+	// was away it may be longer: what waited for the database then has the time at which it began to wait.
+	late, lateAfterAway = 10 * time.Second, time.Minute
+	// mostRecords is how many records are asked for at once.
+	mostRecords = 1000
+	// longestPause is for how long at most nobody is asked while management is away.
+	longestPause = 30 * time.Second
+)
 
 func (a *App) audit() *cobra.Command {
 	var t tail
-	c := &cobra.Command{Use: "audit", Short: "Who did what"}
 	one := &cobra.Command{
-		Use: "tail", Short: "Print the latest audit records, and those that come", Args: cobra.NoArgs,
+		Use: "tail", Short: "Print the latest audit records, and those that come", Args: nothing,
 		Long: `Print audit records, the latest last: of the organization, of a domain, or of an application. -f goes on until it is
-interrupted. -o json prints each record as one line.`,
+interrupted, and while management is away for a while, which it says on standard error: nothing is left out then, and nothing is
+printed twice. -o json prints each record as one line.`,
 		Example: `  gatehousectl audit tail
   gatehousectl audit tail --domain acme -n 5 --type create --kind group -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.tail(cmd.Context(), &t) },
@@ -41,8 +48,8 @@ interrupted. -o json prints each record as one line.`,
 	f.StringVar(&t.actor, "actor", "", "only by this operator, name or id")
 	f.StringVar(&t.target, "target", "", "only about the resource with this id")
 	f.StringVar(&t.kind, "kind", "", "only about resources of this kind, such as application")
-	c.AddCommand(one)
-	return c
+	_ = one.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]string{"success", "failure", "attempted"}, cobra.ShellCompDirectiveNoFileComp))
+	return within(&cobra.Command{Use: "audit", Short: "Who did what"}, one)
 }
 
 // tail is what is asked for of the records.
@@ -52,8 +59,11 @@ type tail struct {
 	interval, since             time.Duration
 	types                       []string
 	status, actor, target, kind string
-	seen                        map[string]int64 // by id, when it happened
-	heading                     bool
+	// seen are the records that were read, by id, with the time at which they happened; last is the latest time, and nothing before
+	// floor was asked for. All are milliseconds.
+	seen        map[string]int64
+	last, floor int64
+	heading     bool
 }
 
 func (t *tail) query() url.Values {
@@ -83,50 +93,99 @@ func (a *App) tail(ctx context.Context, t *tail) error {
 	}
 	q := t.query()
 	if t.since > 0 {
-		q.Set("from", strconv.FormatInt(time.Now().Add(-t.since).UnixMilli(), 10))
+		t.floor = time.Now().Add(-t.since).UnixMilli()
+		q.Set("from", strconv.FormatInt(t.floor, 10))
 	}
 	q.Set("size", strconv.Itoa(t.lines))
+	if t.follow { // what is not asked for now must not come as if it were new
+		q.Set("size", strconv.Itoa(mostRecords))
+	}
 	records, _, err := c.Audits(ctx, at, q)
 	if err != nil {
 		return err
 	}
 	t.seen = map[string]int64{}
-	last := time.Now().Add(-late).UnixMilli()
-	if err := a.records(t, records, &last); err != nil || !t.follow {
+	fresh := t.fresh(records)
+	if len(fresh) == mostRecords { // those before are not asked for either
+		stamp, _ := fresh[0]["timestamp"].(json.Number)
+		oldest, _ := stamp.Int64()
+		t.floor = oldest + 1
+	}
+	if err := a.records(t, fresh[max(0, len(fresh)-t.lines):]); err != nil || !t.follow {
 		return err
 	}
-	tick := time.NewTicker(t.interval)
-	defer tick.Stop()
+	return a.followed(ctx, t, func(from int64) ([]things.Object, error) { return t.from(ctx, c, at, from) })
+}
+
+// followed prints what comes until ctx ends. Read reads every record from a moment on. While management is away it is asked
+// again, ever more rarely.
+func (a *App) followed(ctx context.Context, t *tail, read func(from int64) ([]things.Object, error)) error {
+	pause, away := t.interval, false
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil // that is how following ends
-		case <-tick.C:
+		case <-timer.C:
 		}
-		from := last - late.Milliseconds()
-		records, err := t.since0(ctx, c, at, from)
-		if ctx.Err() != nil {
+		back := late
+		if away {
+			back = lateAfterAway
+		}
+		records, err := read(max(t.floor, t.last-back.Milliseconds()))
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case err != nil && !api.Passes(err):
 			return err
-		}
-		for id, when := range t.seen {
-			if when < from {
-				delete(t.seen, id)
+		case err != nil:
+			pause, away = max(t.interval, min(2*pause, longestPause)), true
+			say(a.Err, "%s\nAsked again in %s; nothing is left out\n", err, pause)
+		default:
+			if away {
+				say(a.Err, "Management answers again\n")
 			}
+			pause, away = t.interval, false
+			if err := a.records(t, t.fresh(records)); err != nil {
+				return err
+			}
+			t.forget()
 		}
-		if err := a.records(t, records, &last); err != nil {
-			return err
+		timer.Reset(pause)
+	}
+}
+
+// fresh are the records that were not read yet, the earliest first.
+func (t *tail) fresh(records []things.Object) []things.Object {
+	var all []things.Object
+	for _, r := range slices.Backward(records) {
+		id, stamp := things.ID(r), r["timestamp"]
+		number, _ := stamp.(json.Number)
+		when, _ := number.Int64()
+		if _, known := t.seen[id]; known {
+			continue
+		}
+		t.seen[id], t.last = when, max(t.last, when)
+		all = append(all, r)
+	}
+	return all
+}
+
+// forget forgets records that are not read again.
+func (t *tail) forget() {
+	for id, when := range t.seen {
+		if when < t.last-lateAfterAway.Milliseconds() {
+			delete(t.seen, id)
 		}
 	}
 }
 
-// since0 reads every record from a moment on.
-func (t *tail) since0(ctx context.Context, c *things.Client, at []string, from int64) ([]things.Object, error) {
+// from reads every record from a moment on, the latest first.
+func (t *tail) from(ctx context.Context, c *things.Client, at []string, from int64) ([]things.Object, error) {
 	q := t.query()
 	q.Set("from", strconv.FormatInt(from, 10))
-	q.Set("size", "1000")
+	q.Set("size", strconv.Itoa(mostRecords))
 	var all []things.Object
 	for page := 0; ; page++ {
 		q.Set("page", strconv.Itoa(page))
@@ -157,20 +216,10 @@ func (a *App) auditPlace(ctx context.Context, c *things.Client) ([]string, error
 	return c.Place(ctx, k, a.in())
 }
 
-// records prints those that were not printed yet, the earliest first.
-func (a *App) records(t *tail, records []things.Object, last *int64) error {
-	records = slices.Clone(records)
-	slices.Reverse(records)
+// records prints records.
+func (a *App) records(t *tail, records []things.Object) error {
 	out := table.Table{Columns: []string{"TIME", "TYPE", "OUTCOME", "WHO", "KIND", "TARGET", "DOMAIN"}}
 	for _, r := range records {
-		id := things.ID(r)
-		stamp, _ := r["timestamp"].(json.Number)
-		when, _ := stamp.Int64()
-		if _, printed := t.seen[id]; printed {
-			continue
-		}
-		t.seen[id] = when
-		*last = max(*last, when)
 		if a.flags.output == "json" {
 			text, err := json.Marshal(r)
 			if err != nil {
@@ -181,6 +230,8 @@ func (a *App) records(t *tail, records []things.Object, last *int64) error {
 			}
 			continue
 		}
+		stamp, _ := r["timestamp"].(json.Number)
+		when, _ := stamp.Int64()
 		outcome, _ := r["outcome"].(things.Object)
 		actor, _ := r["actor"].(things.Object)
 		target, _ := r["target"].(things.Object)
@@ -209,60 +260,4 @@ func (a *App) records(t *tail, records []things.Object, last *int64) error {
 func text(o things.Object, name string) string {
 	value, _ := o[name].(string)
 	return value
-}
-
-func (a *App) gateways() *cobra.Command {
-	c := &cobra.Command{Use: "gateways", Short: "The gateways that are connected"}
-	c.AddCommand(&cobra.Command{
-		Use: "status", Short: "How far the gateways are, and what they cannot use", Args: cobra.NoArgs,
-		Long: `List the gateways that are connected to the replica of management that answers: the revision of the configuration that
-each has applied, for how long there has been a newer one, and what it cannot use. It ends with 2 where a gateway cannot use
-something. Where management has several replicas, each knows the gateways whose streams end at it.`,
-		Example: "  gatehousectl gateways status\n  gatehousectl gateways status -o json",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.gatewayStatus(cmd.Context()) },
-	})
-	return c
-}
-
-func (a *App) gatewayStatus(ctx context.Context) error {
-	c, err := a.client()
-	if err != nil {
-		return err
-	}
-	answer, err := c.Conn.Call(ctx, false, func(ctx context.Context) (*http.Response, error) { return c.Conn.ListGateways(ctx) })
-	if err != nil {
-		return err
-	}
-	all, _ := answer.Tree.([]any)
-	t := table.Table{Columns: []string{"GATEWAY", "REVISION", "BEHIND", "REJECTED", "CONNECTED", "DOMAINS"}}
-	refused := 0
-	for _, entry := range all {
-		g, _ := entry.(things.Object)
-		lag, _ := g["lagMillis"].(json.Number)
-		millis, _ := lag.Int64()
-		rejections, _ := g["rejections"].([]any)
-		refused += len(rejections)
-		domains := "all"
-		if g["domains"] != nil {
-			domains = table.Cell("", g["domains"])
-		}
-		t.Rows = append(t.Rows, []string{
-			table.Cell("", g["node"]), table.Cell("", g["revision"]), (time.Duration(millis) * time.Millisecond).String(),
-			strconv.Itoa(len(rejections)), table.Cell("connectedAt", g["connectedAt"]), domains,
-		})
-		if a.flags.output == "table" {
-			for _, r := range rejections {
-				o, _ := r.(things.Object)
-				say(a.Err, "%s cannot use %s %s of domain %s: %s\n", table.Cell("", g["node"]), table.Cell("", o["kind"]),
-					table.Cell("", o["id"]), table.Cell("", o["domain"]), table.Cell("", o["reason"]))
-			}
-		}
-	}
-	if err := a.print(t, all, func(i int) string { return t.Rows[i][0] }); err != nil {
-		return err
-	}
-	if refused > 0 {
-		return fmt.Errorf("gateways cannot use %d resources, and go on with what they had before", refused)
-	}
-	return nil
 }

@@ -73,6 +73,9 @@ func (a *App) Run(ctx context.Context, args []string) int {
 		return Differs
 	}
 	say(a.Err, "gatehousectl: %v\n", err)
+	if strings.HasPrefix(err.Error(), "unknown command") { // cobra's own
+		say(a.Err, "More: gatehousectl --help\n")
+	}
 	if ctx.Err() != nil {
 		return Interrupted
 	}
@@ -106,8 +109,13 @@ func (a *App) root() *cobra.Command {
 	f.Lookup("domain").Shorthand = "d"
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.RegisterFlagCompletionFunc("context", a.completeContexts)
-	_ = root.RegisterFlagCompletionFunc("domain", a.completeDomains)
-	root.AddCommand(a.login(), a.logout(), a.contexts(), a.kinds(), a.get(), a.list(), a.apply(), a.diff(), a.delete(), a.token(), a.audit(), a.gateways())
+	for flag, kind := range map[string]string{"domain": "domains", "application": "applications", "entitlement": "entitlements", "group": "groups", "user": "users"} {
+		_ = root.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return a.namesOf(cmd.Context(), kind, begun)
+		})
+	}
+	root.SetFlagErrorFunc(wrongFlag)
+	root.AddCommand(a.login(), a.logout(), a.contexts(), a.kinds(), a.get(), a.list(), a.apply(), a.diff(), a.delete(), a.export(), a.imports(), a.token(), a.audit(), a.gateways())
 	return root
 }
 
@@ -118,7 +126,16 @@ func (a *App) defaultTimeout() time.Duration {
 	return 30 * time.Second
 }
 
+// checkOutput refuses what can not be meant before anything is done.
 func (a *App) checkOutput() error {
+	if text := a.Getenv("GATEHOUSECTL_TIMEOUT"); text != "" {
+		if d, err := time.ParseDuration(text); err != nil || d <= 0 {
+			return fmt.Errorf("GATEHOUSECTL_TIMEOUT is %q, and is to be a time such as 30s", text)
+		}
+	}
+	if a.flags.timeout <= 0 {
+		return fmt.Errorf("--timeout %s: an answer takes more than nothing; say a time such as 30s", a.flags.timeout)
+	}
 	switch a.flags.output {
 	case "table", "json", "yaml", "name":
 		return nil
@@ -131,6 +148,7 @@ func (a *App) connect() (*api.Conn, contexts.Context, error) {
 	o := api.Options{
 		Server: a.flags.server, Token: first(a.flags.token, a.Getenv("GATEHOUSECTL_TOKEN")), CAFile: a.flags.caFile,
 		Timeout: a.flags.timeout, PlainHTTP: a.flags.plain, Agent: "gatehousectl/" + a.Version,
+		Renew: "The token is that of --token or GATEHOUSECTL_TOKEN: give one that is valid, or none and sign in: gatehousectl login",
 	}
 	var c contexts.Context
 	if o.Server == "" || o.Token == "" {
@@ -145,6 +163,9 @@ func (a *App) connect() (*api.Conn, contexts.Context, error) {
 			if server, err := api.ServerURL(o.Server, o.PlainHTTP || c.PlainHTTP); err != nil || server != c.Server {
 				return nil, c, fmt.Errorf("the token of context %s is for %s\nSign in at %s, or give a token for it: GATEHOUSECTL_TOKEN", c.Name, c.Server, o.Server)
 			}
+		}
+		if o.Token == "" {
+			o.Renew = "Sign in again: gatehousectl login " + c.Server + " --name " + c.Name
 		}
 		o.Server, o.Token = c.Server, first(o.Token, c.Token)
 		o.CAFile, o.PlainHTTP = first(o.CAFile, c.CAFile), o.PlainHTTP || c.PlainHTTP

@@ -28,7 +28,7 @@ const maxSecret = 64 << 10
 func (a *App) login() *cobra.Command {
 	var user, passwordFile, tokenFile, name string
 	c := &cobra.Command{
-		Use: "login [URL]", Short: "Sign in, and remember it as a context", Args: cobra.MaximumNArgs(1),
+		Use: "login [URL]", Short: "Sign in, and remember it as a context", Args: between(0, 1, ""),
 		Long: `Sign in with name and password, which are asked for at a terminal, or with a token that an operator was given. What is
 kept is the token, in a file that only you can read; it is never printed. "-" as a file is standard input.
 
@@ -145,7 +145,7 @@ func whoAmI(ctx context.Context, o api.Options) (string, error) {
 
 func (a *App) logout() *cobra.Command {
 	return &cobra.Command{
-		Use: "logout", Short: "End the token of a context, and forget it", Args: cobra.NoArgs,
+		Use: "logout", Short: "End the token of a context, and forget it", Args: nothing,
 		Example: "  gatehousectl logout\n  gatehousectl logout --context local",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := a.openContexts()
@@ -197,9 +197,8 @@ func when(t time.Time) string {
 }
 
 func (a *App) contexts() *cobra.Command {
-	c := &cobra.Command{Use: "context", Short: "With whom this command speaks, and as whom"}
-	c.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the contexts", Args: cobra.NoArgs, Example: "  gatehousectl context list\n  gatehousectl context list -o name",
+	return within(&cobra.Command{Use: "context", Short: "With whom this command speaks, and as whom"}, &cobra.Command{
+		Use: "list", Short: "List the contexts", Args: nothing, Example: "  gatehousectl context list\n  gatehousectl context list -o name",
 		RunE: func(*cobra.Command, []string) error {
 			file, err := a.openContexts()
 			if err != nil {
@@ -208,7 +207,7 @@ func (a *App) contexts() *cobra.Command {
 			return a.printContexts(file)
 		},
 	}, &cobra.Command{
-		Use: "use NAME", Short: "Make a context the current one", Args: cobra.ExactArgs(1), Example: "  gatehousectl context use local",
+		Use: "use NAME", Short: "Make a context the current one", Args: between(1, 1, "which context? `gatehousectl context list` lists them"), Example: "  gatehousectl context use local",
 		ValidArgsFunction: a.completeContexts,
 		RunE: func(_ *cobra.Command, args []string) error {
 			path, err := contexts.Path(a.flags.config)
@@ -229,7 +228,6 @@ func (a *App) contexts() *cobra.Command {
 			})
 		},
 	})
-	return c
 }
 
 // printContexts prints everything but tokens.

@@ -18,7 +18,7 @@ import (
 
 func (a *App) kinds() *cobra.Command {
 	return &cobra.Command{
-		Use: "kinds", Short: "List what can be read and written", Args: cobra.NoArgs, Example: "  gatehousectl kinds",
+		Use: "kinds", Short: "List what can be read and written", Args: nothing, Example: "  gatehousectl kinds",
 		RunE: func(*cobra.Command, []string) error {
 			t := table.Table{Columns: []string{"KIND", "SINGULAR", "LIES IN", "CAN BE", "WHAT IT IS"}}
 			trees := []any{}
@@ -31,6 +31,9 @@ func (a *App) kinds() *cobra.Command {
 		},
 	}
 }
+
+// noKind is said where the kind is missing.
+const noKind = "which kind? `gatehousectl kinds` lists what there is"
 
 func verbs(k *kinds.Kind) string {
 	var can []string
@@ -67,7 +70,7 @@ func (a *App) list() *cobra.Command {
 	var search string
 	var limit int
 	c := &cobra.Command{
-		Use: "list KIND", Short: "List what there is of a kind", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeKinds,
+		Use: "list KIND", Short: "List what there is of a kind", Args: between(1, 1, noKind), ValidArgsFunction: a.completeKinds,
 		Example: `  gatehousectl list domains
   gatehousectl list applications --domain acme --search 'Pay*'
   gatehousectl list bindings --domain acme --application Payroll -o json
@@ -135,7 +138,7 @@ func (a *App) printThings(k *kinds.Kind, entries []things.Object) error {
 
 func (a *App) get() *cobra.Command {
 	return &cobra.Command{
-		Use: "get KIND [NAME]...", Short: "Read things, by name or id", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeNames,
+		Use: "get KIND [NAME]...", Short: "Read things, by name or id", Args: between(1, -1, noKind), ValidArgsFunction: a.completeNames,
 		Long: `Read things of a kind, by name or id. Without a name it lists.
 
 -o yaml and -o json write documents that apply takes again: change them, and what you leave as it is stays. They carry the
@@ -206,7 +209,7 @@ func (a *App) delete() *cobra.Command {
 	var yes, dryRun bool
 	var confirm []string
 	c := &cobra.Command{
-		Use: "delete KIND NAME...", Short: "Delete things, by name or id", Args: cobra.MinimumNArgs(2), ValidArgsFunction: a.completeNames,
+		Use: "delete KIND NAME...", Short: "Delete things, by name or id", Args: between(2, -1, "what is to be deleted? A kind and its name are needed"), ValidArgsFunction: a.completeNames,
 		Long: `Delete things of a kind, by name or id. At a terminal it asks first; elsewhere it needs --yes.
 
 Where a deletion has a consequence elsewhere, such as opening an application to everybody, management says so and wants a word
@@ -294,10 +297,6 @@ func (a *App) completeNames(cmd *cobra.Command, args []string, begun string) ([]
 		return a.completeKinds(cmd, args, begun)
 	}
 	return a.namesOf(cmd.Context(), args[0], begun)
-}
-
-func (a *App) completeDomains(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	return a.namesOf(cmd.Context(), "domains", begun)
 }
 
 func (a *App) namesOf(ctx context.Context, kind, begun string) ([]string, cobra.ShellCompDirective) {

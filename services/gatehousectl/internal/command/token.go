@@ -21,7 +21,7 @@ func (a *App) token() *cobra.Command {
 	var scopes, parameters []string
 	var quiet bool
 	c := &cobra.Command{
-		Use: "token --application NAME", Short: "Get a token for an application at a gateway", Args: cobra.NoArgs,
+		Use: "token --application NAME", Short: "Get a token for an application at a gateway", Args: nothing,
 		Long: `Get a token as an application: its client id and how it authenticates are looked up, its client secret is yours to give, in
 --client-secret-file, as GATEHOUSECTL_CLIENT_SECRET or at the terminal, because management does not show it again. -q prints
 the access token and nothing else.
@@ -61,6 +61,9 @@ type tokenRequest struct {
 }
 
 func (a *App) requestToken(ctx context.Context, o tokenRequest, secretFile string) (things.Object, error) {
+	if a.in()["application"] == "" {
+		return nil, errors.New("a token for which application? Say --application; `gatehousectl list applications` lists them")
+	}
 	c, err := a.client()
 	if err != nil {
 		return nil, err

@@ -251,7 +251,7 @@ var operations = map[string]Operations{
 		Paged: true, Search: true, DryRun: true,
 		Made:     []string{"access", "certificate", "claimMappings", "clientId", "clientSecret", "description", "enabled", "group", "hidden", "identityProviders", "launchUrl", "metadata", "name", "openInNewTab", "publisher", "redirectUris", "slug", "type"},
 		Kept:     []string{"access", "certificate", "claimMappings", "createdAt", "description", "domain", "enabled", "factors", "group", "hidden", "icon", "id", "identityProviders", "launchUrl", "metadata", "name", "notices", "openInNewTab", "publisher", "registration", "revision", "secretSettings", "secrets", "settings", "slug", "template", "type", "updatedAt", "visibility", "warnings"},
-		ReadOnly: []string{"access.open", "access.people", "createdAt", "domain", "icon", "id", "notices", "registration", "revision", "secretSettings", "secrets", "settings.oauth.clientIdIssuedAt", "settings.oauth.clientSecret", "settings.oauth.clientSecretExpiresAt", "settings.oauth.registrationClientUri", "updatedAt", "visibility", "warnings"},
+		ReadOnly: []string{"access.open", "access.people", "createdAt", "domain", "icon", "id", "notices", "registration", "revision", "secretSettings", "secrets", "settings.oauth.clientIdIssuedAt", "settings.oauth.clientSecret", "settings.oauth.clientSecretExpiresAt", "settings.oauth.registrationClientUri", "settings.oauth.softwareStatementVerdict", "updatedAt", "visibility", "warnings"},
 		Secret:   []string{"clientSecret"},
 	},
 	"/domains/{domain}/providers": {
@@ -273,7 +273,7 @@ var operations = map[string]Operations{
 		Paged: true, Search: true, DryRun: true,
 		Made:     []string{"application", "assigned", "authorizationFlow", "configuration", "createdAt", "domain", "id", "name", "notices", "revision", "type", "updatedAt"},
 		Kept:     []string{"application", "assigned", "authorizationFlow", "configuration", "createdAt", "domain", "id", "name", "notices", "revision", "type", "updatedAt"},
-		ReadOnly: []string{"application", "assigned", "configuration.clientIdIssuedAt", "configuration.clientSecret", "configuration.clientSecretExpiresAt", "configuration.registrationClientUri", "createdAt", "domain", "id", "notices", "revision", "updatedAt"},
+		ReadOnly: []string{"application", "assigned", "configuration.clientIdIssuedAt", "configuration.clientSecret", "configuration.clientSecretExpiresAt", "configuration.registrationClientUri", "configuration.softwareStatementVerdict", "createdAt", "domain", "id", "notices", "revision", "updatedAt"},
 		Secret:   []string{"clientSecret"},
 	},
 	"/domains/{domain}/flows": {

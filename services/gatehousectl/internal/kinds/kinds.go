@@ -58,8 +58,8 @@ type Kind struct {
 	// References are members that name something of another kind in the same domain. They make one known where it has no
 	// name of its own.
 	References map[string]string
-	// Once is something whose value is only in the answer that makes it.
-	Once bool
+	// Shown are the members, as paths, whose value management shows only in the answer that makes it.
+	Shown []string
 	// Singleton is something of which there is one at a place.
 	Singleton bool
 	// About says what it is, for --help.
@@ -90,18 +90,45 @@ func Find(name string) (*Kind, error) {
 	return nil, fmt.Errorf("there is no kind %q; `gatehousectl kinds` lists them%s", name, similar(name))
 }
 
-// similar suggests kinds whose names begin alike.
+// similar suggests the kinds whose names are nearest to one that is none.
 func similar(name string) string {
-	var all []string
+	most := max(2, len(name)/3) // letters that may be wrong
+	var near []string
 	for _, k := range All {
-		if n := min(len(name), 4); n > 2 && strings.Contains(k.Name, name[:n]) {
-			all = append(all, k.Name)
+		for _, called := range append([]string{k.One, k.Name}, k.Aliases...) {
+			switch d := distance(name, called); {
+			case d < most:
+				most, near = d, []string{called}
+			case d == most && !slices.Contains(near, called):
+				near = append(near, called)
+			}
 		}
 	}
-	if all == nil {
+	if near == nil {
 		return ""
 	}
-	return ", " + strings.Join(all, ", ") + " among them"
+	return "\nDid you mean " + strings.Join(near, " or ") + "?"
+}
+
+// distance is how many letters have to be put in, taken out or replaced to make one name of another (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for i := range row {
+		row[i] = i
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, before+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // At returns the kind of what a parameter of a path below some collection names: user below an organization is an operator.

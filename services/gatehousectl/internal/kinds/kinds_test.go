@@ -104,3 +104,52 @@ func TestKindsAreToldApart(t *testing.T) {
 		t.Errorf("a misspelt kind: %v", err)
 	}
 }
+
+// TestWhatIsShownOnce: members that only the answer to a creation has are known to the table, or nobody would ever see them.
+func TestWhatIsShownOnce(t *testing.T) {
+	d := document(t)
+	for _, k := range kinds.All {
+		if k.Create == nil {
+			continue
+		}
+		for name, member := range d.Resolve(d.Paths[k.Path].Post.Answer()).Properties {
+			once := strings.Contains(member.Description, "only in the answer to the request that made it")
+			if known := slices.Contains(k.Shown, name); once != known {
+				t.Errorf("%s.%s: %q; known: %t", k.One, name, member.Description, known)
+			}
+		}
+		for _, path := range k.Shown {
+			s := d.Paths[k.Path].Post.Answer()
+			for name := range strings.SplitSeq(path, ".") {
+				s = d.Resolve(s).Properties[name]
+			}
+			if d.Resolve(s).Type != "string" {
+				t.Errorf("%s has no text at %s", k.One, path)
+			}
+		}
+	}
+}
+
+// TestNearestNames: whoever mistypes a kind is told the one that was meant.
+func TestNearestNames(t *testing.T) {
+	for typed, want := range map[string]string{
+		"gruop":       `there is no kind "gruop"; ` + "`gatehousectl kinds` lists them\nDid you mean group?",
+		"aplications": "Did you mean applications?",
+		"identitys":   "Did you mean identity?",
+		"CERTIFICAT":  "Did you mean certificate?",
+		"xyz":         "`gatehousectl kinds` lists them",
+		"":            "`gatehousectl kinds` lists them",
+	} {
+		_, err := kinds.Find(typed)
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", typed, err, want)
+		}
+	}
+	for _, k := range kinds.All {
+		for _, name := range append([]string{k.Name, k.One, strings.ToUpper(k.One)}, k.Aliases...) {
+			if got, err := kinds.Find(name); err != nil || got != k {
+				t.Errorf("%s: %v %v", name, got, err)
+			}
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/access"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/accounts"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/authflow"
@@ -70,9 +70,13 @@ type Parts struct {
 	Directory Directory
 	Registrar registration.Management
 	// Resolve is as in domain.Options; nil resolves nothing.
-	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	Resolve func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error)
+	// Belongings is as in domain.Options.
+	Belongings func(ctx context.Context, domain, application string) (*registrationv1.Belongings, error)
 	// MostRegistered is as in domain.Options.
 	MostRegistered int
+	// Lifetimes is as in registration.Options.
+	Lifetimes registration.Lifetimes
 	// Icons hands out the pictures of applications; nil serves none.
 	Icons portal.IconSource
 	// Used is told of the use of secrets; nil tells nobody.
@@ -125,7 +129,9 @@ type Gateway struct {
 func New(p Parts) *Gateway {
 	failures := reporter(p)
 	hasher := secret.NewHasher()
-	keys := clientkeys.New(p.Fetch, p.Now)
+	// What operators wrote into the configuration is asked by p.Fetch. Clients and strangers name sites that may be slow on purpose.
+	ofClients, ofStrangers, notices := p.Fetch.Apart(), p.Fetch.Apart(), p.Fetch.Apart()
+	keys := clientkeys.New(ofClients, p.Now)
 	people := tokens.NewPeople(p.Directory, p.Now)
 	minter := tokens.NewMinter(keys, p.Now, failures).Knowing(people).Placing(p.Places)
 	judge := access.New(people, p.Log, failures, p.Now).Knowing(p.Places).Counting(p.Counts)
@@ -146,11 +152,11 @@ func New(p Parts) *Gateway {
 			p.Metrics.ProviderAsked(q.Type, q.Outcome, q.Took)
 		}}.Open,
 		Metadata: discovery.Metadata(capabilities(served, clients, p.Certificates.Shown)),
-		Resolve:  p.Resolve, MostRegistered: p.MostRegistered, Used: p.Used, Failures: failures, Logger: p.Log, Now: p.Now,
+		Resolve:  p.Resolve, Belongings: p.Belongings, MostRegistered: p.MostRegistered, Used: p.Used, Failures: failures, Logger: p.Log, Now: p.Now,
 	})
 	look := pages.New()
 	look.Failures = failures
-	objects := &authorization.Objects{Keys: keys, Fetch: p.Fetch, Now: p.Now}
+	objects := &authorization.Objects{Keys: keys, Fetch: ofClients, Now: p.Now}
 	requests := authorization.NewResolver(p.Store, objects)
 	runner := flows.New(p.Fetch, failures, p.Log)
 	logins := underway.New(p.Store, runner)
@@ -169,10 +175,10 @@ func New(p Parts) *Gateway {
 		introspection.New(clients, verifier, p.Store, people, p.Now).Routes(),
 		revocation.New(clients, verifier, p.Store, p.Now).Routes(),
 		userinfo.New(verifier, people, holders, minter).Routes(),
-		registration.New(registration.Options{Counter: p.Store, Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: p.Fetch, Statements: keys, Secrets: hasher, Proxies: p.Proxies, Now: p.Now}).Routes(),
+		registration.New(registration.Options{Counter: p.Store, Verifier: verifier, Holders: holders, Management: p.Registrar, Clients: set, Fetch: ofStrangers, Statements: keys, Secrets: hasher, People: people, Lifetimes: p.Lifetimes, Proxies: p.Proxies, Now: p.Now}).Routes(),
 		discovery.Routes(),
 		portal.New(portal.Parts{Store: p.Store, Judge: judge, People: people, Proxies: p.Proxies, Pages: look, Log: p.Log, Now: p.Now}).Routes(),
-		logo.New(p.Fetch, p.Now).Routes(),
+		logo.New(ofClients, p.Now).Routes(),
 		p.Routes,
 	)
 	if p.Icons != nil {
@@ -182,8 +188,11 @@ func New(p Parts) *Gateway {
 		Domains: set, Routes: look.Onward(routes), Root: discovery.Root(set, look.Root()), Metrics: p.Metrics, Log: p.Log,
 	}), observe.RequestsOptions{Log: p.Log, Metrics: p.Metrics, Tracing: p.Tracing, Proxies: p.Proxies, Panicked: http.HandlerFunc(endpoint.Failed)})
 	handler = possession.Front(handler, p.Certificates.Header, p.Proxies, p.Log)
+	for _, o := range backchannel.Outcomes() {
+		p.Metrics.LogoutNotices(string(o)) // from 0 on: the first of a kind is noticed
+	}
 	return &Gateway{Domains: set, Handler: handler, Minter: minter, Verifier: verifier, Keys: keys, LogoutTokens: backchannel.New(backchannel.Options{
-		Queue: p.Store, Domains: set, Minter: minter, Out: p.Fetch, Log: p.Log,
+		Queue: p.Store, Domains: set, Minter: minter, Out: notices, Log: p.Log,
 		Counted: func(o backchannel.Outcome) { p.Metrics.LogoutNotices(string(o)).Inc() },
 	})}
 }

@@ -33,8 +33,8 @@ func serve(env *browsertest.Env) http.Handler {
 	routes = append(routes, authorize.New(env.Store, env.Requests(), env.Directory, people, tokens.NewMinter(nil, env.Clock.Now, nil), access.New(people, env.Log, nil, env.Clock.Now), authorize.Flows{}, p, env.Clock.Now).Routes()...)
 	routes = append(routes, authflow.New(env.Store, env.Requests(), signIn, admission.New(env.Store, env.Clock.Now), nil, people, access.New(people, env.Log, nil, env.Clock.Now), env.Directory, nil, p, env.Clock.Now).Routes()...)
 	return observe.Requests(
-		router.New(router.Options{Domains: env.Domains, Routes: routes, Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log}),
-		observe.RequestsOptions{Log: env.Log, Metrics: observe.NewMetrics("test")})
+		router.New(router.Options{Domains: env.Domains, Routes: routes, Root: p.Root(), Metrics: observe.NewMetrics("test", "v1"), Log: env.Log}),
+		observe.RequestsOptions{Log: env.Log, Metrics: observe.NewMetrics("test", "v1")})
 }
 
 func identifierFirst(a *configv1.Application) {

@@ -28,7 +28,7 @@ func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
 	return router.New(router.Options{
 		Domains: env.Domains, Routes: authorize.New(env.Store, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), nil, authorize.Flows{}, p, env.Clock.Now).Routes(),
-		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
+		Root: p.Root(), Metrics: observe.NewMetrics("test", "v1"), Log: env.Log,
 	})
 }
 
@@ -417,7 +417,7 @@ func TestSignOutMeanwhile(t *testing.T) {
 	p := pages.New()
 	b := browsertest.NewBrowser(t, router.New(router.Options{
 		Domains: env.Domains, Routes: authorize.New(signingOut{env.Store}, env.Requests(), env.Directory, tokens.NewPeople(env.Directory, env.Clock.Now), tokens.NewMinter(nil, env.Clock.Now, nil), nil, authorize.Flows{}, p, env.Clock.Now).Routes(),
-		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
+		Root: p.Root(), Metrics: observe.NewMetrics("test", "v1"), Log: env.Log,
 	}))
 	signIn(t, env, b, func(s *state.Session) { s.Client = "other" })
 	const query = "?client_id=web&response_type=code"

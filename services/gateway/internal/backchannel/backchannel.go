@@ -27,6 +27,9 @@ const (
 	crowded = 5 * time.Second
 )
 
+// finishWithin is how long deliveries under way may go on when the gateway stops, and then again for saying what became of them.
+const finishWithin = 3 * time.Second
+
 // pauses are what lies between the attempts. There is one attempt more than there are pauses.
 var pauses = []time.Duration{2 * time.Second, 10 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute}
 
@@ -71,6 +74,9 @@ const (
 	Obsolete Outcome = "obsolete"
 )
 
+// Outcomes are all of them.
+func Outcomes() []Outcome { return []Outcome{Delivered, Postponed, Refused, GivenUp, Obsolete} }
+
 // Options are what a Sender is made of. All are required, except where it says otherwise.
 type Options struct {
 	Queue   Queue
@@ -108,8 +114,8 @@ func New(o Options) *Sender {
 	return &Sender{Options: o, wake: make(chan struct{}, 1), room: make(chan struct{}, atOnce), busy: map[string]int{}}
 }
 
-// Run delivers until ctx ends, and returns when no delivery is under way. Those that are cut short are made by another
-// gateway, or by this one when it is back.
+// Run delivers until ctx ends, and returns when no delivery is under way. Those that take longer than a few seconds then are cut
+// short, and handed to another gateway.
 func (s *Sender) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -171,24 +177,44 @@ func (s *Sender) done() {
 	}
 }
 
-// deliver makes one attempt and says what comes next.
+// deliver makes one attempt and says what comes next. An attempt that is cut short, because the gateway stops, is none: the client
+// may be told once more.
 func (s *Sender) deliver(ctx context.Context, d *domain.Domain, n state.Notice) {
-	outcome, after, counts := s.attempt(ctx, d, n)
-	if ctx.Err() != nil {
-		return // the notice stays claimed until its lease ends
+	delivery, end := outlive(ctx)
+	defer end()
+	outcome, after, counts := s.attempt(delivery, d, n)
+	if delivery.Err() != nil {
+		outcome, after, counts = Postponed, 0, false
 	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
+	defer cancel()
 	var err error
 	if outcome == Postponed {
-		err = s.Queue.PostponeNotice(ctx, n, after, counts)
+		err = s.Queue.PostponeNotice(limited, n, after, counts)
 	} else {
-		err = s.Queue.SettleNotice(ctx, n)
+		err = s.Queue.SettleNotice(limited, n)
 	}
-	if err != nil {
+	if err != nil { // it stays claimed until its lease ends
 		s.Log.WarnContext(ctx, "logout notice is not settled", "domain", n.Domain, "client_id", n.ClientID, "err", err)
 	}
 	if outcome != Postponed || counts {
 		s.Counted(outcome)
 	}
+}
+
+// outlive returns a context that ends a little later than ctx.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		late := time.NewTimer(finishWithin)
+		defer late.Stop()
+		select {
+		case <-late.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 func (s *Sender) attempt(ctx context.Context, d *domain.Domain, n state.Notice) (outcome Outcome, after time.Duration, counts bool) {

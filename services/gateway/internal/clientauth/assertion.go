@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	"github.com/gatehouse-am/gatehouse/pkg/profile"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
@@ -79,6 +80,18 @@ var (
 	errUsed      = oauth2.InvalidClient.Errorf("Client authentication failed: the assertion was used before")
 )
 
+// errNotRead is nobody's wrong guess: a client that tries again is not to be locked out when its keys can be read again.
+var errNotRead = oauth2.TemporarilyUnavailable.Errorf("The keys of the client cannot be read from its jwks_uri now, try again shortly")
+
+// notRead reports whether the keys that a client publishes gave no answer, which may be otherwise in a moment.
+func notRead(err error) bool {
+	switch outbound.ReasonOf(err) {
+	case outbound.ReasonTime, outbound.ReasonBusy, outbound.ReasonStatus, outbound.ReasonDNS, outbound.ReasonTLS, outbound.ReasonConnect:
+		return true
+	}
+	return false
+}
+
 // proveAssertion checks an assertion (RFC 7523 §3). Its memory is asked last, so that what is wrong is not remembered.
 func proveAssertion(ctx context.Context, a *Authenticator, d *domain.Domain, c *domain.Client, tried attempt) error {
 	algorithms := assertionAlgorithms(c, tried.method)
@@ -93,6 +106,8 @@ func proveAssertion(ctx context.Context, a *Authenticator, d *domain.Domain, c *
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case notRead(err):
+		return errNotRead.WithCause(err)
 	case err != nil:
 		return errAssertion.WithCause(err)
 	}

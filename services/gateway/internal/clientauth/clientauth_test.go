@@ -262,7 +262,7 @@ func TestAManagementThatIsAwayIsNotAnUnknownClient(t *testing.T) {
 	c := gatewaytest.NewAcme(t)
 	h := gatewaytest.New(t, gatewaytest.Options{
 		RedisURL: "redis://127.0.0.1:1",
-		Resolve:  func(context.Context, string, string) (*configv1.Application, error) { return nil, away },
+		Resolve:  gatewaytest.Resolve(func(context.Context, string, string) (*configv1.Application, error) { return nil, away }),
 	}, c)
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	gatewaytest.Basic("fresh")(r)

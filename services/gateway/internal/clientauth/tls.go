@@ -72,6 +72,8 @@ func proveSelfSigned(ctx context.Context, a *Authenticator, _ *domain.Domain, c 
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case notRead(err):
+		return errNotRead.WithCause(err)
 	case err != nil || !known:
 		return errCertificate.WithCause(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 )
 
@@ -29,7 +30,7 @@ type change struct {
 
 // Apply takes a complete batch from the stream and returns what of the present state cannot be used. It implements
 // configsync.Sink.
-func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejection {
+func (s *Set) Apply(ctx context.Context, b configsync.Batch) []*configsyncv1.Rejection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{Set: s, dirty: map[string]*source{}}
@@ -40,8 +41,12 @@ func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejec
 	if b.Reset {
 		c.reset(b)
 	}
+	s.told = b.BelongingsOnDemand
 	for _, w := range b.Withheld {
 		c.withhold(w)
+	}
+	for _, r := range b.Registered {
+		c.hear(r)
 	}
 	// Deletions come first: a client identifier may have moved from a deleted application to a new one.
 	for _, k := range b.Deletes {
@@ -49,44 +54,65 @@ func (s *Set) Apply(_ context.Context, b configsync.Batch) []*configsyncv1.Rejec
 			c.remove(key)
 		}
 	}
-	for _, w := range b.Upserts {
-		r := resource.Unwrap(w)
-		if r == nil {
+	for p := range prepareAll(slices.Collect(b.Arrived())) {
+		if p.unreadable != nil {
+			s.options.Logger.ErrorContext(ctx, "configuration has a resource that is no message", "revision", b.Revision, "err", p.unreadable)
+			continue
+		}
+		if p.resource == nil {
 			continue // of a kind that only later gateways know
 		}
-		if key := resource.KeyOf(r); r.GetRevision() >= s.ahead[key] {
-			c.upsert(key, r)
+		revision := p.resource.GetRevision()
+		if revision >= s.ahead[p.key] {
+			c.upsert(p)
 		}
+		c.touched(p.key, p.resource, revision)
 	}
 	s.revision = b.Revision
-	c.touched(b)
+	for _, k := range b.Deletes {
+		c.touched(resource.KeyFromProto(k), nil, b.Revision)
+	}
 	maps.DeleteFunc(s.ahead, func(_ resource.Key, revision int64) bool { return revision <= b.Revision })
 	c.publish()
 	s.status.reached(b.Revision)
 	return s.rejected.list()
 }
 
-// Learn takes an application that management has just written or found, before the stream brings it. What the stream has
-// passed already is left alone: the stream knows better.
-func (s *Set) Learn(app *configv1.Application) {
+// Learn takes an application that management has just written or found, before the stream brings it, with what belongs to it; nil means
+// that this is not known, and then management is asked where it matters. What the stream has passed already is left alone: the stream
+// knows better. What cannot be known now is asked for when the client is used.
+func (s *Set) Learn(ctx context.Context, app *configv1.Application, own *registrationv1.Belongings) {
+	if own == nil {
+		var err error
+		if own, err = s.fetch(ctx, app, nil); err != nil {
+			return
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.learn(app)
+	s.learn(app, own)
 }
 
-func (s *Set) learn(app *configv1.Application) {
+func (s *Set) learn(app *configv1.Application, own *registrationv1.Belongings) {
 	key := resource.KeyOf(app)
 	if s.sources[key.Domain] == nil || app.GetRevision() <= s.revision || app.GetRevision() < s.ahead[key] {
 		return
 	}
+	if own == nil && s.mayLack(app) {
+		return
+	}
 	s.ahead[key] = app.GetRevision()
-	s.hold(key, app)
+	s.hold(key, app, own)
 }
 
 // hold puts an application in effect that the stream did not bring.
-func (s *Set) hold(key resource.Key, app *configv1.Application) {
+func (s *Set) hold(key resource.Key, app *configv1.Application, own *registrationv1.Belongings) {
 	c := change{Set: s, dirty: map[string]*source{}, wanted: true}
-	c.upsert(key, app)
+	c.bring(app, own)
+	c.upsert(prepare(app, nil))
+	if src := c.sources[key.Domain]; src.apps[key.ID] == nil { // its client_id is another one's
+		c.leave(src, key.ID)
+	}
 	c.publish()
 }
 
@@ -108,13 +134,17 @@ func (s *Set) Forget(domain, id string, revision int64) {
 func (c *change) reset(b configsync.Batch) {
 	for _, src := range c.sources {
 		src.voidQuestions()
+		src.parted = false // what is not withheld is brought
 		if src.beyond != nil {
 			src.beyond, c.dirty[src.id] = nil, src
 		}
 	}
-	keep := make(map[resource.Key]struct{}, len(b.Upserts))
-	for _, w := range b.Upserts {
-		if r := resource.Unwrap(w); r != nil {
+	if len(c.sources) == 0 {
+		return // it is the first
+	}
+	keep := map[resource.Key]struct{}{}
+	for w, err := range b.All() {
+		if r := resource.Unwrap(w); err == nil && r != nil {
 			keep[resource.KeyOf(r)] = struct{}{}
 		}
 	}
@@ -184,10 +214,11 @@ func (c *change) source(domain string) *source {
 	return src
 }
 
-func (c *change) upsert(key resource.Key, r resource.Resource) {
+func (c *change) upsert(p prepared) {
+	key := p.key
 	src := c.source(key.Domain)
 	var err error
-	switch r := r.(type) {
+	switch r := p.resource.(type) {
 	case *configv1.Domain:
 		if !proto.Equal(src.domain, r) {
 			src.domain, src.changed = r, true
@@ -217,14 +248,11 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 		}
 		err = part.err
 	case *configv1.Application:
-		err = c.upsertApplication(src, r)
-	case *configv1.Form:
-		part := src.forms[key.ID]
-		if part == nil || !proto.Equal(part.message, r) {
-			part = newFormPart(r)
-			src.forms[key.ID], src.changed = part, true
+		if err = p.err; err == nil {
+			err = c.upsertApplication(src, p.entry)
 		}
-		err = part.err
+	case *configv1.Form:
+		err = src.upsertForm(r)
 	case *configv1.Flow:
 		err = src.upsertFlow(r)
 	case *configv1.Policy:
@@ -245,12 +273,13 @@ func (c *change) upsert(key resource.Key, r resource.Resource) {
 	c.rejected.set(key, err)
 }
 
-func (c *change) upsertApplication(src *source, app *configv1.Application) error {
-	fresh, err := newEntry(app)
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
+func (c *change) upsertApplication(src *source, fresh *entry) error {
+	fresh.belongings.Store(src.belongings[fresh.id])
 	old := src.apps[fresh.id]
+	if old != nil && c.strange(src, old, fresh) {
+		c.letGo(src, old)
+		old = nil
+	}
 	if old == nil && c.leavesOut(src, fresh) {
 		return nil // it is asked for when it is used
 	}
@@ -297,11 +326,9 @@ func (c *change) remove(key resource.Key) {
 		src.changed = src.changed || src.providers[key.ID] != nil
 		delete(src.providers, key.ID)
 	case "form":
-		src.changed = src.changed || src.forms[key.ID] != nil
-		delete(src.forms, key.ID)
+		src.removeForm(key.ID)
 	case "flow":
-		src.changed = src.changed || src.flows[key.ID] != nil
-		delete(src.flows, key.ID)
+		src.removeFlow(key.ID)
 	case "policy":
 		src.changed = src.changed || src.policies[key.ID] != nil
 		delete(src.policies, key.ID)
@@ -335,6 +362,8 @@ func (c *change) publish() {
 		if src.editing != nil {
 			src.clients, src.editing = src.editing.next, nil
 		}
+		c.release(src)
+		src.handOut()
 		if src.listing != nil {
 			src.seen, src.listing = src.listing.apps(), nil
 		}

@@ -60,7 +60,7 @@ func newListing(e *entry, app *configv1.Application) *listing {
 	if app.GetSlug() == "" || app.GetTemplate() || app.GetPart() == configv1.Application_PROVIDER {
 		return nil
 	}
-	l := &listing{entry: e, slug: app.GetSlug(), former: app.GetFormerSlugs(), shown: shows(app)}
+	l := &listing{entry: e, slug: within(e.encoded, app.GetSlug()), former: app.GetFormerSlugs(), shown: shows(app)}
 	for _, digest := range []string{app.GetIcon().GetLight(), app.GetIcon().GetDark()} {
 		if digest != "" && !slices.Contains(l.icons, digest) {
 			l.icons = append(l.icons, digest)

@@ -3,6 +3,7 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -113,6 +114,8 @@ type Client struct {
 
 	// Flows run at the points of the client's logins and tokens; nil if none does.
 	Flows *flows.Set
+	// forms are its own pages, by name; nil if it has none.
+	forms map[string]*Form
 
 	// Providers are the client's identity providers in the order in which they are tried.
 	Providers []ClientProvider
@@ -243,7 +246,7 @@ func (c *Client) usable() bool {
 
 // compileClient is where an application becomes a client. What of it cannot be used is left out, so that one bad claim
 // does not close an application, and is told by the error; without a client it is the application as a whole.
-func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
+func (core *Core) compileClient(app *configv1.Application, own *belongings) (*Client, error) {
 	o := app.GetSettings().GetOauth()
 	var problems []error
 	c := &Client{
@@ -290,7 +293,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		c.TokensValidFrom = from.AsTime().Truncate(time.Second) // tokens say when they were issued in whole seconds
 	}
 	if o.DefaultMaxAge != nil {
-		c.DefaultMaxAge = time.Duration(o.GetDefaultMaxAge()) * time.Second
+		c.DefaultMaxAge = time.Duration(min(o.GetDefaultMaxAge(), int64(math.MaxInt64/time.Second))) * time.Second
 	}
 	for _, s := range app.GetSecrets() {
 		if !secret.Known(s.GetHash()) {
@@ -335,7 +338,7 @@ func (core *Core) compileClient(app *configv1.Application) (*Client, error) {
 		c.Theme = branding.Compile(core.Settings.GetBranding(), own)
 	}
 	c.Rules = selection.ClientOf(app)
-	c.Flows = core.flowsOf(app)
+	c.Flows, c.forms = core.flowsOf(app, own), own.compileForms()
 	core.compileRule(c, app)
 	c.Mappings = core.mappingsOf(app)
 	return c, errors.Join(problems...)

@@ -1,11 +1,12 @@
 package domain
 
 import (
-	"bytes"
 	"cmp"
 	"hash/maphash"
 	"math/bits"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
@@ -52,12 +53,15 @@ const (
 
 // entry is one application as it was received, and the client it compiles to once somebody asks.
 type entry struct {
+	// id and clientID are parts of encoded, so that they take no memory of their own.
 	id, clientID string
 	revision     int64
-	encoded      []byte
+	encoded      string
 	// template is nil for an application that is none.
 	template *Template
 	compiled atomic.Pointer[outcome]
+	// belongings are its own forms and flows; nil for none.
+	belongings atomic.Pointer[belongings]
 	// lockout is the application's own; the zero value if it has none, or that of the domain.
 	lockout Lockout
 	// listing is nil for an application that people never see.
@@ -77,20 +81,24 @@ const (
 	used
 )
 
-// outcome is what compiling an entry with one core gave.
+// outcome is what compiling an entry with one core, and what it had of its own, gave.
 type outcome struct {
-	core   *mark
-	client *Client
-	err    error
+	core       *mark
+	belongings *belongings
+	client     *Client
+	err        error
 }
 
-func newEntry(app *configv1.Application) (*entry, error) {
-	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(app)
+// newEntry makes the entry of an application, which depends on nothing else. The application's protobuf form may be given if it is known; it
+// is copied.
+func newEntry(app *configv1.Application, form []byte) (*entry, error) {
+	encoded, err := encode(app, form)
 	if err != nil {
 		return nil, err
 	}
 	e := &entry{
-		id: app.GetId(), clientID: app.GetSettings().GetOauth().GetClientId(), revision: app.GetRevision(), encoded: encoded,
+		id: within(encoded, app.GetId()), clientID: within(encoded, app.GetSettings().GetOauth().GetClientId()),
+		revision: app.GetRevision(), encoded: encoded,
 	}
 	e.listing = newListing(e, app) // a bookmark has one as well
 	if app.GetPart() == configv1.Application_PROVIDER || app.GetType() == configv1.Application_BOOKMARK {
@@ -107,14 +115,36 @@ func newEntry(app *configv1.Application) (*entry, error) {
 	return e, nil
 }
 
+func encode(app *configv1.Application, form []byte) (string, error) {
+	if form != nil {
+		return string(form), nil
+	}
+	at := encodings.Get().(*[]byte)
+	defer encodings.Put(at)
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend((*at)[:0], app)
+	*at = b
+	return string(b), err
+}
+
+// encodings is where applications are encoded before they are kept.
+var encodings = sync.Pool{New: func() any { return new([]byte) }}
+
+// within returns a text as part of another one that contains it.
+func within(whole, text string) string {
+	if at := strings.Index(whole, text); at >= 0 {
+		return whole[at : at+len(text)]
+	}
+	return text
+}
+
 func (e *entry) application() (*configv1.Application, error) {
 	app := new(configv1.Application)
-	return app, proto.Unmarshal(e.encoded, app)
+	return app, proto.Unmarshal([]byte(e.encoded), app)
 }
 
 // same reports whether two entries are the same application in the same state.
 func (e *entry) same(o *entry) bool {
-	return e.id == o.id && e.clientID == o.clientID && e.revision == o.revision && bytes.Equal(e.encoded, o.encoded)
+	return e.id == o.id && e.clientID == o.clientID && e.revision == o.revision && e.encoded == o.encoded
 }
 
 var seed = maphash.MakeSeed()
@@ -233,8 +263,12 @@ func (e *entry) chain(v *entry) *entry {
 }
 
 func (e *entry) link(next *entry) *entry {
-	linked := &entry{id: e.id, clientID: e.clientID, revision: e.revision, encoded: e.encoded, template: e.template, next: next}
+	linked := &entry{
+		id: e.id, clientID: e.clientID, revision: e.revision, encoded: e.encoded, template: e.template,
+		lockout: e.lockout, listing: e.listing, place: e.place, next: next,
+	}
 	linked.compiled.Store(e.compiled.Load())
+	linked.belongings.Store(e.belongings.Load())
 	linked.use.Store(e.use.Load())
 	return linked
 }

@@ -35,7 +35,12 @@ func TestClients(t *testing.T) {
 						edit.remove(id, held.id)
 						delete(model, id)
 					default:
-						e := &entry{id: fmt.Sprintf("%s-%d", id, round), clientID: id, revision: int64(round)}
+						e := &entry{
+							id: fmt.Sprintf("%s-%d", id, round), clientID: id, revision: int64(round),
+							template: &Template{}, lockout: Lockout{Max: round + 1}, listing: &listing{}, place: int32(round) + 1,
+						}
+						e.belongings.Store(&belongings{})
+						e.use.Store(idle)
 						e.compiled.Store(&outcome{client: &Client{ClientID: id}})
 						edit.put(e)
 						model[id] = e
@@ -60,6 +65,9 @@ func TestClients(t *testing.T) {
 					switch {
 					case (got == nil) != (want == nil), got != nil && got.id != want.id:
 						t.Fatalf("version %d: %s is %v, want %v", i, id, got, want)
+					case got != nil && (got.template != want.template || got.lockout != want.lockout || got.listing != want.listing ||
+						got.place != want.place || got.belongings.Load() != want.belongings.Load() || got.use.Load() != idle):
+						t.Fatalf("version %d: something of %s is lost", i, id)
 					case got != nil && got.compiled.Load().client.ClientID != id:
 						t.Fatalf("version %d: what %s was compiled to is lost", i, id)
 					}

@@ -89,8 +89,8 @@ type Core struct {
 	Headings map[string]*Heading
 	// portal is Domain.Portal with the lock-out of the domain's settings alone.
 	portal *Client
-	// flows are those of the domain and of its applications, by the id of whose they are; nil if there are none.
-	flows map[string][]*flows.Flow
+	// flows are those of the domain; nil if there are none.
+	flows []*flows.Flow
 	// issuers are those who are trusted for grants, statements those for software statements, by name.
 	issuers, statements map[string]*TrustedIssuer
 	// signing are the certificates with a usable key, the oldest line first, and parts what they were made from.
@@ -107,8 +107,8 @@ type Core struct {
 	mappings map[string]*claims.Mapping
 	groups   *groups
 	present  func() *Domain
-	// forms are the pages that administrators wrote; nil if there are none.
-	forms map[formKey]*Form
+	// forms are the pages that administrators wrote for the domain, by name; nil if there are none.
+	forms map[string]*Form
 	// decrypter has the domain's private keys for what clients encrypt.
 	decrypter *jose.Decrypter
 }

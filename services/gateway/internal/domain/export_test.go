@@ -25,3 +25,37 @@ func Held(s *Set, id string) int {
 	}
 	return n
 }
+
+// Belonging returns how many forms and flows of applications a domain holds.
+func Belonging(s *Set, id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src, n, listed := s.sources[id], 0, 0
+	for _, own := range src.belongings {
+		n += len(own.forms) + len(own.flows)
+	}
+	for _, part := range src.forms {
+		if part.key.application != "" {
+			listed++
+		}
+	}
+	for _, part := range src.flows {
+		if src.ownerOf(part.message) != "" {
+			listed++
+		}
+	}
+	if n != listed {
+		return -1
+	}
+	return n
+}
+
+// Beyond returns how many registered clients that are not held a domain knows of.
+func Beyond(s *Set, id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sources[id].beyond == nil {
+		return 0
+	}
+	return len(s.sources[id].beyond.clients)
+}

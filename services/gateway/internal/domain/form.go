@@ -30,7 +30,7 @@ type formKey struct{ application, template string }
 type formPart struct {
 	message *configv1.Form
 	key     formKey
-	// form is nil if the form is switched off or cannot be used.
+	// form is nil if the form is switched off or cannot be used, or belongs to an application.
 	form *Form
 	err  error
 }
@@ -56,22 +56,19 @@ func (core *Core) compileForms(parts map[string]*formPart) {
 			continue
 		}
 		if core.forms == nil {
-			core.forms = map[formKey]*Form{}
+			core.forms = map[string]*Form{}
 		}
-		core.forms[part.key] = part.form
+		core.forms[part.key.template] = part.form
 	}
 }
 
 // Form returns the page that takes the place of the product's own where it is shown for a client: the client's, or else the
 // domain's. It returns nil if there is none. The client may be nil.
 func (core *Core) Form(c *Client, template string) *Form {
-	if core.forms == nil {
-		return nil
-	}
 	if c != nil {
-		if f := core.forms[formKey{c.ID, template}]; f != nil {
+		if f := c.forms[template]; f != nil {
 			return f
 		}
 	}
-	return core.forms[formKey{"", template}]
+	return core.forms[template]
 }

@@ -15,7 +15,7 @@ func locking(id string, change func(*configv1.AccountSettings)) *entry {
 	}
 	e, err := newEntry(&configv1.Application{Id: id, Settings: &configv1.ApplicationSettings{
 		Account: account, Oauth: &configv1.OAuthSettings{ClientId: id},
-	}})
+	}}, nil)
 	if err != nil {
 		panic(err)
 	}

@@ -18,7 +18,7 @@ func (core *Core) compilePortal() {
 	c := &Client{
 		Name: app.GetName(), Profile: core.Profile, Application: app, Meter: new(usage.Meter), DefaultMaxAge: -1,
 		Selection: selection.SettingsOf(d, app), Login: d.GetLoginSettings(), Account: d.GetAccountSettings(),
-		Rules: selection.ClientOf(app), Theme: core.Theme, Flows: core.flowsOf(app),
+		Rules: selection.ClientOf(app), Theme: core.Theme, Flows: core.flowsOf(app, nil),
 	}
 	c.IdentifierFirst = c.Selection.IdentifierFirst
 	c.Lockout, c.Everywhere, c.Remember = lockoutOf(c.Account), true, rememberOf(c.Login, c.Account)
@@ -59,7 +59,7 @@ func (d *Domain) Entrance(app *App) *Client {
 	made := *d.Portal
 	made.ID, made.Name, made.Application, made.Revision = app.ID, app.Name, message, message.GetRevision()
 	made.Access, made.Restricted = app.Client.Access, app.Client.Restricted
-	made.Rules, made.Flows = selection.ClientOf(message), d.flowsOf(message)
+	made.Rules, made.Flows = selection.ClientOf(message), d.flowsOf(message, nil)
 	if own := message.GetSettings().GetBranding(); own != nil {
 		made.Theme = branding.Compile(d.Settings.GetBranding(), own)
 	}

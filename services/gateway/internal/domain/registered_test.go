@@ -41,7 +41,7 @@ func self(a *configv1.Application) { a.Registration = &configv1.ClientRegistrati
 func newLarge(t *testing.T, held, clients int) *large {
 	t.Helper()
 	l := &large{clock: gatewaytest.NewClock(), known: map[string]*configv1.Application{}, asked: map[string]int{}}
-	l.rig = newRig(t, domain.Options{Resolve: l.resolve, Now: l.clock.Now, MostRegistered: held}, "web")
+	l.rig = newRig(t, domain.Options{Resolve: gatewaytest.Resolve(l.resolve), Now: l.clock.Now, MostRegistered: held}, "web")
 	for i := range clients {
 		id := fmt.Sprint("r", i)
 		l.known[id] = stamped(l.app(id, self), 5)
@@ -265,7 +265,7 @@ func TestARegistrationMadeHereIsServedAtOnceAmongAMillion(t *testing.T) {
 	l := newLarge(t, 2, 100)
 	l.wantClient("r1", "app-r1")
 	l.wantClient("r2", "app-r2")
-	l.Learn(stamped(l.app("fresh", self), l.revision+3))
+	l.Learn(t.Context(), stamped(l.app("fresh", self), l.revision+3), nil)
 	l.wantClient("fresh", "app-fresh")
 	if n := l.questions("fresh"); n != 0 {
 		t.Errorf("%d questions about a client that was registered here", n)

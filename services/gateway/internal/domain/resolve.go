@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 )
 
 const (
@@ -29,8 +31,10 @@ const (
 	askHeldRate, askHeldBurst = 2000, 4000
 	// askAgain is how often a question is asked whose answer was out of date when it came.
 	askAgain = 3
-	// refusalsKept bounds the memory that invented identifiers can take.
-	refusalsKept = 4096
+	// provenFor is how long it counts that something was there, which callers name and might have made up.
+	provenFor = 10 * time.Minute
+	// answersKept bounds the memory that refusals, and that proofs can take.
+	answersKept = 4096
 )
 
 // questions are asked about clients that are not held.
@@ -40,7 +44,29 @@ type questions struct {
 
 	mu       sync.Mutex
 	limits   map[limited]*rate.Limiter
-	refusals map[string]time.Time
+	refusals answers
+	proven   answers
+}
+
+// answers are questions whose answer counts for a while, and until when.
+type answers map[string]time.Time
+
+// counts reports whether the answer to a question counts still.
+func (a answers) counts(question string, now time.Time) bool {
+	until, there := a[question]
+	return there && now.Before(until)
+}
+
+// keep lets an answer count for a while, in the place of others that do no longer, or of some that do.
+func (a answers) keep(question string, now time.Time, lasting time.Duration) {
+	if len(a) >= answersKept {
+		for k, until := range a {
+			if !now.Before(until) || len(a) >= answersKept {
+				delete(a, k)
+			}
+		}
+	}
+	a[question] = now.Add(lasting)
 }
 
 // limited is what has a bound of its own: questions about clients of a domain that are known to be there, and others.
@@ -50,7 +76,7 @@ type limited struct {
 }
 
 func (q *questions) init(now func() time.Time) {
-	q.now, q.limits, q.refusals = now, map[limited]*rate.Limiter{}, map[string]time.Time{}
+	q.now, q.limits, q.refusals, q.proven = now, map[limited]*rate.Limiter{}, answers{}, answers{}
 }
 
 // allow reports whether management may be asked now. An error means that too many questions were asked.
@@ -58,7 +84,7 @@ func (q *questions) allow(about limited, question string) (bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	if until, refused := q.refusals[question]; refused && now.Before(until) {
+	if q.refusals.counts(question, now) {
 		return false, nil
 	}
 	limit := q.limits[about]
@@ -89,15 +115,20 @@ func (q *questions) forget(domain string) {
 func (q *questions) refuse(question string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := q.now()
-	if len(q.refusals) >= refusalsKept {
-		for k, until := range q.refusals {
-			if !now.Before(until) || len(q.refusals) >= refusalsKept {
-				delete(q.refusals, k)
-			}
-		}
-	}
-	q.refusals[question] = now.Add(refusalFor)
+	delete(q.proven, question)
+	q.refusals.keep(question, q.now(), refusalFor)
+}
+
+func (q *questions) prove(question string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.proven.keep(question, q.now(), provenFor)
+}
+
+func (q *questions) isProven(question string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.proven.counts(question, q.now())
 }
 
 // holds reports whether the current state of a domain has a client, whatever the snapshot of the asking request says.
@@ -130,13 +161,22 @@ func (s *Set) resolve(ctx context.Context, d *Domain, clientID string) (*Client,
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
-		for range askAgain {
-			q := s.ask(d.ID)
-			app, err := s.options.Resolve(ctx, d.ID, clientID)
+		for again := range askAgain {
+			q, asks := s.ask(d.ID, clientID)
+			if again > 0 {
+				asks.Revision = 0 // what the stream brought may not be all that is new
+			}
+			answer, err := s.options.Resolve(ctx, asks)
 			if errors.Is(err, ErrNoClient) {
 				s.gone(q, clientID)
 			}
-			current := s.answered(q, app)
+			app, own := answer.GetApplication(), answer.GetBelongings()
+			if err == nil {
+				if own, err = s.fetch(ctx, app, own); err != nil {
+					app = nil
+				}
+			}
+			current := s.answered(q, app, own)
 			if err != nil {
 				if errors.Is(err, ErrNoClient) {
 					s.asked.refuse(named)
@@ -175,28 +215,39 @@ type question struct {
 	src    *source
 	// void means that everything was forgotten meanwhile.
 	void bool
-	// touched are the revisions of the applications that changed meanwhile, by their own identifiers.
+	// touched are the revisions of the applications that changed meanwhile, by their own identifiers, and owned are changes of what
+	// belongs to applications.
 	touched map[string]int64
+	owned   []touchedBelonging
 }
 
-// ask notes that a question is under way.
-func (s *Set) ask(domain string) *question {
+// touchedBelonging is a form or flow that changed. The owner is empty where it was deleted.
+type touchedBelonging struct {
+	key      resource.Key
+	owner    string
+	revision int64
+}
+
+// ask notes that a question is under way, and returns what is asked.
+func (s *Set) ask(domain, clientID string) (*question, *registrationv1.ResolveRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q := &question{domain: domain, src: s.sources[domain]}
+	asks := &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Revision: s.revision}
 	if q.src != nil {
+		asks.Belongings = q.src.parted
 		if q.src.asking == nil {
 			q.src.asking = map[*question]struct{}{}
 		}
 		q.src.asking[q] = struct{}{}
 	}
-	return q
+	return q, asks
 }
 
 // answered puts an answer in effect, nil for none, and reports whether it was the present state. An answer that is newer than what the
 // stream has brought is learned in any case. One that the stream has passed counts if the stream leaves it out, and
 // has not brought a change of it since the question.
-func (s *Set) answered(q *question, app *configv1.Application) (current bool) {
+func (s *Set) answered(q *question, app *configv1.Application, own *registrationv1.Belongings) (current bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q.src == nil {
@@ -209,23 +260,47 @@ func (s *Set) answered(q *question, app *configv1.Application) (current bool) {
 	if q.void || s.sources[q.domain] != q.src {
 		return false
 	}
+	if q.src.apps[app.GetId()] == nil && (q.overtook(app.GetId(), own) || own == nil && s.mayLack(app)) {
+		return false
+	}
 	if app.GetRevision() > s.revision {
-		s.learn(app)
+		s.learn(app, own)
 		return true
 	}
 	key := resource.KeyOf(app)
 	switch {
-	case key.Domain != q.domain || q.src.beyond == nil || !configsync.OnDemand(app) || q.src.apps[app.GetId()] != nil:
+	case key.Domain != q.domain || q.src.beyond == nil || !configsync.OnDemand(app) && !q.src.beyond.has(app.GetSettings().GetOauth().GetClientId()) || q.src.apps[app.GetId()] != nil:
 		return true // the stream knows better
 	case app.GetRevision() < max(q.touched[app.GetId()], s.ahead[key]):
 		return false
 	}
-	s.hold(key, app)
+	s.hold(key, app, own)
 	return true
 }
 
-// gone notes that management does not know a client: if it is one that registered itself and is not held, it has been deleted, which
-// the stream says by an identifier that says nothing here. It is no known one from now on, unless it came back meanwhile.
+// overtook reports whether what belongs to an application has changed since it was told, or may have.
+func (q *question) overtook(application string, own *registrationv1.Belongings) bool {
+	if own == nil || len(q.owned) == 0 {
+		return false
+	}
+	told := make(map[resource.Key]int64, len(own.GetResources()))
+	for _, w := range own.GetResources() {
+		if r := resource.Unwrap(w); r != nil {
+			told[resource.KeyOf(r)] = r.GetRevision()
+		}
+	}
+	return slices.ContainsFunc(q.owned, func(t touchedBelonging) bool {
+		revision, there := told[t.key]
+		if t.owner == "" {
+			return there // an identifier is never used again
+		}
+		return t.owner == application && revision < t.revision
+	})
+}
+
+// gone notes that management does not know a client: if it is one that registered itself and is not held, it has been deleted. The
+// stream says so as well, but a management that was started since does not know of which client. It is no known one from now on, unless
+// it came back meanwhile.
 func (s *Set) gone(q *question, clientID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,27 +309,31 @@ func (s *Set) gone(q *question, clientID string) {
 	}
 }
 
-// touched notes with the questions under way what a batch changes.
-func (c *change) touched(b configsync.Batch) {
-	note := func(key resource.Key, revision int64) {
-		src := c.sources[key.Domain]
-		if src == nil || key.Kind != "application" {
-			return
+// touched notes with the questions under way that a batch changes a resource; nil is one that it deletes.
+func (c *change) touched(key resource.Key, r resource.Resource, revision int64) {
+	src := c.sources[key.Domain]
+	if src == nil || len(src.asking) == 0 {
+		return
+	}
+	switch key.Kind {
+	case "application":
+	case "form", "flow":
+		t := touchedBelonging{key: key, owner: src.belongsTo(r), revision: revision}
+		if r != nil && t.owner == "" {
+			return // the domain's
 		}
 		for q := range src.asking {
-			if q.touched == nil {
-				q.touched = map[string]int64{}
-			}
-			q.touched[key.ID] = max(q.touched[key.ID], revision)
+			q.owned = append(q.owned, t)
 		}
+		return
+	default:
+		return
 	}
-	for _, k := range b.Deletes {
-		note(resource.KeyFromProto(k), b.Revision)
-	}
-	for _, w := range b.Upserts {
-		if app := w.GetApplication(); app != nil {
-			note(resource.KeyOf(app), app.GetRevision())
+	for q := range src.asking {
+		if q.touched == nil {
+			q.touched = map[string]int64{}
 		}
+		q.touched[key.ID] = max(q.touched[key.ID], revision)
 	}
 }
 

@@ -33,7 +33,7 @@ func newAsking(t *testing.T) (*rig, *asked, *gatewaytest.Clock) {
 	a.answer = func(_ context.Context, domainID, clientID string) (*configv1.Application, error) {
 		return stamped(gatewaytest.NewApp(domainID, clientID), 1000), nil
 	}
-	return newRig(t, domain.Options{Resolve: a.resolve, Now: clock.Now}, "web"), a, clock
+	return newRig(t, domain.Options{Resolve: gatewaytest.Resolve(a.resolve), Now: clock.Now}, "web"), a, clock
 }
 
 func nobody(context.Context, string, string) (*configv1.Application, error) {
@@ -105,7 +105,7 @@ func TestRefusalsAreRememberedForASecond(t *testing.T) {
 	if n := a.questions.Load(); n != 2 {
 		t.Errorf("%d questions, want 2", n)
 	}
-	r.Learn(stamped(r.app("nobody"), 2000))
+	r.Learn(t.Context(), stamped(r.app("nobody"), 2000), nil)
 	r.wantClient("nobody", "app-nobody")
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/ruleerrors"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
@@ -31,10 +32,13 @@ type Options struct {
 	Open func(*configv1.IdentityProvider) (*idp.Provider, error)
 	// Metadata renders the discovery document of a domain.
 	Metadata func(*Core) []byte
-	// Resolve asks management for an application that is not held, by domain id and client id: one that the stream has not
-	// brought yet, or one beyond MostRegistered. It returns ErrNoClient if management does not know it either. The answer is no
-	// older than what the set held when it was asked for.
-	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// Resolve asks management for an application that is not held: one that the stream has not brought yet, or one beyond
+	// MostRegistered, and for what belongs to it where the question says so. It returns ErrNoClient if management does not know it either.
+	// The answer is no older than the revision of the question; 0 = as new as there is.
+	Resolve func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error)
+	// Belongings asks management for the forms and flows of an application, by domain id and the application's id, where they are not
+	// known and Resolve did not say. Nil, or no answer, means that such an application is not served.
+	Belongings func(ctx context.Context, domain, application string) (*registrationv1.Belongings, error)
 	// MostRegistered is how many registered clients of one domain are held; 0 = any number. Of a domain that has more, those
 	// are held that were used last, and the others asked for when they are used.
 	MostRegistered int
@@ -66,6 +70,8 @@ type Set struct {
 	ahead        map[resource.Key]int64
 	installation string
 	revision     int64
+	// told means that management tells what belongs to a registered client together with it, and brings it only with the client.
+	told bool
 }
 
 // index finds domains. It is replaced when a domain appears, disappears or moves.
@@ -161,7 +167,7 @@ func (d *Domain) client(e *entry) (*Client, error) {
 		e.use.Store(used)
 	}
 	o := e.compiled.Load()
-	if o == nil || o.core != d.mark {
+	if o == nil || o.core != d.mark || o.belongings != e.belongings.Load() {
 		o = d.compile(e)
 		e.compiled.Store(o)
 	}
@@ -176,11 +182,12 @@ func (d *Domain) client(e *entry) (*Client, error) {
 
 // compile makes a client of an application and reports what of it cannot be used.
 func (d *Domain) compile(e *entry) *outcome {
+	own := e.belongings.Load()
 	app, err := e.application()
 	if err != nil {
-		return &outcome{core: d.mark, err: fmt.Errorf("decode application %q: %w", e.id, err)}
+		return &outcome{core: d.mark, belongings: own, err: fmt.Errorf("decode application %q: %w", e.id, err)}
 	}
-	c, problem := d.compileClient(app)
+	c, problem := d.compileClient(app, own)
 	reported := problem
 	if errors.Is(problem, errNoKey) {
 		reported = nil // it is the domain's
@@ -190,7 +197,7 @@ func (d *Domain) compile(e *entry) *outcome {
 		d.set.rejected.set(resource.KeyOf(app), reported)
 	}
 	if c == nil {
-		return &outcome{core: d.mark, err: fmt.Errorf("application %q: %w", e.id, problem)}
+		return &outcome{core: d.mark, belongings: own, err: fmt.Errorf("application %q: %w", e.id, problem)}
 	}
-	return &outcome{core: d.mark, client: c}
+	return &outcome{core: d.mark, belongings: own, client: c}
 }

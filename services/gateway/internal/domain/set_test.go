@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -291,7 +292,7 @@ func TestApplicationsComeAndGo(t *testing.T) {
 			}
 		}},
 		{"a reset to another database starts over", func(r *rig) {
-			r.Learn(stamped(r.app("learned"), 500))
+			r.Learn(t.Context(), stamped(r.app("learned"), 500), nil)
 			b := r.config.Batch(3)
 			b.Installation = "restored"
 			r.accept(b)
@@ -346,14 +347,14 @@ func TestAheadOfTheStream(t *testing.T) {
 	}{
 		{"a registration made here is a client at once", func(r *rig) {
 			held := r.Domain(r.id) // a request that began before
-			r.Learn(stamped(r.app("new"), 15))
+			r.Learn(t.Context(), stamped(r.app("new"), 15), nil)
 			r.wantClient("new", "app-new")
 			if _, err := held.Client(r.t.Context(), "new"); err != nil {
 				r.t.Errorf("a request that began before: %v", err)
 			}
 		}},
 		{"older news from the stream does not undo it", func(r *rig) {
-			r.Learn(stamped(r.app("web", func(a *configv1.Application) { a.Name = "learned" }), 15))
+			r.Learn(t.Context(), stamped(r.app("web", func(a *configv1.Application) { a.Name = "learned" }), 15), nil)
 			r.accept(gatewaytest.Upserts(12, r.app("web", func(a *configv1.Application) { a.Name = "older" })))
 			if c, _ := r.Domain(r.id).Client(r.t.Context(), "web"); c.Name != "learned" {
 				r.t.Errorf("the name is %q", c.Name)
@@ -367,14 +368,14 @@ func TestAheadOfTheStream(t *testing.T) {
 			}
 		}},
 		{"a reset before it leaves it alone, one after it counts", func(r *rig) {
-			r.Learn(stamped(r.app("new"), 15))
+			r.Learn(t.Context(), stamped(r.app("new"), 15), nil)
 			r.accept(r.config.Batch(14))
 			r.wantClient("new", "app-new")
 			r.accept(r.config.Batch(15))
 			r.wantClient("new", "")
 		}},
 		{"newer news from the stream counts", func(r *rig) {
-			r.Learn(stamped(r.app("new"), 15))
+			r.Learn(t.Context(), stamped(r.app("new"), 15), nil)
 			r.accept(gatewaytest.Deletes(16, r.app("new")))
 			r.wantClient("new", "")
 		}},
@@ -386,14 +387,14 @@ func TestAheadOfTheStream(t *testing.T) {
 		}},
 		{"what was found before a deletion here does not bring it back", func(r *rig) {
 			r.Forget(r.id, "app-web", 15)
-			r.Learn(stamped(r.app("web"), 14))
+			r.Learn(t.Context(), stamped(r.app("web"), 14), nil)
 			r.wantClient("web", "")
 			r.accept(gatewaytest.Upserts(14, r.app("web")))
 			r.wantClient("web", "")
 		}},
 		{"what was found before a deletion in the stream does not bring it back", func(r *rig) {
 			r.accept(gatewaytest.Deletes(20, r.app("web")))
-			r.Learn(stamped(r.app("web"), 10))
+			r.Learn(t.Context(), stamped(r.app("web"), 10), nil)
 			r.wantClient("web", "")
 		}},
 		{"a late answer about a deletion does not take away what came after", func(r *rig) {
@@ -402,7 +403,7 @@ func TestAheadOfTheStream(t *testing.T) {
 			r.wantClient("web", "app-web")
 		}},
 		{"news of a domain that is not here is passed over", func(r *rig) {
-			r.Learn(stamped(gatewaytest.NewApp("elsewhere", "x"), 99))
+			r.Learn(t.Context(), stamped(gatewaytest.NewApp("elsewhere", "x"), 99), nil)
 			r.Forget("elsewhere", "x", 99)
 			if r.Domain("elsewhere") != nil {
 				r.t.Error("a domain came out of nothing")
@@ -680,6 +681,10 @@ func TestClientMembers(t *testing.T) {
 			o.ScopeSettings[0].DefaultScope = true
 			a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
 		}))
+	r.upsert(r.app("patient", func(a *configv1.Application) { a.Settings.Oauth.DefaultMaxAge = proto.Int64(math.MaxInt64) }))
+	if c, _ := r.Domain(r.id).Client(t.Context(), "patient"); c.DefaultMaxAge < 292*365*24*time.Hour {
+		t.Errorf("the longest default_max_age is %v", c.DefaultMaxAge)
+	}
 	plain, _ := r.Domain(r.id).Client(t.Context(), "plain")
 	if plain.AccessTTL.Seconds() != 7200 || plain.RefreshTTL.Seconds() != 14400 || plain.IDTTL.Seconds() != 14400 ||
 		!plain.RotatesRefresh || !plain.OptInScopes || plain.RequiresPKCE || plain.DefaultMaxAge >= 0 || plain.Public() ||
@@ -729,7 +734,7 @@ func TestReadersDuringChanges(t *testing.T) {
 		case 1:
 			r.upsert(r.config.Scope(fmt.Sprintf("s%d", i)))
 		case 2:
-			r.Learn(stamped(r.app("learned", name), r.revision+5))
+			r.Learn(t.Context(), stamped(r.app("learned", name), r.revision+5), nil)
 		case 3:
 			r.apply(r.config.Batch(r.revision + 1))
 		}

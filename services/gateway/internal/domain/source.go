@@ -17,8 +17,12 @@ type source struct {
 	providers    map[string]*providerPart
 	forms        map[string]*formPart
 	flows        map[string]*flowPart
-	policies     map[string]*policyPart
-	mappings     map[string]*mappingPart
+	// belongings are the forms and flows that applications have for themselves, by the application, reworked those that the change
+	// under way has made others.
+	belongings map[string]*belongings
+	reworked   map[string]struct{}
+	policies   map[string]*policyPart
+	mappings   map[string]*mappingPart
 	// groups are those of people: a binding of another one is an orphan.
 	groups   *groups
 	headings map[string]*configv1.ApplicationGroup
@@ -28,6 +32,10 @@ type source struct {
 	// kept only where there is a bound.
 	registered registered
 	beyond     *beyond
+	// parted means that of registered clients that are not held, what belongs to them is not either; leaving are clients of which the
+	// change under way leaves it out.
+	parted  bool
+	leaving map[string]struct{}
 	// asking are the questions under way about clients of the domain.
 	asking map[*question]struct{}
 	// clients are the present ones, editing the changes to them of the batch being applied.
@@ -59,7 +67,8 @@ type providerPart struct {
 	err      error
 }
 
-// flowPart is a flow of the domain, or of one of its applications. The compiled flow is nil where nothing runs.
+// flowPart is a flow of the domain, or of one of its applications. The compiled flow is nil where nothing runs, and
+// where it belongs to an application.
 type flowPart struct {
 	message *configv1.Flow
 	flow    *flows.Flow
@@ -70,6 +79,7 @@ func newSource(id string) *source {
 	return &source{
 		id: id, scopes: map[string]*configv1.Scope{}, certificates: map[string]*certificatePart{},
 		providers: map[string]*providerPart{}, forms: map[string]*formPart{}, flows: map[string]*flowPart{},
+		belongings: map[string]*belongings{}, reworked: map[string]struct{}{}, leaving: map[string]struct{}{},
 		policies: map[string]*policyPart{}, mappings: map[string]*mappingPart{}, groups: &groups{},
 		headings: map[string]*configv1.ApplicationGroup{},
 		apps:     map[string]*entry{}, clients: &clients{}, slot: &slotOf{},

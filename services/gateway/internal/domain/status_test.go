@@ -36,7 +36,7 @@ func TestLastSyncRisesWithEveryWriteToTheDomain(t *testing.T) {
 		"something unknown is deleted":          func() { r.remove(r.app("nobody")) },
 		"a scope is made":                       func() { r.upsert(r.config.Scope("s")) },
 		"the domain is written and not usable":  func() { d := proto.CloneOf(r.config.Domain); d.Secret = nil; r.upsert(d) },
-		"a registration is learned":             func() { r.Learn(stamped(r.app("learned"), r.revision+5)) },
+		"a registration is learned":             func() { r.Learn(t.Context(), stamped(r.app("learned"), r.revision+5), nil) },
 		"the same comes by the stream":          func() { r.accept(gatewaytest.Upserts(r.revision+5, r.app("learned"))) },
 		"an application is deleted by a client": func() { r.Forget(r.id, "app-learned", r.revision+5) },
 	} {

@@ -10,7 +10,7 @@ import (
 )
 
 // allowedHeaders are what browsers may send where the domain says nothing else.
-var allowedHeaders = []string{"Authorization", "Content-Type", "DPoP"}
+var allowedHeaders = []string{"Authorization", "Content-Type", "DPoP", "Idempotency-Key"}
 
 // CORS sets the headers by which a browser lets the pages of other origins read the answer, as the domain's settings
 // have it. It answers a preflight request from an allowed origin and reports that it did.
@@ -38,7 +38,7 @@ func CORS(w http.ResponseWriter, r *http.Request, d *domain.Domain, methods []st
 		h.Set("Access-Control-Allow-Origin", origin)
 	}
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id, DPoP-Nonce")
+		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After")
 		return false
 	}
 	if own := cors.GetAllowedMethods(); len(own) > 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/outbound"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/assembly"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/backchannel"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
@@ -51,12 +52,23 @@ type Harness struct {
 	t testing.TB
 }
 
+// Resolve makes a domain.Options.Resolve of what knows applications and tells nothing of what belongs to them, by domain id and client id.
+func Resolve(known func(ctx context.Context, domain, clientID string) (*configv1.Application, error)) func(context.Context, *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+	return func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+		app, err := known(ctx, q.GetDomain(), q.GetClientId())
+		if err != nil {
+			return nil, err
+		}
+		return &registrationv1.ResolveResponse{Application: app}, nil
+	}
+}
+
 // Options adjust a Harness.
 type Options struct {
 	// RedisURL is that of Redis; "" = the shared one.
 	RedisURL string
 	// Resolve is as in domain.Options.
-	Resolve func(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	Resolve func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error)
 	// Places knows where addresses are; nil knows nothing.
 	Places *geo.Database
 	// Counts counts what report-only bindings come to; nil for tests in which nothing is counted.
@@ -117,7 +129,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	made := assembly.New(assembly.Parts{
 		PublicURL: h.Public, Store: store, Directory: h.Directory, Registrar: o.Registrar, Resolve: o.Resolve, MostRegistered: o.MostRegistered,
 		Icons: o.Icons, Counts: o.Counts, Places: o.Places, Proxies: o.Proxies, Certificates: o.Certificates,
-		Fetch: fetch, Metrics: observe.NewMetrics("gateway"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
+		Fetch: fetch, Metrics: observe.NewMetrics("gateway", "v1"), Log: o.Log, Now: h.Clock.Now, Routes: o.Routes,
 	})
 	h.Domains, h.Minter, h.Verifier, h.Handler = made.Domains, made.Minter, made.Verifier, made.Handler
 	h.Keys, h.LogoutTokens = made.Keys, made.LogoutTokens

@@ -31,7 +31,7 @@ func TestRegisteredClientsThatAreNotHeld(t *testing.T) {
 		withheld.Clients = append(withheld.Clients, configsync.HashClient(client))
 	}
 	var away atomic.Bool
-	h := gatewaytest.New(t, gatewaytest.Options{MostRegistered: 1, Resolve: func(_ context.Context, _, clientID string) (*configv1.Application, error) {
+	h := gatewaytest.New(t, gatewaytest.Options{MostRegistered: 1, Resolve: gatewaytest.Resolve(func(_ context.Context, _, clientID string) (*configv1.Application, error) {
 		switch app := known[clientID]; {
 		case away.Load():
 			return nil, fault.Unavailablef("management is away")
@@ -40,7 +40,7 @@ func TestRegisteredClientsThatAreNotHeld(t *testing.T) {
 		default:
 			return proto.CloneOf(app), nil
 		}
-	}})
+	})})
 	r := &rig{h, t, id}
 	b := c.Batch(1)
 	b.Withheld = []configsync.Withheld{withheld}

@@ -335,7 +335,7 @@ func TestAClientThatCannotBeLookedUp(t *testing.T) {
 	c.App("api")
 	r := &rig{gatewaytest.New(t, gatewaytest.Options{
 		RedisURL: "redis://127.0.0.1:1",
-		Resolve:  func(context.Context, string, string) (*configv1.Application, error) { return nil, away },
+		Resolve:  gatewaytest.Resolve(func(context.Context, string, string) (*configv1.Application, error) { return nil, away }),
 	}, c), t, c, c.Domain.GetId(), 1}
 	token := r.tokens("grant_type", "client_credentials")["access_token"]
 	r.Apply(gatewaytest.Deletes(2, gatewaytest.NewApp(r.domain, "web")))

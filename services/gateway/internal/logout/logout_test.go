@@ -26,7 +26,7 @@ func serve(env *browsertest.Env) http.Handler {
 	p := pages.New()
 	return router.New(router.Options{
 		Domains: env.Domains, Routes: logout.New(env.Store, p, env.Clock.Now).Routes(),
-		Root: p.Root(), Metrics: observe.NewMetrics("test"), Log: env.Log,
+		Root: p.Root(), Metrics: observe.NewMetrics("test", "v1"), Log: env.Log,
 	})
 }
 

@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -25,6 +26,7 @@ var (
 	errScope      = endpoint.Needs(oauth2.ScopeDCRAdmin)
 	errSuperseded = oauth2.RegistrationForbidden.Errorf("Non matching registration_access_token")
 	errPending    = oauth2.RegistrationForbidden.Errorf("The client waits for approval: it can be read and deleted")
+	errDisabled   = oauth2.RegistrationForbidden.Errorf("The client is disabled: it can be read and deleted")
 	errNoClient   = oauth2.NotFound.Errorf("client not found")
 )
 
@@ -35,8 +37,10 @@ const skew = time.Minute
 type caller struct {
 	// client is whom the token was issued to.
 	client *domain.Client
-	// person says that the token stands for a person rather than for the client itself.
-	person bool
+	// person is the subject of whom the token stands for, and issued when it was made, in milliseconds since the epoch; empty where the
+	// client acts for itself.
+	person string
+	issued int64
 	// scopes are those of the token.
 	scopes []string
 	// token is a registration access token and tokenHash its hash, both empty for an access token.
@@ -66,7 +70,7 @@ func (h *Handler) mayRegister(w http.ResponseWriter, r *http.Request, d *domain.
 	switch {
 	case err != nil:
 		return nil, err
-	case c.person:
+	case c.person != "":
 		return nil, errNotAClient
 	case !c.administrator():
 		return nil, errScope
@@ -79,16 +83,28 @@ type manager struct {
 	target *domain.Client
 	// token is the client's own registration access token and tokenHash its hash, empty for an administrator.
 	token, tokenHash string
-	// administrator is the client_id of one who holds dcr_admin.
-	administrator string
-	// pending is the client in the place of target where it waits for approval: it can be read and deleted, and serves nobody.
-	pending *configv1.Application
+	// administrator is the client_id of one who holds dcr_admin, and person the subject of whom it acts for, empty for itself.
+	administrator, person string
+	// disabled is the client in the place of target where it serves nobody: it can be read and deleted, by itself only while it waits
+	// for approval.
+	disabled *configv1.Application
+}
+
+// mayChange refuses a change of a client that is disabled.
+func (m *manager) mayChange() error {
+	switch {
+	case m.disabled == nil:
+		return nil
+	case m.disabled.GetRegistration().GetStatus() == configv1.ClientRegistration_PENDING:
+		return errPending
+	}
+	return errDisabled
 }
 
 // applicationID is the identifier of the application.
 func (m *manager) applicationID() string {
-	if m.pending != nil {
-		return m.pending.GetId()
+	if m.disabled != nil {
+		return m.disabled.GetId()
 	}
 	return m.target.ID
 }
@@ -102,33 +118,15 @@ func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Do
 	switch {
 	case err != nil:
 		return nil, err
-	case c.administrator() && c.person:
-		// A person who signs in at an application does not make it an administrator.
-		return nil, errNotAClient
 	case c.administrator():
-		target, err := d.Client(r.Context(), clientID)
-		if errors.Is(err, domain.ErrNoClient) {
-			pending, err := h.waiting(r, d, clientID)
-			if pending.GetEnabled() {
-				pending = nil
-				target, err = h.learned(r, d, clientID)
-			}
-			if errors.Is(err, domain.ErrNoClient) {
-				return nil, errNoClient
-			}
-			if pending == nil {
-				return &manager{target: target, administrator: c.client.ClientID}, err
-			}
-			return &manager{pending: pending, administrator: c.client.ClientID}, err
-		}
-		return &manager{target: target, administrator: c.client.ClientID}, err
+		return h.administered(r, d, c, clientID)
 	case c.pending != nil && c.pending.GetSettings().GetOauth().GetClientId() != clientID:
 		return nil, errScope
 	case c.pending != nil:
 		if !secret.Equal(c.tokenHash, c.pending.GetSettings().GetOauth().GetRegistrationAccessTokenHash()) {
 			return nil, errSuperseded
 		}
-		return &manager{pending: c.pending, token: c.token, tokenHash: c.tokenHash}, nil
+		return &manager{disabled: c.pending, token: c.token, tokenHash: c.tokenHash}, nil
 	case c.tokenHash == "" || c.client.ClientID != clientID:
 		return nil, errScope
 	}
@@ -148,18 +146,32 @@ func (h *Handler) mayManage(w http.ResponseWriter, r *http.Request, d *domain.Do
 	return &manager{target: c.client, token: c.token, tokenHash: c.tokenHash}, nil
 }
 
-// waiting asks management for a client that waits for approval, or was accepted a moment ago; domain.ErrNoClient if there is none.
-func (h *Handler) waiting(r *http.Request, d *domain.Domain, clientID string) (*configv1.Application, error) {
-	app, err := h.Management.ResolvePending(r.Context(), d.ID, clientID)
+// unserved asks management for a client that is disabled and waits for approval, or where any counts, for whatever reason. One that was
+// enabled a moment ago is returned as this gateway serves it. It is domain.ErrNoClient if there is none.
+func (h *Handler) unserved(r *http.Request, d *domain.Domain, clientID string, anyOf bool) (*domain.Client, *configv1.Application, error) {
+	about, resolve := "waiting client "+clientID, h.Management.ResolvePending
+	if anyOf {
+		about, resolve = "disabled client "+clientID, h.Management.ResolveDisabled
+	}
+	switch allowed, err := h.Clients.MayAsk(d.ID, about); {
+	case err != nil:
+		return nil, nil, err
+	case !allowed:
+		return nil, nil, domain.ErrNoClient
+	}
+	app, err := resolve(r.Context(), d.ID, clientID)
 	switch {
 	case fault.Is(err, fault.NotFound), fault.Is(err, fault.Invalid):
-		return nil, domain.ErrNoClient
+		h.Clients.Refused(d.ID, about)
+		return nil, nil, domain.ErrNoClient
 	case err != nil:
-		return nil, translate(err)
-	case app.GetEnabled():
-		h.Clients.Learn(app) // it has been accepted a moment ago
+		return nil, nil, translate(err)
+	case app.Enabled == nil || app.GetEnabled():
+		h.Clients.Learn(r.Context(), app, nil)
+		target, err := h.learned(r, d, clientID)
+		return target, nil, err
 	}
-	return app, nil
+	return nil, app, nil
 }
 
 // learned returns a client that this gateway has learned since the request began.
@@ -176,7 +188,7 @@ func (h *Handler) present(r *http.Request, d *domain.Domain, clientID string) (*
 	if err != nil {
 		return nil, err
 	}
-	h.Clients.Learn(app)
+	h.Clients.Learn(r.Context(), app, nil)
 	if d = h.Clients.Domain(d.ID); d == nil {
 		return nil, fault.NotFoundf("the domain is gone")
 	}
@@ -185,6 +197,37 @@ func (h *Handler) present(r *http.Request, d *domain.Domain, clientID string) (*
 		return nil, fault.NotFoundf("client %q is gone", clientID).Because(err)
 	}
 	return c, err
+}
+
+// refresh brings a manager's target up to date: another gateway may have changed it a moment ago, and ended the token by which it is
+// read here. While management is away, what this gateway knows is the answer.
+func (h *Handler) refresh(r *http.Request, d *domain.Domain, m *manager) error {
+	fresh, err := h.present(r, d, m.target.ClientID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		if err = h.missing(r, d, m, err); m.disabled != nil {
+			return nil
+		}
+		return err
+	case err != nil:
+		return nil
+	case m.tokenHash != "" && !secret.Equal(m.tokenHash, fresh.RegistrationTokenHash):
+		return errSuperseded
+	}
+	m.target = fresh
+	return nil
+}
+
+// missing says why management does not have a client that this gateway serves: it is gone, or it was disabled a moment ago, which
+// administrators are told.
+func (h *Handler) missing(r *http.Request, d *domain.Domain, m *manager, err error) error {
+	if m.administrator != "" && fault.Is(err, fault.NotFound) {
+		if _, app, failed := h.unserved(r, d, m.target.ClientID, true); failed == nil && app != nil {
+			m.disabled = app
+			return m.mayChange()
+		}
+	}
+	return m.translate(err)
 }
 
 // translate says what a refusal by management means to this caller: it knows the client better than this gateway.
@@ -211,7 +254,9 @@ func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	}
 	c := &caller{}
 	if found, verifyErr := h.Verifier.Verify(d, token); verifyErr == nil {
-		c.person = found.Claims.Subject != found.Claims.ClientID
+		if found.Claims.Subject != found.Claims.ClientID {
+			c.person, c.issued = cmp.Or(found.Person, found.Claims.Subject), found.IssuedAt
+		}
 		c.scopes = oauth2.SplitScope(found.Claims.Scope)
 		if err := h.Holders.Holder(w, r, d, found, token); err != nil {
 			return nil, err
@@ -225,11 +270,7 @@ func (h *Handler) caller(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		c.token, c.tokenHash = token, secret.HashToken(token)
 		c.client, err = d.Client(r.Context(), claims.Subject)
 		if errors.Is(err, domain.ErrNoClient) {
-			c.pending, err = h.waiting(r, d, claims.Subject)
-			if c.pending.GetEnabled() {
-				c.pending = nil
-				c.client, err = h.learned(r, d, claims.Subject)
-			}
+			c.client, c.pending, err = h.unserved(r, d, claims.Subject, false)
 		}
 	}
 	if errors.Is(err, tokens.ErrInvalid) || errors.Is(err, domain.ErrNoClient) {

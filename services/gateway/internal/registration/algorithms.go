@@ -19,7 +19,7 @@ func userinfoAlgorithms(r *request) error {
 	if !r.signs(o.GetUserinfoSignedResponseAlg()) {
 		return refuse("Unsupported userinfo signing algorithm")
 	}
-	return encrypts("userinfo_encrypted_response", &o.UserinfoEncryptedResponseAlg, &o.UserinfoEncryptedResponseEnc)
+	return r.encrypts("userinfo_encrypted_response", &o.UserinfoEncryptedResponseAlg, &o.UserinfoEncryptedResponseEnc)
 }
 
 // idTokenAlgorithms accepts what any domain can have a key for: management makes the key of an algorithm when it is first
@@ -30,7 +30,7 @@ func idTokenAlgorithms(r *request) error {
 	if !r.signs(alg) && (r.profile.Strict() || !slices.Contains(r.domain.Keys.Algorithms(), jose.Algorithm(alg))) {
 		return refuse("Unsupported id_token signing algorithm")
 	}
-	return encrypts("id_token_encrypted_response", &o.IdTokenEncryptedResponseAlg, &o.IdTokenEncryptedResponseEnc)
+	return r.encrypts("id_token_encrypted_response", &o.IdTokenEncryptedResponseAlg, &o.IdTokenEncryptedResponseEnc)
 }
 
 // authorizationAlgorithms chooses, on every write, how answers are signed where the client does not say.
@@ -47,7 +47,7 @@ func authorizationAlgorithms(r *request) error {
 	if !r.signs(o.GetAuthorizationSignedResponseAlg()) {
 		return refuse("Unsupported authorization signing algorithm")
 	}
-	return encrypts("authorization_encrypted_response", &o.AuthorizationEncryptedResponseAlg, &o.AuthorizationEncryptedResponseEnc)
+	return r.encrypts("authorization_encrypted_response", &o.AuthorizationEncryptedResponseAlg, &o.AuthorizationEncryptedResponseEnc)
 }
 
 func requestObjectAlgorithms(r *request) error {
@@ -55,7 +55,7 @@ func requestObjectAlgorithms(r *request) error {
 	if !r.signs(o.GetRequestObjectSigningAlg()) {
 		return refuse("Unsupported request object signing algorithm")
 	}
-	return encrypts("request_object_encryption", &o.RequestObjectEncryptionAlg, &o.RequestObjectEncryptionEnc)
+	return r.encrypts("request_object_encryption", &o.RequestObjectEncryptionAlg, &o.RequestObjectEncryptionEnc)
 }
 
 // signs reports whether something may be signed with an algorithm; none is the gateway's choice.
@@ -63,22 +63,29 @@ func (r *request) signs(alg string) bool {
 	return alg == "" || r.profile.Signs(jose.Algorithm(alg))
 }
 
-// encrypts checks a pair of algorithms and completes it. Name is that of the members without _alg and _enc.
-func encrypts(name string, alg, enc *string) error {
+// encrypts checks a pair of algorithms and completes it. Name is that of the members without _alg and _enc. A client that gives up
+// encryption need not name how content was encrypted, which it may never have said; and what a request changes of a template's pair
+// is judged by management, which knows the other half.
+func (r *request) encrypts(name string, alg, enc *string) error {
 	switch {
-	case *alg == "" && *enc != "":
-		return refuse("When %s_enc is included, %s_alg MUST also be provided", name, name)
-	case *alg == "":
+	case *alg == "" && r.merge && r.given.Has(name+"_alg") && !r.given.Has(name+"_enc"):
+		*enc = ""
 		return nil
+	case *alg == "" && *enc != "" && !r.template:
+		return refuse("When %s_enc is included, %s_alg MUST also be provided", name, name)
 	}
-	if _, known := jose.ParseKeyManagement(*alg); !known {
-		return refuse("Unsupported %s_alg value", name)
+	if *alg != "" {
+		if _, known := jose.ParseKeyManagement(*alg); !known {
+			return refuse("Unsupported %s_alg value", name)
+		}
+		if *enc == "" && !r.template {
+			*enc = defaultContent
+		}
 	}
-	if *enc == "" {
-		*enc = defaultContent
-	}
-	if _, known := jose.ParseContentEncryption(*enc); !known {
-		return refuse("Unsupported %s_enc value", name)
+	if *enc != "" {
+		if _, known := jose.ParseContentEncryption(*enc); !known {
+			return refuse("Unsupported %s_enc value", name)
+		}
 	}
 	return nil
 }

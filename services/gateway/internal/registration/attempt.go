@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
+	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 )
@@ -53,17 +54,6 @@ func canonical(body []byte) []byte {
 	return ordered
 }
 
-// source is where a request comes from: an address, or the network that one client may have for itself, which is 64 bits of
-// IPv6.
-func (h *Handler) source(r *http.Request) netip.Prefix {
-	addr := h.Proxies.ClientIP(r)
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, err := addr.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address at all: one source for all of those
-	}
-	return p
-}
+// source is where a request comes from: the network that one client may have for itself; without an address the zero value, one source
+// for all of those.
+func (h *Handler) source(r *http.Request) netip.Prefix { return observe.Network(h.Proxies.ClientIP(r)) }

@@ -12,17 +12,9 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 )
-
-// decode reads the body of a change, as metadata does.
-func (h *Handler) decode(w http.ResponseWriter, r *http.Request, d *domain.Domain, stored string) (clientmeta.Metadata, error) {
-	body, err := h.body(w, r)
-	if err != nil {
-		return clientmeta.Metadata{}, err
-	}
-	return h.metadata(r, d, body, stored)
-}
 
 // body reads the body of a registration. One without a Content-Type counts as JSON.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -40,17 +32,29 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return prototree.JoinLines(body), nil
 }
 
-// metadata reads client metadata, with what their software statement claims, or that of the client so far.
-func (h *Handler) metadata(r *http.Request, d *domain.Domain, body []byte, stored string) (clientmeta.Metadata, error) {
-	body, err := h.stated(r, d, body, stored)
+// metadata reads client metadata, with what their software statement claims, and says which members stay as they are stored: those are
+// not in what it returns. Stored is the client as it is, nil for a new one.
+func (h *Handler) metadata(r *http.Request, d *domain.Domain, body []byte, stored *configv1.OAuthSettings, administrator bool) (clientmeta.Metadata, []string, error) {
+	s, err := h.state(r.Context(), d, body, stored, administrator)
 	if err != nil {
-		return clientmeta.Metadata{}, err
+		return clientmeta.Metadata{}, nil, err
 	}
-	meta, err := clientmeta.Decode(body)
-	if err == nil && meta.OAuth.GetJwks() != nil {
+	meta, err := clientmeta.Decode(s.body)
+	if err != nil {
+		return meta, nil, err
+	}
+	clientmeta.Overlay(meta.OAuth, nil, append([]string{}, s.held...))
+	for _, name := range s.held {
+		delete(meta.Given, name)
+		if name == scopeMember {
+			meta.Scope = nil
+		}
+	}
+	meta.OAuth.SoftwareStatementVerdict = s.verdict
+	if meta.OAuth.GetJwks() != nil {
 		err = checkKeys(meta.OAuth.GetJwks())
 	}
-	return meta, err
+	return meta, s.held, err
 }
 
 // checkKeys refuses a key set with a key that could not be used, or that is private (RFC 7591 §2).

@@ -3,6 +3,7 @@ package registration
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -36,37 +37,49 @@ func (h *Handler) change(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	if who.pending != nil {
-		return errPending
+	if err := who.mayChange(); err != nil {
+		return err
 	}
-	meta, err := h.decode(w, r, d, who.target.Application.GetSettings().GetOauth().GetSoftwareStatement())
+	body, err := h.body(w, r)
 	if err != nil {
 		return err
 	}
+	mayFetch := func() error { return nil }
+	if who.administrator == "" {
+		mayFetch = sync.OnceValue(func() error { return h.countFetch(w, r, d) })
+	}
 	for attempt := 1; ; attempt++ {
-		changed, err := h.update(r, d, who, meta, merge)
+		meta, held, err := h.metadata(r, d, body, who.target.Application.GetSettings().GetOauth(), who.administrator != "")
+		if err != nil {
+			return err
+		}
+		changed, err := h.update(r, d, who, meta, held, merge, mayFetch)
 		if fault.Is(err, fault.Stale) && attempt < races {
 			// Somebody else has changed the client. Its present state decides, and whether this caller's token is good still.
-			if who.target, err = h.present(r, d, clientID); err != nil {
-				return who.translate(err)
+			fresh, err := h.present(r, d, clientID)
+			if err != nil {
+				return h.missing(r, d, who, err)
 			}
+			who.target = fresh
 			if who.tokenHash != "" && !secret.Equal(who.tokenHash, who.target.RegistrationTokenHash) {
 				return errSuperseded
 			}
 			continue
 		}
 		if err != nil {
-			return who.translate(err)
+			return h.missing(r, d, who, err)
 		}
 		app := changed.GetApplication()
-		h.Clients.Learn(app)
+		h.Clients.Learn(r.Context(), app, nil)
 		observe.Annotate(r.Context(), slog.String("client_id", clientID))
 		return respond(w, http.StatusOK, app, registered(app, changed.GetRegistrationAccessToken()))
 	}
 }
 
-// update makes of a client's present metadata what it asks for, checks that and has it stored.
-func (h *Handler) update(r *http.Request, d *domain.Domain, who *manager, meta clientmeta.Metadata, merge bool) (*registrationv1.UpdateResponse, error) {
+// update makes of a client's present metadata what it asks for, apart from the members that are held, checks that and has it stored. MayFetch
+// is asked before anything is fetched.
+func (h *Handler) update(r *http.Request, d *domain.Domain, who *manager, meta clientmeta.Metadata, held []string, merge bool, mayFetch func() error,
+) (*registrationv1.UpdateResponse, error) {
 	if err := h.sameClient(r, who.target, meta); err != nil {
 		return nil, err
 	}
@@ -77,11 +90,15 @@ func (h *Handler) update(r *http.Request, d *domain.Domain, who *manager, meta c
 	} else {
 		whole := clientmeta.Metadata{OAuth: proto.CloneOf(meta.OAuth), Given: meta.Given}
 		whole.Complete(who.target.Profile.DefaultAuthMethod())
+		clientmeta.Overlay(whole.OAuth, stored, append([]string{}, held...))
 		clientmeta.Overlay(asked, whole.OAuth, nil)
 	}
+	if verdict := meta.OAuth.GetSoftwareStatementVerdict(); verdict != nil {
+		asked.SoftwareStatementVerdict = verdict
+	}
 	q := &request{
-		Context: r.Context(), domain: d.Core, profile: who.target.Profile, fetch: h.Fetch, administrator: who.administrator != "",
-		oauth: asked, given: meta.Given, scope: meta.Scope, stored: stored, merge: merge,
+		Context: r.Context(), domain: d.Core, profile: who.target.Profile, fetch: h.Fetch, beforeFetch: mayFetch, administrator: who.administrator != "",
+		oauth: asked, given: meta.Given, scope: meta.Scope, stored: stored, merge: merge, held: held,
 		limit: who.target.Application.GetRegistration().GetScopeLimit(),
 	}
 	if err := check(q); err != nil {
@@ -90,7 +107,7 @@ func (h *Handler) update(r *http.Request, d *domain.Domain, who *manager, meta c
 	return h.Management.Update(r.Context(), &registrationv1.UpdateRequest{
 		Domain: d.ID, ClientId: who.target.ClientID, Revision: who.target.Revision,
 		Application:                 &configv1.Application{Settings: &configv1.ApplicationSettings{Oauth: q.oauth}},
-		RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
+		RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator, Person: who.person,
 		Issuer: d.Issuer, RegistrationEndpoint: d.Base + path,
 	})
 }
@@ -122,18 +139,18 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, d *domain.Domain
 	if err != nil {
 		return err
 	}
-	if who.pending != nil {
-		return errPending
+	if err := who.mayChange(); err != nil {
+		return err
 	}
 	changed, err := h.Management.RenewSecret(r.Context(), &registrationv1.RenewSecretRequest{
-		Domain: d.ID, ClientId: clientID, RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
+		Domain: d.ID, ClientId: clientID, RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator, Person: who.person,
 		Issuer: d.Issuer, RegistrationEndpoint: d.Base + path,
 	})
 	if err != nil {
-		return who.translate(err)
+		return h.missing(r, d, who, err)
 	}
 	app := changed.GetApplication()
-	h.Clients.Learn(app)
+	h.Clients.Learn(r.Context(), app, nil)
 	observe.Annotate(r.Context(), slog.String("client_id", clientID))
 	once := registered(app, changed.GetRegistrationAccessToken())
 	once["client_secret"] = changed.GetClientSecret()

@@ -13,7 +13,12 @@
 // their order (rules.go), and one call to management, which applies the rules that all applications share, chooses
 // identifiers and secrets and keeps their hashes. The gateway that registered a client serves it in the next request.
 //
+// A client that is disabled serves nobody and is there for administrators, who may read and delete it; one that waits for approval may do
+// so itself.
+//
 // With the header Idempotency-Key, a registration whose answer was lost can be asked for again and makes one client.
+//
+// A software statement is verified when it is sent; what one claimed that was accepted is held in every change after that (stated.go).
 //
 // A change is made from the client as this gateway knows it. If management knows a newer one, the gateway learns it and
 // begins again, with the question whether the caller may. Every change ends the registration access token before it.

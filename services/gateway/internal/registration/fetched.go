@@ -26,19 +26,37 @@ func sectorIdentifier(r *request) error {
 	case u.Scheme != "https":
 		return refuse("Scheme must be https for sector_identifier_uri : %s", uri)
 	}
+	if err := r.begin(); err != nil {
+		return err
+	}
 	listed, err := r.list(uri)
 	if err != nil {
 		return oauth2.InvalidClientMetadata.Errorf("Unable to parse sector_identifier_uri : %s", uri).WithCause(err)
 	}
-	var missing []string
-	for _, redirect := range r.oauth.GetRedirectUris() {
-		if !slices.Contains(listed, redirect) {
-			missing = append(missing, redirect)
-		}
+	known := make(map[string]bool, len(listed))
+	for _, l := range listed {
+		known[l] = true
 	}
+	missing := slices.DeleteFunc(slices.Clone(r.oauth.GetRedirectUris()), func(redirect string) bool { return known[redirect] })
 	if len(missing) > 0 {
 		return oauth2.InvalidRedirectURI.Errorf("redirect uris are not allowed according to sector_identifier_uri: %s", strings.Join(missing, " "))
 	}
+	return nil
+}
+
+// mayFetch reports whether the metadata name anything that rules fetch.
+func (r *request) mayFetch() bool {
+	return r.oauth.GetSectorIdentifierUri() != "" || r.oauth.GetJwksUri() != ""
+}
+
+// begin says that another site is about to be asked.
+func (r *request) begin() error {
+	if !r.fetched && r.beforeFetch != nil {
+		if err := r.beforeFetch(); err != nil {
+			return err
+		}
+	}
+	r.fetched = true
 	return nil
 }
 
@@ -63,6 +81,9 @@ func keySets(r *request) error {
 	}
 	if !onTheWeb(uri) {
 		return refuse("Unable to parse jwks from %s", uri)
+	}
+	if err := r.begin(); err != nil {
+		return err
 	}
 	answer, err := r.fetch.Get(r.Context, uri, outbound.JWKS)
 	if err != nil {

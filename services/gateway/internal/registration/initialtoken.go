@@ -32,7 +32,8 @@ func (c *registrar) who(source string) string {
 	case c.administrator != "":
 		return "client " + c.administrator
 	case c.initial != nil:
-		return "token " + c.initial.GetId()
+		// Whoever else has the token may choose the same key, and must not be told the secret.
+		return "token " + c.initial.GetId() + " address " + source
 	}
 	return "address " + source
 }
@@ -45,13 +46,22 @@ func (h *Handler) initialToken(r *http.Request, d *domain.Domain) (*registrar, e
 		return nil, nil // whoever reads other tokens says what is wrong
 	}
 	c := &registrar{initialHash: secret.HashToken(token)}
+	about := "initial access token " + c.initialHash
+	switch allowed, err := h.Clients.MayAsk(d.ID, about); {
+	case err != nil:
+		return nil, err
+	case !allowed:
+		return nil, errInvalid
+	}
 	c.initial, err = h.Management.FindInitialAccessToken(r.Context(), d.ID, c.initialHash)
 	switch {
 	case fault.Is(err, fault.Unauthenticated), fault.Is(err, fault.Invalid):
+		h.Clients.Refused(d.ID, about)
 		return nil, errInvalid.WithCause(err)
 	case err != nil:
 		return nil, translate(err)
 	}
+	h.Clients.Found(d.ID, about)
 	return c, nil
 }
 
@@ -61,7 +71,8 @@ func scheme(r *http.Request) string {
 }
 
 // limitScopes keeps the scopes that the initial access token allows, where it limits them: at the registration, and whenever the
-// client changes itself later. A template has its own, and what a client has it keeps.
+// client changes itself later. What a copy has of its template is limited by management, which knows it, unless the token is for that
+// template alone; and what a client has it keeps.
 func limitScopes(r *request) error {
 	if r.limit == nil || r.administrator || r.template && !r.given.Has(scopeMember) {
 		return nil

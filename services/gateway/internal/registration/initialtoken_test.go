@@ -4,9 +4,12 @@ import (
 	"net/http"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 )
 
@@ -32,6 +35,16 @@ func TestInitialAccessTokens(t *testing.T) {
 	own := "/acme/oidc/register/" + got.field("client_id")
 	for _, method := range []string{"GET", "PUT", "PATCH", "DELETE"} {
 		rg.refused(rg.do(method, own, `{}`, bearer(initial)...), 401, oauth2.InvalidToken, "The access token is invalid")
+	}
+	// Whoever makes others up, faster than management is asked, takes nothing from it.
+	for range 1000 {
+		rg.register(minimal, bearer(initial+secret.NewID())...)
+	}
+	if got := rg.register(minimal, bearer(initial+"y")...); got.status != http.StatusServiceUnavailable {
+		t.Errorf("a thousandth invented one: %d %s", got.status, got.text)
+	}
+	if got := rg.register(minimal, bearer(initial)...); got.status != http.StatusCreated {
+		t.Errorf("among a thousand invented ones: %d %s", got.status, got.text)
 	}
 	// Scopes of administrators are not for it.
 	rg.refused(rg.register(`{"redirect_uris":["https://client.example/cb"],"scope":"dcr_admin"}`, bearer(initial)...), 400, oauth2.InvalidClientMetadata, "scope dcr_admin is not valid.")
@@ -125,6 +138,48 @@ func TestAClientThatWaitsForApprovalCanBeReadAndDeleted(t *testing.T) {
 	rg.refused(rg.do("GET", "/acme/oidc/register/"+other.field("client_id"), "", bearer(other.field("registration_access_token"))...), 401, oauth2.InvalidToken, "The access token is invalid")
 }
 
+// TestADisabledClientIsThereForAdministrators, who may read and delete any client of the domain. It is no client for itself.
+func TestADisabledClientIsThereForAdministrators(t *testing.T) {
+	rg := newRig(t, open())
+	rg.revision = 5000 // the stream is ahead of what this gateway has learned
+	const disabled = "The client is disabled: it can be read and deleted"
+	for name, tt := range map[string]struct {
+		status   configv1.ClientRegistration_Status
+		streamed bool
+		says     string
+		self     int
+	}{
+		"by housekeeping":                   {configv1.ClientRegistration_UNUSED, true, disabled, 401},
+		"by an operator":                    {configv1.ClientRegistration_ACTIVE, true, disabled, 401},
+		"before the stream says so":         {configv1.ClientRegistration_ACTIVE, false, disabled, 401},
+		"until an operator has accepted it": {configv1.ClientRegistration_PENDING, true, "The client waits for approval: it can be read and deleted", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made := rg.register(minimal)
+			app := proto.CloneOf(rg.management.clients[made.field("client_id")])
+			app.Enabled, app.Registration = proto.Bool(false), &configv1.ClientRegistration{Status: tt.status}
+			rg.management.put(app)
+			if tt.streamed {
+				rg.push(proto.CloneOf(app))
+			}
+			admin := bearer(rg.admin())
+			if got := rg.do("GET", own(made), "", bearer(made.field("registration_access_token"))...); got.status != tt.self {
+				t.Errorf("its own token: %d %s", got.status, got.text)
+			}
+			if got := rg.do("GET", own(made), "", admin...); got.status != 200 || got.body["enabled"] != false || got.field("client_id") != made.field("client_id") {
+				t.Errorf("read: %d %s", got.status, got.text)
+			}
+			rg.refused(rg.do("PUT", own(made), minimal, admin...), 403, oauth2.RegistrationForbidden, tt.says)
+			rg.refused(rg.do("PATCH", own(made), `{}`, admin...), 403, oauth2.RegistrationForbidden, tt.says)
+			rg.refused(rg.do("POST", own(made)+"/renew_secret", "", admin...), 403, oauth2.RegistrationForbidden, tt.says)
+			if got := rg.do("DELETE", own(made), "", admin...); got.status != http.StatusNoContent {
+				t.Errorf("deleted: %d %s", got.status, got.text)
+			}
+			rg.refused(rg.do("GET", own(made), "", admin...), 404, oauth2.NotFound, "client not found")
+		})
+	}
+}
+
 func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	settings := open()
 	settings.RegistrationsPerAddress, settings.RegistrationWindowSeconds = 2, 600
@@ -143,7 +198,7 @@ func TestRegistrationsAreLimitedByAddress(t *testing.T) {
 	}
 	got := rg.register(minimal)
 	rg.refused(got, 429, oauth2.TooManyRequests, "Too many registrations from this address, try again later")
-	if again := got.header.Get("Retry-After"); again != "300" {
+	if again := got.header.Get("Retry-After"); again != "600" {
 		t.Errorf("again after %q", again)
 	}
 }

@@ -43,16 +43,24 @@ type Management interface {
 	Resolve(ctx context.Context, domain, clientID string) (*configv1.Application, error)
 	// ResolvePending is Resolve that also finds a registered client that waits for approval.
 	ResolvePending(ctx context.Context, domain, clientID string) (*configv1.Application, error)
+	// ResolveDisabled is Resolve that also finds a client that is disabled, for whatever reason.
+	ResolveDisabled(ctx context.Context, domain, clientID string) (*configv1.Application, error)
 	// FindInitialAccessToken finds an initial access token by its hash. One that is unknown or has ended is Unauthenticated.
 	FindInitialAccessToken(ctx context.Context, domain, hash string) (*registrationv1.FindInitialAccessTokenResponse, error)
 }
 
 // Clients are told of what this gateway has changed, before the stream brings it; *domain.Set is one.
 type Clients interface {
-	Learn(app *configv1.Application)
+	// Learn takes a client, with what belongs to it; nil means that this is not known, and is asked for where it matters.
+	Learn(ctx context.Context, app *configv1.Application, own *registrationv1.Belongings)
 	Forget(domain, id string, revision int64)
 	// Domain returns what is served now; nil if there is none with that identifier.
 	Domain(id string) *domain.Domain
+	// MayAsk reports whether management may be asked now about something that a caller may have made up, and Refused remembers for a
+	// moment that there is no such thing, Found for longer that there is.
+	MayAsk(domain, about string) (bool, error)
+	Found(domain, about string)
+	Refused(domain, about string)
 }
 
 // Fetcher fetches what metadata name; *outbound.Client is one.
@@ -65,7 +73,7 @@ type Secrets interface {
 	Verify(ctx context.Context, encoded, password string) (ok, rehash bool, err error)
 }
 
-// Options are what the endpoint works with. All are required.
+// Options are what the endpoint works with. All are required, except where it says otherwise.
 type Options struct {
 	Verifier   *tokens.Verifier
 	Holders    *possession.Verifier
@@ -74,6 +82,10 @@ type Options struct {
 	Fetch      Fetcher
 	Statements Statements
 	Secrets    Secrets
+	// People knows who may still act for themselves.
+	People People
+	// Lifetimes are those of the tokens of clients that register here and are no copies; the zero value leaves them to management.
+	Lifetimes Lifetimes
 	// Counter counts registrations by source address.
 	Counter Counter
 	// Proxies are those whose headers say where a request comes from; nil means none.
@@ -109,7 +121,7 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 	if err != nil {
 		return err
 	}
-	meta, err := h.metadata(r, d, body, "")
+	meta, _, err := h.metadata(r, d, body, nil, false)
 	if err != nil {
 		return err
 	}
@@ -132,30 +144,35 @@ func (h *Handler) create(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		}
 	} else {
 		meta.Complete(d.Profile.DefaultAuthMethod())
+		h.Lifetimes.give(meta.OAuth)
 	}
 	q := &request{
 		Context: r.Context(), domain: d.Core, profile: d.Profile, fetch: h.Fetch, administrator: caller.administrator != "",
 		oauth: meta.OAuth, given: meta.Given, scope: meta.Scope, template: asked.Template != "", limit: limitOf(caller.initial),
 	}
+	end := func(bool) {}
+	if caller.administrator == "" {
+		// Counted before the rules, which fetch what strangers name.
+		if end, err = h.count(w, r, d, asked.GetAttempt(), q.mayFetch()); err != nil {
+			return err
+		}
+	}
 	if err := check(q); err != nil {
+		end(q.fetched)
 		return err
 	}
 	asked.Application = &configv1.Application{
 		Domain: d.ID, Name: q.oauth.GetClientName(), Settings: &configv1.ApplicationSettings{Oauth: q.oauth},
 	}
-	takeBack := func() {}
-	if caller.administrator == "" {
-		if takeBack, err = h.count(w, r, d); err != nil {
-			return err
-		}
-	}
 	made, err := h.Management.Create(r.Context(), asked)
 	if err != nil {
-		takeBack()
+		if madeNothing(err) {
+			end(q.fetched)
+		}
 		return notCreated(w, err)
 	}
 	app := made.GetApplication()
-	h.Clients.Learn(app)
+	h.Clients.Learn(r.Context(), app, made.GetBelongings())
 	observe.Annotate(r.Context(), slog.String("client_id", app.GetSettings().GetOauth().GetClientId()))
 	once := registered(app, made.GetRegistrationAccessToken())
 	once["client_secret"] = made.GetClientSecret()
@@ -176,8 +193,13 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, d *domain.Domain)
 		return err
 	}
 	var again prototree.Object
-	if who.pending != nil {
-		return respond(w, http.StatusOK, who.pending, nil)
+	if who.disabled == nil {
+		if err := h.refresh(r, d, who); err != nil {
+			return err
+		}
+	}
+	if who.disabled != nil {
+		return respond(w, http.StatusOK, who.disabled, nil)
 	}
 	if who.token != "" && who.target.Profile.ShowsRegistration {
 		again = registered(who.target.Application, who.token)
@@ -192,7 +214,7 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, d *domain.Domai
 		return err
 	}
 	revision, err := h.Management.Delete(r.Context(), &registrationv1.DeleteRequest{
-		Domain: d.ID, ClientId: r.PathValue("rest"), RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator,
+		Domain: d.ID, ClientId: r.PathValue("rest"), RegistrationAccessTokenHash: who.tokenHash, Caller: who.administrator, Person: who.person,
 	})
 	if err != nil {
 		return who.translate(err)

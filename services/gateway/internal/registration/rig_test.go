@@ -11,9 +11,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
@@ -30,6 +32,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/clientkeys"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
@@ -57,6 +60,25 @@ type rig struct {
 	key        *jose.Key
 	revision   int64
 	web        web
+	people     people
+	// fetches counts what was fetched.
+	fetches *atomic.Int32
+}
+
+// Get fetches from the web of the rig.
+func (rg *rig) Get(ctx context.Context, address string, l outbound.Limits) (*outbound.Answer, error) {
+	rg.fetches.Add(1)
+	return rg.web.Get(ctx, address, l)
+}
+
+// people is the directory, by subject.
+type people map[string]*directoryv1.User
+
+func (p people) User(_ context.Context, _, subject string) (*directoryv1.User, error) {
+	if u := p[subject]; u != nil {
+		return u, nil
+	}
+	return nil, fault.NotFoundf("nobody")
 }
 
 // web is what can be fetched, by address.
@@ -71,9 +93,9 @@ func (w web) Get(_ context.Context, address string, _ outbound.Limits) (*outboun
 }
 
 // newRig serves the domain /acme with dynamic registration under the given settings.
-func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
+func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings, change ...func(*registration.Options)) *rig {
 	t.Helper()
-	rg := &rig{TB: t, now: time.Unix(1_800_000_000, 0), revoked: &revoked{jtis: map[string]bool{}}, web: web{}}
+	rg := &rig{TB: t, now: time.Unix(1_800_000_000, 0), revoked: &revoked{jtis: map[string]bool{}}, web: web{}, people: people{}, fetches: &atomic.Int32{}}
 	key, err := jose.GenerateKey(jose.ES256, "k1")
 	if err != nil {
 		t.Fatal(err)
@@ -85,15 +107,16 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 	rg.set = domain.NewSet(domain.Options{
 		PublicURL: "https://gate.example",
 		Open:      func(*configv1.IdentityProvider) (*idp.Provider, error) { return &idp.Provider{}, nil },
-		Resolve: func(ctx context.Context, domainID, clientID string) (*configv1.Application, error) {
-			app, err := ours.Resolve(ctx, domainID, clientID)
+		Resolve: func(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+			found, err := ours.Find(ctx, q)
 			if fault.Is(err, fault.NotFound) {
 				return nil, domain.ErrNoClient
 			}
-			return app, err
+			return found, err
 		},
-		Logger: slog.New(slog.DiscardHandler),
-		Now:    clock,
+		Belongings: ours.Belongings,
+		Logger:     slog.New(slog.DiscardHandler),
+		Now:        clock,
 	})
 	der, err := key.MarshalPKCS8()
 	if err != nil {
@@ -110,13 +133,17 @@ func newRig(t testing.TB, settings *configv1.ClientRegistrationSettings) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := registration.New(registration.Options{
-		Statements: clientkeys.New(local, clock), Counter: &counter{},
-		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg.web, Secrets: secret.NewHasher(), Now: clock,
-	})
+	o := registration.Options{
+		Statements: clientkeys.New(local, clock), Counter: &counter{tb: t, now: clock}, People: tokens.NewPeople(rg.people, clock),
+		Verifier: tokens.NewVerifier(clock, rg.revoked), Management: ours, Clients: rg.set, Fetch: rg, Secrets: secret.NewHasher(), Now: clock,
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	h := registration.New(o)
 	rg.handler = router.New(router.Options{
 		Domains: rg.set, Routes: h.Routes(), Root: http.NotFoundHandler(),
-		Metrics: observe.NewMetrics("gateway"), Log: slog.New(slog.DiscardHandler),
+		Metrics: observe.NewMetrics("gateway", "v1"), Log: slog.New(slog.DiscardHandler),
 	})
 	return rg
 }
@@ -281,43 +308,55 @@ type management struct {
 	asked   *registrationv1.CreateRequest
 	updated *registrationv1.UpdateRequest
 	renewed *registrationv1.RenewSecretRequest
+	deleted *registrationv1.DeleteRequest
 	refusal error
 	// approval lets clients wait, initial are initial access tokens by their hashes.
 	approval bool
 	initial  map[string]*registrationv1.FindInitialAccessTokenResponse
+	// creating is called before a client is created, and may refuse it.
+	creating func(*registrationv1.CreateRequest) error
+	// found and resolved count questions.
+	found, resolved atomic.Int32
+}
+
+// FindBelongings knows of none: no client of this management is a copy, and its domains have the keys they have.
+func (m *management) FindBelongings(context.Context, *registrationv1.FindBelongingsRequest) (*registrationv1.FindBelongingsResponse, error) {
+	return &registrationv1.FindBelongingsResponse{Belongings: &registrationv1.Belongings{}}, nil
 }
 
 func (m *management) FindInitialAccessToken(_ context.Context, r *registrationv1.FindInitialAccessTokenRequest) (*registrationv1.FindInitialAccessTokenResponse, error) {
+	m.found.Add(1)
 	if t := m.initial[r.GetHash()]; t != nil {
 		return t, nil
 	}
 	return nil, fault.ToGRPC(fault.Unauthenticatedf("unknown"))
 }
 
-// counter counts registrations in memory.
+// counter counts in a Redis of its own, which is started when something is counted.
 type counter struct {
-	mu     sync.Mutex
-	counts map[string]int
+	tb   testing.TB
+	now  func() time.Time
+	once sync.Once
+	*state.Store
 }
 
-func (c *counter) BeginRegistration(_ context.Context, domain, source string, most int, window time.Duration) (bool, time.Duration, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = map[string]int{}
-	}
-	if c.counts[domain+source] >= most {
-		return false, window / 2, nil
-	}
-	c.counts[domain+source]++
-	return true, 0, nil
+func (c *counter) store() *state.Store {
+	c.once.Do(func() {
+		var err error
+		if c.Store, err = state.Open("redis://"+miniredis.RunT(c.tb).Addr()+"/0", state.Options{Now: c.now, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			c.tb.Fatal(err)
+		}
+		c.tb.Cleanup(func() { _ = c.Close() })
+	})
+	return c.Store
 }
 
-func (c *counter) ReturnRegistration(_ context.Context, domain, source string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.counts[domain+source]--
-	return nil
+func (c *counter) BeginRegistration(ctx context.Context, r state.Registration, most int, window time.Duration) (state.Counted, error) {
+	return c.store().BeginRegistration(ctx, r, most, window)
+}
+
+func (c *counter) EndRegistration(ctx context.Context, r state.Registration) error {
+	return c.store().EndRegistration(ctx, r)
 }
 
 func (m *management) put(app *configv1.Application) {
@@ -347,6 +386,11 @@ func (m *management) sign(issuer, domainID, clientID string, change func(map[str
 }
 
 func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error) {
+	if m.creating != nil {
+		if err := m.creating(r); err != nil {
+			return nil, fault.ToGRPC(err)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = proto.CloneOf(r)
@@ -362,8 +406,12 @@ func (m *management) Create(_ context.Context, r *registrationv1.CreateRequest) 
 	oauth.ClientId = secret.NewID()
 	oauth.ClientIdIssuedAt = timestamppb.New(m.now())
 	oauth.RegistrationClientUri = r.GetRegistrationEndpoint() + "/" + oauth.ClientId
+	app.Registration = &configv1.ClientRegistration{Status: configv1.ClientRegistration_ACTIVE}
+	if m.approval {
+		app.Registration.Status = configv1.ClientRegistration_PENDING
+	}
 	if t := m.initial[r.GetInitialAccessTokenHash()]; t.GetScopesLimited() {
-		app.Registration = &configv1.ClientRegistration{ScopeLimit: &configv1.Strings{Values: t.GetScopes()}}
+		app.Registration.ScopeLimit = &configv1.Strings{Values: t.GetScopes()}
 	}
 	plain := secret.NewToken()
 	app.Secrets = []*configv1.ClientSecret{{Id: "s", Name: "Default", Hash: secret.Generated(plain)}}
@@ -381,7 +429,7 @@ func (m *management) current(domainID, clientID, hash string) (*configv1.Applica
 	switch {
 	case m.refusal != nil:
 		return nil, m.refusal
-	case app == nil || app.GetDomain() != domainID:
+	case app == nil || app.GetDomain() != domainID || app.Enabled != nil && !app.GetEnabled():
 		return nil, fault.NotFoundf("client %q", clientID)
 	case hash != "" && hash != app.GetSettings().GetOauth().GetRegistrationAccessTokenHash():
 		return nil, fault.Deniedf("superseded")
@@ -413,6 +461,7 @@ func (m *management) Update(_ context.Context, r *registrationv1.UpdateRequest) 
 	asked := r.GetApplication().GetSettings().GetOauth()
 	clientmeta.Overlay(app.Settings.Oauth, asked, nil)
 	app.Settings.Oauth.ScopeSettings, app.Settings.Oauth.StandardScopes = asked.GetScopeSettings(), asked.GetStandardScopes()
+	app.Settings.Oauth.SoftwareStatementVerdict = asked.GetSoftwareStatementVerdict()
 	token := m.store(app, r.GetIssuer())
 	return &registrationv1.UpdateResponse{Application: proto.CloneOf(app), RegistrationAccessToken: token}, nil
 }
@@ -434,6 +483,7 @@ func (m *management) RenewSecret(_ context.Context, r *registrationv1.RenewSecre
 func (m *management) Delete(_ context.Context, r *registrationv1.DeleteRequest) (*registrationv1.DeleteResponse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.deleted = proto.CloneOf(r)
 	if m.refusal != nil {
 		return nil, fault.ToGRPC(m.refusal)
 	}
@@ -450,10 +500,12 @@ func (m *management) Delete(_ context.Context, r *registrationv1.DeleteRequest) 
 }
 
 func (m *management) Resolve(_ context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+	m.resolved.Add(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	app := m.clients[r.GetClientId()]
-	if app == nil || app.GetDomain() != r.GetDomain() || app.Enabled != nil && !app.GetEnabled() && !r.GetPending() {
+	waits := r.GetPending() && app.GetRegistration().GetStatus() == configv1.ClientRegistration_PENDING
+	if app == nil || app.GetDomain() != r.GetDomain() || app.Enabled != nil && !app.GetEnabled() && !waits && !r.GetDisabled() {
 		return nil, fault.ToGRPC(fault.NotFoundf("client %q", r.GetClientId()))
 	}
 	return &registrationv1.ResolveResponse{Application: proto.CloneOf(app)}, nil

@@ -18,8 +18,11 @@ type request struct {
 	context.Context
 	domain *domain.Core
 	// profile is that of the client, or of the domain for a new one.
-	profile       *profile.Profile
-	fetch         Fetcher
+	profile *profile.Profile
+	fetch   Fetcher
+	// beforeFetch is asked whether another site may be asked, before the first one is; nil is always. Fetched says that it was.
+	beforeFetch   func() error
+	fetched       bool
 	administrator bool
 	// oauth are the metadata as they are to be stored, given and scope what the body had of them.
 	oauth *configv1.OAuthSettings
@@ -30,21 +33,27 @@ type request struct {
 	stored   *configv1.OAuthSettings
 	merge    bool
 	template bool
+	// held are members that stay as they are stored, whatever the body had of them: it is not in given.
+	held []string
 	// limit are the scopes that the initial access token allows, by which the client registers or once did; nil for any.
 	limit *configv1.Strings
 }
 
 // decides reports whether a request says something about any of these members. One that is not merged into anything decides
-// all of them.
+// all of them but those that are held.
 func (r *request) decides(names ...string) bool {
-	return !r.merge || slices.ContainsFunc(names, r.given.Has)
+	return slices.ContainsFunc(names, func(name string) bool { return !r.holds(name) && (!r.merge || r.given.Has(name)) })
 }
+
+// holds reports whether a member stays as it is stored.
+func (r *request) holds(name string) bool { return slices.Contains(r.held, name) }
 
 // rules are the rules of registration; the first one that is broken is the answer. A key set by value was read with the
 // body. Management checks afterwards what holds for every application: redirect URIs, grants that fit together, scopes that
 // exist, methods of authentication, the security profile.
 var rules = []func(*request) error{
 	redirectURIsGiven,
+	lengths,
 	scopes,
 	limitScopes,
 	grantTypes,
@@ -63,6 +72,7 @@ var rules = []func(*request) error{
 	initiateLogin,
 	pages,
 	administrativeScopes,
+	heldMembers,
 }
 
 func check(r *request) error {
@@ -80,8 +90,38 @@ func refuse(format string, args ...any) error {
 
 // redirectURIsGiven wants the member to be there, be it empty or null: a client without one says so.
 func redirectURIsGiven(r *request) error {
-	if !r.merge && !r.template && !r.given.Has("redirect_uris") {
+	if !r.merge && !r.template && !r.given.Has("redirect_uris") && !r.holds("redirect_uris") {
 		return oauth2.InvalidRedirectURI.Errorf("Missing or invalid redirect_uris.")
+	}
+	return nil
+}
+
+// mostValues is how many values a member of a registration may list.
+const mostValues = 100
+
+// lengths bounds what a stranger may have stored, sent to all gateways and compared at every request.
+func lengths(r *request) error {
+	if r.administrator {
+		return nil
+	}
+	o := r.oauth
+	for _, m := range []struct {
+		name         string
+		values, most int
+		code         oauth2.Code
+	}{
+		{"redirect_uris", len(o.GetRedirectUris()), mostValues, oauth2.InvalidRedirectURI},
+		{"post_logout_redirect_uris", len(o.GetPostLogoutRedirectUris()), mostValues, invalidTargetURL},
+		{"request_uris", len(o.GetRequestUris()), mostValues, oauth2.InvalidRequestURI},
+		{"grant_types", len(o.GetGrantTypes()), mostValues, oauth2.InvalidClientMetadata},
+		{"response_types", len(o.GetResponseTypes()), mostValues, oauth2.InvalidClientMetadata},
+		{"contacts", len(o.GetContacts()), mostValues, oauth2.InvalidClientMetadata},
+		{"default_acr_values", len(o.GetDefaultAcrValues()), mostValues, oauth2.InvalidClientMetadata},
+		{"scope", len(r.scope), oauth2.MaxScopes, oauth2.InvalidClientMetadata},
+	} {
+		if m.values > m.most && r.decides(m.name) {
+			return m.code.Errorf("%s: more than %d values", m.name, m.most)
+		}
 	}
 	return nil
 }
@@ -158,7 +198,8 @@ func certificateMembers(r *request) error {
 
 func selfSigned(r *request) error {
 	o := r.oauth
-	if o.GetTokenEndpointAuthMethod() == string(oauth2.AuthSelfSignedTLS) && o.GetJwks() == nil && o.GetJwksUri() == "" {
+	keys := o.GetJwks().GetFields()["keys"].GetListValue().GetValues()
+	if o.GetTokenEndpointAuthMethod() == string(oauth2.AuthSelfSignedTLS) && len(keys) == 0 && o.GetJwksUri() == "" {
 		return refuse("The self_signed_tls_client_auth requires at least a jwks or a valid jwks_uri.")
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 func scopes(r *request) error {
 	had := r.stored.GetScopeSettings()
 	switch {
+	case r.holds(scopeMember):
+		return nil // those that the software statement gave
 	case r.template && !r.given.Has(scopeMember):
 		return nil // the template's, unfiltered
 	case r.merge && !r.given.Has(scopeMember) && (len(had) > 0 || len(r.domain.Registration.GetDefaultScopes()) == 0):

@@ -47,11 +47,16 @@ func (p *publisher) issuer(name string) *configv1.SoftwareStatementIssuer {
 
 func (p *publisher) sign(claims map[string]any) string {
 	p.t.Helper()
+	return p.signAs("JWT", claims)
+}
+
+func (p *publisher) signAs(typ string, claims map[string]any) string {
+	p.t.Helper()
 	body, err := json.Marshal(claims)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	statement, err := p.key.Sign("JWT", body)
+	statement, err := p.key.Sign(typ, body)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -112,9 +117,19 @@ func TestSoftwareStatements(t *testing.T) {
 		{"with other claims than were signed", with(parts[0]+".eyJpc3MiOiJodHRwczovL29yZy5leGFtcGxlIn0."+parts[2], nil),
 			oauth2.InvalidSoftwareStatement, "The software statement is invalid"},
 		{"unsigned", with("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL29yZy5leGFtcGxlIn0.", nil), oauth2.InvalidSoftwareStatement, "The software statement is invalid"},
+		{"that is a token for something else", with(p.signAs("at+jwt", good), nil), oauth2.InvalidSoftwareStatement, "The software statement is a token of another kind"},
 		{"that has expired", with(p.sign(other(func(c map[string]any) { c["exp"] = now - 60 })), nil), oauth2.InvalidSoftwareStatement, "The software statement is invalid"},
 		{"for another server", with(p.sign(other(func(c map[string]any) { c["aud"] = "https://elsewhere.example" })), nil),
 			oauth2.InvalidSoftwareStatement, "The software statement is meant for another server"},
+		{"for two other servers", with(p.sign(other(func(c map[string]any) { c["aud"] = []string{"https://elsewhere.example", "https://gate.example"} })), nil),
+			oauth2.InvalidSoftwareStatement, "The software statement is meant for another server"},
+		{"for another domain of this gateway", with(p.sign(other(func(c map[string]any) { c["aud"] = "https://gate.example/other/oidc" })), nil),
+			oauth2.InvalidSoftwareStatement, "The software statement is meant for another server"},
+		{"for nobody", with(p.sign(other(func(c map[string]any) { c["aud"] = []string{} })), nil),
+			oauth2.InvalidSoftwareStatement, "The software statement is meant for another server"},
+		{"for nobody, in one text", with(p.sign(other(func(c map[string]any) { c["aud"] = "" })), nil),
+			oauth2.InvalidSoftwareStatement, "The software statement is meant for another server"},
+		{"whose audience is null", with(p.sign(other(func(c map[string]any) { c["aud"] = nil })), nil), oauth2.InvalidSoftwareStatement, "The software statement is invalid"},
 		{"whose claims break a rule", with(p.sign(other(func(c map[string]any) { c["subject_type"] = "none" })), nil),
 			oauth2.InvalidClientMetadata, "Unsupported subject type"},
 		{"that gives administrative scopes", with(p.sign(other(func(c map[string]any) { c["scope"] = "openid dcr_admin" })), nil),
@@ -125,6 +140,17 @@ func TestSoftwareStatements(t *testing.T) {
 			rg := *rg
 			rg.TB = t
 			rg.refused(rg.register(tt.body), 400, tt.code, tt.description)
+		})
+	}
+
+	for name, aud := range map[string]any{
+		"says this domain's issuer": "https://gate.example/acme/oidc", "says its registration endpoint": endpoint,
+		"lists one of them among others": []string{"https://elsewhere.example", endpoint},
+	} {
+		t.Run("is for this server if its audience "+name, func(t *testing.T) {
+			if got := rg.register(with(p.sign(other(func(c map[string]any) { c["aud"] = aud })), nil)); got.status != 201 {
+				t.Errorf("%d %s", got.status, got.text)
+			}
 		})
 	}
 

@@ -128,17 +128,17 @@ func TestCORS(t *testing.T) {
 		{"switched off there is nothing", &configv1.CorsSettings{AllowedOrigins: []string{"*"}}, "/acme/oauth/plain", "GET", app, "", 200, header{}},
 		{"without settings there is nothing", nil, "/acme/oauth/plain", "GET", app, "", 200, header{}},
 		{"a listed origin may read", only(nil, app), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 		{"another origin may not", only(nil, app), "/acme/oauth/plain", "GET", "https://evil.example", "", 200, header{"Vary": "Origin"}},
 		{"an answer without origin varies as well", only(nil, app), "/acme/oauth/plain", "GET", "", "", 200, header{"Vary": "Origin"}},
 		{"everybody may read", only(nil, "*"), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 		{"everybody never has credentials", only(credentials, "*"), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": "*", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": "*", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 		{"a listed origin has them", only(credentials, "*", app), "/acme/oauth/plain", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Access-Control-Allow-Credentials": "true", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": app, "Access-Control-Allow-Credentials": "true", "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 		{"a preflight is answered", only(nil, app), "/acme/oauth/plain", "OPTIONS", app, "POST", 204,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Allow-Methods": "GET, HEAD, POST", "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Allow-Methods": "GET, HEAD, POST", "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP, Idempotency-Key"}},
 		{"as the domain says", only(func(s *configv1.CorsSettings) {
 			s.AllowedMethods, s.AllowedHeaders, s.MaxAge = []string{"GET"}, []string{"X-A", "X-B"}, 600
 		}, app), "/acme/oauth/plain", "OPTIONS", app, "POST", 204,
@@ -146,9 +146,9 @@ func TestCORS(t *testing.T) {
 		{"a preflight from elsewhere is an ordinary OPTIONS", only(nil, app), "/acme/oauth/plain", "OPTIONS", "https://evil.example", "POST", 204, header{"Vary": "Origin"}},
 		{"endpoints for people have none", only(nil, "*"), "/acme/oauth/closed", "POST", app, "", 200, header{}},
 		{"errors can be read too", only(nil, app), "/acme/oauth/plain", "PUT", app, "", 405,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 		{"the document on the root has them", only(nil, app), "/.well-known/oauth-authorization-server/acme/oidc", "GET", app, "", 200,
-			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce"}},
+			header{"Access-Control-Allow-Origin": app, "Vary": "Origin", "Access-Control-Expose-Headers": "WWW-Authenticate, X-Request-Id, DPoP-Nonce, Retry-After"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestWiringMistakes(t *testing.T) {
 					t.Error("the router was made")
 				}
 			}()
-			router.New(router.Options{Routes: list, Metrics: observe.NewMetrics("gateway")})
+			router.New(router.Options{Routes: list, Metrics: observe.NewMetrics("gateway", "v1")})
 		})
 	}
 }

@@ -42,8 +42,11 @@ func Possible(d *domain.Domain, c *domain.Client, requested []string) error {
 }
 
 func grant(c *domain.Client, requested []string, may func(string) bool) ([]string, error) {
-	if len(requested) == 0 {
+	switch {
+	case len(requested) == 0:
 		return slices.DeleteFunc(slices.Clone(c.DefaultScopes), never), nil
+	case len(requested) > oauth2.MaxScopes:
+		return nil, oauth2.InvalidScope.Errorf("More than %d scopes", oauth2.MaxScopes)
 	}
 	var refused, granted []string
 	for _, s := range requested {

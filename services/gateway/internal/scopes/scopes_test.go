@@ -1,6 +1,8 @@
 package scopes_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +13,15 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/scopes"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
+
+// parameters is a scope with that many parameters.
+func parameters(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, " pay:%d", i)
+	}
+	return all.String()
+}
 
 func TestGrant(t *testing.T) {
 	own := func(settings ...*configv1.ScopeSetting) func(*configv1.Application) {
@@ -45,6 +56,7 @@ func TestGrant(t *testing.T) {
 		{"none asked, the defaults", own(s("read"), byDefault("write"), byDefault("email")), nil, "", []string{"write", "email"}, ""},
 		{"dcr is no default", own(byDefault("dcr"), byDefault("read")), nil, "", []string{"read"}, ""},
 		{"what was asked, once and in order", own(s("read"), s("write"), byDefault("email")), nil, "write read write", []string{"write", "read"}, ""},
+		{"too many", own(s("pay")), nil, parameters(1001), nil, "More than 1000 scopes"},
 		{"something it has not", own(s("read")), nil, "read admin x", nil, "Invalid scope(s): admin x"},
 		{"dcr is never granted", own(s("dcr"), s("read")), nil, "read dcr", nil, "Invalid scope(s): dcr"},
 		{"dcr_admin is", own(s("dcr_admin")), nil, "dcr_admin", []string{"dcr_admin"}, ""},

@@ -2,11 +2,7 @@ package state
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
-	"errors"
-	"net"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,8 +26,9 @@ func (a *Address) connect(o Options) (client, listener redis.UniversalClient) {
 	switch {
 	case a.cluster:
 		commands := a.clusterOptions(o, encryption)
-		commands.Dialer = once(encryption)
+		commands.Dialer = (&dialer{encryption: encryption, once: true}).dial
 		listening := a.clusterOptions(o, encryption)
+		listening.Dialer = (&dialer{encryption: encryption}).dial
 		return redis.NewClusterClient(commands), redis.NewClusterClient(listening)
 	case a.master != "":
 		c := redis.NewFailoverClient(a.failoverOptions(o, encryption))
@@ -41,7 +38,7 @@ func (a *Address) connect(o Options) (client, listener redis.UniversalClient) {
 	c := redis.NewClient(&redis.Options{
 		Addr: a.hosts[0], Username: a.user, Password: password, DB: a.database, TLSConfig: encryption,
 		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout, ContextTimeoutEnabled: true,
-		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64),
+		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{encryption: encryption}).dial,
 		// Nothing here uses what these would ask for on every new connection.
 		Protocol: 2, DisableIdentity: true, MaintNotificationsConfig: unannounced(),
 	})
@@ -58,7 +55,7 @@ func (a *Address) failoverOptions(o Options, encryption *tls.Config) *redis.Fail
 		MasterName: a.master, SentinelAddrs: a.hosts, SentinelUsername: a.sentinelUser, SentinelPassword: sentinelPassword,
 		Username: a.user, Password: password, DB: a.database, TLSConfig: encryption,
 		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout, ContextTimeoutEnabled: true,
-		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64),
+		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{encryption: encryption}).dial,
 		Protocol: 2, DisableIdentity: true,
 	}
 }
@@ -74,53 +71,4 @@ func (a *Address) clusterOptions(o Options, encryption *tls.Config) *redis.Clust
 		ClusterStateReloadInterval: topologyEvery, DisableRoutingPolicies: true,
 		Protocol: 2, DisableIdentity: true, MaintNotificationsConfig: unannounced(),
 	}
-}
-
-// once dials connections for a client of a Cluster. Such a client follows a key to the server where it has gone (MOVED, ASK) by the
-// same loop in which it repeats what a connection lost: an error of the transport, once connected, therefore has no cause
-// that the library knows as one to try again after. What a broken connection carried may have been done.
-func once(encryption *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		d := &net.Dialer{Timeout: Timeout, KeepAlive: 5 * time.Minute}
-		var c net.Conn
-		var err error
-		if encryption == nil {
-			c, err = d.DialContext(ctx, network, address)
-		} else {
-			c, err = (&tls.Dialer{NetDialer: d, Config: encryption}).DialContext(ctx, network, address)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if tcp, ok := c.(*net.TCPConn); ok {
-			return checked{unrepeated{c}, tcp}, nil
-		}
-		return unrepeated{c}, nil
-	}
-}
-
-type unrepeated struct{ net.Conn }
-
-// checked lets the library see whether the server has hung up before it uses the connection again.
-type checked struct {
-	unrepeated
-	syscall.Conn
-}
-
-func (c unrepeated) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	return n, lost(err)
-}
-
-func (c unrepeated) Write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
-	return n, lost(err)
-}
-
-// lost keeps the words of an error and hides its cause.
-func lost(err error) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New("connection lost: " + err.Error())
 }

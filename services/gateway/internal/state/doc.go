@@ -20,6 +20,8 @@
 //	leg:{hash}      a browser's journey to another site; LegLife. The hash covers the domain.
 //	tries:{hash}    numbers of attempts to sign in to an account since the last that succeeded: all, and by each spelling of its name
 //	window:{hash}   how often something was done from somewhere, in the period that runs and in the one before
+//	registrations:{hash}  attempts to register clients from an address, each with how often it is under way or may have made one; the
+//	                domain's window. The hash covers the domain.
 //	once:{hash}     mark that an assertion or a proof was seen; as long as it could be used again
 //	failures:{hash} number of failed authentications of a client at an address
 //	notices:n       domains with logout tokens that clients are owed, by when the first is due; 16 of these indexes

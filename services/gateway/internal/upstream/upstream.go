@@ -141,23 +141,37 @@ func (r *Registration) Delete(ctx context.Context, request *registrationv1.Delet
 
 // Resolve finds an application by its client identifier, as it is now; fault.NotFound if there is none.
 func (r *Registration) Resolve(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
-	return r.Find(ctx, domain, clientID, 0)
+	answer, err := r.Find(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID})
+	return answer.GetApplication(), err
 }
 
-// Find is Resolve with an answer that need not be newer than a revision, which management may give from memory.
-func (r *Registration) Find(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, error) {
+// Find is Resolve with an answer that need not be newer than a revision, which management may give from memory, and with what belongs to
+// the application where that is asked for.
+func (r *Registration) Find(ctx context.Context, q *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := r.client.Resolve(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Revision: revision})
-	return answer.GetApplication(), translate(err, r.failed)
+	answer, err := r.client.Resolve(ctx, q)
+	return answer, translate(err, r.failed)
+}
+
+// ResolveDisabled is Resolve that also finds a client that is disabled.
+func (r *Registration) ResolveDisabled(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
+	answer, err := r.Find(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Disabled: true})
+	return answer.GetApplication(), err
 }
 
 // ResolvePending is Resolve that also finds a registered client that waits for approval.
 func (r *Registration) ResolvePending(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
+	answer, err := r.Find(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Pending: true})
+	return answer.GetApplication(), err
+}
+
+// Belongings finds the forms and flows of an application.
+func (r *Registration) Belongings(ctx context.Context, domain, application string) (*registrationv1.Belongings, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer, err := r.client.Resolve(ctx, &registrationv1.ResolveRequest{Domain: domain, ClientId: clientID, Pending: true})
-	return answer.GetApplication(), translate(err, r.failed)
+	answer, err := r.client.FindBelongings(ctx, &registrationv1.FindBelongingsRequest{Domain: domain, Application: application})
+	return answer.GetBelongings(), translate(err, r.failed)
 }
 
 // FindInitialAccessToken finds an initial access token by its hash. One that is unknown or has ended is fault.Unauthenticated.

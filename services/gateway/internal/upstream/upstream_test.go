@@ -134,7 +134,10 @@ func TestCalls(t *testing.T) {
 			&registrationv1.RenewSecretRequest{Domain: "d"}},
 		{"Delete", func() (any, error) { return r.Delete(t.Context(), &registrationv1.DeleteRequest{Domain: "d"}) }, int64(7), &registrationv1.DeleteRequest{Domain: "d"}},
 		{"Resolve", func() (any, error) { return r.Resolve(t.Context(), "d", "web") }, &configv1.Application{Id: "a"}, &registrationv1.ResolveRequest{Domain: "d", ClientId: "web"}},
-		{"Find", func() (any, error) { return r.Find(t.Context(), "d", "web", 7) }, &configv1.Application{Id: "a"}, &registrationv1.ResolveRequest{Domain: "d", ClientId: "web", Revision: 7}},
+		{"Find", func() (any, error) {
+			return r.Find(t.Context(), &registrationv1.ResolveRequest{Domain: "d", ClientId: "web", Revision: 7, Belongings: true})
+		}, &registrationv1.ResolveResponse{Application: &configv1.Application{Id: "a"}},
+			&registrationv1.ResolveRequest{Domain: "d", ClientId: "web", Revision: 7, Belongings: true}},
 	}
 	for _, tt := range calls {
 		t.Run(tt.name, func(t *testing.T) {

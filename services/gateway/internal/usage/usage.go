@@ -124,7 +124,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastChance)
 			defer cancel()
 			if err := r.tell(limited, waiting); err != nil {
-				r.log.WarnContext(limited, "the last use of client secrets was not told", "secrets", len(waiting), "err", err)
+				r.log.WarnContext(limited, "the last use of client secrets was not told", "count", len(waiting), "err", err)
 			}
 			return nil
 		}

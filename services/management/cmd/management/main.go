@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // expressions name time zones, and images hold nothing but the program
 
@@ -22,6 +23,14 @@ func main() {
 		return
 	}
 	run := management.Run
+	if len(os.Args) > 1 && os.Args[1] == "reseal" { // the same settings, and it ends when everything is sealed under the first key
+		rest := slices.DeleteFunc(slices.Clone(os.Args[2:]), func(arg string) bool { return arg == "--count" })
+		count := len(rest) < len(os.Args[2:])
+		os.Args = append(os.Args[:1:1], rest...)
+		run = func(ctx context.Context, c management.Config) error {
+			return management.Reseal(ctx, c, count, os.Stderr)
+		}
+	}
 	if len(os.Args) > 1 && os.Args[1] == "migrate" { // the same settings, and it ends when the database is as this version needs it
 		os.Args = append(os.Args[:1:1], os.Args[2:]...)
 		run = func(ctx context.Context, c management.Config) error { return management.Migrate(ctx, c, os.Stderr) }

@@ -86,7 +86,7 @@ func newHouse(t testing.TB) *house {
 	if err := h.store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	metrics := observe.NewMetrics("management")
+	metrics := observe.NewMetrics("management", "v1")
 	recorder := audit.New(audit.Options{Audits: h.store.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	h.operators, err = operator.New(operator.Options{Store: h.store, Hasher: h.hasher, Journal: recorder, Logger: log})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -185,6 +186,7 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	secondsByDefault(&oauth.RefreshTokenValiditySeconds, defaultRefreshTokenSeconds)
 	secondsByDefault(&oauth.IdTokenValiditySeconds, defaultIDTokenSeconds)
 	encryptByDefault(oauth)
+	oauth.SoftwareStatementVerdict = clientmeta.Verdict(oauth)
 	holdKeys(s, a)
 	a.TokensValidFrom = tokensValidFrom(s, old, a)
 	a.Visibility = visibility(a)
@@ -237,7 +239,6 @@ func applicationCompanions(_ context.Context, s *Scene, _, a *configv1.Applicati
 		return along, nil
 	}
 	o := a.GetSettings().GetOauth()
-	made, err := companionKeys(s, a.GetDomain(), o.GetAccessTokenSigningAlg(), o.GetIdTokenSignedResponseAlg(),
-		o.GetUserinfoSignedResponseAlg(), o.GetAuthorizationSignedResponseAlg(), profileAlgorithm(profileOf(s.Domain, a)))
+	made, err := companionKeys(s, a.GetDomain(), append(clientmeta.DomainKeys(o), profileAlgorithm(profileOf(s.Domain, a)))...)
 	return append(made, along...), err
 }

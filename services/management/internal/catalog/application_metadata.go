@@ -225,7 +225,7 @@ func checkAlgorithms(o *configv1.OAuthSettings) error {
 }
 
 func checkSelfSigned(o *configv1.OAuthSettings) error {
-	if o.GetTokenEndpointAuthMethod() == string(oauth2.AuthSelfSignedTLS) && o.GetJwks() == nil && o.GetJwksUri() == "" {
+	if o.GetTokenEndpointAuthMethod() == string(oauth2.AuthSelfSignedTLS) && len(o.GetJwks().GetFields()["keys"].GetListValue().GetValues()) == 0 && o.GetJwksUri() == "" {
 		return wrong(oauthPath+"tokenEndpointAuthMethod",
 			"The self_signed_tls_client_auth requires at least a jwks or a valid jwks_uri.")
 	}

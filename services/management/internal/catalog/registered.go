@@ -9,13 +9,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
-// IsRegistered reports whether an application registered itself.
-func IsRegistered(a *configv1.Application) bool {
-	return a.GetRegistration() != nil || a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != ""
-}
+// IsRegistered reports whether an application registered itself; see [resource.Registered].
+func IsRegistered(a *configv1.Application) bool { return resource.Registered(a) }
 
 // IsPending reports whether a registered client waits for an operator to accept it.
 func IsPending(a *configv1.Application) bool {
@@ -38,7 +37,7 @@ var own = []string{
 	"id", "domain", "revision", "createdAt", "updatedAt", "name", "enabled", "template", "secrets", "secretSettings", "registration",
 	"settings.oauth.clientId", "settings.oauth.clientName", "settings.oauth.clientIdIssuedAt", "settings.oauth.clientSecretExpiresAt",
 	"settings.oauth.redirectUris", "settings.oauth.sectorIdentifierUri", "settings.oauth.jwks", "settings.oauth.jwksUri",
-	"settings.oauth.registrationClientUri", "settings.oauth.softwareId", "slug", "hidden", "visibility",
+	"settings.oauth.registrationClientUri", "settings.oauth.softwareId", "settings.oauth.softwareStatementVerdict", "slug", "hidden", "visibility",
 }
 
 // TemplateDifference is a member in which a client differs from its template; a value is nil where there is none.
@@ -47,9 +46,12 @@ type TemplateDifference struct {
 	Template, Client any
 }
 
-// DifferencesFrom returns where a client differs from the template that it was made from, apart from what is never copied, in
-// the order of the members.
-func DifferencesFrom(template, client *configv1.Application) ([]TemplateDifference, error) {
+// DifferencesFrom returns where a client of a domain differs from the template that it was made from, apart from what is never copied
+// and from what every registered client is given that did not say it, in the order of the members.
+func DifferencesFrom(d *configv1.Domain, template, client *configv1.Application) ([]TemplateDifference, error) {
+	template, client = copyOf(template), copyOf(client)
+	completeCopy(d, template)
+	completeCopy(d, client)
 	was, err := prototree.Management.Encode(template)
 	if err != nil {
 		return nil, fmt.Errorf("application %s: %w", template.GetId(), err)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -26,8 +27,10 @@ type Registration struct {
 	Pending bool
 	// InitialAccessToken is the identifier of the token that allowed the registration; empty for none.
 	InitialAccessToken string
-	// ScopeLimit are the scopes that the token allows; nil for any.
+	// ScopeLimit are the scopes that the token allows; nil for any. They limit what a copy has of its template, unless Bound says that the
+	// token is for this template alone.
 	ScopeLimit *configv1.Strings
+	Bound      bool
 	// Administrator says that the caller held `dcr_admin`, so administrative scopes are allowed.
 	Administrator bool
 	// Template is the application whose copy the client becomes, nil for none, and Given the registered names of what the
@@ -39,7 +42,8 @@ type Registration struct {
 const unknownClient = "Unknown Client"
 
 // Registered completes an application that was asked for by dynamic client registration (RFC 7591): identifiers, a
-// generated secret, defaults, the derived type, the domain's first identity provider and certificate.
+// generated secret, the derived type, the domain's first identity provider and certificate, which a copy has from its template, none among
+// them. Defaults of metadata are the business of whoever reads the request, and knows what it left out and what it set to nothing.
 func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Application, Issued, error) {
 	a := copyOf(r.Application)
 	if a == nil {
@@ -49,6 +53,8 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 	ensure(&a.Settings.Oauth)
 	if r.Template != nil {
 		a = fromTemplate(r.Template, a, r.Given)
+		completeCopy(s.Domain, a)
+		r.limitScopes(a.Settings.Oauth)
 	}
 	if err := administered(r.Administrator, nil, a.Settings.Oauth); err != nil {
 		return nil, Issued{}, err
@@ -77,8 +83,6 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 
 	oauth.ClientName = clientName(oauth)
 	a.Name = oauth.ClientName
-	textByDefault(&oauth.ApplicationType, "web")
-	textByDefault(&oauth.TokenEndpointAuthMethod, string(profileOf(s.Domain, a).DefaultAuthMethod()))
 	if len(oauth.GetGrantTypes()) == 0 && len(oauth.GetResponseTypes()) == 0 {
 		correspond(oauth)
 	}
@@ -91,7 +95,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 			a.IdentityProviders = []*configv1.ApplicationIdentityProvider{{Identity: first, Priority: -1}}
 		}
 	}
-	if a.GetCertificate() == "" {
+	if a.GetCertificate() == "" && r.Template == nil {
 		if all := activeCertificates(s.Certificates); len(all) > 0 {
 			a.Certificate = all[0].GetId()
 		}
@@ -117,12 +121,13 @@ func Reregistered(s *Scene, a *configv1.Application, r Registration) error {
 	before := copyOf(oauth)
 	clientmeta.Overlay(oauth, asked, nil)
 	oauth.ScopeSettings, oauth.StandardScopes = copyOf(asked).GetScopeSettings(), asked.GetStandardScopes()
+	if verdict := asked.GetSoftwareStatementVerdict(); verdict != nil {
+		oauth.SoftwareStatementVerdict = copyOf(verdict)
+	}
 	oauth.ClientName = clientName(oauth)
 	if oauth.GetClientName() != before.GetClientName() {
 		a.Name = oauth.ClientName
 	}
-	textByDefault(&oauth.ApplicationType, "web")
-	textByDefault(&oauth.TokenEndpointAuthMethod, string(profileOf(s.Domain, a).DefaultAuthMethod()))
 	if derives(before, oauth) {
 		a.Type = derivedType(oauth)
 	}
@@ -172,7 +177,36 @@ func fromTemplate(template, asked *configv1.Application, given []string) *config
 		oauth.ScopeSettings = copyOf(asked).GetSettings().GetOauth().GetScopeSettings()
 		oauth.StandardScopes = asked.GetSettings().GetOauth().GetStandardScopes()
 	}
+	// What the template's statement was accepted for is the template, not whoever copies it.
+	oauth.SoftwareStatementVerdict = clientmeta.NewVerdict(oauth.GetSoftwareStatement(), "")
+	if slices.Contains(given, "software_statement") {
+		oauth.SoftwareStatementVerdict = copyOf(asked.GetSettings().GetOauth().GetSoftwareStatementVerdict())
+	}
 	return a
+}
+
+// limitScopes takes from a copy what the initial access token does not allow: who holds the token chose the template.
+func (r *Registration) limitScopes(o *configv1.OAuthSettings) {
+	if r.ScopeLimit == nil || r.Bound {
+		return
+	}
+	o.StandardScopes = false
+	o.ScopeSettings = slices.DeleteFunc(o.ScopeSettings, func(s *configv1.ScopeSetting) bool {
+		return !slices.Contains(r.ScopeLimit.GetValues(), s.GetScope())
+	})
+}
+
+// completeCopy chooses how answers of the authorization endpoint are signed where neither the template nor the request said so. Every
+// write of a registered client does (JARM §3); what else a registration completes, a template has from its own making.
+func completeCopy(d *configv1.Domain, a *configv1.Application) {
+	o := a.GetSettings().GetOauth()
+	switch {
+	case o == nil || o.GetAuthorizationSignedResponseAlg() != "":
+	case profileOf(d, a).Signs(jose.RS256):
+		o.AuthorizationSignedResponseAlg = string(jose.RS256)
+	default:
+		o.AuthorizationSignedResponseAlg = string(jose.PS256)
+	}
 }
 
 // derives reports whether two states of a client differ in what its type is derived from.

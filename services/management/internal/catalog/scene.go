@@ -59,14 +59,43 @@ type Scene struct {
 	TypeChange, SecretChange, RuleChange bool
 }
 
-// Signing returns the certificate that signs where the one with an identifier was chosen: itself while it is active, and
-// the active one of its algorithm in the place of a system certificate that is not. It is nil if there is none.
-func (s *Scene) Signing(id string) *configv1.Certificate {
-	c := certificateByID(s.Certificates, id)
-	if c == nil || Signs(c) {
-		return c
+// Take adds a resource to the list of its kind, if the scene has one; Applications are listed for changes of their domain alone, and
+// are left out.
+func (s *Scene) Take(one resource.Resource) {
+	switch one := one.(type) {
+	case *configv1.Scope:
+		s.Scopes = append(s.Scopes, one)
+	case *configv1.IdentityProvider:
+		s.Providers = append(s.Providers, one)
+	case *configv1.Certificate:
+		s.Certificates = append(s.Certificates, one)
+	case *configv1.Role:
+		s.Roles = append(s.Roles, one)
+	case *configv1.Group:
+		s.Groups = append(s.Groups, one)
+	case *configv1.Policy:
+		s.Policies = append(s.Policies, one)
+	case *configv1.ApplicationGroup:
+		s.Headings = append(s.Headings, one)
+	case *configv1.ClaimMapping:
+		s.Mappings = append(s.Mappings, one)
 	}
-	return activeOf(s.Certificates, c.GetAlgorithm())
+}
+
+// Signing returns the certificate that signs where the one with an identifier was chosen: itself while it is active, and
+// the active one of its algorithm in the place of a system certificate that is not. Where none was chosen, the domain's fallback
+// signs, or else what new applications get. It is nil if there is none.
+func (s *Scene) Signing(id string) *configv1.Certificate {
+	for _, id := range []string{id, s.Domain.GetCertificateSettings().GetFallbackCertificate(), defaultCertificate(s.Certificates)} {
+		c := certificateByID(s.Certificates, id)
+		if c != nil && !Signs(c) {
+			c = activeOf(s.Certificates, c.GetAlgorithm())
+		}
+		if c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // remember keeps the value of a secret that was just made.

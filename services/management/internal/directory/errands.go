@@ -27,6 +27,11 @@ const (
 	purposeLocked       = "blocked_account"
 )
 
+// Purposes are those of all errands, for metrics.
+func Purposes() []string {
+	return []string{purposeRegistration, purposeInvitation, purposeForgot, purposeLocked}
+}
+
 // errand is what is written down of a request. Who is meant is looked up when it is worked out.
 type errand struct {
 	// Seed is what the tokens of tickets follow from.

@@ -222,7 +222,7 @@ func (h *house) rest() {
 		Editor: h.editor, Operators: operators, Audits: h.store.Audits(), Logger: log, Members: h.people,
 		Mount: []func(*rest.Mux){func(m *rest.Mux) { h.people.Mount(m) }},
 	})
-	h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: observe.NewMetrics("management"), Panicked: rest.Failure()}))
+	h.server = httptest.NewServer(observe.Requests(api, observe.RequestsOptions{Log: log, Metrics: observe.NewMetrics("management", "v1"), Panicked: rest.Failure()}))
 	h.Cleanup(h.server.Close)
 	h.signIn = func(name string) {
 		token, err := operators.SignIn(h.Context(), name, password, "127.0.0.1")

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -37,6 +36,7 @@ type Distribution struct {
 	// The rest is used by Run only. Reminded is what the last sweep found missing.
 	reminded map[resource.Key]bool
 	revision int64
+	missed   func(ctx context.Context, at int64, held map[resource.Key]int64) ([]resource.Key, error)
 }
 
 // New returns a distribution that has not begun.
@@ -53,7 +53,7 @@ func New(o Options) *Distribution {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Distribution{Options: o}
+	return &Distribution{Options: o, missed: o.Store.Missed}
 }
 
 // The pause between two attempts to begin again grows from the first to the second.
@@ -90,42 +90,38 @@ func (d *Distribution) Run(ctx context.Context) error {
 	return nil
 }
 
-// load takes the whole configuration from the database.
+// load takes the whole configuration from the database, resource by resource: nobody holds all of it as messages.
 func (d *Distribution) load(ctx context.Context) error {
 	mark := d.Image.Begin()
-	loaded, err := d.Store.Load(ctx)
+	var all *loading
+	at, err := d.Store.LoadInto(ctx, func() store.Sink {
+		all = &loading{d: d, ctx: ctx, published: configsync.NewLoading(), image: image.NewLoading()}
+		return all
+	})
 	if err != nil {
 		return fmt.Errorf("load the configuration: %w", err)
 	}
-	wrapped := make([]*configv1.Resource, 0, len(loaded.Resources))
-	for _, r := range loaded.Resources {
-		if w := d.wrap(ctx, r); w != nil {
-			wrapped = append(wrapped, w)
-		}
-	}
-	history, err := d.history(ctx, loaded.Revision)
+	history, err := d.history(ctx, at.Revision)
 	if err != nil {
 		return err
 	}
-	if err := d.Publisher.Load(loaded.Installation, loaded.Revision, wrapped, history...); err != nil {
+	if err := d.Publisher.LoadFrom(at.Installation, at.Revision, all.published, history...); err != nil {
 		return fmt.Errorf("publish the configuration: %w", err)
 	}
-	d.Image.Load(mark, loaded.Revision, loaded.Resources)
-	d.revision = loaded.Revision
-	d.Logger.InfoContext(ctx, "configuration loaded", "revision", loaded.Revision, "resources", len(wrapped))
-	d.Loaded(loaded.Revision)
+	d.Image.LoadFrom(mark, at.Revision, all.image)
+	d.revision = at.Revision
+	d.Logger.InfoContext(ctx, "configuration loaded", "revision", at.Revision, "resources", all.count.Load())
+	d.Loaded(at.Revision)
 	return nil
 }
 
-// wrap returns a resource as it is published, or nothing if it cannot travel: the others must not wait for it.
-func (d *Distribution) wrap(ctx context.Context, r resource.Resource) *configv1.Resource {
-	w, k := resource.Wrap(r), resource.KeyOf(r)
-	size := proto.Size(w)
-	if w == nil || k.Domain == "" || k.ID == "" || size > configsync.MaxResourceBytes {
-		d.Logger.ErrorContext(ctx, "resource cannot be distributed", "resource", k.String(), "bytes", size)
-		return nil
+// encode returns a resource as it is published, and false if it cannot travel: the others must not wait for it.
+func (d *Distribution) encode(ctx context.Context, r resource.Resource) (configsync.Encoded, bool) {
+	e, err := configsync.Encode(resource.Wrap(r))
+	if err != nil {
+		d.Logger.ErrorContext(ctx, "resource cannot be distributed", "resource", resource.KeyOf(r).String(), "err", err)
 	}
-	return w
+	return e, err == nil
 }
 
 // remembered is how many past changes a fresh replica reads, so that gateways which held on to the one before it are sent
@@ -144,48 +140,77 @@ func (d *Distribution) history(ctx context.Context, to int64) ([]configsync.Chan
 	return changes, nil
 }
 
-// follow applies the changes from there on, and sweeps once in a while.
+// errSweep ends a turn of following.
+var errSweep = errors.New("time to sweep")
+
+// follow applies the changes from there on, and sweeps once in a while. A sweep reads every resource, which takes minutes where there
+// are a million, and no change waits for it.
+//
+// A turn ends by being canceled and not by a deadline: of a context with a deadline the driver takes that for the limit of each
+// question, in place of the store's own, and a question over a connection that has died without a word would wait for the end of
+// the turn.
 func (d *Distribution) follow(ctx context.Context) error {
+	sweeps, stop := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	defer func() {
+		stop()
+		sweeping.Wait()
+	}()
+	free := make(chan struct{}, 1)
+	free <- struct{}{}
 	for {
-		turn, cancel := context.WithTimeout(ctx, d.SweepEvery)
+		turn, cancel := context.WithCancelCause(ctx)
+		timer := time.AfterFunc(d.SweepEvery, func() { cancel(errSweep) })
 		err := d.Store.FollowIdle(turn, d.revision, d.apply, d.Image.Moved)
-		over := errors.Is(err, context.DeadlineExceeded) && turn.Err() != nil && ctx.Err() == nil
-		cancel()
+		timer.Stop()
+		over := errors.Is(err, errSweep) && ctx.Err() == nil
+		cancel(nil)
 		if !over {
 			return err
 		}
-		d.sweep(ctx)
+		select {
+		case <-free:
+			at, held := d.revision, d.Image.Revisions()
+			sweeping.Go(func() {
+				d.compare(sweeps, at, held)
+				free <- struct{}{}
+			})
+		default: // the one before takes longer than the time between two
+		}
 	}
 }
 
 func (d *Distribution) apply(ctx context.Context, e store.Entry) error {
-	b := configsync.Batch{Revision: e.Revision}
-	for _, r := range e.Upserts {
-		k := resource.KeyOf(r)
-		if w := d.wrap(ctx, r); w != nil {
-			b.Upserts = append(b.Upserts, w)
-		} else {
-			b.Deletes = append(b.Deletes, k.Proto()) // its former state is none any more
+	var upserts []configsync.Encoded
+	deletes, encoded := slices.Clone(e.Deletes), make([]string, len(e.Upserts))
+	for i, r := range e.Upserts {
+		if u, ok := d.encode(ctx, r); ok {
+			upserts, encoded[i] = append(upserts, u), u.Message()
+		} else if k := resource.KeyOf(r); k.Domain != "" && k.ID != "" {
+			deletes = append(deletes, k) // its former state is none any more
 		}
 	}
-	for _, k := range e.Deletes {
-		b.Deletes = append(b.Deletes, k.Proto())
-	}
-	if err := d.Publisher.Apply(b); err != nil {
+	if err := d.Publisher.ApplyEncoded(e.Revision, upserts, deletes); err != nil {
 		return fmt.Errorf("publish revision %d: %w", e.Revision, err)
 	}
-	d.Image.Apply(e.Revision, e.Upserts, e.Deletes)
+	d.Image.Apply(e.Revision, e.Upserts, e.Deletes, encoded...)
 	d.revision = e.Revision
 	d.Loaded(e.Revision)
 	return nil
 }
 
-// sweep looks for what the image lacks although the log never said so, and has the log say it. What is still missing at
-// the next sweep cannot be read, and saying it again would not help. A sweep that fails is made up for by the next one.
-func (d *Distribution) sweep(ctx context.Context) {
-	missed, err := d.Store.Missed(ctx, d.revision, d.Image.Revisions())
+// sweep compares the image as it is.
+func (d *Distribution) sweep(ctx context.Context) { d.compare(ctx, d.revision, d.Image.Revisions()) }
+
+// compare looks for what the image lacked at a revision, when it held resources at theirs, although the log never said so, and has
+// the log say it. What is still missing at the next sweep cannot be read, and saying it again would not help. A sweep that fails is made
+// up for by the next one.
+func (d *Distribution) compare(ctx context.Context, at int64, held map[resource.Key]int64) {
+	missed, err := d.missed(ctx, at, held)
 	if err != nil {
-		d.Logger.WarnContext(ctx, "image was not compared with the database", "revision", d.revision, "err", err)
+		if ctx.Err() == nil {
+			d.Logger.WarnContext(ctx, "image was not compared with the database", "revision", at, "err", err)
+		}
 		return
 	}
 	var remind []resource.Key
@@ -200,9 +225,9 @@ func (d *Distribution) sweep(ctx context.Context) {
 	if len(remind) == 0 {
 		return
 	}
-	d.Logger.WarnContext(ctx, "resources differ from the database, reading them again", "count", len(remind), "revision", d.revision)
+	d.Logger.WarnContext(ctx, "resources differ from the database, reading them again", "count", len(remind), "revision", at)
 	if _, err := d.Store.Remind(ctx, remind); err != nil {
 		d.reminded = nil
-		d.Logger.WarnContext(ctx, "change log was not reminded", "revision", d.revision, "err", err)
+		d.Logger.WarnContext(ctx, "change log was not reminded", "revision", at, "err", err)
 	}
 }

@@ -1,13 +1,16 @@
 package distribution
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
+	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 )
@@ -68,5 +71,39 @@ func TestImageIsSwept(t *testing.T) {
 	}
 	if !slices.Equal(keys(d.Image), []string{"a", "b"}) {
 		t.Errorf("image holds %q before it has followed", keys(d.Image))
+	}
+}
+
+// TestChangesAreFollowedWhileTheImageIsCompared: with a million resources a comparison takes minutes.
+func TestChangesAreFollowedWhileTheImageIsCompared(t *testing.T) {
+	h := newHouse(t)
+	h.write(nil, scope("a"))
+	reached := make(chan int64, 10)
+	d := New(Options{
+		Store: h.store, Publisher: configsync.NewPublisher(configsync.PublisherOptions{}), SweepEvery: 10 * time.Millisecond,
+		Loaded: func(revision int64) { reached <- revision },
+	})
+	begun, over := make(chan int, 10), 0
+	d.missed = func(ctx context.Context, at int64, held map[resource.Key]int64) ([]resource.Key, error) {
+		begun <- len(held)
+		<-ctx.Done() // it never ends by itself, so that there is one at a time
+		over++
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	if held := <-begun; held != 1 {
+		t.Errorf("compared %d resources, want 1", held)
+	}
+	last := h.write(nil, scope("b"))
+	for revision := range reached {
+		if revision == last {
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil || over != 1 || len(begun) != 0 {
+		t.Errorf("ended with %v, %d comparisons over and %d more begun; want one", err, over, len(begun))
 	}
 }

@@ -480,7 +480,7 @@ func TestRegister(t *testing.T) {
 		t.Errorf("signed by %s", signed.GetKid())
 	}
 	if a.GetName() != "Unknown Client" || oauth.GetClientName() != "Unknown Client" || a.GetType() != configv1.Application_NATIVE ||
-		oauth.GetTokenEndpointAuthMethod() != "client_secret_basic" || oauth.GetForcePkce() || !a.GetEnabled() || !oauth.GetStandardScopes() {
+		oauth.GetTokenEndpointAuthMethod() != "" || oauth.GetForcePkce() || !a.GetEnabled() || !oauth.GetStandardScopes() {
 		t.Errorf("defaults: %v", a)
 	}
 	if oauth.GetRegistrationClientUri() != "https://gw.example/acme/oidc/register/"+oauth.GetClientId() || oauth.GetClientIdIssuedAt() == nil {

@@ -61,7 +61,7 @@ func fromDraft[R resource.Resource](k *catalog.Kind[R], draft proto.Message) (R,
 		return r, catalog.Issued{}, err
 	}
 	if k.ChoosesID && id != "" {
-		if !chosenID.MatchString(id) {
+		if !mayChoose(id) {
 			return r, catalog.Issued{}, fault.Invalidf("[%s: must be at most 64 letters, digits, '-', '.', '_' and '~']", id).
 				At("id", "must be at most 64 letters, digits, '-', '.', '_' and '~'")
 		}
@@ -71,6 +71,9 @@ func fromDraft[R resource.Resource](k *catalog.Kind[R], draft proto.Message) (R,
 }
 
 var chosenID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+
+// mayChoose reports whether somebody may choose an identifier. Two dots, or one, are no segment of a path (RFC 3986 §5.2.4).
+func mayChoose(id string) bool { return chosenID.MatchString(id) && id != "." && id != ".." }
 
 // create builds a resource, completes and checks it, and stores it with what comes along.
 func create[R resource.Resource](ctx context.Context, e *Editor, k *catalog.Kind[R], at Place, action Action,

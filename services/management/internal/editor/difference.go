@@ -13,10 +13,14 @@ import (
 // DifferencesFrom returns where each client differs from the template that it was registered from: in its own members, and in the
 // forms, e-mails and flows that were copied with it. What belongs to one client alone is not compared.
 func (e *Editor) DifferencesFrom(ctx context.Context, template *configv1.Application, clients []*configv1.Application) ([][]catalog.TemplateDifference, error) {
+	d, err := Read(ctx, e, catalog.Domains, Place{}, template.GetDomain())
+	if err != nil {
+		return nil, err
+	}
 	found := make([][]catalog.TemplateDifference, len(clients))
 	levels := []any{catalog.LevelOf(template.GetDomain(), template.GetId())}
 	for i, c := range clients {
-		own, err := catalog.DifferencesFrom(template, c)
+		own, err := catalog.DifferencesFrom(d, template, c)
 		if err != nil {
 			return nil, err
 		}

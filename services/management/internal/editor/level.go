@@ -3,12 +3,15 @@ package editor
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -147,4 +150,91 @@ func (e *Editor) removeAll(ctx context.Context, cause resource.Resource, all []r
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Belongings returns what gateways need to know of an application beside itself: its forms and flows, and the keys of the algorithms that
+// it has chosen, because the first application that chooses one makes the key. There being no such application is fault.NotFound: of one
+// that is deleted meanwhile, what belonged to it may be gone already.
+func (e *Editor) Belongings(ctx context.Context, domain, application string) ([]resource.Resource, error) {
+	if application == domain {
+		return nil, catalog.Applications.NotFound(application) // forms and flows of a domain are its own
+	}
+	var all []resource.Resource
+	for _, k := range []catalog.Any{catalog.Forms, catalog.Flows} {
+		found, _, err := e.store.ListAny(ctx, k, levelQuery(domain, application))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			if resource.KeyOf(r).Domain == domain {
+				all = append(all, r)
+			}
+		}
+	}
+	keys, err := e.keysOf(ctx, domain, application)
+	return append(all, keys...), err
+}
+
+// keysOf returns the domain's certificates that sign by the algorithms of an application, which must be there.
+func (e *Editor) keysOf(ctx context.Context, domain, application string) ([]resource.Resource, error) {
+	a, err := store.Get(ctx, e.store, catalog.Applications, application)
+	switch {
+	case errors.Is(err, store.ErrNotFound) || err == nil && a.GetDomain() != domain:
+		return nil, catalog.Applications.NotFound(application)
+	case err != nil:
+		return nil, err
+	case len(clientmeta.DomainKeys(a.GetSettings().GetOauth())) == 0:
+		return nil, nil
+	}
+	certificates, _, err := store.List(ctx, e.store, catalog.Certificates, store.Query{Domain: domain})
+	if err != nil {
+		return nil, err
+	}
+	return signing(a, slices.Values(certificates)), nil
+}
+
+// signing returns those of some certificates that sign by the algorithms of an application.
+func signing(a *configv1.Application, certificates iter.Seq[*configv1.Certificate]) (all []resource.Resource) {
+	chosen := clientmeta.DomainKeys(a.GetSettings().GetOauth())
+	for c := range certificates {
+		if catalog.Signs(c) && slices.Contains(chosen, c.GetAlgorithm()) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// FindClientWith is FindClientSince together with the Belongings of the application, which are of the same moment, or a later one.
+// Nothing of it must be changed.
+func (e *Editor) FindClientWith(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, []resource.Resource, error) {
+	if e.opts.Image != nil && revision > 0 {
+		v, _ := e.opts.Image.View()
+		if a, ok := v.Client(domain, clientID); ok && v.Revision >= revision {
+			return a, belongingsIn(v, a), nil
+		}
+	}
+	a, err := e.FindClientSince(ctx, domain, clientID, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := e.Belongings(ctx, domain, a.GetId())
+	return a, own, err
+}
+
+// belongingsIn is Belongings of one moment.
+func belongingsIn(v image.View, a *configv1.Application) []resource.Resource {
+	var all []resource.Resource
+	for _, k := range []catalog.Any{catalog.Forms, catalog.Flows} {
+		all = slices.AppendSeq(all, v.OfApplication(k, a.GetDomain(), a.GetId()))
+	}
+	if len(clientmeta.DomainKeys(a.GetSettings().GetOauth())) == 0 {
+		return all
+	}
+	return append(all, signing(a, func(yield func(*configv1.Certificate) bool) {
+		for r := range v.OfDomain(catalog.Certificates, a.GetDomain()) {
+			if c, ok := r.(*configv1.Certificate); ok && !yield(c) {
+				return
+			}
+		}
+	})...)
 }

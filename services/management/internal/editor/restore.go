@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
+	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
@@ -82,6 +83,8 @@ func (r *Restoration) Add(one resource.Resource) error {
 	switch {
 	case key.ID == "":
 		return fault.Invalidf("A resource without an identifier").At("id", "must not be empty")
+	case !plausible(key.Kind, key.ID):
+		return fault.Invalidf("[%s] is no identifier of a %s", key.ID, key.Kind).At("id", "must be a UUID in lower case, or for an identity provider one that can be chosen")
 	case isDomain && r.domain != nil || r.ids[key.Kind][key.ID]:
 		return fault.Invalidf("%s is there twice", key).At("id", "is there twice")
 	case isDomain && key.Domain != key.ID, !isDomain && (r.domain == nil || key.Domain != r.domain.GetId()):
@@ -101,6 +104,11 @@ func (r *Restoration) Add(one resource.Resource) error {
 	}
 	r.kept = append(r.kept, kept)
 	return nil
+}
+
+// plausible reports whether a resource of a kind may have an identifier: it is part of addresses, and of keys of the database.
+func plausible(kind, id string) bool {
+	return secret.IsID(id) || kind == catalog.IdentityProviders.Arm && catalog.IdentityProviders.ChoosesID && mayChoose(id)
 }
 
 // each hands on every resource, the domain first, and keeps what becomes of it.
@@ -141,8 +149,8 @@ type Problem struct {
 
 // CheckRestoration completes the resources of a restoration, as a write that changes nothing of them would, and tells say what is
 // wrong with them: broken rules, names that lead nowhere, values that two of them have or that others have already. Rekey says that
-// keys that the archive lacks are made.
-func (e *Editor) CheckRestoration(ctx context.Context, at Place, r *Restoration, rekey bool, say func(Problem) error) error {
+// keys that the archive lacks are made. Alive is called between the resources, and its error ends it.
+func (e *Editor) CheckRestoration(ctx context.Context, at Place, r *Restoration, rekey bool, alive func() error, say func(Problem) error) error {
 	d := r.domain
 	if d == nil {
 		return fault.Invalidf("The archive has no domain")
@@ -162,6 +170,9 @@ func (e *Editor) CheckRestoration(ctx context.Context, at Place, r *Restoration,
 		k, ok := catalog.ByArm(key.Kind)
 		if !ok {
 			return fmt.Errorf("no kind %q", key.Kind)
+		}
+		if err := alive(); err != nil {
+			return err
 		}
 		p := Problem{Key: key, Name: k.NameOf(one)}
 		refused := func(err error) error {
@@ -268,6 +279,11 @@ func (e *Editor) RestorationTaken(ctx context.Context, r *Restoration, say func(
 	return nil
 }
 
+// VirtualHostTaken refuses a domain with a virtual host that one of others has.
+func VirtualHostTaken(d *configv1.Domain, others []*configv1.Domain) error {
+	return virtualHostTaken(d, catalog.VirtualHosts(d), others)
+}
+
 // Restore stores what was checked: first what lies in the domain, which nobody serves without it, then the domain. Alive is called
 // between the steps, and its error ends it. What is written is not taken back.
 func (e *Editor) Restore(ctx context.Context, r *Restoration, alive func() error) error {
@@ -330,24 +346,7 @@ func (e *Editor) restoredScene(ctx context.Context, at Place, r *Restoration) (*
 		RuleChange: true, Registering: true,
 	}
 	for _, one := range r.kept {
-		switch one := one.r.(type) {
-		case *configv1.Scope:
-			s.Scopes = append(s.Scopes, one)
-		case *configv1.IdentityProvider:
-			s.Providers = append(s.Providers, one)
-		case *configv1.Certificate:
-			s.Certificates = append(s.Certificates, one)
-		case *configv1.Role:
-			s.Roles = append(s.Roles, one)
-		case *configv1.Group:
-			s.Groups = append(s.Groups, one)
-		case *configv1.Policy:
-			s.Policies = append(s.Policies, one)
-		case *configv1.ApplicationGroup:
-			s.Headings = append(s.Headings, one)
-		case *configv1.ClaimMapping:
-			s.Mappings = append(s.Mappings, one)
-		}
+		s.Take(one.r)
 	}
 	slugs := map[string]string{}
 	for i := range r.kept {

@@ -1,6 +1,6 @@
 // Package image is this replica's copy of all configuration, from which lists and searches are answered.
 //
-//	store.Load ───▶ Load       at the start, and whenever the log no longer continues
+//	store.LoadInto ▶ LoadFrom  at the start, and whenever the log no longer continues
 //	store.Follow ─▶ Apply      revision by revision, of all replicas
 //	editor ───────▶ Wrote      what this process writes, before its answer is given
 //	                  │

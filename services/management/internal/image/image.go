@@ -54,7 +54,16 @@ func (i *Image) Begin() (mark int64) {
 // Load replaces everything by the resources of a revision. What this process wrote before Begin is among them, or is
 // gone; what it wrote since is kept. The resources belong to the image from now on.
 func (i *Image) Load(mark, revision int64, resources []resource.Resource) {
-	v := newView(revision, resources) // takes its time: nobody waits for it
+	i.take(mark, newView(revision, resources))
+}
+
+// LoadFrom is Load of what was gathered, which must not be added to any more.
+func (i *Image) LoadFrom(mark, revision int64, l *Loading) {
+	i.take(mark, l.view(revision)) // putting it in order takes its time: nobody waits for it
+}
+
+func (i *Image) take(mark int64, v View) {
+	revision := v.Revision
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for key, c := range i.own {
@@ -68,8 +77,12 @@ func (i *Image) Load(mark, revision int64, resources []resource.Resource) {
 	i.Moved()
 }
 
-// Apply takes over one revision of the log. The resources belong to the image from now on.
-func (i *Image) Apply(revision int64, upserts []resource.Resource, deletes []resource.Key) {
+// Apply takes over one revision of the log. The resources belong to the image from now on. Encoded are their
+// protobuf forms, if the caller has them: one for each, empty where there is none.
+func (i *Image) Apply(revision int64, upserts []resource.Resource, deletes []resource.Key, encoded ...string) {
+	if encoded == nil {
+		encoded = make([]string, len(upserts))
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	v, loaded := i.View()
@@ -81,9 +94,9 @@ func (i *Image) Apply(revision int64, upserts []resource.Resource, deletes []res
 			delete(i.own, key)
 		}
 	}
-	for _, r := range upserts {
+	for n, r := range upserts {
 		if _, later := i.own[resource.KeyOf(r)]; !later {
-			v = v.with(r)
+			v = v.with(r, encoded[n])
 		}
 	}
 	for _, key := range deletes {
@@ -129,7 +142,7 @@ func (c change) on(v View, key resource.Key) View {
 	if c.resource == nil {
 		return v.without(key)
 	}
-	return v.with(c.resource)
+	return v.with(c.resource, "")
 }
 
 // publish makes v the present view. The caller holds mu.

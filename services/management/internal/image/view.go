@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
@@ -26,25 +25,22 @@ type part struct {
 	kind, domain string
 	inOrder      sequence[*entry]
 	byID         sequence[*entry]
-	// byClient has what has a client identifier.
-	byClient sequence[*entry]
+	// byHandle has what has a handle.
+	byHandle sequence[*entry]
 }
 
 // entry is a resource with what lists need of it.
 type entry struct {
 	id, sort, text string
-	// client is the client identifier of an application.
-	client   string
+	// handle is by what else it is found: an application by its client identifier, what belongs to an application by the id of that.
+	handle   string
 	revision int64
-	// resource is nil where the resource is kept encoded.
+	// resource is nil for a client that registered itself. There may be a million of them, so they are kept encoded, in a tenth of the
+	// memory, and decoded whenever they are looked at: a list that looks at each of a million takes seconds, one that looks at each of a
+	// thousand some milliseconds.
 	resource resource.Resource
-	encoded  []byte
+	encoded  string
 }
-
-// crowded is how many applications of a domain are kept as messages, ready for lists. In a domain with more of them, the clients
-// that registered themselves are kept encoded, in a quarter of the memory, and decoded whenever they are looked at: a list that looks at
-// every one of a million takes seconds. It is a variable for tests alone.
-var crowded = 50_000
 
 // get returns the resource, which must not be changed.
 func (e *entry) get() resource.Resource {
@@ -52,21 +48,10 @@ func (e *entry) get() resource.Resource {
 		return e.resource
 	}
 	a := new(configv1.Application)
-	if err := proto.Unmarshal(e.encoded, a); err != nil {
+	if err := proto.Unmarshal([]byte(e.encoded), a); err != nil {
 		panic(fmt.Sprintf("image: application %q cannot be read: %v", e.id, err)) // bytes that this process made
 	}
 	return a
-}
-
-// compact keeps a registered client encoded.
-func (e *entry) compact() {
-	a, ok := e.resource.(*configv1.Application)
-	if !ok || !configsync.OnDemand(a) {
-		return
-	}
-	if encoded, err := proto.Marshal(a); err == nil {
-		e.resource, e.encoded = nil, encoded
-	}
 }
 
 var (
@@ -78,15 +63,18 @@ var (
 		text:    func(e *entry) string { return e.text },
 	}
 	idRules     = &rules[*entry]{compare: func(a, b *entry) int { return strings.Compare(a.id, b.id) }}
-	clientRules = &rules[*entry]{compare: func(a, b *entry) int {
-		return cmp.Or(strings.Compare(a.client, b.client), strings.Compare(a.id, b.id))
+	handleRules = &rules[*entry]{compare: func(a, b *entry) int {
+		return cmp.Or(strings.Compare(a.handle, b.handle), strings.Compare(a.id, b.id))
 	}}
 )
 
 func entryOf(k catalog.Any, r resource.Resource) *entry {
 	e := &entry{id: r.GetId(), sort: k.SortText(r), text: catalog.Searchable(k.SearchText(r)), revision: r.GetRevision(), resource: r}
-	if a, ok := r.(*configv1.Application); ok {
-		e.client = catalog.ClientID(a)
+	switch r := r.(type) {
+	case *configv1.Application:
+		e.handle = catalog.ClientID(r)
+	case catalog.Leveled:
+		e.handle = r.GetApplication()
 	}
 	return e
 }
@@ -106,7 +94,7 @@ func partOf(k catalog.Any, key resource.Key, provider bool) *part {
 	if provider {
 		kind = providers
 	}
-	p := &part{kind: kind, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}, byClient: sequence[*entry]{rules: clientRules}}
+	p := &part{kind: kind, inOrder: sequence[*entry]{rules: orderRules}, byID: sequence[*entry]{rules: idRules}, byHandle: sequence[*entry]{rules: handleRules}}
 	if d.Parent != nil {
 		p.domain = key.Domain
 	}
@@ -115,47 +103,15 @@ func partOf(k catalog.Any, key resource.Key, provider bool) *part {
 
 // newView returns the view of resources. Those of a kind that the catalog does not have are left out.
 func newView(revision int64, resources []resource.Resource) View {
-	type collected struct {
-		*part
-		entries []*entry
-	}
-	type place struct{ kind, domain string }
-	parts := map[place]*collected{}
+	l := NewLoading()
 	for _, r := range resources {
-		key := resource.KeyOf(r)
-		k, ok := catalog.ByArm(key.Kind)
-		if !ok {
-			continue
-		}
-		empty := partOf(k, key, isProvider(r))
-		c := parts[place{empty.kind, empty.domain}]
-		if c == nil {
-			c = &collected{part: empty}
-			parts[place{empty.kind, empty.domain}] = c
-		}
-		c.entries = append(c.entries, entryOf(k, r))
+		l.Put(r, "")
 	}
-	all := make([]*part, 0, len(parts))
-	for _, c := range parts {
-		c.inOrder = newSequence(orderRules, c.entries)
-		c.byID = newSequence(idRules, append([]*entry(nil), c.entries...))
-		var clients []*entry
-		for _, e := range c.entries {
-			if e.client != "" {
-				clients = append(clients, e)
-			}
-			if len(c.entries) > crowded {
-				e.compact()
-			}
-		}
-		c.byClient = newSequence(clientRules, clients)
-		all = append(all, c.part)
-	}
-	return View{Revision: revision, parts: newSequence(partRules, all)}
+	return l.view(revision)
 }
 
-// with returns the view with r in the place of what has its key.
-func (v View) with(r resource.Resource) View {
+// with returns the view with r in the place of what has its key. Encoded is its protobuf form, or empty.
+func (v View) with(r resource.Resource, encoded string) View {
 	key := resource.KeyOf(r)
 	k, ok := catalog.ByArm(key.Kind)
 	if !ok {
@@ -166,18 +122,16 @@ func (v View) with(r resource.Resource) View {
 		*p = *old
 	}
 	e := entryOf(k, r)
-	if p.inOrder.size >= crowded {
-		e.compact()
-	}
+	e.compact(encoded)
 	old, ok := p.byID.get(e)
 	if ok && old.sort != e.sort {
 		p.inOrder = p.inOrder.without(old)
 	}
-	if ok && old.client != e.client {
-		p.byClient = p.byClient.without(old)
+	if ok && old.handle != e.handle {
+		p.byHandle = p.byHandle.without(old)
 	}
-	if e.client != "" {
-		p.byClient = p.byClient.with(e)
+	if e.handle != "" {
+		p.byHandle = p.byHandle.with(e)
 	}
 	p.inOrder, p.byID = p.inOrder.with(e), p.byID.with(e)
 	v.parts = v.parts.with(p)
@@ -209,7 +163,7 @@ func (v View) withoutFrom(p *part, key resource.Key) View {
 		v.parts = v.parts.without(p)
 		return v
 	}
-	p.inOrder, p.byID, p.byClient = old.inOrder.without(gone), old.byID.without(gone), old.byClient.without(gone)
+	p.inOrder, p.byID, p.byHandle = old.inOrder.without(gone), old.byID.without(gone), old.byHandle.without(gone)
 	v.parts = v.parts.with(p)
 	return v
 }
@@ -240,8 +194,8 @@ func (v View) Client(domain, clientID string) (*configv1.Application, bool) {
 	if !ok {
 		return nil, false
 	}
-	for e := range p.byClient.from(&entry{client: clientID}) {
-		if e.client != clientID {
+	for e := range p.byHandle.from(&entry{handle: clientID}) {
+		if e.handle != clientID {
 			break
 		}
 		a, ok := e.get().(*configv1.Application)

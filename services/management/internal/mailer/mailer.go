@@ -75,6 +75,8 @@ type Options struct {
 	Settings Settings
 	Recorder Recorder
 	Metrics  prometheus.Registerer
+	// Purposes of errands are counted from 0 on, so that the first failure is noticed.
+	Purposes []string
 	Logger   *slog.Logger
 	Now      func() time.Time
 	// Poll is how often it is looked what is due that this replica does not know of; 0 means 2 s.
@@ -100,7 +102,7 @@ func New(o Options) *Mailer {
 	if o.Poll <= 0 {
 		o.Poll = poll
 	}
-	return &Mailer{Options: o, holder: secret.NewID(), ring: make(chan struct{}, 1), meters: newMeters(o.Metrics)}
+	return &Mailer{Options: o, holder: secret.NewID(), ring: make(chan struct{}, 1), meters: newMeters(o.Metrics, o.Purposes)}
 }
 
 // Ask queues an errand. Too many that wait already are fault.Unavailable.

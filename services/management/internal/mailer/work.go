@@ -109,7 +109,7 @@ func (m *Mailer) work(ctx context.Context, a Author, mail *store.Mail) {
 		}
 		if letters == nil {
 			m.Logger.ErrorContext(ctx, "errand given up", "mail", mail.ID, "domain", mail.Domain, "purpose", mail.Purpose, "err", err)
-			m.meters.failed.WithLabelValues(mail.Purpose, "errand").Inc()
+			m.meters.failed.WithLabelValues(mail.Purpose, lostErrand).Inc()
 		}
 		err = m.Mails.Remove(limited, mail.ID)
 	default:
@@ -157,7 +157,7 @@ func (m *Mailer) letters(ctx context.Context, a Author, mail *store.Mail) ([]Let
 			return nil, err
 		}
 		if !allowed {
-			m.meters.failed.WithLabelValues(mail.Purpose, "limit").Inc()
+			m.meters.failed.WithLabelValues(mail.Purpose, overLimit).Inc()
 			m.Logger.WarnContext(ctx, "e-mail dropped: too many to this address, or of this domain, in an hour",
 				"domain", mail.Domain, "purpose", mail.Purpose, "user", made[i].User)
 			continue
@@ -208,7 +208,7 @@ func (m *Mailer) send(ctx context.Context, mail *store.Mail, l *Letter) error {
 }
 
 func (m *Mailer) giveUp(ctx context.Context, mail *store.Mail, l *Letter, why error) {
-	m.meters.failed.WithLabelValues(mail.Purpose, "given_up").Inc()
+	m.meters.failed.WithLabelValues(mail.Purpose, givenUp).Inc()
 	m.Logger.ErrorContext(ctx, "e-mail given up", "mail", mail.ID, "domain", mail.Domain, "purpose", mail.Purpose, "user", l.User, "err", why)
 	m.record(ctx, mail, l, audit.Failure, why)
 }

@@ -18,7 +18,7 @@ import (
 
 // Times of a registration that may be asked for again.
 const (
-	// answersKept is how long an answer can be asked for again.
+	// answersKept is how long an answer can be asked for again, at least.
 	answersKept = 24 * time.Hour
 	// abandonedAfter is when somebody who began a registration and gave no answer counts as gone. It is longer than attemptTime.
 	abandonedAfter = 30 * time.Second
@@ -40,14 +40,26 @@ const (
 	Kept    Step = "kept"    // the answer is kept, and not given
 )
 
+// died is the error of a process that the hook has killed: there is nobody to put anything in order.
+type died struct{ error }
+
 // placeOfKey is the place of a refusal that concerns the key, not the metadata.
 const placeOfKey = "idempotency_key"
+
+// keptFor is how long the answers of a domain can be asked for again: as long as gateways count the same key once, or more. Where it was
+// forgotten earlier, the key would make another client that nobody counts.
+func keptFor(settings *configv1.ClientRegistrationSettings) time.Duration {
+	if settings.GetRegistrationsPerAddress() == 0 {
+		return answersKept
+	}
+	return max(answersKept, time.Duration(settings.GetRegistrationWindowSeconds())*time.Second)
+}
 
 // attempt makes the client that an attempt names, or gives the answer that it was given before. The identifier of the client is
 // kept before it is made, so that whoever asks again finds the client that a process left which died; its answer, sealed,
 // afterwards. What was refused is forgotten: there is nothing to be made twice.
-func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
-	mine, old, err := s.begin(ctx, a, asked.Domain)
+func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, kept time.Duration, asked editor.Registration, token *initialToken) (*registrationv1.CreateResponse, error) {
+	mine, old, err := s.begin(ctx, a, asked.Domain, kept)
 	if err != nil || old != nil {
 		if err == nil {
 			return s.again(ctx, old)
@@ -62,7 +74,9 @@ func (s *Server) attempt(ctx context.Context, a *registrationv1.Attempt, asked e
 	}
 	made, err := s.makeAs(ctx, mine, asked, token)
 	if err != nil {
-		s.end(ctx, mine, err)
+		if d := (died{}); !errors.As(err, &d) {
+			s.end(ctx, mine, err)
+		}
 		return nil, err
 	}
 	if err := s.hook(Made); err != nil {
@@ -93,8 +107,8 @@ var (
 	errChanged  = fault.Invalidf("The client that was registered with this Idempotency-Key has new credentials since").At(placeOfKey, "names a client that has changed")
 )
 
-// begin takes an attempt over, or returns one that has an answer.
-func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain string) (mine, answered *store.RegistrationAttempt, err error) {
+// begin takes an attempt over, to be kept for a while, or returns one that has an answer.
+func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain string, kept time.Duration) (mine, answered *store.RegistrationAttempt, err error) {
 	id := secret.HashToken(domain + "\x00" + a.GetKey())
 	for until := time.Now().Add(answerWait); ; {
 		now := s.now()
@@ -117,7 +131,7 @@ func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain st
 					ID: id, Domain: domain, Fingerprint: a.GetFingerprint(), Application: secret.NewID(), Revision: there.Revision,
 				}
 			}
-			there.BegunAt, there.ExpiresAt = now, now.Add(answersKept)
+			there.BegunAt, there.ExpiresAt = now, now.Add(kept)
 			if err := s.attempts.Put(ctx, there); !errors.Is(err, store.ErrStale) {
 				return there, nil, err
 			}

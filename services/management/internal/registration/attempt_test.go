@@ -7,11 +7,15 @@ import (
 	"testing"
 	"time"
 
-	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
+	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
+	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
+	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -69,6 +73,31 @@ func TestARegistrationThatIsAskedForAgainIsTheSame(t *testing.T) {
 	late, err := h.server.Create(t.Context(), attempted(domain, "k", "another"))
 	if err != nil || clientID(late.GetApplication()) == clientID(first.GetApplication()) {
 		t.Errorf("a day later: %v", err)
+	}
+}
+
+// TestAnAttemptIsKnownForAsLongAsItCounts: gateways count the same key once within the window of the limit by address, so that it must not
+// make a second client there.
+func TestAnAttemptIsKnownForAsLongAsItCounts(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("People", true, true)
+	h.set(domain, prototree.Object{"registrationsPerAddress": int64(5), "registrationWindowSeconds": int64(7 * 24 * 3600)})
+	first, err := h.server.Create(t.Context(), attempted(domain, "k", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.now = h.now.Add(7*24*time.Hour - time.Minute)
+	again, err := h.server.Create(t.Context(), attempted(domain, "k", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "nearly a week later", first, again)
+	h.now = h.now.Add(2 * time.Minute)
+	if _, err := h.server.Create(t.Context(), attempted(domain, "k", "c")); err != nil {
+		t.Fatal(err)
+	}
+	if n := h.clients(domain); n != 2 {
+		t.Errorf("%d clients after a week, want another one", n)
 	}
 }
 
@@ -148,48 +177,82 @@ func TestManyWhoAskAtOnceMakeOneClient(t *testing.T) {
 // TestARegistrationWhoseProcessDiedIsCompleted kills management at every point, and asks again.
 func TestARegistrationWhoseProcessDiedIsCompleted(t *testing.T) {
 	h := newHouse(t)
-	domain := h.domain("People", true, true)
-	dead := errors.New("killed")
-	for n, step := range []registration.Step{registration.Chosen, registration.Made, registration.Kept} {
-		t.Run(string(step), func(t *testing.T) {
-			o := h.options()
-			o.Hook = func(at registration.Step) error {
-				if at == step {
-					return dead
-				}
-				return nil
-			}
-			_, err := registration.New(o).Create(t.Context(), attempted(domain, string(step), "c"))
-			if err == nil {
-				t.Fatal("it lives")
-			}
-			if step != registration.Kept {
-				limited, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-				defer cancel()
-				if _, err := h.server.Create(limited, attempted(domain, string(step), "c")); err == nil {
-					t.Error("it is not waited for whoever may be slow only")
-				}
-				h.now = h.now.Add(31 * time.Second)
-			}
-			first, err := h.server.Create(t.Context(), attempted(domain, string(step), "c"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := h.server.Create(t.Context(), attempted(domain, string(step), "c"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			same(t, "afterwards", first, again)
-			a := first.GetApplication()
-			if a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != secret.HashToken(first.GetRegistrationAccessToken()) ||
-				a.GetSecrets()[0].GetHash() != secret.Generated(first.GetClientSecret()) {
-				t.Error("the credentials are not the client's")
-			}
-			if got := h.clients(domain); got != n+1 {
-				t.Errorf("%d clients, want %d", got, n+1)
-			}
-		})
+	domain, closed := h.domain("People", true, true), h.domain("Closed", true, false)
+	h.set(domain, prototree.Object{"isClientTemplateEnabled": true})
+	template := h.byHand(domain, prototree.Object{"name": "Template", "type": "web", "redirectUris": []any{"https://shop.example.com/callback"}})
+	if _, err := editor.Patch(t.Context(), h.editor, catalog.Applications, editor.Place{Domain: domain}, template.GetId(), prototree.Object{"template": true}, 0); err != nil {
+		t.Fatal(err)
 	}
+	h.leveled(editor.Place{Domain: domain, Application: template.GetId()})
+	token, plain := h.token(closed, &managementv1.NewRegistrationToken{Quota: proto.Int32(4)})
+	for name, asked := range map[string]func() *registrationv1.CreateRequest{
+		"a client": func() *registrationv1.CreateRequest { return request(domain) },
+		"a copy of a template": func() *registrationv1.CreateRequest {
+			r := request(domain)
+			r.Template, r.Given = template.GetId(), []string{"redirect_uris"}
+			return r
+		},
+		"by an initial access token": func() *registrationv1.CreateRequest { return with(closed, plain) },
+	} {
+		for _, step := range []registration.Step{registration.Chosen, registration.Counted, registration.Made, registration.Kept} {
+			t.Run(name+", "+string(step), func(t *testing.T) {
+				attempt := func() *registrationv1.CreateRequest {
+					r := asked()
+					r.Attempt = &registrationv1.Attempt{Key: secret.HashToken(t.Name()), Fingerprint: secret.HashToken("c")}
+					return r
+				}
+				before := h.clients(asked().GetDomain())
+				first := h.completed(t, step, attempt)
+				if got := h.clients(asked().GetDomain()); got != before+1 {
+					t.Errorf("%d clients, want %d", got, before+1)
+				}
+				if a := first.GetApplication(); a.GetRegistration().GetTemplate() != "" {
+					h.hasLeveled(editor.Place{Domain: domain, Application: a.GetId()})
+				}
+			})
+		}
+	}
+	if n := h.used(token); n != 4 {
+		t.Errorf("%d registrations of the token are used, want 4", n)
+	}
+}
+
+// completed registers with a management that dies at a step, and again with one that lives.
+func (h *house) completed(t *testing.T, step registration.Step, attempt func() *registrationv1.CreateRequest) *registrationv1.CreateResponse {
+	t.Helper()
+	o := h.options()
+	o.Hook = func(at registration.Step) error {
+		if at == step {
+			return errors.New("killed")
+		}
+		return nil
+	}
+	if _, err := registration.New(o).Create(t.Context(), attempt()); err == nil {
+		t.Fatal("it lives")
+	}
+	if step != registration.Kept {
+		limited, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := h.server.Create(limited, attempt()); err == nil {
+			t.Error("it is not waited for whoever may be slow only")
+		}
+		h.now = h.now.Add(31 * time.Second)
+	}
+	first, err := h.server.Create(t.Context(), attempt())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := h.server.Create(t.Context(), attempt())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "afterwards", first, again)
+	a := first.GetApplication()
+	if a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != secret.HashToken(first.GetRegistrationAccessToken()) ||
+		a.GetSecrets()[0].GetHash() != secret.Generated(first.GetClientSecret()) {
+		t.Error("the credentials are not the client's")
+	}
+	return first
 }
 
 // TestWhoIsSlowGivesNoAnswerThatIsWorthNothing lets somebody take over from a process that goes on in the middle.

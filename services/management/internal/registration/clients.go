@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -64,14 +65,25 @@ func (h *routes) listClients(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if unused > 0 { // which depends on the uses of all of them
+		if known.uses, err = h.uses.OfDomain(r.Context(), known.domain.GetId()); err != nil {
+			return err
+		}
+	}
 	before := h.now().Add(-time.Duration(unused) * day)
 	found, total, err := h.editor.Registered(r.Context(), placeOf(r), q, func(a *configv1.Application) bool {
 		return (status == 0 || statusOf(a) == status) &&
 			(values.Get("template") == "" || a.GetRegistration().GetTemplate() == values.Get("template")) &&
+			(values.Get("statementIssuer") == "" || statementIssuer(a) == values.Get("statementIssuer")) &&
 			(unused == 0 || !known.lastKnown(a).After(before))
 	})
 	if err != nil {
 		return err
+	}
+	if unused == 0 {
+		if err := h.addUses(r.Context(), known, found...); err != nil {
+			return err
+		}
 	}
 	var differences [][]catalog.TemplateDifference
 	if known.template != nil {
@@ -100,15 +112,28 @@ func statusOf(a *configv1.Application) configv1.ClientRegistration_Status {
 	return configv1.ClientRegistration_ACTIVE
 }
 
+// statementIssuer is who signed the software statement of a client; empty where none was accepted.
+func statementIssuer(a *configv1.Application) string {
+	return clientmeta.StatementIssuer(a.GetSettings().GetOauth())
+}
+
+// addUses puts the uses of some clients in the place of those that were known.
+func (s *Server) addUses(ctx context.Context, known *shown, clients ...*configv1.Application) (err error) {
+	ids := make([]string, len(clients))
+	for i, a := range clients {
+		ids[i] = a.GetId()
+	}
+	known.uses, err = s.uses.Of(ctx, known.domain.GetId(), ids)
+	return err
+}
+
+// shown returns what is to be known of a domain, without any uses.
 func (s *Server) shown(ctx context.Context, at editor.Place, template string) (*shown, error) {
 	d, err := editor.Read(ctx, s.editor, catalog.Domains, at, at.Domain)
 	if err != nil {
 		return nil, err
 	}
 	known := &shown{domain: d}
-	if known.uses, err = s.uses.OfDomain(ctx, d.GetId()); err != nil {
-		return nil, err
-	}
 	if d.GetOidc().GetClientRegistrationSettings().GetUnusedDisableDays() > 0 {
 		if known.since, err = s.uses.KeptSince(ctx, d.GetId(), s.now()); err != nil {
 			return nil, err
@@ -184,6 +209,7 @@ func (k *shown) message(a *configv1.Application) *managementv1.RegisteredClient 
 	m := &managementv1.RegisteredClient{
 		Id: a.GetId(), Name: a.GetName(), ClientId: catalog.ClientID(a), Type: a.GetType(), Enabled: a.GetEnabled(), Registration: r,
 		CreatedAt: a.GetCreatedAt(), UpdatedAt: a.GetUpdatedAt(), DisableAt: stamp(k.disableAt(a)), DeleteAt: stamp(k.deleteAt(a)),
+		SoftwareStatementIssuer: statementIssuer(a),
 	}
 	if use, ok := k.uses[a.GetId()]; ok {
 		m.LastUsedAt, m.LastUsedBy = stamp(use.At), use.By
@@ -205,6 +231,9 @@ func (h *routes) accept(w http.ResponseWriter, r *http.Request) error {
 	}
 	known, err := h.shown(r.Context(), placeOf(r), "")
 	if err != nil {
+		return err
+	}
+	if err := h.addUses(r.Context(), known, accepted); err != nil {
 		return err
 	}
 	return h.answer(w, http.StatusOK, known.message(accepted))

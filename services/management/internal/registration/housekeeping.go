@@ -2,6 +2,7 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -22,6 +23,8 @@ const (
 	keeperTTL = 30 * time.Minute
 	// mostPerRound bounds the changes of one domain in one round: gateways wait for each of them.
 	mostPerRound = 500
+	// usesAtOnce is of how many clients the uses are read together.
+	usesAtOnce = 500
 	// releaseWithin bounds the way home.
 	releaseWithin = 2 * time.Second
 )
@@ -57,19 +60,20 @@ func NewKeeper(s *Server, leases Leases, every time.Duration) *Keeper {
 	return &Keeper{server: s, leases: leases, log: s.log, every: every, holder: secret.NewID()}
 }
 
-// Run looks regularly until ctx ends.
+// Run looks regularly until ctx ends, for the first time after an interval: gateways that could not reach management tell it of the uses
+// that they saw meanwhile, and until then clients seem unused that are not.
 func (k *Keeper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(k.every)
 	defer ticker.Stop()
 	defer k.release(ctx)
 	for {
-		if err := k.Round(ctx); err != nil && ctx.Err() == nil && !fault.Is(err, fault.Unavailable) { // starting, or the database is away
-			k.log.WarnContext(ctx, "unused clients are looked for later", "err", err)
-		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if err := k.Round(ctx); err != nil && ctx.Err() == nil && !fault.Is(err, fault.Unavailable) { // starting, or the database is away
+			k.log.WarnContext(ctx, "unused clients are looked for later", "err", err)
 		}
 	}
 }
@@ -138,16 +142,19 @@ func (k *Keeper) domain(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	now := k.server.now()
-	passed := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }
-	due, _, err := k.server.editor.Registered(ctx, at, image.Query{Size: mostPerRound}, func(a *configv1.Application) bool {
-		return passed(known.disableAt(a)) || passed(known.deleteAt(a))
-	})
+	due, err := k.due(ctx, at, known)
 	if err != nil {
 		return err
 	}
 	for _, a := range due {
-		if passed(known.deleteAt(a)) {
+		// Somebody may have used it since that was read.
+		if err := k.server.addUses(ctx, known, a); err != nil {
+			return err
+		}
+		if !k.isDue(known, a) {
+			continue
+		}
+		if k.passed(known.deleteAt(a)) {
 			_, err = editor.Delete(ctx, k.server.editor, catalog.Applications, at, a.GetId(), a.GetRevision())
 		} else {
 			err = k.server.editor.DisableUnused(ctx, a)
@@ -162,6 +169,44 @@ func (k *Keeper) domain(ctx context.Context, id string) error {
 		}
 	}
 	return nil
+}
+
+func (k *Keeper) passed(t time.Time) bool { return !t.IsZero() && !t.After(k.server.now()) }
+
+func (k *Keeper) isDue(known *shown, a *configv1.Application) bool {
+	return k.passed(known.disableAt(a)) || k.passed(known.deleteAt(a))
+}
+
+// due returns clients that are to be disabled or deleted, as many as one round takes. Uses are read for some clients at a time, and for
+// those alone that would be due if nobody had used them.
+func (k *Keeper) due(ctx context.Context, at editor.Place, known *shown) (due []*configv1.Application, err error) {
+	var some []*configv1.Application
+	var failed error
+	unused := &shown{domain: known.domain, since: known.since}
+	look := func() {
+		if failed = k.server.addUses(ctx, known, some...); failed != nil {
+			return
+		}
+		for _, a := range some {
+			if k.isDue(known, a) && len(due) < mostPerRound {
+				due = append(due, a)
+			}
+		}
+		some = some[:0]
+	}
+	_, _, err = k.server.editor.Registered(ctx, at, image.Query{Size: 1}, func(a *configv1.Application) bool {
+		if failed != nil || len(due) >= mostPerRound || !k.isDue(unused, a) {
+			return false
+		}
+		if some = append(some, a); len(some) == usesAtOnce {
+			look()
+		}
+		return false // none is to be returned
+	})
+	if err == nil && failed == nil {
+		look()
+	}
+	return due, errors.Join(err, failed)
 }
 
 // release lets another replica take over at once.

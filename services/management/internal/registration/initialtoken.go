@@ -80,7 +80,7 @@ func (s *Server) settle(ctx context.Context, token *initialToken, application st
 		end = s.tokens.Reconcile // another one may have registered it for the same attempt
 	}
 	if err := end(context.WithoutCancel(ctx), token.ID, application); err != nil {
-		s.log.WarnContext(ctx, "a registration stays pending at its initial access token", "token", token.ID, "application", application, "err", err)
+		s.log.WarnContext(ctx, "a registration stays pending at its initial access token", "token_id", token.ID, "application", application, "err", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
@@ -91,7 +92,7 @@ func (s *Server) Create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	if err != nil {
 		return nil, s.fail(ctx, "Create", r.GetDomain(), err)
 	}
-	return answer, nil
+	return s.withBelongings(ctx, answer), nil
 }
 
 func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*registrationv1.CreateResponse, error) {
@@ -115,16 +116,16 @@ func (s *Server) create(ctx context.Context, r *registrationv1.CreateRequest) (*
 	asked.TemplateID, asked.Given = r.GetTemplate(), r.GetGiven()
 	asked.Pending = settings.GetApprovalRequired() && !r.GetAdministrator()
 	asked.Most, asked.Configured = settings.GetMaxRegisteredClients(), domain.GetRevision()
-	ctx = as(ctx, r.GetCaller())
+	ctx = as(ctx, r.GetCaller(), "")
 	if token != nil {
-		asked.InitialAccessToken = token.ID
+		asked.InitialAccessToken, asked.Bound = token.ID, token.Template != ""
 		if token.ScopesLimited {
 			asked.ScopeLimit = &configv1.Strings{Values: token.Scopes}
 		}
 		ctx = audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient, ID: token.ID, Name: token.Name})
 	}
 	if r.GetAttempt() != nil {
-		return s.attempt(ctx, r.GetAttempt(), asked, token)
+		return s.attempt(ctx, r.GetAttempt(), keptFor(settings), asked, token)
 	}
 	return s.make(ctx, asked, token)
 }
@@ -139,16 +140,20 @@ func (s *Server) make(ctx context.Context, asked editor.Registration, token *ini
 		return nil, err
 	}
 	if err := s.hook(Counted); err != nil {
-		return nil, err
+		return nil, died{err}
 	}
 	app, made, err := s.editor.Register(ctx, asked)
 	s.settle(ctx, token, asked.ID, err)
 	if err != nil {
 		return nil, err
 	}
-	return &registrationv1.CreateResponse{
+	answer := &registrationv1.CreateResponse{
 		Application: app, ClientSecret: made.ClientSecret, RegistrationAccessToken: made.Token,
-	}, nil
+	}
+	if asked.TemplateID == "" && len(clientmeta.DomainKeys(app.GetSettings().GetOauth())) == 0 {
+		answer.Belongings = &registrationv1.Belongings{} // nothing belongs to it yet: no gateway needs to ask
+	}
+	return answer, nil
 }
 
 // asked is a request to the editor, with the way to make the client's registration access token.
@@ -162,9 +167,13 @@ func (s *Server) asked(domain, issuer, endpoint string) editor.Registration {
 	}
 }
 
-// as says that a client acts; it has no name where anybody may register.
-func as(ctx context.Context, clientID string) context.Context {
-	return audit.WithActor(ctx, audit.Actor{Kind: audit.ActorClient, ID: clientID, Name: clientID})
+// as says that a client acts, and for which person unless that is empty; it has no name where anybody may register.
+func as(ctx context.Context, clientID, person string) context.Context {
+	actor := audit.Actor{Kind: audit.ActorClient, ID: clientID, Name: clientID}
+	if person != "" {
+		actor.Name += " for " + person
+	}
+	return audit.WithActor(ctx, actor)
 }
 
 // Update implements registrationv1.RegistrationServiceServer. A token that is not the client's current one is
@@ -203,6 +212,7 @@ type changing interface {
 	GetIssuer() string
 	GetRegistrationEndpoint() string
 	GetCaller() string
+	GetPerson() string
 }
 
 // change changes a client on behalf of itself or of an administrator.
@@ -226,20 +236,21 @@ func (s *Server) change(ctx context.Context, r changing,
 	asked := s.asked(r.GetDomain(), r.GetIssuer(), r.GetRegistrationEndpoint())
 	asked.Presented = r.GetRegistrationAccessTokenHash()
 	asked.Administrator = asked.Presented == ""
-	return do(as(ctx, actorOf(r)), app.GetId(), asked)
+	return do(acting(ctx, r), app.GetId(), asked)
 }
 
-// actorOf is the client itself, where it has its registration access token, or the administrator.
-func actorOf(r interface {
+// acting says who makes a change: the client itself, where it has its registration access token, or the administrator.
+func acting(ctx context.Context, r interface {
 	GetClientId() string
 	GetRegistrationAccessTokenHash() string
 	GetCaller() string
+	GetPerson() string
 },
-) string {
+) context.Context {
 	if r.GetRegistrationAccessTokenHash() != "" {
-		return r.GetClientId()
+		return as(ctx, r.GetClientId(), "")
 	}
-	return r.GetCaller()
+	return as(ctx, r.GetCaller(), r.GetPerson())
 }
 
 var errForbidden = fault.Deniedf("Not allowed to access to this resource.")
@@ -267,14 +278,14 @@ func (s *Server) Delete(ctx context.Context, r *registrationv1.DeleteRequest) (*
 }
 
 func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (int64, error) {
-	if err := errors.Join(checkNames(r.GetDomain(), r.GetClientId()), bounded("caller", r.GetCaller())); err != nil {
+	if err := errors.Join(checkNames(r.GetDomain(), r.GetClientId()), bounded("caller", r.GetCaller()), bounded("person", r.GetPerson())); err != nil {
 		return 0, err
 	}
 	if _, err := s.domain(ctx, r.GetDomain()); err != nil {
 		return 0, err
 	}
 	presented := r.GetRegistrationAccessTokenHash()
-	ctx = as(ctx, actorOf(r))
+	ctx = acting(ctx, r)
 	for attempt := 1; ; attempt++ {
 		app, err := s.client(ctx, r.GetDomain(), r.GetClientId())
 		if err != nil {
@@ -296,40 +307,51 @@ func (s *Server) remove(ctx context.Context, r *registrationv1.DeleteRequest) (i
 }
 
 // Resolve implements registrationv1.RegistrationServiceServer. Only enabled applications that are no templates are found, and
-// where it is asked for, registered clients that wait for approval.
+// where it is asked for, registered clients that wait for approval or all that are disabled.
 func (s *Server) Resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
-	app, err := s.resolve(ctx, r)
+	answer, err := s.resolve(ctx, r)
 	if err != nil {
 		return nil, s.fail(ctx, "Resolve", r.GetDomain(), err)
 	}
-	return &registrationv1.ResolveResponse{Application: app}, nil
+	return answer, nil
 }
 
-func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*configv1.Application, error) {
+func (s *Server) resolve(ctx context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
 	if err := checkNames(r.GetDomain(), r.GetClientId()); err != nil {
 		return nil, err
 	}
-	app, err := s.clientSince(ctx, r.GetDomain(), r.GetClientId(), r.GetRevision())
+	answer, err := s.find(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if r.GetPending() && catalog.IsPending(app) {
-		return app, nil
-	}
-	if app.GetTemplate() || app.Enabled != nil && !app.GetEnabled() {
+	app := answer.GetApplication()
+	switch {
+	case app.GetDomain() != r.GetDomain() || catalog.ClientID(app) != r.GetClientId():
+		return nil, catalog.Applications.NotFound(r.GetClientId())
+	case r.GetPending() && catalog.IsPending(app), r.GetDisabled() && !app.GetTemplate():
+		return answer, nil
+	case app.GetTemplate() || app.Enabled != nil && !app.GetEnabled():
 		return nil, catalog.Applications.NotFound(r.GetClientId())
 	}
-	return app, nil
+	return answer, nil
+}
+
+// find finds whatever has a client identifier.
+func (s *Server) find(ctx context.Context, r *registrationv1.ResolveRequest) (*registrationv1.ResolveResponse, error) {
+	if !r.GetBelongings() {
+		app, err := s.editor.FindClientSince(ctx, r.GetDomain(), r.GetClientId(), r.GetRevision())
+		return &registrationv1.ResolveResponse{Application: app}, err
+	}
+	app, own, err := s.editor.FindClientWith(ctx, r.GetDomain(), r.GetClientId(), r.GetRevision())
+	if err != nil {
+		return nil, err
+	}
+	return &registrationv1.ResolveResponse{Application: app, Belongings: wrapped(own)}, nil
 }
 
 // client returns the application with a client identifier, as it is now. Applications without one are found by nothing.
 func (s *Server) client(ctx context.Context, domain, clientID string) (*configv1.Application, error) {
-	return s.clientSince(ctx, domain, clientID, 0)
-}
-
-// clientSince is client with an answer that need not be newer than a revision.
-func (s *Server) clientSince(ctx context.Context, domain, clientID string, revision int64) (*configv1.Application, error) {
-	app, err := s.editor.FindClientSince(ctx, domain, clientID, revision)
+	app, err := s.editor.FindClientSince(ctx, domain, clientID, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -369,6 +391,7 @@ func checkChange(r changing) error {
 	}
 	return errors.Join(
 		bounded("caller", r.GetCaller()),
+		bounded("person", r.GetPerson()),
 		webURL("issuer", r.GetIssuer()),
 		webURL("registration_endpoint", r.GetRegistrationEndpoint()),
 	)

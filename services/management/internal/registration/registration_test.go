@@ -36,6 +36,8 @@ type house struct {
 	editor *editor.Editor
 	server *registration.Server
 	now    time.Time
+	// later is by how much the store's clock is ahead.
+	later time.Duration
 }
 
 func newHouse(t testing.TB) *house {
@@ -50,7 +52,8 @@ func newHouse(t testing.TB) *house {
 	}
 	log := slog.New(slog.DiscardHandler)
 	database := "registration_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
-	s, err := store.New(store.Options{URI: uri, Database: database, Sealer: sealer, Logger: log, OperationTimeout: 30 * time.Second})
+	h := &house{TB: t, now: time.Now().Truncate(time.Second)}
+	s, err := store.New(store.Options{Now: func() time.Time { return time.Now().Add(h.later) }, URI: uri, Database: database, Sealer: sealer, Logger: log, OperationTimeout: 30 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +66,7 @@ func newHouse(t testing.TB) *house {
 	if err := s.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{TB: t, store: s, now: time.Now().Truncate(time.Second)}
+	h.store = s
 	h.editor = editor.New(editor.Options{
 		Store: s, Hasher: secret.NewHasher(), Logger: log,
 	})
@@ -108,18 +111,24 @@ func (h *house) allow(domain string, on, open bool) {
 	}
 }
 
+// request is a registration as gateways ask for it: with the defaults of what its body leaves out.
 func request(domain string) *registrationv1.CreateRequest {
 	return &registrationv1.CreateRequest{
 		Domain: domain, Issuer: issuer, RegistrationEndpoint: "https://auth.example.com/people/oidc/register",
 		Application: &configv1.Application{Settings: &configv1.ApplicationSettings{Oauth: &configv1.OAuthSettings{
 			ClientName: "Shop", RedirectUris: []string{"https://shop.example.com/callback"},
+			ApplicationType: "web", TokenEndpointAuthMethod: "client_secret_basic",
 		}}},
 	}
 }
 
-func (h *house) register(domain string) *registrationv1.CreateResponse {
+func (h *house) register(domain string, edits ...func(*registrationv1.CreateRequest)) *registrationv1.CreateResponse {
 	h.Helper()
-	made, err := h.server.Create(h.Context(), request(domain))
+	asked := request(domain)
+	for _, edit := range edits {
+		edit(asked)
+	}
+	made, err := h.server.Create(h.Context(), asked)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -407,6 +416,13 @@ func TestResolve(t *testing.T) {
 				t.Errorf("found %v", found)
 			}
 		})
+	}
+	for id, want := range map[string]fault.Kind{"plain": fault.Internal, "disabled": fault.Internal, "template": fault.NotFound, "nobody": fault.NotFound} {
+		found, err := h.server.Resolve(t.Context(), &registrationv1.ResolveRequest{Domain: domain, ClientId: id, Disabled: true})
+		wantKind(t, id+" for an administrator", err, want)
+		if err == nil && clientID(found.GetApplication()) != id {
+			t.Errorf("found %v", found)
+		}
 	}
 }
 

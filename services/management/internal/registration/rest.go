@@ -62,6 +62,7 @@ func (s *Server) Mount(m Mux) {
 			operation.Parameter{Name: "status", Type: "string", Values: []string{"active", "pending", "unused"}, Description: "Only those that are in use, that wait for approval, or that were disabled because nobody used them."},
 			operation.Parameter{Name: "unusedDays", Type: "integer", Description: "Only those that nobody used for so many days, at most 3660."},
 			operation.Parameter{Name: "template", Type: "string", Description: "Only copies of the application with this identifier; each says whether it differs from it."},
+			operation.Parameter{Name: "statementIssuer", Type: "string", Description: "Only those whose software statement was accepted as this issuer's, be it trusted still or not."},
 		), Answer: client, Shape: operation.Page,
 	})
 	m.Handle("POST "+list+"/{application}/_accept", "registration:update", h.accept, operation.Operation{

@@ -102,7 +102,7 @@ func (s *Server) record(ctx context.Context, action string, t *store.Registratio
 func (s *Server) tokenTree(t *store.RegistrationToken) prototree.Object {
 	tree, err := prototree.Audit.Encode(s.tokenMessage(t))
 	if err != nil {
-		s.log.Error("audit record incomplete", "token", t.ID, "err", err)
+		s.log.Error("audit record incomplete", "token_id", t.ID, "err", err)
 		return prototree.Object{}
 	}
 	return tree

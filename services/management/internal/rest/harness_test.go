@@ -54,7 +54,7 @@ func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	h := &house{t: t, log: &syncBuffer{}, hasher: secret.NewHasher()}
 	h.store, h.name = openStore(t)
 	log := observe.NewLogger(h.log, slog.LevelDebug, observe.JSON)
-	metrics := observe.NewMetrics("management")
+	metrics := observe.NewMetrics("management", "v1")
 	recorder := audit.New(audit.Options{Audits: h.store.Audits(), Metrics: metrics.Registerer(), Logger: log})
 	operators, err := operator.New(operator.Options{Store: h.store, Hasher: h.hasher, Journal: recorder, Logger: log})
 	if err != nil {

@@ -81,6 +81,21 @@ func (u *ClientUses) OfDomain(ctx context.Context, domain string) (map[string]Cl
 	return uses, err
 }
 
+// Of returns the uses of some clients of a domain, by the application's identifier.
+func (u *ClientUses) Of(ctx context.Context, domain string, applications []string) (map[string]ClientUse, error) {
+	uses := make(map[string]ClientUse, len(applications))
+	if len(applications) == 0 {
+		return uses, nil
+	}
+	found, _, err := u.docs.find(ctx, bson.M{"_id": bson.M{"$in": applications}}, bson.D{{Key: "_id", Value: 1}}, 0, 0)
+	for _, f := range found {
+		if f.Domain == domain {
+			uses[f.Application] = *f
+		}
+	}
+	return uses, err
+}
+
 // RemoveApplication forgets the use of an application.
 func (u *ClientUses) RemoveApplication(ctx context.Context, application string) error {
 	return u.docs.removeMany(ctx, bson.M{"_id": application})

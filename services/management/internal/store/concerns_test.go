@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/event"
@@ -26,13 +27,28 @@ func TestConnectionStringsMayNotAskForLess(t *testing.T) {
 	for query, says := range map[string]string{
 		"w=1":                               "only w=majority",
 		"w=2":                               "only w=majority",
+		"w=0":                               "only w=majority",
+		"w=two-data-centres":                "only w=majority",
 		"journal=false":                     "journal=false",
 		"readConcernLevel=local":            "readConcernLevel=local",
+		"readConcernLevel=available":        "readConcernLevel=available",
+		"readPreference=secondary":          "only the primary",
 		"readPreference=secondaryPreferred": "only the primary",
+		"readPreference=primaryPreferred":   "only the primary",
+		"readPreference=nearest":            "only the primary",
 	} {
 		if err := open(query); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: %v, want %q", query, err, says)
 		}
+	}
+	// A server that does not answer is named in errors, and the password is not.
+	away, err := New(Options{URI: "mongodb://u:hush@127.0.0.1:1/?authSource=admin", Database: "test_x", Sealer: testSealer, SelectionTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = away.Close(context.Background()) }()
+	if err := away.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("a server that is not there: %v", err)
 	}
 	if err := open("tlsCAFile=/nowhere"); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("authorities that are not there: %v", err)

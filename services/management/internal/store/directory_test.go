@@ -250,13 +250,23 @@ func TestLeases(t *testing.T) {
 	if l, ok, err := leases.Acquire(ctx, "sync", first.Holder, time.Minute); err != nil || !ok || l.Fence != 1 {
 		t.Errorf("prolonged: %v %v %v", l, ok, err)
 	}
+	first, ok, err := leases.Prolong(ctx, first, time.Minute)
+	if err != nil || !ok {
+		t.Errorf("prolonged by name: %v %v", ok, err)
+	}
 	if _, ok, err := leases.Acquire(ctx, "sync", "other", time.Minute); err != nil || ok {
 		t.Errorf("taken from its holder: %v %v", ok, err)
 	}
 	now = now.Add(2 * time.Minute)
+	if _, ok, err := leases.Prolong(ctx, first, time.Minute); err != nil || ok {
+		t.Errorf("prolonged after its end, before anybody else has it: %v %v", ok, err)
+	}
 	second, ok, err := leases.Acquire(ctx, "sync", "other", time.Minute)
 	if err != nil || !ok || second.Fence != 2 {
 		t.Errorf("after its end: %v %v %v", second, ok, err)
+	}
+	if _, ok, err := leases.Prolong(ctx, first, time.Minute); err != nil || ok {
+		t.Errorf("prolonged although somebody else has it: %v %v", ok, err)
 	}
 	if err := leases.Release(ctx, first); err != nil {
 		t.Errorf("a late release: %v", err)

@@ -70,6 +70,10 @@ func (s *Store) encode(t traits, r resource.Resource) (bson.M, error) {
 
 // decode returns the resource of a document.
 func (s *Store) decode(t traits, doc bson.D) (resource.Resource, error) {
+	return decodeIn(s.dialect, t, doc)
+}
+
+func decodeIn(dialect *prototree.Dialect, t traits, doc bson.D) (resource.Resource, error) {
 	tree := make(prototree.Object, len(doc))
 	for _, e := range doc {
 		if e.Key == "_id" || !strings.HasPrefix(e.Key, "_") {
@@ -77,10 +81,22 @@ func (s *Store) decode(t traits, doc bson.D) (resource.Resource, error) {
 		}
 	}
 	r := t.fresh()
-	if err := s.dialect.Decode(tree, r); err != nil {
+	if err := dialect.Decode(tree, r); err != nil {
 		return nil, fmt.Errorf("decode %s %v: %w", t.kind, tree["_id"], err)
 	}
 	return r, nil
+}
+
+// decodeRaw is decode of a document as the database sent it.
+func (s *Store) decodeRaw(t traits, raw bson.Raw) (resource.Resource, error) {
+	if r := t.fresh(); s.dialect.DecodeBSON(raw, r) {
+		return r, nil
+	}
+	var doc bson.D
+	if err := bson.Unmarshal(raw, &doc); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", t.kind, err)
+	}
+	return s.decode(t, doc)
 }
 
 // plain turns the driver's values into those of a tree.

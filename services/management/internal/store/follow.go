@@ -7,18 +7,8 @@ import (
 	"math"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
-
-// Image is all configuration at a revision.
-type Image struct {
-	Installation string
-	Revision     int64
-	Resources    []resource.Resource
-}
 
 // Entry is what a follower has to know about one revision: the state of the resources that it names. A resource that a
 // later revision changes again may be missing; that revision brings it.
@@ -30,91 +20,6 @@ type Entry struct {
 
 // Nudge wakes followers of this process. Writes of this process do so by themselves.
 func (s *Store) Nudge() { s.written.ring() }
-
-// Load returns all configuration. It waits for changes under way, as Follow does. A resource that cannot be
-// read is left out and reported in the log.
-func (s *Store) Load(ctx context.Context) (*Image, error) {
-	for range maxLoads {
-		image, err := s.load(ctx)
-		if !errors.Is(err, ErrBehind) {
-			return image, err
-		}
-	}
-	return nil, ErrBehind
-}
-
-// maxLoads bounds how often Load begins again because the log was shortened under it.
-const maxLoads = 3
-
-func (s *Store) load(ctx context.Context) (*Image, error) {
-	// The order of these two matters. A change up to from was announced before the first look and is not pending at the
-	// second, so what it wrote is there to be read; every other one is walked below, whenever it was announced.
-	from, err := s.LastRevision(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.opts.Hook != nil {
-		if err := s.opts.Hook(Loading, from); err != nil {
-			return nil, err
-		}
-	}
-	waiting, err := s.pendingChanges(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(waiting) > 0 {
-		from = min(from, waiting[0].Revision-1)
-	}
-	held := map[resource.Key]resource.Resource{}
-	for _, k := range catalog.All {
-		if err := s.loadKind(ctx, traitsOf(k), held); err != nil {
-			return nil, err
-		}
-	}
-	// Everything that changed while it was read is in the log by now.
-	to, err := s.LastRevision(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = s.walk(ctx, from, to, func(_ context.Context, e Entry) error {
-		for _, r := range e.Upserts {
-			held[resource.KeyOf(r)] = r
-		}
-		for _, k := range e.Deletes {
-			delete(held, k)
-		}
-		return nil
-	}, nil)
-	if err != nil {
-		return nil, err
-	}
-	image := &Image{Installation: s.Installation(), Revision: to, Resources: make([]resource.Resource, 0, len(held))}
-	for _, r := range held {
-		image.Resources = append(image.Resources, r)
-	}
-	return image, nil
-}
-
-func (s *Store) loadKind(ctx context.Context, t traits, held map[resource.Key]resource.Resource) error {
-	cursor, err := s.db.Collection(t.collection).Find(ctx, bson.M{memberGone: bson.M{"$ne": true}})
-	if err != nil {
-		return s.fail(ctx, err)
-	}
-	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
-	for cursor.Next(ctx) {
-		var doc bson.D
-		if err := cursor.Decode(&doc); err != nil {
-			return s.fail(ctx, err)
-		}
-		r, err := s.decode(t, doc)
-		if err != nil {
-			s.log.ErrorContext(ctx, "stored resource cannot be read", "kind", t.kind, "err", err)
-			continue
-		}
-		held[resource.KeyOf(r)] = r
-	}
-	return s.fail(ctx, cursor.Err())
-}
 
 // Follow calls fn for every revision after from, in order and without a gap, until ctx ends or fn fails. It waits while
 // the database is away. A change that stays pending for the grace period without a sign of life of its writer,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -107,7 +108,7 @@ func manifest() map[string][]index {
 	}
 	for _, k := range catalog.All {
 		d := k.Descriptor()
-		indexes := []index{ascending("order", "domain", memberSort, "_id")}
+		indexes := []index{ascending("order", "domain", memberSort, "_id"), ascending("set", memberSet)}
 		for _, name := range d.Unique {
 			indexes = append(indexes, uniqueIndex(name))
 		}
@@ -154,8 +155,8 @@ func (s *Store) reconcile(ctx context.Context, collection string, wanted []index
 		if w.unique {
 			o.SetUnique(true)
 		}
-		if _, err := view.CreateOne(ctx, mongo.IndexModel{Keys: w.members, Options: o}); err != nil {
-			return s.fail(ctx, err)
+		if err := s.build(ctx, view, mongo.IndexModel{Keys: w.members, Options: o}); err != nil {
+			return err
 		}
 	}
 	for name := range present {
@@ -166,6 +167,17 @@ func (s *Store) reconcile(ctx context.Context, collection string, wanted []index
 		}
 	}
 	return nil
+}
+
+// buildPatience is how long the making of an index may take: a new version may want one more of a million documents. The patience of
+// other operations would end it, at every start again.
+const buildPatience = time.Hour
+
+func (s *Store) build(ctx context.Context, view mongo.IndexView, model mongo.IndexModel) error {
+	patient, cancel := context.WithTimeout(ctx, buildPatience)
+	defer cancel()
+	_, err := view.CreateOne(patient, model)
+	return s.fail(ctx, err)
 }
 
 // presentIndexes returns the indexes of a collection by name, in the form of index.String.

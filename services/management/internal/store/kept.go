@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -82,8 +83,14 @@ var keptKinds = map[string]keptKind{
 			k.Value = s.opts.Sealer.Seal(sealedAt(k.ID), []byte(k.Value))
 		},
 	},
-	KeptOperator:     {collection: operatorsCollection, secrets: []string{"passwordHash"}, fresh: func() any { return new(Operator) }},
-	KeptOperatorRole: {collection: operatorRolesCollection, fresh: func() any { return new(OperatorRole) }},
+	KeptOperator: {
+		collection: operatorsCollection, secrets: []string{"passwordHash"}, fresh: func() any { return new(Operator) },
+		settle: func(doc any) { o := doc.(*Operator); o.Key = strings.ToLower(o.Name) },
+	},
+	KeptOperatorRole: {
+		collection: operatorRolesCollection, fresh: func() any { return new(OperatorRole) },
+		settle: func(doc any) { r := doc.(*OperatorRole); r.Key = r.key() },
+	},
 	KeptOperatorMembership: {
 		collection: operatorMembersCollection, fresh: func() any { return new(operatorMembershipDocument) },
 		settle: func(doc any) {
@@ -126,13 +133,9 @@ func (s *Store) EachKept(ctx context.Context, kind, domain string, do func(tree 
 			beyond["$lt"] = domain + "0" // the character after the slash
 		}
 		filter["_id"] = beyond
-		cursor, err := s.db.Collection(k.collection).Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(keptPage))
+		page, err := s.keptPageOf(ctx, k, filter)
 		if err != nil {
-			return s.fail(ctx, err)
-		}
-		var page []bson.Raw
-		if err := cursor.All(ctx, &page); err != nil {
-			return s.fail(ctx, err)
+			return err
 		}
 		for _, raw := range page {
 			after, _ = raw.Lookup("_id").StringValueOK()
@@ -148,6 +151,18 @@ func (s *Store) EachKept(ctx context.Context, kind, domain string, do func(tree 
 			return nil
 		}
 	}
+}
+
+// keptPageOf reads a page of documents in the order of their identifiers.
+func (s *Store) keptPageOf(ctx context.Context, k keptKind, filter bson.M) ([]bson.Raw, error) {
+	ctx, cancel := patient(ctx)
+	defer cancel()
+	cursor, err := s.db.Collection(k.collection).Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(keptPage))
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	var page []bson.Raw
+	return page, s.fail(ctx, cursor.All(ctx, &page))
 }
 
 func (s *Store) keptTree(k keptKind, raw bson.Raw) (prototree.Object, error) {
@@ -207,6 +222,9 @@ func ReadKept(kind string, tree prototree.Object) (Kept, error) {
 	return Kept{kind, doc}, nil
 }
 
+// Kind is one of KeptOfDomains or KeptOfInstallation.
+func (k Kept) Kind() string { return k.kind }
+
 // Member returns a member of a record that is a text.
 func (k Kept) Member(name string) string {
 	raw, err := bson.Marshal(k.doc)
@@ -217,10 +235,30 @@ func (k Kept) Member(name string) string {
 	return text
 }
 
-// PutKept stores records of one kind, at most some hundred, in the place of those with the same identifiers. Operators are not
-// replaced: their names decide, and ErrDuplicate says that one is there.
+// OperatorsKept are records of what belongs to an installation, as what they are. Those of other kinds are left out.
+func OperatorsKept(all []Kept) (roles []*OperatorRole, operators []*Operator, members []OperatorMembership, tokens []*PersonalToken) {
+	for _, k := range all {
+		switch doc := k.doc.(type) {
+		case *OperatorRole:
+			roles = append(roles, doc)
+		case *Operator:
+			operators = append(operators, doc)
+		case *operatorMembershipDocument:
+			members = append(members, doc.OperatorMembership)
+		case *PersonalToken:
+			tokens = append(tokens, doc)
+		}
+	}
+	return roles, operators, members, tokens
+}
+
+// PutKept stores records of one kind that belong to domains, at most some hundred, in the place of those of the same domain with the
+// same identifiers. It is a *DuplicateError where another domain has one of them.
 func (s *Store) PutKept(ctx context.Context, all []Kept) error {
 	for part := range slices.Chunk(all, keptPage) {
+		if !slices.Contains(KeptOfDomains, part[0].kind) {
+			return fmt.Errorf("records of kind %s are not stored as they are", part[0].kind)
+		}
 		k := keptKinds[part[0].kind]
 		writes := make([]mongo.WriteModel, len(part))
 		for i, one := range part {
@@ -234,15 +272,16 @@ func (s *Store) PutKept(ctx context.Context, all []Kept) error {
 			if err != nil {
 				return err
 			}
+			// That of another domain is not found, and its identifier then taken.
 			writes[i] = mongo.NewReplaceOneModel().SetUpsert(true).
-				SetFilter(bson.M{"_id": bson.Raw(raw).Lookup("_id")}).SetReplacement(bson.Raw(raw))
+				SetFilter(bson.M{"_id": bson.Raw(raw).Lookup("_id"), "domain": bson.Raw(raw).Lookup("domain")}).SetReplacement(bson.Raw(raw))
 		}
 		if err := s.touchMembers(ctx, part); err != nil {
 			return err
 		}
 		_, err := s.db.Collection(k.collection).BulkWrite(ctx, writes, options.BulkWrite().SetOrdered(false))
-		if mongo.IsDuplicateKeyError(err) {
-			return &DuplicateError{Kind: part[0].kind, ID: part[0].Member("_id"), Unique: "name"}
+		if failed, ok := err.(mongo.BulkWriteException); ok && mongo.IsDuplicateKeyError(err) && len(failed.WriteErrors) > 0 { //nolint:errorlint // the driver's own, unwrapped
+			return &DuplicateError{Kind: part[0].kind, ID: part[failed.WriteErrors[0].Index].Member("_id"), Unique: "id"}
 		}
 		if err != nil {
 			return s.fail(ctx, err)
@@ -288,18 +327,4 @@ func (u *Users) InsertAll(ctx context.Context, users []*directoryv1.User) error 
 		return u.s.failWrite(ctx, userTraits, docs[failed.WriteErrors[0].Index].(bson.M), err)
 	}
 	return u.s.fail(ctx, err)
-}
-
-// With returns a record whose values do has replaced.
-func (k Kept) With(do func(tree any) any) (Kept, error) {
-	text, err := bson.MarshalExtJSON(k.doc, false, false)
-	if err != nil {
-		return k, err
-	}
-	tree, err := prototree.Parse(text)
-	if err != nil {
-		return k, err
-	}
-	changed, _ := do(tree).(prototree.Object)
-	return ReadKept(k.kind, changed)
 }

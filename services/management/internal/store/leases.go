@@ -52,6 +52,17 @@ func (l *Leases) Acquire(ctx context.Context, name, holder string, ttl time.Dura
 	return won(&fresh, err, ErrStale)
 }
 
+// Prolong prolongs a lease that has not expired. It reports false where it had, even if nobody took it meanwhile: whoever relies on
+// having held it all the time has not.
+func (l *Leases) Prolong(ctx context.Context, lease Lease, ttl time.Duration) (Lease, bool, error) {
+	now := l.docs.s.now().UTC()
+	fresh := lease
+	fresh.Revision++
+	fresh.ExpiresAt = now.Add(ttl)
+	err := l.docs.replace(ctx, bson.M{"_id": lease.Name, "holder": lease.Holder, "expiresAt": bson.M{"$gt": now}}, &fresh)
+	return won(&fresh, err, ErrStale)
+}
+
 func won(l *Lease, err, lost error) (Lease, bool, error) {
 	if errors.Is(err, lost) {
 		return Lease{}, false, nil

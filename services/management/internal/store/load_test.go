@@ -8,11 +8,17 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
+
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 )
 
 // TestLoadMissesNoChange announces a change in the middle of a Load, which then must not claim its revision without its
@@ -215,6 +221,42 @@ func TestSweepRemovesOrphans(t *testing.T) {
 		if _, n, err := s.Users().List(t.Context(), UserQuery{Domain: domain}); err != nil || n != want {
 			t.Errorf("%d users of %s, %v", n, domain, err)
 		}
+	}
+}
+
+// The sweep learns which domains have resources without reading all of a large one.
+func TestDomainsOfAKindAreFoundBehindALargeOne(t *testing.T) {
+	var finds atomic.Int64
+	s := fresh(t, func(o *Options) {
+		o.monitor = &event.CommandMonitor{Started: func(_ context.Context, e *event.CommandStartedEvent) {
+			if e.CommandName == "find" || e.CommandName == "getMore" {
+				finds.Add(1)
+			}
+		}}
+	})
+	kind := traitsOf(catalog.Scopes)
+	var docs []any
+	for i := range 3 * domainsAtOnce {
+		docs = append(docs, bson.M{"_id": fmt.Sprint("large", i), "domain": "large"})
+	}
+	for _, domain := range []string{"a", "b", "small", "z"} {
+		docs = append(docs, bson.M{"_id": domain, "domain": domain})
+	}
+	docs = append(docs, bson.M{"_id": "set", "domain": "of a set", memberSet: true})
+	if _, err := s.db.Collection(kind.collection).InsertMany(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	finds.Store(0)
+	got := map[string]bool{}
+	if err := s.domainsOf(t.Context(), kind, got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{"a": true, "b": true, "large": true, "small": true, "z": true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("domains (-want +got):\n%s", diff)
+	}
+	if finds := finds.Load(); finds > 4 { // each of the two batches takes two answers at most
+		t.Errorf("found with %d commands", finds)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -99,7 +100,7 @@ func (s *Store) pendingMigrations(ctx context.Context) ([]Migration, error) {
 
 // migrate does what is left to do, on one replica at a time; the others wait for it, and are not ready.
 func (s *Store) migrate(ctx context.Context) error {
-	holder, said := secret.NewID(), false
+	holder, said := s.opts.Node+"/"+secret.NewID(), ""
 	for {
 		pending, err := s.pendingMigrations(ctx)
 		if err != nil || len(pending) == 0 {
@@ -116,14 +117,28 @@ func (s *Store) migrate(ctx context.Context) error {
 			}
 			continue
 		}
-		if !said {
-			s.log.InfoContext(ctx, "waiting for another replica to migrate the database", "migration", pending[0].Number, "name", pending[0].Name)
-			said = true
+		if detail := s.migrating(ctx, pending[0]); detail != said {
+			s.log.InfoContext(ctx, "waiting for another replica to migrate the database", "migration", pending[0].Number, "name", pending[0].Name, "detail", detail)
+			if s.opts.Waiting != nil {
+				s.opts.Waiting(detail)
+			}
+			said = detail
 		}
 		if err := pause(ctx, nil, min(s.opts.MigrationLease/10, time.Second)); err != nil {
 			return err
 		}
 	}
+}
+
+// migrating says which migration is waited for, and who has the lease.
+func (s *Store) migrating(ctx context.Context, m Migration) string {
+	by := "another replica"
+	if lease, err := s.Leases().docs.get(ctx, migrationsLease); err == nil {
+		if node, _, _ := strings.Cut(lease.Holder, "/"); node != "" {
+			by = node
+		}
+	}
+	return fmt.Sprintf("waiting for migration %d (%s) by %s", m.Number, m.Name, by)
 }
 
 // errMigrationLost says that the lease was lost: another replica goes on.

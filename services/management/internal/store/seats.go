@@ -17,6 +17,9 @@ const (
 	// recountEvery is how often clients are counted anew although nothing says that the number is wrong: applications also come
 	// from archives and out of the history.
 	recountEvery = time.Minute
+	// fullFor is how long a domain that was counted full is so without another count: whoever is refused would have all of up to a million
+	// clients counted. A place that a deletion frees is found after that time at the latest.
+	fullFor = 2 * time.Second
 )
 
 // registrationSeats says how many registered clients a domain has that limits them, and which registrations are under way.
@@ -65,6 +68,9 @@ func (r *RegistrationSeats) Take(ctx context.Context, domain string, configured 
 			return true, nil
 		}
 		doubtful := old.Revision == 0 || old.Configured != configured || len(fresh.UnderWay) < len(old.UnderWay) || now.Sub(old.CountedAt) > recountEvery
+		if !doubtful && fresh.full(most) && now.Sub(old.CountedAt) < fullFor {
+			return false, nil
+		}
 		if doubtful || fresh.full(most) {
 			if fresh.Count, err = r.docs.s.countRegistered(ctx, domain, fresh.applications(), most); err != nil {
 				return false, err
@@ -72,7 +78,11 @@ func (r *RegistrationSeats) Take(ctx context.Context, domain string, configured 
 			fresh.CountedAt, fresh.Configured = now, configured
 		}
 		if fresh.full(most) {
-			return false, nil
+			err := r.write(ctx, old.Revision, &fresh) // that it was counted, and when
+			if errors.Is(err, ErrStale) {
+				err = nil // somebody else has written since; it was full all the same
+			}
+			return false, err
 		}
 		fresh.UnderWay = append(fresh.UnderWay, seat{application, now})
 		if err := r.write(ctx, old.Revision, &fresh); !errors.Is(err, ErrStale) {

@@ -66,18 +66,18 @@ type oldApplication struct {
 	Registration *bson.D `bson:"registration"`
 	Settings     struct {
 		OAuth struct {
-			Token string `bson:"registrationAccessTokenHash"`
+			Issued any `bson:"clientIdIssuedAt"`
 		} `bson:"oauth"`
 	} `bson:"settings"`
 }
 
 func (a *oldApplication) registered() bool {
-	return a.Registration != nil || a.Settings.OAuth.Token != ""
+	return a.Registration != nil || a.Settings.OAuth.Issued != nil
 }
 
 func (s *Store) old(ctx context.Context, c *mongo.Collection, filter bson.M) ([]oldApplication, error) {
 	cursor, err := c.Find(ctx, filter, options.Find().SetSort(bson.D{{Key: "_id", Value: 1}}).SetProjection(bson.M{
-		"domain": 1, "name": 1, memberSlug: 1, "registration": 1, "settings.oauth.registrationAccessTokenHash": 1,
+		"domain": 1, "name": 1, memberSlug: 1, "registration": 1, "settings.oauth.clientIdIssuedAt": 1,
 	}))
 	if err != nil {
 		return nil, s.fail(ctx, err)

@@ -50,6 +50,9 @@ type Options struct {
 	// life until another one goes on (30 s).
 	Migrations     []Migration
 	MigrationLease time.Duration
+	// Node is this replica's name for the others. Waiting is told what Prepare waits for while another replica migrates; may be nil.
+	Node    string
+	Waiting func(detail string)
 
 	// Hook is for tests: it is called between the steps of a write, and once in a Load. An error stands for the death of the writer: Write
 	// returns it at once and leaves everything as it is.
@@ -192,8 +195,9 @@ func (s *Store) Prepare(ctx context.Context) error {
 }
 
 const (
-	installationID    = "installation"
-	installationPlace = "gatehouse.installation"
+	installationCollection = "installation"
+	installationID         = "installation"
+	installationPlace      = "gatehouse.installation"
 )
 
 // installation is the only document of its collection. Check opens only under the installation's sealing key.
@@ -202,10 +206,12 @@ type installation struct {
 	ID         string    `bson:"id"`
 	Check      string    `bson:"check"`
 	CreatedAt  time.Time `bson:"createdAt"`
+	// SealedUnder are the keys under which values are, or may be, sealed; nil where an earlier version made the database.
+	SealedUnder []string `bson:"sealedUnder,omitempty"`
 }
 
 func (s *Store) identify(ctx context.Context) (string, error) {
-	c := s.db.Collection("installation")
+	c := s.db.Collection(installationCollection)
 	for {
 		var doc installation
 		err := c.FindOne(ctx, bson.M{"_id": installationID}).Decode(&doc)
@@ -214,7 +220,7 @@ func (s *Store) identify(ctx context.Context) (string, error) {
 			if _, err := s.opts.Sealer.Open(installationPlace, doc.Check); err != nil {
 				return "", fmt.Errorf("the sealing key is not the one of this database: %w", err)
 			}
-			return doc.ID, nil
+			return doc.ID, s.remember(ctx, doc.SealedUnder)
 		case !errors.Is(err, mongo.ErrNoDocuments):
 			return "", s.fail(ctx, err)
 		}
@@ -224,6 +230,8 @@ func (s *Store) identify(ctx context.Context) (string, error) {
 			ID:         id,
 			Check:      s.opts.Sealer.Seal(installationPlace, []byte(id)),
 			CreatedAt:  s.now().UTC(),
+
+			SealedUnder: sealsWith(s.opts.Sealer),
 		})
 		if err != nil && !mongo.IsDuplicateKeyError(err) {
 			return "", s.fail(ctx, err)

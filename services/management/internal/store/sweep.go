@@ -29,8 +29,8 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Sweep is one round of Run. Its parts may be repeated at any time.
 func (s *Store) Sweep(ctx context.Context) error {
-	return errors.Join(s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneSecretKeys(ctx), s.pruneConfirmations(ctx), s.pruneAudits(ctx),
-		s.pruneTickets(ctx), s.pruneRegistrationAttempts(ctx), s.pruneMailLimits(ctx), s.pruneBindingTallies(ctx), s.pruneTouches(ctx), s.closeChanges(ctx))
+	return errors.Join(s.stillSealing(ctx), s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneSecretKeys(ctx), s.pruneConfirmations(ctx), s.pruneAudits(ctx),
+		s.pruneTickets(ctx), s.pruneRegistrationAttempts(ctx), s.pruneMailLimits(ctx), s.pruneBindingTallies(ctx), s.pruneTouches(ctx), s.forgetImports(ctx), s.closeChanges(ctx))
 }
 
 // closeChanges shortens the log, once everything is known that only the log says.
@@ -77,17 +77,27 @@ func (s *Store) Gone(ctx context.Context, k catalog.Any, domain, id string) (boo
 	return err == nil && len(found) == 1 && found[0].Gone && found[0].Domain == domain, err
 }
 
-func (s *Store) stamps(ctx context.Context, t traits, filter bson.M) ([]stamp, error) {
+func (s *Store) stamps(ctx context.Context, t traits, filter bson.M) (all []stamp, err error) {
+	err = s.eachStamp(ctx, t, filter, func(st stamp) { all = append(all, st) })
+	return all, err
+}
+
+// eachStamp calls fn for the stamp of every resource that a filter selects, which may be a million.
+func (s *Store) eachStamp(ctx context.Context, t traits, filter bson.M, fn func(stamp)) error {
 	cursor, err := s.db.Collection(t.collection).Find(ctx, filter, options.Find().SetProjection(
 		bson.M{"_id": 1, "domain": 1, "revision": 1, memberSet: 1, memberGone: 1}))
 	if err != nil {
-		return nil, s.fail(ctx, err)
+		return s.fail(ctx, err)
 	}
-	var all []stamp
-	if err := cursor.All(ctx, &all); err != nil {
-		return nil, s.fail(ctx, err)
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
+	for next(ctx, cursor) {
+		var st stamp
+		if err := cursor.Decode(&st); err != nil {
+			return s.fail(ctx, err)
+		}
+		fn(st)
 	}
-	return all, nil
+	return s.fail(ctx, cursor.Err())
 }
 
 // suspects are the domains that were missing at the last sweep.
@@ -114,28 +124,17 @@ func (s *suspects) again(missing map[string]bool) map[string]bool {
 // deleted, and people of domains whose deletion was not completed. A domain counts as gone when two sweeps in a row miss
 // it, and never while there is none at all: that is what a database looks like that is just being restored.
 func (s *Store) removeOrphans(ctx context.Context) error {
-	orphans := map[string][]Op{}
+	missing, err := s.directoryDomains(ctx)
+	if err != nil {
+		return err
+	}
 	for _, k := range catalog.All {
 		if k.Descriptor().Parent == nil {
 			continue
 		}
-		t := traitsOf(k)
-		stamps, err := s.stamps(ctx, t, bson.M{})
-		if err != nil {
+		if err := s.domainsOf(ctx, traitsOf(k), missing); err != nil {
 			return err
 		}
-		for _, st := range stamps {
-			if st.Set {
-				continue // its domain may be about to appear
-			}
-			r := t.fresh()
-			resource.Stamp(r, resource.Stamps{ID: st.ID, Domain: st.Domain, Revision: st.Revision})
-			orphans[st.Domain] = append(orphans[st.Domain], Op{Old: r})
-		}
-	}
-	directory, err := s.directoryDomains(ctx)
-	if err != nil {
-		return err
 	}
 	// The domains are read last, so that what is missing was missing all the time.
 	stamps, err := s.stamps(ctx, traitsOf(catalog.Domains), bson.M{})
@@ -144,13 +143,6 @@ func (s *Store) removeOrphans(ctx context.Context) error {
 	}
 	if len(stamps) == 0 {
 		return nil
-	}
-	missing := map[string]bool{}
-	for domain := range orphans {
-		missing[domain] = true
-	}
-	for domain := range directory {
-		missing[domain] = true
 	}
 	for _, st := range stamps {
 		delete(missing, st.ID)
@@ -163,22 +155,77 @@ func (s *Store) removeOrphans(ctx context.Context) error {
 		delete(missing, domain)
 	}
 	for domain := range s.suspects.again(missing) {
-		if err := s.removeDomain(ctx, domain, orphans[domain]); err != nil {
+		if err := s.removeDomain(ctx, domain); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// domainsAtOnce is how many resources one query of domainsOf looks at.
+const domainsAtOnce = 500
+
+// domainsOf adds the domains to which the resources of a kind belong, without looking at all of them: a domain may have a
+// million. Resources of change sets do not count, because their domain may be about to appear.
+func (s *Store) domainsOf(ctx context.Context, t traits, domains map[string]bool) error {
+	for last := ""; ; {
+		cursor, err := s.db.Collection(t.collection).Find(ctx, bson.M{"domain": bson.M{"$gt": last}}, options.Find().
+			SetSort(bson.D{{Key: "domain", Value: 1}}).SetLimit(domainsAtOnce).SetProjection(bson.M{"domain": 1, memberSet: 1}))
+		if err != nil {
+			return s.fail(ctx, err)
+		}
+		var some []stamp
+		if err := cursor.All(ctx, &some); err != nil {
+			return s.fail(ctx, err)
+		}
+		for _, st := range some {
+			if !st.Set {
+				domains[st.Domain] = true
+			}
+		}
+		if len(some) < domainsAtOnce {
+			return nil
+		}
+		last = some[len(some)-1].Domain
+	}
+}
+
 // RemovalSize is how many resources of a deleted domain are removed as one change. Nobody has to see them go together,
 // and every follower waits for a change that is being written.
 const RemovalSize = 20
 
-func (s *Store) removeDomain(ctx context.Context, domain string, ops []Op) error {
-	if err := s.removeResources(ctx, domain, ops); err != nil {
+func (s *Store) removeDomain(ctx context.Context, domain string) error {
+	return s.unimported(ctx, domain, func() error {
+		for _, k := range catalog.All {
+			if k.Descriptor().Parent == nil {
+				continue
+			}
+			if err := s.removeKind(ctx, traitsOf(k), domain); err != nil {
+				return err
+			}
+		}
+		return s.removeDirectory(ctx, domain)
+	})
+}
+
+// removeKind removes the resources of one kind. That the domain is gone is made sure of once they are known.
+func (s *Store) removeKind(ctx context.Context, t traits, domain string) error {
+	var ops []Op
+	err := s.eachStamp(ctx, t, bson.M{"domain": domain}, func(st stamp) {
+		if st.Set {
+			return // its domain may be about to appear
+		}
+		r := t.fresh()
+		resource.Stamp(r, resource.Stamps{ID: st.ID, Domain: st.Domain, Revision: st.Revision})
+		ops = append(ops, Op{Old: r})
+	})
+	if err != nil || len(ops) == 0 {
 		return err
 	}
-	return s.RemoveDirectory(ctx, domain)
+	if there, err := s.stamps(ctx, traitsOf(catalog.Domains), bson.M{"_id": domain}); err != nil || len(there) > 0 {
+		return err
+	}
+	return s.removeResources(ctx, domain, ops)
 }
 
 func (s *Store) removeResources(ctx context.Context, domain string, ops []Op) error {
@@ -236,30 +283,26 @@ func (s *Store) pruneChanges(ctx context.Context) error {
 
 // Missed compares an image with the database. It returns the resources that differ although no change after the image's
 // revision names them: what a writer left that died at the worst moment. Held are the revisions of the image's
-// resources.
+// resources; it takes from them what is as it should be.
 func (s *Store) Missed(ctx context.Context, at int64, held map[resource.Key]int64) ([]resource.Key, error) {
 	suspects := map[resource.Key]bool{}
-	for k := range held {
-		suspects[k] = true
-	}
 	for _, k := range catalog.All {
 		t := traitsOf(k)
-		stamps, err := s.stamps(ctx, t, bson.M{})
+		err := s.eachStamp(ctx, t, bson.M{}, func(st stamp) {
+			key := resource.Key{Kind: t.kind, Domain: st.Domain, ID: st.ID}
+			revision, known := held[key]
+			delete(held, key)
+			underWay := st.Set || st.Revision > at // or still to come
+			if !underWay && (!known || revision != st.Revision) {
+				suspects[key] = true
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		for _, st := range stamps {
-			key := resource.Key{Kind: t.kind, Domain: st.Domain, ID: st.ID}
-			revision, known := held[key]
-			switch {
-			case st.Set || st.Revision > at: // under way, or still to come
-				delete(suspects, key)
-			case known && revision == st.Revision:
-				delete(suspects, key)
-			default:
-				suspects[key] = true
-			}
-		}
+	}
+	for k := range held { // which the database has no longer
+		suspects[k] = true
 	}
 	var missed []resource.Key
 	for k := range suspects {

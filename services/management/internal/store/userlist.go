@@ -107,8 +107,10 @@ func (u *Users) List(ctx context.Context, q UserQuery) ([]*directoryv1.User, int
 var userOrder = bson.D{{Key: memberSort, Value: 1}, {Key: "_id", Value: 1}}
 
 // After returns at most size users of a domain in the order of their names that come after a user, from the first for nil.
-// However long the list is, a page costs the same.
+// However long the list is, a page costs the same. It is for reading everybody, with the patience for that.
 func (u *Users) After(ctx context.Context, domain string, last *directoryv1.User, size int) ([]*directoryv1.User, error) {
+	ctx, cancel := patient(ctx)
+	defer cancel()
 	filter := bson.M{"domain": domain}
 	if last != nil {
 		key := userSortKey(last)

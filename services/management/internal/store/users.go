@@ -124,10 +124,7 @@ func (u *Users) Delete(ctx context.Context, domain, id string) error {
 // RemoveDirectory deletes all people of a domain that is gone, their consents and memberships, and what else is kept beside its
 // configuration. What somebody is importing stays: its domain is still to come.
 func (s *Store) RemoveDirectory(ctx context.Context, domain string) error {
-	if importing, err := s.Importing(ctx, domain); err != nil || importing {
-		return err
-	}
-	return s.removeDirectory(ctx, domain)
+	return s.unimported(ctx, domain, func() error { return s.removeDirectory(ctx, domain) })
 }
 
 func (s *Store) removeDirectory(ctx context.Context, domain string) error {

@@ -45,9 +45,12 @@ func (w *walk) is(err, want error) {
 var asksNothing = map[string]bool{
 	"Store.Close": true, "Store.DropTestDatabase": true, "Store.Installation": true, "Store.Nudge": true, "Store.Ping": true,
 	"Store.Run":                 true, // Sweep, again and again
+	"Store.Reseal":              true, // every collection by _id, a page after the other, and no other way
 	"RegistrationAttempts.Seal": true, "RegistrationAttempts.Open": true,
 	// Follow, with a word when there is nothing to follow.
 	"Store.FollowIdle": true,
+	// Load, into something else than a list.
+	"Store.LoadInto":   true,
 	"Operators.Insert": true, "PersonalTokens.Insert": true, "Audits.Append": true, // they insert, and find out what is taken by failing
 }
 
@@ -546,14 +549,30 @@ var steps = []struct {
 		w.ok(err)
 		w.ok(w.s.putMigration(w.Context(), "1", &migrationDone{Number: 1, DoneAt: time.Now()}))
 	}},
-	{"Store.Importing", func(w *walk) {
-		_, err := w.s.Importing(w.Context(), "d-nobody-has")
-		w.ok(err)
-	}},
 	{"Store.ClearDomain", func(w *walk) { w.ok(w.s.ClearDomain(w.Context(), "d-nobody-has")) }},
 	{"Store.TakenIDs", func(w *walk) {
 		_, err := w.s.TakenIDs(w.Context(), catalog.Applications, "d1", []string{"a"})
 		w.ok(err)
+	}},
+	{"Users.TakenIDs", func(w *walk) {
+		_, err := w.s.Users().TakenIDs(w.Context(), "d1", []string{"a"})
+		w.ok(err)
+	}},
+	{"Store.TakenKept", func(w *walk) {
+		for _, tree := range []prototree.Object{
+			{"_id": "a", "domain": "d7", "hash": "h", "name": "n", "quota": 1, "used": 0},
+		} {
+			one, err := ReadKept(KeptRegistrationToken, tree)
+			w.ok(err)
+			_, err = w.s.TakenKept(w.Context(), "d1", []Kept{one})
+			w.ok(err)
+			w.ok(w.s.PutKept(w.Context(), []Kept{one}))
+		}
+		one, err := ReadKept(KeptSecretKey, prototree.Object{"_id": "a", "domain": "d7", "application": "a", "value": "v"})
+		w.ok(err)
+		_, err = w.s.TakenKept(w.Context(), "d1", []Kept{one})
+		w.ok(err)
+		w.ok(w.s.PutKept(w.Context(), []Kept{one}))
 	}},
 	{"Store.EachKept", func(w *walk) {
 		for _, kind := range KeptOfDomains {
@@ -596,6 +615,10 @@ var steps = []struct {
 		_, err := w.s.ClientUses().OfDomain(w.Context(), "d1")
 		w.ok(err)
 	}},
+	{"ClientUses.Of", func(w *walk) {
+		_, err := w.s.ClientUses().Of(w.Context(), "d1", []string{"a", "b"})
+		w.ok(err)
+	}},
 	{"ClientUses.RemoveApplication", func(w *walk) { w.ok(w.s.ClientUses().RemoveApplication(w.Context(), "a")) }},
 	{"ClientUses.KeptSince", func(w *walk) {
 		_, err := w.s.ClientUses().KeptSince(w.Context(), "d1", time.Now())
@@ -633,8 +656,13 @@ var steps = []struct {
 			}
 		}
 	}},
+	{"Leases.Prolong", func(w *walk) {
+		if _, got, err := w.s.Leases().Prolong(w.Context(), Lease{Name: "lease", Holder: "me", Revision: 2}, time.Minute); err != nil || !got {
+			w.Errorf("not prolonged: %v", err)
+		}
+	}},
 	{"Leases.Release", func(w *walk) {
-		w.ok(w.s.Leases().Release(w.Context(), Lease{Name: "lease", Holder: "me", Revision: 2}))
+		w.ok(w.s.Leases().Release(w.Context(), Lease{Name: "lease", Holder: "me", Revision: 3}))
 	}},
 
 	{"Store.Sweep", func(w *walk) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,6 +20,7 @@ import (
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -29,7 +31,21 @@ type wish struct {
 	as string
 	// dangling takes resources that name what is not there.
 	dangling bool
-	dry      bool
+	// rules takes applications that break a rule which a change of them would break too.
+	rules bool
+	dry   bool
+}
+
+// kept are the parameters that take what would be refused.
+func (w wish) kept() []string {
+	var names []string
+	if w.dangling {
+		names = append(names, dangling.Name)
+	}
+	if w.rules {
+		names = append(names, rules.Name)
+	}
+	return names
 }
 
 // importer is one import.
@@ -42,11 +58,18 @@ type importer struct {
 	line    int64
 	section *section
 	done    []*section
-	// operators are what an installation has beside domains, by kind, and known how operators in the archive are called here.
-	operators map[string][]store.Kept
-	known     map[string]string
-	counts    map[string]int64
-	refused   bool
+	// operators are what an installation has beside domains, and plan is what is made of them.
+	operators []store.Kept
+	plan      *operator.Restoration
+	// counts are what is, or would be, made, and stands what was.
+	counts, stands map[string]int64
+	refused        bool
+	// unknown is the domain of which nobody can say whether it was made.
+	unknown string
+	// taken is what domains of the archive have that only one may have.
+	taken map[[16]byte]bool
+	// beaten is when the leases were prolonged.
+	beaten time.Time
 }
 
 // errRefused says that something is wrong with an archive, and has been told.
@@ -55,7 +78,7 @@ var errRefused = fault.Invalidf("The archive was refused: nothing was imported")
 // run reads the archive to its end and makes what it holds, or nothing. What is wrong is told; the error is what the last line says,
 // and nil where everything was made.
 func (im *importer) run(ctx context.Context) (err error) {
-	im.counts, im.operators, im.known = map[string]int64{}, map[string][]store.Kept{}, map[string]string{}
+	im.counts, im.stands, im.taken = map[string]int64{}, map[string]int64{}, map[[16]byte]bool{}
 	defer func() {
 		if im.section != nil {
 			im.done = append(im.done, im.section)
@@ -81,6 +104,9 @@ func (im *importer) run(ctx context.Context) (err error) {
 	if err := im.finish(ctx); err != nil {
 		return err
 	}
+	if err := im.planOperators(ctx); err != nil {
+		return err
+	}
 	if im.refused {
 		return errRefused
 	}
@@ -101,8 +127,29 @@ func whole(err error) error {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+// alive prolongs the leases of all domains now and then: what was read of the first one waits for the last line.
+func (im *importer) alive(ctx context.Context) error {
+	now := im.Now()
+	if now.Sub(im.beaten) < leaseEvery {
+		return nil
+	}
+	for _, sec := range append(im.done[:len(im.done):len(im.done)], im.section) {
+		if sec == nil {
+			continue
+		}
+		if err := sec.alive(ctx, im.Service); err != nil {
+			return err
+		}
+	}
+	im.beaten = now
+	return nil
+}
+
 // record takes one record.
 func (im *importer) record(ctx context.Context, r archive.Record) error {
+	if err := im.alive(ctx); err != nil {
+		return err
+	}
 	if _, ok := catalog.ByArm(r.Kind); ok {
 		return im.configuration(ctx, r)
 	}
@@ -117,9 +164,6 @@ func (im *importer) record(ctx context.Context, r archive.Record) error {
 			return err
 		}
 	}
-	if err := im.section.alive(ctx, im.Service); err != nil {
-		return err
-	}
 	if r.Kind == kindUser {
 		return im.section.user(ctx, im, r)
 	}
@@ -129,7 +173,7 @@ func (im *importer) record(ctx context.Context, r archive.Record) error {
 func (im *importer) configuration(ctx context.Context, r archive.Record) error {
 	one := resource.New(r.Kind)
 	if err := prototree.Archive(im.in.Sealer()).Decode(r.Data, one); err != nil {
-		return im.refuse(&managementv1.ArchiveRecord{Kind: r.Kind, Id: textOf(r.Data["id"])}, catalog.TreeError(err))
+		return im.refuse(&managementv1.ArchiveRecord{Kind: r.Kind, Id: textOf(r.Data["id"])}, unreadable(err))
 	}
 	if d, ok := one.(*configv1.Domain); ok {
 		if im.in.Header().Scope == archive.ScopeDomain && (im.section != nil || d.GetId() != im.in.Header().Domain.ID) {
@@ -138,7 +182,9 @@ func (im *importer) configuration(ctx context.Context, r archive.Record) error {
 		if err := im.finish(ctx); err != nil {
 			return err
 		}
-		im.section = &section{original: d.GetId(), lines: map[string]int64{}, people: map[[16]byte]bool{}, names: map[[16]byte]bool{}}
+		im.section = &section{
+			original: d.GetId(), lines: map[string]int64{}, people: map[[16]byte]bool{}, names: map[[16]byte]bool{}, counts: map[string]int64{},
+		}
 		if im.as != "" {
 			im.section.copy = newCopying(im.in.Header().ID, im.as, d.GetId())
 		}
@@ -152,6 +198,14 @@ func (im *importer) configuration(ctx context.Context, r archive.Record) error {
 	}
 	sec.lines[r.Kind+"/"+one.GetId()] = im.line
 	return nil
+}
+
+// unreadable says why a record cannot be read: its members, or its secrets.
+func unreadable(err error) error {
+	if said := catalog.TreeError(err); fault.KindOf(said) != fault.Internal {
+		return said
+	}
+	return fault.Invalidf("A secret cannot be opened: it was sealed in another place or under another key").Because(err)
 }
 
 // finish ends the domain that was read last.
@@ -178,22 +232,48 @@ func (im *importer) commit(ctx context.Context) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // everything is here and verified; whoever hangs up now finds it done
-	if err := im.putOperators(ctx); err != nil {
+	im.beaten = time.Time{}          // no step has taken too long until here
+	if err := im.alive(ctx); err != nil {
 		return err
 	}
 	for _, sec := range im.done {
 		if sec.skipped {
 			continue
 		}
-		err := im.Editor.Restore(ctx, &sec.rest, func() error { return sec.alive(ctx, im.Service) })
+		err := im.commitDomain(ctx, sec)
 		d := sec.rest.Domain()
-		im.Service.record(ctx, actionImport, resource.KeyOf(d), d.GetName(), im.in.Header(), err)
+		im.Service.record(ctx, actionImport, resource.KeyOf(d), d.GetName(), im.in.Header(), err, im.wish.kept()...)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", d.GetId(), err)
 		}
 		sec.committed = true
+		for kind, n := range sec.counts {
+			im.stands[kind] += n
+		}
 	}
-	return nil
+	if im.plan == nil {
+		return nil
+	}
+	// Operators come last: whoever is here stays as they are when an import is begun again, and would not get what was to follow.
+	return im.plan.Make(ctx, func(kind string) { im.stands[kind]++ })
+}
+
+// commitDomain makes a domain. Where it is not known whether the last step succeeded, the database is asked.
+func (im *importer) commitDomain(ctx context.Context, sec *section) error {
+	failed := im.Editor.Restore(ctx, &sec.rest, func() error { return im.alive(ctx) })
+	if failed == nil {
+		return nil
+	}
+	id := sec.rest.Domain().GetId()
+	_, err := store.Get(ctx, im.Store, catalog.Domains, id)
+	switch {
+	case err == nil && sec.held: // nobody else can have made it
+		im.Logger.WarnContext(ctx, "a domain was imported although its last step failed", "domain", id, "err", failed)
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		im.unknown = id
+	}
+	return failed
 }
 
 // refuse tells what cannot be taken. The rest of the archive is looked at all the same.
@@ -236,8 +316,31 @@ func (im *importer) last(err error) *managementv1.ArchiveRecord {
 	for _, d := range body.Errors {
 		last.Errors = append(last.Errors, &managementv1.UserFieldError{Path: d.Path, Detail: d.Detail})
 	}
+	if im.unknown != "" {
+		last.Message += fmt.Sprintf(". Whether domain [%s] was made is not known", im.unknown)
+	} else if len(im.stands) == 0 {
+		return last
+	}
+	last.Status, last.Counts = managementv1.ArchiveRecord_PARTLY, im.stands
+	made := "no domain"
+	var ids []string
+	for _, sec := range im.done {
+		if sec.committed {
+			ids = append(ids, "["+sec.rest.Domain().GetId()+"]")
+		}
+	}
+	if n := len(ids); n > mostNamed {
+		ids = append(ids[:mostNamed:mostNamed], fmt.Sprintf("and %d more", n-mostNamed))
+	}
+	if len(ids) > 0 {
+		made = "domains " + strings.Join(ids, ", ")
+	}
+	last.Message += ". What was made before stays: " + made + ", and what counts says. Import the archive again for the rest"
 	return last
 }
+
+// mostNamed is how many domains a message names.
+const mostNamed = 20
 
 // copied returns a resource with the identifiers of a copy.
 func (c *copying) copied(original string, r resource.Resource) resource.Resource {

@@ -2,13 +2,14 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"strings"
 
 	"github.com/gatehouse-am/gatehouse/pkg/archive"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -31,86 +32,55 @@ func (im *importer) operator(r archive.Record) error {
 	if err != nil {
 		return im.refuse(at, fault.Invalidf("%s", capital(err.Error())))
 	}
-	im.operators[r.Kind] = append(im.operators[r.Kind], one)
-	im.counts[r.Kind]++
+	im.operators = append(im.operators, one)
 	return nil
 }
 
-// putOperators stores operators, their roles, memberships and tokens. Whoever is here already stays as they are, and what belongs to
-// them in the archive is theirs here; their tokens are not taken.
-func (im *importer) putOperators(ctx context.Context) error {
+// planOperators checks what the archive holds of operators, when all domains have been looked at.
+func (im *importer) planOperators(ctx context.Context) error {
 	if len(im.operators) == 0 {
 		return nil
 	}
-	here, err := im.Store.OperatorRoles().List(ctx)
-	if err != nil {
-		return err
+	sections := map[string]*section{}
+	for _, sec := range im.done {
+		sections[sec.rest.Domain().GetId()] = sec
 	}
-	roles := map[string]string{}
-	for _, r := range here {
-		roles[strings.ToLower(r.Name)] = r.ID
-	}
-	there, err := im.Store.Operators().List(ctx)
-	if err != nil {
-		return err
-	}
-	operators := map[string]string{}
-	for _, o := range there {
-		operators[o.Key] = o.ID
-	}
-	for _, kind := range store.KeptOfInstallation {
-		var put []store.Kept
-		for _, one := range im.operators[kind] {
-			name, id := strings.ToLower(one.Member("name")), one.Member("id")
-			taken := operators[name]
-			if kind == store.KeptOperatorRole {
-				id, taken = one.Member("_id"), roles[name]
-			}
-			switch {
-			case (kind == store.KeptOperatorRole || kind == store.KeptOperator) && taken != "":
-				if taken != id {
-					im.known[id] = taken
-				}
-				im.counts[kind]--
-				if err := im.tell(&managementv1.ArchiveRecord{
-					Status: managementv1.ArchiveRecord_SKIPPED, Kind: kind, Id: taken, Name: one.Member("name"), Message: "It is here already and stays as it is",
-				}, nil); err != nil {
-					im.Logger.InfoContext(ctx, "nobody reads the answer of an import", "err", err)
-				}
-				continue
-			case kind == store.KeptPersonalToken && im.known[one.Member("operator")] != "":
-				im.counts[kind]--
-				continue
-			}
-			if len(im.known) > 0 {
-				if one, err = one.With(im.knownHere); err != nil {
-					return err
-				}
-			}
-			put = append(put, one)
+	there := func(ctx context.Context, at operator.Place) (operator.Place, bool, error) {
+		sec := sections[at.Domain]
+		if sec == nil {
+			return at, false, nil
 		}
-		if err := im.Store.PutKept(ctx, put); err != nil {
-			return err
+		at.Environment = sec.rest.Domain().GetEnvironment()
+		if at.Application == "" || !sec.skipped {
+			return at, at.Application == "" || sec.rest.Has(catalog.Applications.Arm, at.Application), nil
 		}
+		a, err := store.Get(ctx, im.Store, catalog.Applications, at.Application)
+		if errors.Is(err, store.ErrNotFound) {
+			return at, false, nil
+		}
+		return at, err == nil && a.GetDomain() == at.Domain, err
 	}
-	return nil
+	var from operator.Archived
+	from.Roles, from.Operators, from.Members, from.Tokens = store.OperatorsKept(im.operators)
+	var err error
+	im.plan, err = im.Operators.Restoration(ctx, im.at.Organization, im.at.Environment, from, there, im.found)
+	return err
 }
 
-// knownHere gives operators and roles in a record the identifiers that they have here.
-func (im *importer) knownHere(v any) any {
-	switch v := v.(type) {
-	case string:
-		if here := im.known[v]; here != "" {
-			return here
-		}
-	case prototree.Object:
-		for name := range v {
-			v[name] = im.knownHere(v[name])
-		}
-	case []any:
-		for i := range v {
-			v[i] = im.knownHere(v[i])
-		}
+// found tells what becomes of something that belongs to operators.
+func (im *importer) found(f operator.Finding) error {
+	at := &managementv1.ArchiveRecord{Kind: f.Kind, Id: f.ID, Name: f.Name, Was: f.Was}
+	switch {
+	case f.Err != nil:
+		return im.refuse(at, f.Err)
+	case f.Left != "":
+		at.Status, at.Message = managementv1.ArchiveRecord_SKIPPED, f.Left
+		return im.tell(at, nil)
+	case f.Warning != "":
+		at.Status, at.Message = managementv1.ArchiveRecord_WARNING, f.Warning
+	default:
+		at.Status = managementv1.ArchiveRecord_CREATED
 	}
-	return v
+	im.counts[f.Kind]++
+	return im.tell(at, nil)
 }

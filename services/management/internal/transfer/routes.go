@@ -35,12 +35,19 @@ const (
 		"Sessions, tokens, audit records and e-mails under way are never part of it."
 	importDetails = "The body is the archive, in front of it one line with its key: `{\"passphrase\":\"…\"}`. The lines of the answer say what is made, left out " +
 		"or wrong, while the rest is being read; the last one says whether everything was made (`done`) or nothing (`refused`). Nothing can be seen before the last " +
-		"line of the archive is verified. Read while you send. A line has at most 32 MiB; the archive may have any length."
+		"line of the archive is verified. Where the database fails after that, or somebody makes the same meanwhile, the last line may be `partly`: its counts and its " +
+		"message say what was made and stays, and the same archive imported again makes the rest. Who imports needs `domain:create` as well. Read while you send. A line has at most 32 MiB; the archive may have any length."
 )
 
 var dangling = operation.Parameter{
 	Name: "dangling", Type: "string", Values: []string{"refuse", "keep"},
 	Description: "What becomes of resources that name something the archive does not hold: `refuse` (default), or `keep` with a warning.",
+}
+
+var rules = operation.Parameter{
+	Name: "rules", Type: "string", Values: []string{"refuse", "keep"},
+	Description: "What becomes of applications that break a rule which a change of them would break too, such as one that came after them: `refuse` (default), or `keep` " +
+		"with a warning. The audit record of the import says so.",
 }
 
 // Mount adds exports and imports to the management API.
@@ -57,7 +64,7 @@ func (s *Service) Mount(m Mux) {
 			Name: "as", Type: "string",
 			Description: "Make a copy with this name, a path that follows from it, and identifiers of its own, beside the original if that is here. " +
 				"Client identifiers and subjects stay. The answer tells which identifier became which.",
-		}, dangling},
+		}, dangling, rules},
 		Body: &managementv1.ArchiveKey{}, BodyType: operation.NDJSON, Stream: true, DryRun: true,
 		Answer: &managementv1.ArchiveRecord{}, AnswerType: operation.NDJSON,
 	})
@@ -68,9 +75,11 @@ func (s *Service) Mount(m Mux) {
 	})
 	m.HandleWhole("POST /organizations/{organization}/_import", "organization:import", h.importAll, operation.Operation{
 		ID: "importOrganization", Summary: "Import a whole installation from an archive.",
-		Details: importDetails + " Operators and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again.",
-		Query:   []operation.Parameter{dangling},
-		Body:    &managementv1.ArchiveKey{}, BodyType: operation.NDJSON, Stream: true, DryRun: true,
+		Details: importDetails + " Operators, roles and domains that are here already are left out and stay as they are, so an import that was interrupted is begun again; " +
+			"memberships and tokens in the archive of an operator who is here are left out too. Operators, roles, memberships and tokens need the permissions that making each of " +
+			"them by hand needs, and nobody can give permissions that they do not have. Tokens are left out where the caller uses a personal token, which can not make any.",
+		Query: []operation.Parameter{dangling, rules},
+		Body:  &managementv1.ArchiveKey{}, BodyType: operation.NDJSON, Stream: true, DryRun: true,
 		Answer: &managementv1.ArchiveRecord{}, AnswerType: operation.NDJSON,
 	})
 }
@@ -154,21 +163,26 @@ func (h *routes) importDomain(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *routes) importAll(w http.ResponseWriter, r *http.Request) error {
-	r.SetPathValue("environment", "")
+	r.SetPathValue("environment", environment)
 	return h.imported(w, r, archive.ScopeInstallation, "")
 }
+
+// environment is the one there is.
+const environment = "DEFAULT"
 
 // maxName bounds the name of a copy, in bytes.
 const maxName = 100
 
 func (h *routes) imported(w http.ResponseWriter, r *http.Request, scope, as string) error {
 	wanted := wish{at: placeOf(r), as: as, dry: editor.DryRun(r.Context())}
-	switch r.URL.Query().Get("dangling") {
-	case "", "refuse":
-	case "keep":
-		wanted.dangling = true
-	default:
-		return fault.Invalidf("dangling must be refuse or keep").At("dangling", "must be one of refuse, keep")
+	for name, keep := range map[string]*bool{dangling.Name: &wanted.dangling, rules.Name: &wanted.rules} {
+		switch r.URL.Query().Get(name) {
+		case "", "refuse":
+		case "keep":
+			*keep = true
+		default:
+			return fault.Invalidf("%s must be refuse or keep", name).At(name, "must be one of refuse, keep")
+		}
 	}
 	if len(as) > maxName {
 		return fault.Invalidf("The name of the copy is too long").At("as", "size must be at most 100")
@@ -207,7 +221,7 @@ func (h *routes) imported(w http.ResponseWriter, r *http.Request, scope, as stri
 	}
 	about := resource.Key{Kind: "organization", ID: r.PathValue("organization")}
 	if !wanted.dry && (scope == archive.ScopeInstallation || err != nil) {
-		h.record(context.WithoutCancel(r.Context()), actionImport, about, r.PathValue("organization"), in.Header(), err)
+		h.record(context.WithoutCancel(r.Context()), actionImport, about, r.PathValue("organization"), in.Header(), err, wanted.kept()...)
 	}
 	if said := im.say(im.last(err)); said != nil {
 		return h.streamed(r, "import", said)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -27,9 +29,12 @@ const (
 )
 
 var (
-	errImporting = fault.Conflictf("The domain is being imported. Try again when that has ended, or in three minutes")
+	errImporting = fault.Conflictf("The domain is being imported, or what was left of it cleared away. Try again when that has ended, or in three minutes")
 	errLostLease = fault.Unavailablef("The import took too long in one step, and somebody else may have begun it. Try again")
 )
+
+// notOurs is said of an identifier that no part of this program makes.
+const notOurs = "must be a UUID in lower case"
 
 // section is one domain of an archive.
 type section struct {
@@ -41,9 +46,13 @@ type section struct {
 	// checked says that the configuration is complete, skipped that nothing of the domain is made because it is there.
 	checked, skipped, committed bool
 
-	lease  store.Lease
-	held   bool
-	beaten time.Time
+	lease store.Lease
+	held  bool
+
+	// secrets are the applications of client secrets.
+	secrets map[string]string
+	// counts are what is, or would be, made of it.
+	counts map[string]int64
 
 	// people are the identifiers of everybody, shortened, and names their names, in a dry run only: otherwise the database says
 	// which is taken.
@@ -81,12 +90,12 @@ func (sec *section) check(ctx context.Context, im *importer) error {
 			return err
 		}
 	}
+	alive := func() error { return im.alive(ctx) }
 	whole := im.in.Header().Scope == archive.ScopeInstallation
 	failed := map[resource.Key]bool{}
 	problem := func(p editor.Problem) error {
 		at := &managementv1.ArchiveRecord{Kind: p.Key.Kind, Id: p.Key.ID, Name: p.Name, Was: was[p.Key.ID], Line: sec.line(p.Key, was)}
-		sealed := im.in.Header().Secrets == archive.Sealed
-		if p.Dangling && im.dangling || p.Rule && sealed {
+		if p.Dangling && im.dangling || p.Rule && im.rules {
 			at.Status = managementv1.ArchiveRecord_WARNING
 			return im.tell(at, p.Err)
 		}
@@ -98,10 +107,35 @@ func (sec *section) check(ctx context.Context, im *importer) error {
 		failed[p.Key] = true
 		return im.refuse(at, p.Err)
 	}
+	sec.secrets = map[string]string{}
+	if err := sec.rest.Each(func(r resource.Resource) error {
+		if a, ok := r.(*configv1.Application); ok {
+			for i, s := range a.GetSecrets() {
+				sec.secrets[s.GetId()] = a.GetId()
+				if path := fmt.Sprintf("secrets[%d].id", i); !secret.IsID(s.GetId()) {
+					if err := problem(editor.Problem{Key: resource.KeyOf(a), Name: a.GetName(), Err: fault.Invalidf("[%s: %s]", path, notOurs).At(path, notOurs)}); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
 	if err := im.Editor.RestorationTaken(ctx, &sec.rest, problem); err != nil || sec.skipped {
 		return err
 	}
-	if err := im.Editor.CheckRestoration(ctx, im.at, &sec.rest, im.in.Header().Secrets == archive.LeftOut, problem); err != nil {
+	// Whoever creates a domain becomes its owner and may make everything in it.
+	if err := im.Operators.May(ctx, operator.Place{Organization: im.at.Organization, Environment: im.at.Environment}, "domain:create"); err != nil {
+		if err := problem(editor.Problem{Key: resource.KeyOf(d), Name: d.GetName(), Err: err}); err != nil {
+			return err
+		}
+	}
+	if err := sec.beside(im, problem); err != nil {
+		return err
+	}
+	if err := im.Editor.CheckRestoration(ctx, im.at, &sec.rest, im.in.Header().Secrets == archive.LeftOut, alive, problem); err != nil {
 		return err
 	}
 	if sec.held && !im.refused {
@@ -114,11 +148,55 @@ func (sec *section) check(ctx context.Context, im *importer) error {
 		if failed[key] {
 			return nil
 		}
-		im.counts[key.Kind]++
+		if err := alive(); err != nil {
+			return err
+		}
+		sec.count(im, key.Kind)
 		k, _ := catalog.ByArm(key.Kind)
 		return im.tell(&managementv1.ArchiveRecord{
 			Status: managementv1.ArchiveRecord_CREATED, Kind: key.Kind, Id: key.ID, Name: k.NameOf(r), Was: was[key.ID], Line: sec.line(key, was),
 		}, nil)
+	})
+}
+
+func (sec *section) count(im *importer, kind string) {
+	im.counts[kind]++
+	sec.counts[kind]++
+}
+
+// beside refuses what only one may have of what an earlier domain of the archive has: the database does not know that one yet.
+func (sec *section) beside(im *importer, problem func(editor.Problem) error) error {
+	d := sec.rest.Domain()
+	p := editor.Problem{Key: resource.KeyOf(d), Name: d.GetName()}
+	for _, u := range catalog.Domains.UniqueValues(d) {
+		key := short(catalog.Domains.Arm + "\x00" + u.Name + "\x00" + u.Value)
+		if im.taken[key] {
+			p.Err = fault.Conflictf("Another domain of the archive has the %s of [%s]", u.Name, d.GetName()).At(u.Name, "is there twice")
+			if err := problem(p); err != nil {
+				return err
+			}
+		}
+		im.taken[key] = true
+	}
+	var others []*configv1.Domain
+	for _, other := range im.done {
+		if !other.skipped {
+			others = append(others, other.rest.Domain())
+		}
+	}
+	if p.Err = editor.VirtualHostTaken(d, others); p.Err != nil {
+		if err := problem(p); err != nil {
+			return err
+		}
+	}
+	return sec.rest.Each(func(r resource.Resource) error {
+		key := resource.KeyOf(r)
+		at := short(key.Kind + "\x00id\x00" + key.ID)
+		if im.taken[at] {
+			return problem(editor.Problem{Key: key, Err: fault.Conflictf("%s is in another domain of the archive too", key).At("id", "is there twice")})
+		}
+		im.taken[at] = true
+		return nil
 	})
 }
 
@@ -168,24 +246,24 @@ func (sec *section) take(ctx context.Context, s *Service) error {
 	if !won {
 		return errImporting
 	}
-	sec.lease, sec.held, sec.beaten = lease, true, time.Now()
+	sec.lease, sec.held = lease, true
 	return nil
 }
 
-// alive prolongs the lease now and then.
+// alive prolongs the lease.
 func (sec *section) alive(ctx context.Context, s *Service) error {
-	if !sec.held || time.Since(sec.beaten) < leaseEvery {
+	if !sec.held {
 		return nil
 	}
-	lease, won, err := s.Store.Leases().Acquire(ctx, sec.lease.Name, sec.lease.Holder, leaseTTL)
+	lease, won, err := s.Store.Leases().Prolong(ctx, sec.lease, leaseTTL)
 	if err != nil {
 		return err
 	}
-	if !won || lease.Fence != sec.lease.Fence {
-		sec.held = false
+	if !won {
+		sec.held = false // what was written is the sweep's, or whoever's who began the import again
 		return errLostLease
 	}
-	sec.lease, sec.beaten = lease, time.Now()
+	sec.lease = lease
 	return nil
 }
 
@@ -212,15 +290,15 @@ func (sec *section) user(ctx context.Context, im *importer, r archive.Record) er
 	}
 	u := new(directoryv1.User)
 	if err := prototree.Archive(im.in.Sealer()).Decode(r.Data, u); err != nil {
-		return im.refuse(&managementv1.ArchiveRecord{Kind: r.Kind, Id: textOf(r.Data["id"])}, catalog.TreeError(err))
+		return im.refuse(&managementv1.ArchiveRecord{Kind: r.Kind, Id: textOf(r.Data["id"])}, unreadable(err))
 	}
 	at := &managementv1.ArchiveRecord{Kind: r.Kind, Id: u.GetId(), Name: u.GetUsername()}
 	var f catalog.Faults
 	if u.GetDomain() != sec.original {
 		f.Refuse("domain", "is another one")
 	}
-	if u.GetId() == "" {
-		f.Refuse("id", "must not be empty")
+	if !secret.IsID(u.GetId()) {
+		f.Refuse("id", notOurs)
 	}
 	if strings.TrimSpace(u.GetUsername()) == "" {
 		f.Refuse("username", "must not be empty")
@@ -235,12 +313,21 @@ func (sec *section) user(ctx context.Context, im *importer, r archive.Record) er
 	if sec.names[name] {
 		f.Refuse("username", "is there twice")
 	}
+	subject := short("subject\x00" + u.GetSubject())
+	if u.GetSubject() != "" && sec.names[subject] {
+		f.Refuse("subject", "is there twice")
+	}
+	if key := short(kindUser + "\x00id\x00" + u.GetId()); im.dry && im.taken[key] {
+		f.Refuse("id", "is there twice")
+	} else if im.dry && im.in.Header().Scope == archive.ScopeInstallation {
+		im.taken[key] = true
+	}
 	if err := f.Err(); err != nil {
 		return im.refuse(at, err)
 	}
 	sec.people[short(u.GetId())] = true
 	if im.dry {
-		sec.names[name] = true
+		sec.names[name], sec.names[subject] = true, true
 	}
 	if sec.copy != nil {
 		u = sec.copy.copied(sec.original, u).(*directoryv1.User)
@@ -250,8 +337,8 @@ func (sec *section) user(ctx context.Context, im *importer, r archive.Record) er
 			return err
 		}
 	}
-	im.counts[kindUser]++
-	if im.dry || im.refused {
+	sec.count(im, kindUser)
+	if im.refused {
 		return nil
 	}
 	if sec.users = append(sec.users, u); len(sec.users) < peoplePage {
@@ -260,12 +347,15 @@ func (sec *section) user(ctx context.Context, im *importer, r archive.Record) er
 	return sec.flush(ctx, im)
 }
 
-// flush writes what has gathered.
+// flush writes what has gathered, or in a dry run looks whether it could be written.
 func (sec *section) flush(ctx context.Context, im *importer) error {
 	users, others := sec.users, sec.others
 	sec.users, sec.others = nil, nil
-	if im.dry || im.refused {
+	if im.refused {
 		return nil
+	}
+	if im.dry {
+		return sec.compare(ctx, im, users, others)
 	}
 	if err := im.Store.Users().InsertAll(ctx, users); err != nil {
 		var taken *store.DuplicateError
@@ -275,7 +365,40 @@ func (sec *section) flush(ctx context.Context, im *importer) error {
 		}
 		return err
 	}
-	return im.Store.PutKept(ctx, others)
+	err := im.Store.PutKept(ctx, others)
+	var taken *store.DuplicateError
+	if errors.As(err, &taken) {
+		return im.refuse(&managementv1.ArchiveRecord{Kind: taken.Kind, Id: taken.ID}, errTakenElsewhere)
+	}
+	return err
+}
+
+var errTakenElsewhere = fault.Conflictf("The identifier is taken in another domain. Import the archive as a copy").At("id", "is taken in another domain")
+
+// compare refuses what is here in other domains.
+func (sec *section) compare(ctx context.Context, im *importer, users []*directoryv1.User, others []store.Kept) error {
+	domain := sec.rest.Domain().GetId()
+	ids := make([]string, len(users))
+	for i, u := range users {
+		ids[i] = u.GetId()
+	}
+	taken, err := im.Store.Users().TakenIDs(ctx, domain, ids)
+	if err != nil {
+		return err
+	}
+	kind := kindUser
+	if len(taken) == 0 && len(others) > 0 {
+		kind = others[0].Kind()
+		if taken, err = im.Store.TakenKept(ctx, domain, others); err != nil {
+			return err
+		}
+	}
+	for _, id := range taken {
+		if err := im.refuse(&managementv1.ArchiveRecord{Kind: kind, Id: id}, errTakenElsewhere); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kept takes what is kept beside the configuration. What belongs to nobody any more is left out.
@@ -290,6 +413,9 @@ func (sec *section) kept(ctx context.Context, im *importer, r archive.Record) er
 	if textOf(r.Data["domain"]) != sec.original {
 		return im.refuse(at, fault.Invalidf("It belongs to another domain").At("domain", "is another one"))
 	}
+	if r.Kind == store.KeptRegistrationToken && !secret.IsID(at.GetId()) {
+		return im.refuse(at, fault.Invalidf("[_id: %s]", notOurs).At("_id", notOurs))
+	}
 	user := textOf(r.Data["user"])
 	if gone := sec.gone(r, user); gone != "" {
 		at.Status = managementv1.ArchiveRecord_SKIPPED
@@ -302,8 +428,8 @@ func (sec *section) kept(ctx context.Context, im *importer, r archive.Record) er
 	if err != nil {
 		return im.refuse(at, fault.Invalidf("%s", capital(err.Error())))
 	}
-	im.counts[r.Kind]++
-	if im.dry || im.refused {
+	sec.count(im, r.Kind)
+	if im.refused {
 		return nil
 	}
 	if r.Kind != sec.otherKind || len(sec.others) >= peoplePage {
@@ -324,7 +450,7 @@ func (sec *section) gone(r archive.Record, user string) string {
 		return "user"
 	case r.Kind == store.KeptMembership && !has(catalog.Groups.Arm, textOf(r.Data["group"])):
 		return "group"
-	case r.Kind == store.KeptSecretKey && !has(catalog.Applications.Arm, textOf(r.Data["application"])):
+	case r.Kind == store.KeptSecretKey && sec.secrets[sec.id(textOf(r.Data["_id"]))] != sec.id(textOf(r.Data["application"])):
 		return "application"
 	}
 	return ""

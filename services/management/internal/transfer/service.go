@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Editor   *editor.Editor
 	Image    *image.Image
 	Recorder Recorder
+	// Operators knows what callers may do, and makes operators of archives.
+	Operators *operator.Service
 	// Version is the program's, for headers.
 	Version string
 	Logger  *slog.Logger
@@ -55,11 +58,15 @@ const (
 	actionImport = "import"
 )
 
-// record notes an export or import of a domain or of the installation.
-func (s *Service) record(ctx context.Context, action string, key resource.Key, name string, h archive.Header, failed error) {
+// record notes an export or import of a domain or of the installation. Kept are what an import was asked to take although it is not
+// as it should be.
+func (s *Service) record(ctx context.Context, action string, key resource.Key, name string, h archive.Header, failed error, kept ...string) {
 	e := audit.Event{
 		Action: action, Key: key, Name: name, At: s.Now(), Revision: h.Revision,
 		After: map[string]any{"archive": h.ID, "scope": h.Scope, "secrets": h.Secrets, "madeAt": h.MadeAt},
+	}
+	for _, what := range kept {
+		e.After[what] = "keep"
 	}
 	if failed != nil {
 		e.Result = audit.Failure

@@ -43,15 +43,17 @@ type Response struct {
 
 // Schema is a JSON schema.
 type Schema struct {
-	Ref        string `yaml:"$ref"`
-	Type       any
-	Format     string
-	ReadOnly   bool `yaml:"readOnly"`
-	Properties map[string]Schema
-	Items      *Schema
-	OneOf      []Schema `yaml:"oneOf"`
-	AnyOf      []Schema `yaml:"anyOf"`
-	AllOf      []Schema `yaml:"allOf"`
+	Ref    string `yaml:"$ref"`
+	Type   any
+	Format string
+	// Description is what it is, in Markdown.
+	Description string
+	ReadOnly    bool `yaml:"readOnly"`
+	Properties  map[string]Schema
+	Items       *Schema
+	OneOf       []Schema `yaml:"oneOf"`
+	AnyOf       []Schema `yaml:"anyOf"`
+	AllOf       []Schema `yaml:"allOf"`
 }
 
 const json = "application/json"

@@ -102,10 +102,12 @@ func (p *pool) use(ctx context.Context, operation func(*conn) error) error {
 			return err
 		}
 		_ = c.Close()
+		if !c.fresh && !errors.Is(ctx.Err(), context.Canceled) { // who does not wait any more has learnt nothing
+			p.clear()
+		}
 		if c.fresh || ctx.Err() != nil {
 			return err
 		}
-		p.clear()
 	}
 }
 

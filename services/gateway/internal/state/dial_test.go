@@ -1,0 +1,103 @@
+package state_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-am/gatehouse/pkg/testkit/faultproxy"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
+)
+
+// TestConnectionsThatAreForgottenCostOneRequest: a firewall forgets all connections of a gateway that had many. The first request finds
+// out, and the others are not to.
+func TestConnectionsThatAreForgottenCostOneRequest(t *testing.T) {
+	address, _, _ := strings.Cut(strings.TrimPrefix(gatewaytest.Redis(t), "redis://"), "/")
+	for _, tt := range []struct {
+		name, scheme string
+		server       func(*testing.T, string) (string, *tls.Config)
+	}{
+		{"in the clear", "redis", func(_ *testing.T, server string) (string, *tls.Config) { return server, nil }},
+		{"encrypted", "rediss", encrypted},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server, config := tt.server(t, address)
+			network, err := faultproxy.Listen("", server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = network.Close() })
+			s, err := state.Open(tt.scheme+"://"+network.Address()+"/0", state.Options{TLS: config, Now: time.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			ask := func(id string) error {
+				_, err := s.Once(t.Context(), "forgotten", t.Name(), id, time.Minute)
+				return err
+			}
+			const crowd = 32
+			var all sync.WaitGroup
+			for i := range crowd {
+				all.Go(func() {
+					if err := ask(strconv.Itoa(i)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if network.Open() < 8 {
+				t.Fatalf("%d connections are no crowd", network.Open())
+			}
+			if err := network.Set(faultproxy.Deaf); err != nil {
+				t.Fatal(err)
+			}
+			if err := ask("first"); !errors.Is(err, state.ErrUnavailable) {
+				t.Errorf("the first: %v", err)
+			}
+			for i := range 2 * crowd {
+				if err := ask("later" + strconv.Itoa(i)); err != nil {
+					t.Fatalf("%d afterwards: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// encrypted puts TLS before a server.
+func encrypted(t *testing.T, server string) (string, *tls.Config) {
+	t.Helper()
+	shown := httptest.NewTLSServer(http.NotFoundHandler())
+	shown.Close()
+	transport, _ := shown.Client().Transport.(*http.Transport)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: shown.TLS.Certificates, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = c.Close()
+				continue
+			}
+			go func() { _, _ = io.Copy(s, c); _ = s.Close() }()
+			go func() { _, _ = io.Copy(c, s); _ = c.Close() }()
+		}
+	}()
+	return l.Addr().String(), &tls.Config{RootCAs: transport.TLSClientConfig.RootCAs, MinVersion: tls.VersionTLS12}
+}
