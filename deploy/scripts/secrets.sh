@@ -7,15 +7,18 @@
 #   sealing.key                    seals secrets in the database: without it they are lost. Keep a copy elsewhere
 #   operator-password              of the first operator
 #   technical-password             for /_node on the gateways' technical port
+#   snapshot-key                   seals what gateways keep of their configuration on their disks
 #   mongodb-password, mongodb-uri  of a MongoDB at MONGODB_HOST (default gatehouse-mongodb:27017)
 #   redis-password, redis-url      of a Redis at REDIS_HOST (default gatehouse-redis:6379)
-#   plane/                         authority and certificates of the connection between management and gateways
+#   plane/                         authority and certificates of the connection between management and gateways, for the
+#                                  trust domain TRUST_DOMAIN (default gatehouse)
 set -euo pipefail
 umask 077
 folder=${1:-secrets}
 mongodb=${MONGODB_HOST:-gatehouse-mongodb:27017}
 redis=${REDIS_HOST:-gatehouse-redis:6379}
 days=${DAYS:-397}
+trust_domain=${TRUST_DOMAIN:-gatehouse}
 
 mkdir -p "$folder/plane"
 cd "$folder"
@@ -35,6 +38,7 @@ password() { openssl rand -hex 24 | tr -d '\n'; }
 make sealing.key openssl rand -base64 32
 make operator-password password
 make technical-password password
+make snapshot-key openssl rand -base64 32
 make mongodb-password password
 make redis-password password
 make mongodb-uri printf 'mongodb://gatehouse:%s@%s/?authSource=admin' "$(cat mongodb-password)" "$mongodb"
@@ -51,7 +55,7 @@ certificate() {
       echo "basicConstraints=critical,CA:FALSE"
       echo "keyUsage=critical,digitalSignature"
       echo "extendedKeyUsage=$2"
-      echo "subjectAltName=URI:spiffe://gatehouse/$1"
+      echo "subjectAltName=URI:spiffe://$trust_domain/$1"
     ) 2>/dev/null
 }
 
@@ -65,4 +69,4 @@ make gateway.crt certificate gateway clientAuth
 # The folder is closed to others. Within it, containers that run as somebody else read what they are given.
 cd ..
 chmod 0700 . plane
-chmod 0444 sealing.key operator-password technical-password mongodb-password mongodb-uri redis-password redis-url plane/*.crt plane/management.key plane/gateway.key
+chmod 0444 sealing.key operator-password technical-password snapshot-key mongodb-password mongodb-uri redis-password redis-url plane/*.crt plane/management.key plane/gateway.key

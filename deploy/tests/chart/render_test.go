@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -112,7 +114,25 @@ func render(t *testing.T, values ...string) (rendered, error) {
 		t.Fatalf("Helm 3 and Helm 4 disagree (-3 +4):\n%s", diff)
 	}
 	known[key] = made
+	keep(t, made)
 	return made, nil
+}
+
+var objectsFor = flag.String("objects", "", "a folder into which all that is rendered is written as JSON, for a real API server")
+
+// keep writes what was rendered for `make deploy-check`, a file for each set of values.
+func keep(t *testing.T, made rendered) {
+	t.Helper()
+	if *objectsFor == "" {
+		return
+	}
+	text, err := json.Marshal(made.objects)
+	if err == nil {
+		err = os.WriteFile(path.Join(*objectsFor, fmt.Sprintf("%03d %s.json", len(known), strings.ReplaceAll(t.Name(), "/", " "))), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // known is what was rendered before; tests only read it.

@@ -21,7 +21,7 @@ func TestTheProgramsRunAsTheChartSays(t *testing.T) {
 publicUrl: http://login.example.com
 trustedProxies: [10.0.0.0/8]
 management: {operator: {existingSecret: {name: operator}}, drainDelay: 1s}
-gateway: {technical: {existingSecret: {name: technical}}, drainDelay: 2s}
+gateway: {technical: {existingSecret: {name: technical}}, snapshot: {existingSecret: {name: technical}}, drainDelay: 2s}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +67,11 @@ gateway: {technical: {existingSecret: {name: technical}}, drainDelay: 2s}
 	}
 	if got := get(t, "http://"+addresses["gateway:18092"]+"/metrics"); got != http.StatusOK {
 		t.Errorf("the gateway's metrics answer %d", got)
+	}
+
+	// What it serves is kept where the chart says.
+	if _, err := os.Stat(filepath.Join(root, "gateway", "etc", "var", "lib", "gatehouse", "snapshot", "configuration.snapshot")); err != nil {
+		t.Error(err)
 	}
 
 	// Not ready, but still serving; then gone, in order.
@@ -123,7 +128,7 @@ func place(t *testing.T, dir, secrets, service string, pod corev1.PodSpec) map[s
 	environment := map[string]string{}
 	for _, e := range container.Env {
 		environment[e.Name] = e.Value
-		if strings.HasPrefix(e.Value, "/etc/gatehouse/") {
+		if strings.HasPrefix(e.Value, "/etc/gatehouse/") || strings.HasPrefix(e.Value, "/var/lib/gatehouse/") {
 			environment[e.Name] = filepath.Join(dir, e.Value)
 		}
 	}

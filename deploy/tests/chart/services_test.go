@@ -22,9 +22,43 @@ var managementRows = []row{
 		management + ".volumes[name=public].secret.secretName": "console", envM + "MANAGEMENT_TLS_CERT_FILE].value": "/etc/gatehouse/public/tls.crt",
 		envM + "MANAGEMENT_TLS_KEY_FILE].value": "/etc/gatehouse/public/tls.key", "Service/gatehouse-management spec.ports[0].appProtocol": "https",
 	}, ""},
+	{
+		"https at management, with a certificate of cert-manager for where people find it",
+		"management: {tls: {certManager: {enabled: true, issuerRef: {name: company, kind: ClusterIssuer, group: issuers.example.com}}}, ingress: {enabled: true, hosts: [admin.example.com]}, httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [admin.example.com, console.example.com]}}",
+		map[string]string{
+			"Certificate/gatehouse-management-tls spec.dnsNames": "[admin.example.com, console.example.com]", "Certificate/gatehouse-management-tls spec.usages": "[digital signature, server auth]",
+			"Certificate/gatehouse-management-tls spec.issuerRef": "{name: company, kind: ClusterIssuer, group: issuers.example.com}", "Certificate/gatehouse-management-tls spec.secretName": "gatehouse-management-tls",
+			management + ".volumes[name=public].secret.secretName": "gatehouse-management-tls", envM + "MANAGEMENT_TLS_CERT_FILE].value": "/etc/gatehouse/public/tls.crt",
+			"Service/gatehouse-management spec.ports[0].appProtocol": "https", "Certificate/gatehouse-gateway-tls": "",
+		}, "",
+	},
+	{"https at management within the cluster alone", "management: {tls: {certManager: {enabled: true, issuerRef: {name: company}}}}", map[string]string{
+		"Certificate/gatehouse-management-tls spec.dnsNames": "[gatehouse-management, gatehouse-management.access, gatehouse-management.access.svc]",
+	}, ""},
+	{"https at management, and the names are given", "management: {tls: {certManager: {enabled: true, dnsNames: [a.example.com, gatehouse-management.access.svc], issuerRef: {name: company}}}, ingress: {enabled: true, hosts: [a.example.com]}}", map[string]string{
+		"Certificate/gatehouse-management-tls spec.dnsNames": "[a.example.com, gatehouse-management.access.svc]",
+	}, ""},
+	{"the directory speaks no https, whatever management does", "management: {directory: {enabled: true}, tls: {certManager: {enabled: true, issuerRef: {name: company}}}}", map[string]string{
+		directory + ".volumes[name=public]": "", directory + ".containers[0].env[name=GATEHOUSE_MANAGEMENT_TLS_CERT_FILE]": "", "Certificate/gatehouse-directory-tls": "",
+	}, ""},
 	{"http at management", "", map[string]string{envM + "MANAGEMENT_TLS_CERT_FILE]": "", "Service/gatehouse-management spec.ports[0].appProtocol": "http"}, ""},
-	{"management alone", "gateway: {enabled: false}", map[string]string{
-		"Deployment/gatehouse-gateway": "", "Service/gatehouse-gateway": "", "NetworkPolicy/gatehouse-gateway": "", policyM + ".ingress[2]": "",
+	{"management alone, for gateways that are named", "gateway: {enabled: false}\nnetworkPolicy: {planeFrom: " + peer + "}", map[string]string{
+		"Deployment/gatehouse-gateway": "", "Service/gatehouse-gateway": "", "NetworkPolicy/gatehouse-gateway": "",
+		policyM + ".ingress[1]": "{ports: [{port: plane, protocol: TCP}], from: " + peer + "}", policyM + ".ingress[3]": "",
+	}, ""},
+	{"management alone, without network policies", "gateway: {enabled: false}\nnetworkPolicy: {enabled: false}", map[string]string{"Deployment/gatehouse-management": "x", "Deployment/gatehouse-gateway": ""}, ""},
+	{"a drain that a gateway would not survive does not matter where there is none", "gateway: {enabled: false, drainDelay: 1h}\nnetworkPolicy: {enabled: false}", map[string]string{"Deployment/gatehouse-gateway": ""}, ""},
+	{"a long drain in several units, and the time for it", "management: {drainDelay: 1m30s, terminationGracePeriodSeconds: 120}\ngateway: {drainDelay: 0.5m, terminationGracePeriodSeconds: 60}", map[string]string{
+		envM + "DRAIN_DELAY].value": "1m30s", envG + "DRAIN_DELAY].value": "0.5m",
+	}, ""},
+	{"management and gateways apart, with an issuer that both know", "plane: {trustDomain: prod.example, existingSecrets: {management: '', gateway: ''}, certManager: {enabled: true, issuerRef: {name: company}}}\ngateway: {enabled: false}\nnetworkPolicy: {planeFrom: " + peer + "}", map[string]string{
+		"Certificate/gatehouse-management-plane spec.issuerRef.name": "company", "Certificate/gatehouse-gateway-plane": "",
+	}, ""},
+	{"the directory has resources of its own", "management: {resources: {limits: {cpu: 2, memory: 4Gi}}, directory: {enabled: true}}", map[string]string{
+		directory + ".containers[0].resources": "{requests: {cpu: 250m, memory: 256Mi}, limits: {memory: 1Gi}}",
+	}, ""},
+	{"the directory has no resources, whatever management has", "management: {resources: {limits: {cpu: 2, memory: 4Gi}}, directory: {enabled: true, resources: null}}", map[string]string{
+		directory + ".containers[0].resources": "", directory + ".containers[0].env[name=GOMEMLIMIT]": "", inM + ".resources.limits.memory": "4Gi",
 	}, ""},
 	{"more replicas of management", "management: {replicas: 3}", map[string]string{"Deployment/gatehouse-management spec.replicas": "3"}, ""},
 	{"the sealing key is a file", "management: {sealingKey: {existingSecret: {name: keys, key: current}}}", map[string]string{
@@ -46,7 +80,7 @@ var managementRows = []row{
 		envM + "SMTP_URL].value": "smtp://mailer@mail.example.com:587", envM + "MAIL_FROM].value": "Gatehouse <no-reply@example.com>", envM + "SMTP_AUTH].value": "auto",
 		envM + "SMTP_INSECURE]": "", envM + "SMTP_PASSWORD_FILE]": "", policyM + ".egress[2].ports": "[{port: 25, protocol: TCP}, {port: 465, protocol: TCP}, {port: 587, protocol: TCP}]",
 	}, ""},
-	{"no e-mail", "", map[string]string{envM + "SMTP_URL]": "", policyM + ".egress[2]": ""}, ""},
+	{"no e-mail", "networkPolicy: {outbound: {enabled: false}}", map[string]string{envM + "SMTP_URL]": "", policyM + ".egress[2]": ""}, ""},
 	{
 		"e-mail in detail",
 		"management: {mail: {url: 'smtp://m@mail:25', from: a@example.com, auth: plain, timeout: 5s, insecure: true, existingSecret: {name: mail, key: pw}}}\nnetworkPolicy: {mail: {ports: [25], to: [{ipBlock: {cidr: 10.1.0.0/16}}]}}",
@@ -64,6 +98,9 @@ var managementRows = []row{
 	}, ""},
 	{"gateways from elsewhere find management", "management: {planeService: {type: LoadBalancer, annotations: {a: b}}}", map[string]string{
 		"Service/gatehouse-management-plane spec.type": "LoadBalancer", "Service/gatehouse-management-plane spec.clusterIP": "", "Service/gatehouse-management-plane metadata.annotations.a": "b",
+	}, ""},
+	{"gateways from elsewhere find the directory as well, under a name of its own", "management: {planeService: {type: LoadBalancer, annotations: {a: b}}, directory: {enabled: true, planeService: {annotations: {c: d}}}}", map[string]string{
+		"Service/gatehouse-directory-plane spec.type": "LoadBalancer", "Service/gatehouse-directory-plane spec.clusterIP": "", "Service/gatehouse-directory-plane metadata.annotations": "{c: d}",
 	}, ""},
 	{
 		"management behind an ingress controller",
@@ -104,6 +141,15 @@ var gatewayRows = []row{
 	{"a gateway knows its name", "", map[string]string{envG + "NODE_NAME].valueFrom.fieldRef.fieldPath": "metadata.name"}, ""},
 	{"gateways for some domains", "gateway: {domains: [one, two]}", map[string]string{envG + "DOMAINS].value": "one,two"}, ""},
 	{"more registered clients in memory", "gateway: {registeredClients: 2000000}", map[string]string{envG + "REGISTERED_CLIENTS].value": "2000000"}, ""},
+	{"tokens of clients that register themselves", "gateway: {registeredTokens: {accessToken: 5m, refreshToken: 24h, idToken: 90s}}", map[string]string{
+		envG + "REGISTERED_ACCESS_TOKEN_VALIDITY].value": "5m", envG + "REGISTERED_REFRESH_TOKEN_VALIDITY].value": "24h", envG + "REGISTERED_ID_TOKEN_VALIDITY].value": "90s",
+	}, ""},
+	{"a gateway that keeps its configuration", "gateway: {snapshot: {existingSecret: {name: kept, key: k}, maxAge: 2h, wait: 3s, sizeLimit: 500Mi}}", map[string]string{
+		envG + "SNAPSHOT_FOLDER].value": "/var/lib/gatehouse/snapshot", envG + "SNAPSHOT_KEY_FILE].value": "/etc/gatehouse/secrets/snapshot-key",
+		envG + "SNAPSHOT_MAX_AGE].value": "2h", envG + "SNAPSHOT_WAIT].value": "3s", gateway + ".volumes[name=snapshot].emptyDir.sizeLimit": "500Mi",
+		gateway + ".containers[0].volumeMounts[name=snapshot].mountPath": "/var/lib/gatehouse/snapshot", secretsG + "[1].secret": "{name: kept, items: [{key: k, path: snapshot-key}]}",
+	}, ""},
+	{"a gateway that keeps nothing", "", map[string]string{envG + "SNAPSHOT_FOLDER]": "", gateway + ".volumes[name=snapshot]": ""}, ""},
 	{"where people are", "gateway: {geoDatabases: [/geo/country.mmdb, /geo/asn.mmdb]}", map[string]string{envG + "GEO_DATABASE].value": "/geo/country.mmdb,/geo/asn.mmdb"}, ""},
 	{"what outgoing requests may reach", "gateway: {outbound: {allow: [idp.internal, 10.2.0.0/16], authorities: {existingConfigMap: company, key: bundle.pem}}}", map[string]string{
 		envG + "OUTBOUND_ALLOW].value": "idp.internal,10.2.0.0/16", envG + "OUTBOUND_CA_FILE].value": "/etc/gatehouse/outbound/bundle.pem", gateway + ".volumes[name=outbound].configMap.name": "company",
@@ -128,7 +174,7 @@ var gatewayRows = []row{
 	},
 	{"http at the gateway", "", map[string]string{envG + "GATEWAY_TLS_CERT_FILE]": "", "Service/gatehouse-gateway spec.ports[0].name": "http"}, ""},
 	{
-		"client certificates by a proxy", "trustedProxies: [10.0.0.0/8]\ngateway: {clientCertificates: {header: Client-Cert, authorities: {existingSecret: clients, key: all.pem}}}",
+		"client certificates by a proxy", "trustedProxies: [10.0.0.0/8]\nnetworkPolicy: {gatewayFrom: [{podSelector: {matchLabels: {app: proxy}}}]}\ngateway: {clientCertificates: {header: Client-Cert, authorities: {existingSecret: clients, key: all.pem}}}",
 		map[string]string{
 			envG + "CLIENT_CERTIFICATE_HEADER].value": "Client-Cert", envG + "CLIENT_CA_FILE].value": "/etc/gatehouse/clients/all.pem", gateway + ".volumes[name=clients].secret.secretName": "clients",
 		}, "",
@@ -219,7 +265,9 @@ var policyRows = []row{
 		policyM + ".ingress[0]": "{ports: [{port: http, protocol: TCP}]}", policyM + ".ingress[1].ports": "[{port: plane, protocol: TCP}]",
 		policyM + ".ingress[1].from[0].podSelector.matchLabels.app\\kubernetes\\io/component": "gateway", policyM + ".ingress[1].from[1]": "",
 		policyM + ".egress[1]": "{ports: [{port: 27017, protocol: TCP}]}", policyG + ".egress[1].to[0].podSelector.matchLabels.app\\kubernetes\\io/component": "management",
-		policyG + ".egress[2]": "{ports: [{port: 6379, protocol: TCP}]}", policyG + ".egress[3]": "{ports: [{port: 80, protocol: TCP}, {port: 443, protocol: TCP}]}",
+		policyG + ".egress[2]":   "{ports: [{port: 6379, protocol: TCP}, {port: 26379, protocol: TCP}]}",
+		policyG + ".egress[3]":   "{ports: [{port: 80, protocol: TCP}, {port: 443, protocol: TCP}, {port: 389, protocol: TCP}, {port: 636, protocol: TCP}]}",
+		policyM + ".egress[2]":   "{ports: [{port: 80, protocol: TCP}, {port: 443, protocol: TCP}]}",
 		policyG + ".policyTypes": "[Ingress, Egress]",
 	}, ""},
 	{"no network policies", "networkPolicy: {enabled: false}\n" + bundled, map[string]string{"NetworkPolicy/gatehouse-gateway": "", "NetworkPolicy/gatehouse-redis": ""}, "networkPolicy.enabled is false"},
@@ -239,9 +287,13 @@ var policyRows = []row{
 	},
 	{"gateways reach some sites", "networkPolicy: {outbound: {ports: [443], to: [{ipBlock: {cidr: 192.0.2.0/24}}]}}", map[string]string{
 		policyG + ".egress[3]": "{ports: [{port: 443, protocol: TCP}], to: [{ipBlock: {cidr: 192.0.2.0/24}}]}",
+		policyM + ".egress[2]": "{ports: [{port: 80, protocol: TCP}, {port: 443, protocol: TCP}], to: [{ipBlock: {cidr: 192.0.2.0/24}}]}",
 	}, ""},
-	{"gateways reach no sites", "networkPolicy: {outbound: {enabled: false}}", map[string]string{policyG + ".egress[3]": ""}, ""},
+	{"gateways reach no sites", "networkPolicy: {outbound: {enabled: false}}", map[string]string{policyG + ".egress[3]": "", policyM + ".egress[2]": ""}, ""},
+	{"name servers on another port", "networkPolicy: {dns: {ports: [5353]}}", map[string]string{
+		policyG + ".egress[0]": "{ports: [{port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}]}", policyM + ".egress[0]": "{ports: [{port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}]}",
+	}, ""},
 	{"more rules", "networkPolicy: {management: {extraEgress: [{ports: [{port: 1}]}]}, gateway: {extraEgress: [{ports: [{port: 2}]}]}}", map[string]string{
-		policyM + ".egress[2]": "{ports: [{port: 1}]}", policyG + ".egress[4]": "{ports: [{port: 2}]}",
+		policyM + ".egress[3]": "{ports: [{port: 1}]}", policyG + ".egress[4]": "{ports: [{port: 2}]}",
 	}, ""},
 }

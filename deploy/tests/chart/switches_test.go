@@ -74,6 +74,14 @@ var commonRows = []row{
 			policyM + ".egress[2]":  "{ports: [{port: 4318, protocol: TCP}], to: [{ipBlock: {cidr: 10.2.0.0/16}}]}",
 		}, "",
 	},
+	{"a collector at a port of its own", "traces: {url: 'http://[fd00::1]:14318/otlp'}", map[string]string{policyM + ".egress[2].ports[0].port": "14318", policyG + ".egress[4].ports[0].port": "14318"}, ""},
+	{"a collector by https, for all pods", "traces: {url: 'https://collector.example.com/otlp'}\nmanagement: {directory: {enabled: true}}\nnetworkPolicy: {outbound: {enabled: false}}", map[string]string{
+		policyM + ".egress[2].ports": "[{port: 443, protocol: TCP}]", policyG + ".egress[3].ports": "[{port: 443, protocol: TCP}]", "NetworkPolicy/gatehouse-directory spec.egress[2].ports": "[{port: 443, protocol: TCP}]",
+	}, ""},
+	{"a collector by http, without a port", "traces: {url: 'http://collector.observe'}", map[string]string{policyM + ".egress[2].ports": "[{port: 80, protocol: TCP}]"}, ""},
+	{"a collector whose service leads to another port", "traces: {url: 'https://collector.observe'}\nnetworkPolicy: {traces: {ports: [4318, 4319]}}", map[string]string{
+		policyG + ".egress[4].ports": "[{port: 4318, protocol: TCP}, {port: 4319, protocol: TCP}]",
+	}, ""},
 	{"images come from one place", "image: {registry: images.example.com/access, tag: v2, pullPolicy: Always}", map[string]string{
 		inM + ".image": "images.example.com/access/gatehouse-management:v2", inG + ".image": "images.example.com/access/gatehouse-gateway:v2", inG + ".imagePullPolicy": "Always",
 		"Pod/gatehouse-management-ready spec.containers[0].image": "images.example.com/access/gatehouse-management:v2",
@@ -91,7 +99,7 @@ var commonRows = []row{
 	{"metrics for the Prometheus operator", "metrics: {serviceMonitor: {enabled: true, interval: 10s, scrapeTimeout: 5s, labels: {prometheus: main}}}", map[string]string{
 		"ServiceMonitor/gatehouse-management spec.endpoints[0].interval": "10s", "ServiceMonitor/gatehouse-gateway spec.endpoints[0].scrapeTimeout": "5s",
 		"ServiceMonitor/gatehouse-gateway metadata.labels.prometheus": "main", "ServiceMonitor/gatehouse-gateway spec.selector.matchLabels.gatehouse/port": "technical",
-		"ServiceMonitor/gatehouse-gateway spec.namespaceSelector.matchNames": "[access]",
+		"ServiceMonitor/gatehouse-gateway spec.namespaceSelector.matchNames": "[access]", "ServiceMonitor/gatehouse-management spec.endpoints[0].relabelings": "[{action: labeldrop, regex: endpoint|service}]",
 	}, ""},
 	{"no metrics unless wanted", "", map[string]string{
 		"ServiceMonitor/gatehouse-gateway": "", "PrometheusRule/gatehouse": "", "ConfigMap/gatehouse-requests": "", "ConfigMap/gatehouse-configuration": "",
@@ -99,7 +107,7 @@ var commonRows = []row{
 	{"alerts, with pages of one's own", "metrics: {prometheusRule: {enabled: true, labels: {prometheus: main}, runbooks: 'https://wiki.example.com/gatehouse'}}", map[string]string{
 		"PrometheusRule/gatehouse metadata.labels.prometheus": "main", "PrometheusRule/gatehouse spec.groups[0].name": "gatehouse",
 		"PrometheusRule/gatehouse spec.groups[0].rules[0].alert":                   "GatehouseGone",
-		"PrometheusRule/gatehouse spec.groups[0].rules[0].expr":                    "absent(gatehouse_build_info)",
+		"PrometheusRule/gatehouse spec.groups[0].rules[6].expr":                    "sum by (namespace) (gatehouse_gateways_connected) == 0",
 		"PrometheusRule/gatehouse spec.groups[0].rules[0].annotations.runbook_url": "https://wiki.example.com/gatehouse#gatehousegone",
 	}, ""},
 	{"dashboards, which Grafana finds by a label", "metrics: {dashboards: {enabled: true, labels: {team: access}, annotations: {grafana_folder: Access}}}", map[string]string{
@@ -123,8 +131,9 @@ var planeRows = []row{
 		management + ".volumes[name=plane].secret.secretName": "m", gateway + ".volumes[name=plane].secret.secretName": "g", "Certificate/gatehouse-gateway-plane": "",
 		envG + "TLS_CERT_FILE].value": "/etc/gatehouse/plane/tls.crt", envM + "TLS_CA_FILE].value": "/etc/gatehouse/plane/ca.crt",
 	}, ""},
-	{"cert-manager with an issuer that is there", "plane: {existingSecrets: {management: '', gateway: ''}, certManager: {enabled: true, issuerRef: {name: company, kind: ClusterIssuer, group: issuers.example.com}, duration: 48h, renewBefore: 12h}}", map[string]string{
-		"Certificate/gatehouse-management-plane spec.uris": "['spiffe://gatehouse/management']", "Certificate/gatehouse-gateway-plane spec.uris": "['spiffe://gatehouse/gateway']",
+	{"cert-manager with an issuer that is there", "plane: {trustDomain: prod.example, existingSecrets: {management: '', gateway: ''}, certManager: {enabled: true, issuerRef: {name: company, kind: ClusterIssuer, group: issuers.example.com}, duration: 48h, renewBefore: 12h}}", map[string]string{
+		"Certificate/gatehouse-management-plane spec.uris": "['spiffe://prod.example/management']", "Certificate/gatehouse-gateway-plane spec.uris": "['spiffe://prod.example/gateway']",
+		envG + "TLS_TRUST_DOMAIN].value": "prod.example", envM + "TLS_TRUST_DOMAIN].value": "prod.example",
 		"Certificate/gatehouse-management-plane spec.usages": "[digital signature, server auth]", "Certificate/gatehouse-gateway-plane spec.usages": "[digital signature, client auth]",
 		"Certificate/gatehouse-gateway-plane spec.issuerRef": "{name: company, kind: ClusterIssuer, group: issuers.example.com}",
 		"Certificate/gatehouse-gateway-plane spec.duration":  "48h", "Certificate/gatehouse-gateway-plane spec.renewBefore": "12h",
@@ -132,7 +141,8 @@ var planeRows = []row{
 		"Issuer/gatehouse-plane": "",
 	}, ""},
 	{"cert-manager without an issuer makes an authority for the plane alone", "plane: {existingSecrets: {management: '', gateway: ''}, certManager: {enabled: true}}", map[string]string{
-		"Issuer/gatehouse-plane-root spec": "{selfSigned: {}}", "Certificate/gatehouse-plane spec.isCA": "true", "Issuer/gatehouse-plane spec.ca.secretName": "gatehouse-plane-authority",
+		"Issuer/gatehouse-plane-root spec": "{selfSigned: {}}", "Certificate/gatehouse-plane spec.isCA": "true", "Certificate/gatehouse-plane spec.privateKey.rotationPolicy": "Never",
+		"Certificate/gatehouse-gateway-plane spec.privateKey.rotationPolicy": "Always", "Issuer/gatehouse-plane spec.ca.secretName": "gatehouse-plane-authority",
 		"Certificate/gatehouse-plane spec.secretName": "gatehouse-plane-authority", "Certificate/gatehouse-management-plane spec.issuerRef.name": "gatehouse-plane",
 	}, ""},
 }
@@ -270,6 +280,7 @@ func TestSettingsExist(t *testing.T) {
 		"GATEHOUSE_OPERATOR_PASSWORD":       "only as a file",
 		"GATEHOUSE_SMTP_PASSWORD":           "only as a file",
 		"GATEHOUSE_TECHNICAL_PASSWORD":      "only as a file",
+		"GATEHOUSE_SNAPSHOT_KEY":            "only as a file",
 		"GATEHOUSE_SMTP_URL_FILE":           "the URL has no password, which is a file of its own",
 		"GATEHOUSE_SMTP_CA_FILE":            "trustedAuthorities",
 		"GATEHOUSE_REDIS_CA_FILE":           "trustedAuthorities",

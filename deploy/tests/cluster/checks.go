@@ -26,6 +26,7 @@ management: {sealingKey: {existingSecret: {name: sealing}}}
 // everything switches on what the examples leave off.
 const everything = least + `
 metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboards: {enabled: true}}
+traces: {url: 'http://collector:4318', existingSecret: {name: collector}}
 commonLabels: {team: access}
 commonAnnotations: {owner: access}
 trustedAuthorities: {existingSecret: company}
@@ -48,10 +49,12 @@ gateway:
 // adds comes over everything where it is not already in it as a whole.
 const adds = `
 management:
+  directory: {enabled: true}
+  tls: {certManager: {enabled: true, issuerRef: {name: public, kind: ClusterIssuer}}}
   ingress: {enabled: true, hosts: [admin.example.com]}
   planeService: {type: LoadBalancer}
 mongodb: {bundled: {enabled: true, storage: {size: 8Gi, storageClassName: fast}}}
-redis: {bundled: {enabled: true, storage: {size: 1Gi}}}
+redis: {password: {existingSecret: {name: store}}, clientCertificate: {existingSecret: store}, bundled: {enabled: true, storage: {size: 1Gi}}}
 `
 
 // helmClient is one Helm against the cluster.
@@ -112,20 +115,26 @@ func (h helmClient) check(ctx context.Context, prefix string, o options) error {
 		}
 		say(" ", name, "rendered, tried, installed, upgraded, uninstalled")
 	}
+	if err := h.scaled(ctx, prefix+"-scaled", minimal); err != nil {
+		return err
+	}
 	return h.upgrade(ctx, prefix+"-previous", o.previous, minimal)
+}
+
+// namespace makes one in which only restricted pods may be.
+func (c *cluster) namespace(ctx context.Context, name string) error {
+	restricted := object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": name, "labels": object{
+		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
+	}}}
+	// A controller makes this one in every namespace; there is none here.
+	account := object{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": object{"name": "default", "namespace": name}}
+	return errors.Join(c.apply(ctx, restricted, false), c.apply(ctx, account, false))
 }
 
 // install tries every object, installs, and asks for the pods.
 func (h helmClient) install(ctx context.Context, namespace, chart string, values []string) error {
-	restricted := object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": namespace, "labels": object{
-		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
-	}}}
-	// A controller makes this one in every namespace; there is none here.
-	account := object{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": object{"name": "default", "namespace": namespace}}
-	for _, o := range []object{restricted, account} {
-		if err := h.cluster.apply(ctx, o, false); err != nil {
-			return err
-		}
+	if err := h.cluster.namespace(ctx, namespace); err != nil {
+		return err
 	}
 	version, err := h.cluster.version(ctx)
 	if err != nil {
@@ -151,7 +160,7 @@ func (h helmClient) install(ctx context.Context, namespace, chart string, values
 		if kind := o["kind"]; kind != "Deployment" && kind != "StatefulSet" {
 			continue
 		}
-		if err := h.pods(ctx, namespace, o); err != nil {
+		if err := h.cluster.pods(ctx, namespace, o); err != nil {
 			return err
 		}
 	}
@@ -159,7 +168,7 @@ func (h helmClient) install(ctx context.Context, namespace, chart string, values
 }
 
 // pods asks for a pod as the controller of a workload would, and for one that breaks the namespace's rule.
-func (h helmClient) pods(ctx context.Context, namespace string, workload object) error {
+func (c *cluster) pods(ctx context.Context, namespace string, workload object) error {
 	spec, _ := workload["spec"].(object)
 	template, _ := spec["template"].(object)
 	metadata, _ := template["metadata"].(object)
@@ -172,11 +181,11 @@ func (h helmClient) pods(ctx context.Context, namespace string, workload object)
 		podSpec["volumes"] = append(volumes, object{"name": "data", "persistentVolumeClaim": object{"claimName": "data-" + name + "-0"}})
 	}
 	path := "/api/v1/namespaces/" + namespace + "/pods?dryRun=All&fieldValidation=Strict"
-	if _, err := h.cluster.ask(ctx, http.MethodPost, path, "application/json", pod); err != nil {
+	if _, err := c.ask(ctx, http.MethodPost, path, "application/json", pod); err != nil {
 		return fmt.Errorf("pod of %s: %w", name, err)
 	}
 	pod["spec"].(object)["hostNetwork"] = true
-	_, err := h.cluster.ask(ctx, http.MethodPost, path, "application/json", pod)
+	_, err := c.ask(ctx, http.MethodPost, path, "application/json", pod)
 	delete(pod["spec"].(object), "hostNetwork")
 	var no *refused
 	if !errors.As(err, &no) || no.status != http.StatusForbidden || !strings.Contains(no.message, "PodSecurity") {

@@ -17,6 +17,7 @@ type options struct {
 	chart, previous string
 	examples        string
 	definitions     string
+	objects         string
 }
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 	flag.StringVar(&o.previous, "previous", "", "the folder of its previous version")
 	flag.StringVar(&o.examples, "examples", "", "the folder of values")
 	flag.StringVar(&o.definitions, "crds", "", "files and folders of custom resource definitions, separated by commas")
+	flag.StringVar(&o.objects, "objects", "", "a folder of what the tests of the chart render for each switch")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -59,6 +61,9 @@ func run(ctx context.Context, o options) (err error) {
 	say("API server", version)
 	if err := c.define(ctx, strings.Split(o.definitions, ",")); err != nil {
 		return err
+	}
+	if err := c.switches(ctx, o.objects); err != nil {
+		return fmt.Errorf("switches: %w", err)
 	}
 	for i, helm := range strings.Split(o.helms, ",") {
 		h := helmClient{program: helm, config: c.config, chart: o.chart, cluster: c}

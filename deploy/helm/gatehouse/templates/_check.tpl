@@ -1,3 +1,19 @@
+{{/* Says "yes" for an address with something secret in it: what the services would not print either. In doubt it says yes. */}}
+{{- define "gatehouse.tellsASecret" -}}
+{{- if or (regexMatch "://[^?]*:[^?]*@" .) (regexMatch "(?i)[?&;][^=&;]*(password|secret|token|authmechanismproperties)[^=&;]*=" .) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* A duration of Go, such as 1m30s, in whole seconds, rounded up. */}}
+{{- define "gatehouse.seconds" -}}
+{{- $units := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{- $sum = addf $sum (mulf (float64 $number) (get $units (trimPrefix $number .))) -}}
+{{- end -}}
+{{- $sum | ceil | int64 -}}
+{{- end -}}
+
 {{/* Everything that the schema cannot say, all at once. */}}
 {{- define "gatehouse.check" -}}
 {{- $v := .Values -}}
@@ -15,8 +31,8 @@
 {{- if and $v.mongodb.existingSecret.name $v.mongodb.uri -}}
 {{- $wrong = append $wrong "mongodb.existingSecret.name and mongodb.uri: only one of them" -}}
 {{- end -}}
-{{- if regexMatch "://[^/@]*:[^/@]*@" $v.mongodb.uri -}}
-{{- $wrong = append $wrong "mongodb.uri has a password, and values are readable to whoever reads the release: put the URI into a secret and name it in mongodb.existingSecret.name" -}}
+{{- if include "gatehouse.tellsASecret" $v.mongodb.uri -}}
+{{- $wrong = append $wrong "mongodb.uri has a password or a token in it, and values are readable to whoever reads the release: put the URI into a secret and name it in mongodb.existingSecret.name" -}}
 {{- end -}}
 {{- if not $v.management.sealingKey.existingSecret.name -}}
 {{- $wrong = append $wrong "management.sealingKey.existingSecret.name is needed: a secret with the keys that seal secrets in the database (openssl rand -base64 32)" -}}
@@ -24,7 +40,7 @@
 {{- if and $v.management.mail.url (not $v.management.mail.from) -}}
 {{- $wrong = append $wrong "management.mail.from is needed with management.mail.url: who e-mails come from" -}}
 {{- end -}}
-{{- if regexMatch "://[^/@]*:[^/@]*@" $v.management.mail.url -}}
+{{- if include "gatehouse.tellsASecret" $v.management.mail.url -}}
 {{- $wrong = append $wrong "management.mail.url has a password: put it into a secret and name it in management.mail.existingSecret.name" -}}
 {{- end -}}
 {{- if and $v.management.mail.existingSecret.name (not $v.management.mail.url) -}}
@@ -47,19 +63,16 @@
 {{- if and $v.redis.existingSecret.name $v.redis.url -}}
 {{- $wrong = append $wrong "redis.existingSecret.name and redis.url: only one of them" -}}
 {{- end -}}
-{{- if or (regexMatch "://[^/@]*:[^/@]*@" $v.redis.url) (contains "sentinel-password=" $v.redis.url) -}}
+{{- if include "gatehouse.tellsASecret" $v.redis.url -}}
 {{- $wrong = append $wrong "redis.url has a password, and values are readable to whoever reads the release: put the URL into a secret and name it in redis.existingSecret.name" -}}
-{{- end -}}
-{{- if and $v.gateway.tls.existingSecret $v.gateway.tls.certManager.enabled -}}
-{{- $wrong = append $wrong "gateway.tls.existingSecret and gateway.tls.certManager.enabled: only one of them" -}}
-{{- end -}}
-{{- if and $v.gateway.tls.certManager.enabled (not $v.gateway.tls.certManager.issuerRef.name) -}}
-{{- $wrong = append $wrong "gateway.tls.certManager.issuerRef.name is needed: who signs what people's browsers accept" -}}
 {{- end -}}
 {{- $tls := or $v.gateway.tls.existingSecret $v.gateway.tls.certManager.enabled -}}
 {{- $c := $v.gateway.clientCertificates -}}
 {{- if and $c.url (not $tls) (not $c.header) -}}
 {{- $wrong = append $wrong "gateway.clientCertificates.url needs gateway.tls, or gateway.clientCertificates.header where a proxy asks for certificates" -}}
+{{- end -}}
+{{- if and $c.header (or (not $v.networkPolicy.enabled) (not $v.networkPolicy.gatewayFrom)) -}}
+{{- $wrong = append $wrong "gateway.clientCertificates.header needs networkPolicy.gatewayFrom to let nobody but the proxies in: whoever reaches a gateway from an address of trustedProxies could name any certificate" -}}
 {{- end -}}
 {{- if and $c.header (not $v.trustedProxies) -}}
 {{- $wrong = append $wrong "gateway.clientCertificates.header counts only from trustedProxies, and there are none" -}}
@@ -74,6 +87,9 @@
 {{- $wrong = append $wrong "gateway.autoscaling needs a target: targetCPUUtilizationPercentage or targetMemoryUtilizationPercentage" -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.management.tls.certManager.dnsNames (not $v.management.tls.certManager.enabled) -}}
+{{- $wrong = append $wrong "management.tls.certManager.dnsNames is of no use without management.tls.certManager.enabled" -}}
+{{- end -}}
 {{- $pairs := list (list "trustedAuthorities" $v.trustedAuthorities) (list "gateway.outbound.authorities" $v.gateway.outbound.authorities) (list "gateway.clientCertificates.authorities" $v.gateway.clientCertificates.authorities) -}}
 {{- range $pairs -}}
 {{- $where := index . 0 -}}{{- $from := index . 1 -}}
@@ -81,14 +97,34 @@
 {{- $wrong = append $wrong (printf "%s.existingConfigMap and %s.existingSecret: only one of them" $where $where) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.plane.certManager.enabled $v.plane.certManager.issuerRef.name (eq $v.plane.trustDomain "gatehouse") -}}
+{{- $wrong = append $wrong "plane.trustDomain must be a name of this installation alone where plane.certManager.issuerRef names an issuer: whoever gets a certificate of that issuer for another installation would be let in here" -}}
+{{- end -}}
+{{- $apart := or (not $v.management.enabled) (not $v.gateway.enabled) -}}
+{{- if and $v.plane.certManager.enabled (not $v.plane.certManager.issuerRef.name) $apart -}}
+{{- $wrong = append $wrong "plane.certManager.issuerRef.name is needed where management and gateways are in releases of their own: without an issuer each of them would make an authority that the other one does not know" -}}
+{{- end -}}
+{{- if and $v.management.enabled (not $v.gateway.enabled) $v.networkPolicy.enabled (not $v.networkPolicy.planeFrom) -}}
+{{- $wrong = append $wrong "networkPolicy.planeFrom is needed where gateway.enabled is false: nobody would reach the plane. Everybody who shows a certificate is [{namespaceSelector: {}}, {ipBlock: {cidr: 0.0.0.0/0}}]" -}}
+{{- end -}}
 {{- range $component := list "management" "gateway" -}}
 {{- $part := get $v $component -}}
 {{- if $part.enabled -}}
+{{- $drained := include "gatehouse.seconds" $part.drainDelay | int -}}
+{{- if lt (int $part.terminationGracePeriodSeconds) (add $drained 30 | int) -}}
+{{- $wrong = append $wrong (printf "%s.terminationGracePeriodSeconds must be at least 30 s more than %s.drainDelay (%d s), or what is under way is killed" $component $component $drained) -}}
+{{- end -}}
 {{- if and $v.plane.certManager.enabled (get $v.plane.existingSecrets $component) -}}
 {{- $wrong = append $wrong (printf "plane.certManager.enabled and plane.existingSecrets.%s: only one of them" $component) -}}
 {{- end -}}
 {{- if and (not $v.plane.certManager.enabled) (not (get $v.plane.existingSecrets $component)) -}}
 {{- $wrong = append $wrong (printf "plane.existingSecrets.%s is needed, with tls.crt, tls.key and ca.crt (or plane.certManager.enabled): management and gateways authenticate each other" $component) -}}
+{{- end -}}
+{{- if and $part.tls.existingSecret $part.tls.certManager.enabled -}}
+{{- $wrong = append $wrong (printf "%s.tls.existingSecret and %s.tls.certManager.enabled: only one of them" $component $component) -}}
+{{- end -}}
+{{- if and $part.tls.certManager.enabled (not $part.tls.certManager.issuerRef.name) -}}
+{{- $wrong = append $wrong (printf "%s.tls.certManager.issuerRef.name is needed: who signs what people's browsers accept" $component) -}}
 {{- end -}}
 {{- if and $part.httpRoute.enabled (not $part.httpRoute.parentRefs) -}}
 {{- $wrong = append $wrong (printf "%s.httpRoute.parentRefs is needed: the Gateway that serves the route" $component) -}}

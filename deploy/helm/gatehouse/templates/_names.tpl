@@ -90,12 +90,27 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{- define "gatehouse.gatewayTLSSecret" -}}
-{{- if .Values.gateway.tls.certManager.enabled -}}
-{{- include "gatehouse.component" (dict "root" . "component" "gateway") }}-tls
+{{/* The secret with tls.crt and tls.key of a component towards people; empty where it speaks http. */}}
+{{- define "gatehouse.tlsSecret" -}}
+{{- $tls := (get .root.Values .component).tls -}}
+{{- if $tls.certManager.enabled -}}
+{{- include "gatehouse.component" . }}-tls
 {{- else -}}
-{{- .Values.gateway.tls.existingSecret -}}
+{{- $tls.existingSecret -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What management's own certificate is for: where people find it, or what it is called within the cluster. */}}
+{{- define "gatehouse.managementNames" -}}
+{{- $m := .Values.management -}}
+{{- $names := $m.tls.certManager.dnsNames -}}
+{{- if and (not $names) $m.ingress.enabled -}}{{- $names = $m.ingress.hosts -}}{{- end -}}
+{{- if and (not $m.tls.certManager.dnsNames) $m.httpRoute.enabled -}}{{- $names = concat $names $m.httpRoute.hostnames | uniq -}}{{- end -}}
+{{- if not $names -}}
+{{- $service := include "gatehouse.component" (dict "root" . "component" "management") -}}
+{{- $names = list $service (printf "%s.%s" $service .Release.Namespace) (printf "%s.%s.svc" $service .Release.Namespace) -}}
+{{- end -}}
+{{- toYaml $names -}}
 {{- end -}}
 
 {{/* Where gateways find management. With all addresses in the DNS answer, a gateway goes on with the next one. */}}
@@ -122,6 +137,12 @@ component's name, which everything here looks values up by.
 */}}
 {{- define "gatehouse.directory" -}}
 {{- $m := .Values.management -}}
-{{- $account := dict "create" false "name" (include "gatehouse.serviceAccount" (dict "root" . "component" "management")) -}}
-{{- $_ := set .Values "directory" (mergeOverwrite (deepCopy $m) (dict "enabled" (and $m.enabled $m.directory.enabled) "replicas" $m.directory.replicas "resources" $m.directory.resources "serviceAccount" $account)) -}}
+{{- $own := deepCopy $m -}}
+{{- $_ := set $own "enabled" (and $m.enabled $m.directory.enabled) -}}
+{{- $_ := set $own "replicas" $m.directory.replicas -}}
+{{- /* As they are, and not laid over management's: null is none. */ -}}
+{{- $_ := set $own "resources" $m.directory.resources -}}
+{{- $_ := set $own "planeService" (dict "type" $m.planeService.type "annotations" $m.directory.planeService.annotations) -}}
+{{- $_ := set $own "serviceAccount" (dict "create" false "name" (include "gatehouse.serviceAccount" (dict "root" . "component" "management"))) -}}
+{{- $_ := set .Values "directory" $own -}}
 {{- end -}}

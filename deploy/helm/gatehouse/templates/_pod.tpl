@@ -136,6 +136,8 @@ readinessProbe:
   value: /etc/gatehouse/plane/tls.key
 - name: GATEHOUSE_TLS_CA_FILE
   value: /etc/gatehouse/plane/ca.crt
+- name: GATEHOUSE_TLS_TRUST_DOMAIN
+  value: {{ .root.Values.plane.trustDomain | quote }}
 {{- if or .root.Values.trustedAuthorities.existingConfigMap .root.Values.trustedAuthorities.existingSecret }}
 # Read beside the image's own authorities.
 - name: SSL_CERT_DIR

@@ -28,8 +28,9 @@ spec:
       {{- include "gatehouse.selectorLabels" . | nindent 6 }}
   template:
     metadata:
+      # Nothing of the chart's version: a new one must not restart what may keep its data in the pod.
       labels:
-        {{- include "gatehouse.labels" . | nindent 8 }}
+        {{- toYaml (merge (include "gatehouse.selectorLabels" . | fromYaml) .root.Values.commonLabels) | nindent 8 }}
     spec:
       automountServiceAccountToken: false
       enableServiceLinks: false
