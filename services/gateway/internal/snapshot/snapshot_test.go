@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,9 +334,10 @@ func TestTheTimeIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		h := &held{names: map[string]string{}}
-		connected := true
+		var connected atomic.Bool
+		connected.Store(true)
 		s, err := Open(Options{
-			Folder: r.folder, Key: r.key, MaxAge: time.Hour, Sink: h, Connected: func() bool { return connected }, Log: slog.New(slog.DiscardHandler),
+			Folder: r.folder, Key: r.key, MaxAge: time.Hour, Sink: h, Connected: connected.Load, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -347,7 +349,7 @@ func TestTheTimeIsKept(t *testing.T) {
 		<-time.After(26 * time.Hour)
 		synctest.Wait()
 		lost := time.Now()
-		connected = false
+		connected.Store(false)
 		<-time.After(30 * time.Minute)
 		end()
 		if err := <-done; err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/usage"
@@ -116,22 +117,21 @@ func TestUsesWaitForManagement(t *testing.T) {
 }
 
 func TestLargeReportsAreParted(t *testing.T) {
-	r, m, stop := run(t, time.Millisecond)
-	m.set(true)
-	now := time.Unix(1_800_000_000, 0)
-	meters := make([]usage.Meter, 2500)
-	for i := range meters {
-		r.Note(&meters[i], "d", "a", fmt.Sprint(i), now)
-		if i%500 == 499 {
-			<-m.told // the queue is taken between two reports
-			<-m.told
+	synctest.Test(t, func(t *testing.T) {
+		r, m, stop := run(t, time.Hour)
+		now := time.Unix(1_800_000_000, 0)
+		meters := make([]usage.Meter, 2500)
+		for i := range meters {
+			r.Note(&meters[i], "d", "a", fmt.Sprint(i), now)
+			if i%500 == 499 {
+				synctest.Wait() // the queue is empty
+			}
 		}
-	}
-	m.set(false)
-	stop()
-	if len(m.newest) != len(meters) {
-		t.Errorf("%d secrets told", len(m.newest))
-	}
+		stop()
+		if len(m.newest) != len(meters) || m.calls != 3 {
+			t.Errorf("%d secrets told by %d reports", len(m.newest), m.calls)
+		}
+	})
 }
 
 // TestNothingWaits: nobody runs the reporter, and its queue is full.
