@@ -77,7 +77,7 @@ var countAttempt = redis.NewScript(countAttemptText)
 // BeginAttempt counts an attempt to sign in, over all gateways, and reports whether it may be made: not while the account
 // is locked. A locked account is locked no longer for being tried. Forget what was counted when the attempt succeeds.
 func (s *Store) BeginAttempt(ctx context.Context, a Account, limit AttemptLimit) (allowed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	n, err := countAttempt.Run(ctx, s.client, []string{a.key()}, limit.Max, limit.Reset.Milliseconds(), limit.Block.Milliseconds(), a.spelling()).Int64()
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Store) BeginAttemptFrom(ctx context.Context, a Account, limit AttemptLi
 	if limit.Max == 0 && len(windows) == 0 {
 		return Begun{}, nil
 	}
-	within, cancel := context.WithTimeout(ctx, Timeout)
+	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var counted *redis.Cmd
 	var entered []*redis.Cmd
@@ -166,7 +166,7 @@ func (s *Store) SettleAttempts(ctx context.Context, what Settlement) error {
 	if len(what.Forget)+len(what.Return)+len(what.Leave) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, a := range what.Forget { // one by one: in a cluster they lie on different servers

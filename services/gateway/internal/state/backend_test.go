@@ -74,7 +74,13 @@ func inProcess(t *testing.T) string {
 
 func open(t *testing.T, url string, clock *gatewaytest.Clock) *state.Store {
 	t.Helper()
-	s, err := state.Open(url, state.Options{Now: clock.Now, Logger: slog.New(slog.DiscardHandler)})
+	return openFor(t, url, clock, gatewaytest.Patience)
+}
+
+// openFor is open with a bound for each answer.
+func openFor(t *testing.T, url string, clock *gatewaytest.Clock, timeout time.Duration) *state.Store {
+	t.Helper()
+	s, err := state.Open(url, state.Options{Now: clock.Now, Logger: slog.New(slog.DiscardHandler), Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func TestKeysMoveWhileTheyAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, c.URL, gatewaytest.NewClock())
+	s := openFor(t, c.URL, gatewaytest.NewClock(), state.DefaultTimeout)
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	var done atomic.Int64
@@ -161,7 +161,7 @@ func TestNothingIsRepeatedInACluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	s := open(t, c.URL, gatewaytest.NewClock())
+	s := openFor(t, c.URL, gatewaytest.NewClock(), state.DefaultTimeout)
 	want(t, s.Ping(t.Context()), nil)
 	a := allowed()
 	code, err := s.NewCode(t.Context(), a, time.Minute)
@@ -190,8 +190,8 @@ func TestSentinelFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	s := open(t, w.URL, gatewaytest.NewClock())
-	other := open(t, w.URL, gatewaytest.NewClock())
+	s := openFor(t, w.URL, gatewaytest.NewClock(), state.DefaultTimeout)
+	other := openFor(t, w.URL, gatewaytest.NewClock(), state.DefaultTimeout)
 	follow(t, s)
 	follow(t, other)
 	<-s.Loaded()

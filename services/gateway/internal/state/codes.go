@@ -129,7 +129,7 @@ func (s *Store) NewCode(ctx context.Context, a Authorization, ttl time.Duration)
 	if err != nil {
 		return "", fmt.Errorf("encode authorization: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.client.Set(ctx, codeKey(a.Domain, a.ApplicationID, code), record, ttl).Err(); err != nil {
 		return "", s.unavailable(err)
@@ -142,7 +142,7 @@ func (s *Store) NewCode(ctx context.Context, a Authorization, ttl time.Duration)
 // an authorization that holds only domain, application and grant if the code was redeemed before. A code in the hands of
 // another client is unknown and stays as it is.
 func (s *Store) Redeem(ctx context.Context, domain, application, code string) (Authorization, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	old, err := s.client.SetArgs(ctx, codeKey(domain, application, code), spent, redis.SetArgs{Mode: "XX", Get: true, TTL: SpentFor}).Result()
 	switch {

@@ -26,9 +26,9 @@ func (a *Address) connect(o Options) (client, listener redis.UniversalClient) {
 	switch {
 	case a.cluster:
 		commands := a.clusterOptions(o, encryption)
-		commands.Dialer = (&dialer{encryption: encryption, once: true}).dial
+		commands.Dialer = (&dialer{timeout: o.Timeout, encryption: encryption, once: true}).dial
 		listening := a.clusterOptions(o, encryption)
-		listening.Dialer = (&dialer{encryption: encryption}).dial
+		listening.Dialer = (&dialer{timeout: o.Timeout, encryption: encryption}).dial
 		return redis.NewClusterClient(commands), redis.NewClusterClient(listening)
 	case a.master != "":
 		c := redis.NewFailoverClient(a.failoverOptions(o, encryption))
@@ -37,8 +37,8 @@ func (a *Address) connect(o Options) (client, listener redis.UniversalClient) {
 	password, _ := a.passwords(o)
 	c := redis.NewClient(&redis.Options{
 		Addr: a.hosts[0], Username: a.user, Password: password, DB: a.database, TLSConfig: encryption,
-		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout, ContextTimeoutEnabled: true,
-		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{encryption: encryption}).dial,
+		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, ContextTimeoutEnabled: true,
+		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{timeout: o.Timeout, encryption: encryption}).dial,
 		// Nothing here uses what these would ask for on every new connection.
 		Protocol: 2, DisableIdentity: true, MaintNotificationsConfig: unannounced(),
 	})
@@ -54,8 +54,8 @@ func (a *Address) failoverOptions(o Options, encryption *tls.Config) *redis.Fail
 	return &redis.FailoverOptions{
 		MasterName: a.master, SentinelAddrs: a.hosts, SentinelUsername: a.sentinelUser, SentinelPassword: sentinelPassword,
 		Username: a.user, Password: password, DB: a.database, TLSConfig: encryption,
-		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout, ContextTimeoutEnabled: true,
-		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{encryption: encryption}).dial,
+		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, ContextTimeoutEnabled: true,
+		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64), Dialer: (&dialer{timeout: o.Timeout, encryption: encryption}).dial,
 		Protocol: 2, DisableIdentity: true,
 	}
 }
@@ -64,9 +64,9 @@ func (a *Address) clusterOptions(o Options, encryption *tls.Config) *redis.Clust
 	password, _ := a.passwords(o)
 	return &redis.ClusterOptions{
 		Addrs: a.hosts, Username: a.user, Password: password, TLSConfig: encryption,
-		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout, ContextTimeoutEnabled: true,
+		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout, ContextTimeoutEnabled: true,
 		DialerRetries: 1, MaxRetries: -1, PoolSize: cmp.Or(o.PoolSize, 64),
-		// While a slot moves, servers ask to be asked again (TRYAGAIN) about steps with two keys. Timeout ends that.
+		// While a slot moves, servers ask to be asked again (TRYAGAIN) about steps with two keys. The timeout ends that.
 		MaxRedirects: 8, MinRetryBackoff: 10 * time.Millisecond, MaxRetryBackoff: 100 * time.Millisecond,
 		ClusterStateReloadInterval: topologyEvery, DisableRoutingPolicies: true,
 		Protocol: 2, DisableIdentity: true, MaintNotificationsConfig: unannounced(),

@@ -100,7 +100,7 @@ func (s *Store) NewDevice(ctx context.Context, r DeviceRequest, ttl, interval ti
 	}
 	deviceCode = secret.NewToken()
 	key := deviceKey(deviceCode)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	expires := s.now().Add(ttl).UnixMilli()
 	_, err = s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -124,7 +124,7 @@ func (s *Store) NewDevice(ctx context.Context, r DeviceRequest, ttl, interval ti
 // Device finds the request behind a user code as long as nobody has decided about it. Otherwise it returns ErrUnknown.
 func (s *Store) Device(ctx context.Context, domain, userCode string) (PendingDevice, error) {
 	userKey := userCodeKey(domain, userCode)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	key, err := s.client.Get(ctx, userKey).Result()
 	switch {
@@ -187,7 +187,7 @@ func (s *Store) DecideDevice(ctx context.Context, p PendingDevice, allowed *Auth
 		}
 		decision = string(record)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	decided, err := decideDevice.Run(ctx, s.client, []string{p.key}, decision, s.now().UnixMilli()).Int()
 	switch {
@@ -232,7 +232,7 @@ const (
 // PollDevice returns what a person allowed an application's device, once over all gateways. Otherwise the error is ErrPending,
 // ErrTooSoon, ErrDenied, ErrExpired, ErrForeign (nothing was changed) or ErrUnknown.
 func (s *Store) PollDevice(ctx context.Context, domain, application, deviceCode string) (Authorization, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	answer, err := pollDevice.Run(ctx, s.client, []string{deviceKey(deviceCode)}, owner(domain, application),
 		s.now().UnixMilli(), slowDown.Milliseconds(), early.Milliseconds()).StringSlice()

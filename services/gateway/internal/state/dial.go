@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // dialer connects to Redis, and knows which connections are not to be used again.
@@ -18,6 +19,7 @@ import (
 // answer. So the first one that is silent retires all of its age to the same server: what is idle is replaced before it is used.
 // What is in use goes on.
 type dialer struct {
+	timeout    time.Duration
 	encryption *tls.Config // nil for none
 	// once hides causes of errors; see unrepeated.
 	once bool
@@ -25,7 +27,7 @@ type dialer struct {
 }
 
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	plain := &net.Dialer{Timeout: Timeout}
+	plain := &net.Dialer{Timeout: d.timeout}
 	now, ok := d.ages.Load(address)
 	if !ok {
 		now, _ = d.ages.LoadOrStore(address, new(atomic.Int64))
@@ -74,23 +76,21 @@ func (c aged) Read(b []byte) (int, error) {
 var errRetired = errors.New("connections of this age are not answered")
 
 // SyscallConn is what the library looks at before it uses a connection again: whether the server has hung up. An error makes it take
-// another one. Of an encrypted connection there is nothing to see beneath.
+// another one.
 func (c aged) SyscallConn() (syscall.RawConn, error) {
 	if c.age != c.now.Load() {
 		return nil, errRetired
 	}
-	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		return tcp.SyscallConn()
+	switch conn := c.Conn.(type) {
+	case *net.TCPConn:
+		return conn.SyscallConn()
+	case *tls.Conn:
+		if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+			return underTLS(tcp)
+		}
 	}
-	return opaque{}, nil
+	return nil, errors.ErrUnsupported // no connection that dial makes
 }
-
-// opaque is a socket that shows nothing.
-type opaque struct{}
-
-func (opaque) Control(func(uintptr)) error    { return nil }
-func (opaque) Read(func(uintptr) bool) error  { return nil }
-func (opaque) Write(func(uintptr) bool) error { return nil }
 
 // unrepeated is a connection of a client of a Cluster. Such a client follows a key to the server where it has gone (MOVED, ASK) by
 // the same loop in which it repeats what a connection lost: an error of the transport, once connected, therefore has no cause

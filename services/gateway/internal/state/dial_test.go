@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-am/gatehouse/pkg/testkit/faultproxy"
+	"github.com/gatehouse-am/gatehouse/pkg/testkit/redistest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -30,13 +31,14 @@ func TestConnectionsThatAreForgottenCostOneRequest(t *testing.T) {
 		{"encrypted", "rediss", encrypted},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			server, config := tt.server(t, address)
 			network, err := faultproxy.Listen("", server)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = network.Close() })
-			s, err := state.Open(tt.scheme+"://"+network.Address()+"/0", state.Options{TLS: config, Now: time.Now})
+			s, err := state.Open(tt.scheme+"://"+network.Address()+"/0", state.Options{TLS: config, Now: time.Now, Timeout: 4 * state.DefaultTimeout})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,6 +66,59 @@ func TestConnectionsThatAreForgottenCostOneRequest(t *testing.T) {
 			if err := ask("first"); !errors.Is(err, state.ErrUnavailable) {
 				t.Errorf("the first: %v", err)
 			}
+			for i := range 2 * crowd {
+				if err := ask("later" + strconv.Itoa(i)); err != nil {
+					t.Fatalf("%d afterwards: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// TestConnectionsThatTheServerEndsCostNothing: Redis restarts, and nobody finds out by a request that fails, encrypted or not.
+func TestConnectionsThatTheServerEndsCostNothing(t *testing.T) {
+	e, err := redistest.StartEncrypted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	plain := gatewaytest.StartRedis(t)
+	for _, tt := range []struct {
+		name string
+		o    state.Options
+		url  string
+		ends func() error
+	}{
+		{"in the clear", state.Options{}, plain.URL, func() error { plain.Kill(t); plain.Restart(t); return nil }},
+		{"encrypted", state.Options{TLS: trusting(t, e.CAFile, e.CertFile, e.KeyFile), Password: e.Password}, e.URL, func() error {
+			e.Server.Kill()
+			started := e.Server.Start()
+			eventually(t, "the server answers", func() bool { _, err := e.Server.Do("PING"); return err == nil })
+			return started
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.o.Timeout = gatewaytest.Patience
+			s, err := state.Open(tt.url, tt.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			ask := func(id string) error {
+				_, err := s.Once(t.Context(), "ended", t.Name(), id, time.Minute)
+				return err
+			}
+			const crowd = 32
+			var all sync.WaitGroup
+			for i := range crowd {
+				all.Go(func() {
+					if err := ask(strconv.Itoa(i)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			want(t, tt.ends(), nil)
 			for i := range 2 * crowd {
 				if err := ask("later" + strconv.Itoa(i)); err != nil {
 					t.Fatalf("%d afterwards: %v", i, err)

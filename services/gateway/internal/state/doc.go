@@ -32,6 +32,6 @@
 // braces, which is how Redis keeps it on the same server: the clients of a session after the session, the logout tokens of a domain
 // after their index. All others are by themselves and spread evenly; the one list that all gateways read is "revoked".
 //
-// Every method gives up after Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the
+// Every method gives up after Options.Timeout and returns ErrUnavailable (wrapped) if Redis did not answer by then. If the
 // caller's own context was canceled before, the error is context.Canceled.
 package state

@@ -133,7 +133,7 @@ func TestClusterFailover(t *testing.T) {
 	killed := time.Now()
 	eventually(t, "everything is served again", func() bool {
 		for range 12 { // whichever server their keys are on
-			if use(t.Context(), s) != nil {
+			if use(t.Context(), s) != nil || use(t.Context(), other) != nil {
 				return false
 			}
 		}

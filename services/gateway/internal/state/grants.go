@@ -70,7 +70,7 @@ func (s *Store) NewGrant(ctx context.Context, a Authorization, ttl time.Duration
 		ttl = min(ttl, time.UnixMilli(a.Ends).Sub(now))
 	}
 	t := refreshToken{grant: a.Grant, family: secret.NewToken()[:partLength], token: secret.NewToken()}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	begun, err := begin.Run(ctx, s.client, []string{grantKey(t.grant)}, record, owner(a.Domain, a.ApplicationID),
 		secret.HashToken(t.family), secret.HashToken(t.token), now.Add(ttl).UnixMilli(), (ttl + keepExpired).Milliseconds(),
@@ -178,7 +178,7 @@ func (s *Store) Refresh(ctx context.Context, domain, application, token string, 
 			return Authorization{}, "", fmt.Errorf("encode what is asked for: %w", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	answer, err := rotate.Run(ctx, s.client, []string{grantKey(t.grant)},
 		secret.HashToken(t.family), secret.HashToken(t.token), successor,
@@ -228,7 +228,7 @@ func (s *Store) Inspect(ctx context.Context, token string) (Inspection, error) {
 	if !ok {
 		return Inspection{}, ErrUnknown
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	g, err := s.client.HMGet(ctx, grantKey(t.grant), "record", "family", "current", "expires").Result()
 	if err != nil {
@@ -256,7 +256,7 @@ func (s *Store) Inspect(ctx context.Context, token string) (Inspection, error) {
 
 // EndGrant removes a grant with its refresh tokens. Access tokens made from it end by RevokeGrant.
 func (s *Store) EndGrant(ctx context.Context, grant string) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Eval(ctx, burial, []string{grantKey(grant)}, tombstoneFor.Milliseconds()).Err())
 }

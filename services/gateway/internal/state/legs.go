@@ -52,7 +52,7 @@ func (s *Store) BeginLeg(ctx context.Context, state string, leg Leg) error {
 	if err != nil {
 		return fmt.Errorf("encode leg: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Set(ctx, legKey(leg.Domain, state), record, LegLife).Err())
 }
@@ -63,7 +63,7 @@ func (s *Store) EndLeg(ctx context.Context, domain, state string) (Leg, error) {
 	if len(state) != stateLength {
 		return Leg{}, ErrUnknown
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	record, err := s.client.GetDel(ctx, legKey(domain, state)).Result()
 	switch {

@@ -31,7 +31,7 @@ func LoginKey(domain, who, digest string) string {
 
 // Login returns a login under way and lets it live for LoginLife from now on. One of which nothing is kept is empty.
 func (s *Store) Login(ctx context.Context, key string) (Login, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	record, err := s.client.GetEx(ctx, key, LoginLife).Result()
 	switch {
@@ -53,14 +53,14 @@ func (s *Store) KeepLogin(ctx context.Context, key string, v Login) error {
 	if err != nil {
 		return fmt.Errorf("encode login: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Set(ctx, key, record, LoginLife).Err())
 }
 
 // ForgetLogin forgets a login that is over, so that the same request begins anew.
 func (s *Store) ForgetLogin(ctx context.Context, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Del(ctx, key).Err())
 }

@@ -96,7 +96,7 @@ func (s *Store) QueueNotices(ctx context.Context, list []Notice) error {
 	if err != nil || len(lists) == 0 {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var answers []*redis.Cmd
 	err = s.together(ctx, func(p redis.Pipeliner) { answers = lists.queue(ctx, p, s.now()) })
@@ -126,7 +126,7 @@ func (s *Store) dropped(ctx context.Context, answers []*redis.Cmd) {
 
 // WaitingNotices returns how many notices of a domain are not settled.
 func (s *Store) WaitingNotices(ctx context.Context, domain string) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	n, err := s.client.ZCard(ctx, noticeKeys(domain)[1]).Result()
 	return n, s.unavailable(err)
@@ -134,7 +134,7 @@ func (s *Store) WaitingNotices(ctx context.Context, domain string) (int64, error
 
 // DueNotices returns the domains that have notices which are due.
 func (s *Store) DueNotices(ctx context.Context) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	now := s.now()
 	found := make([]*redis.StringSliceCmd, noticeIndexes)
@@ -181,7 +181,7 @@ return found
 // took them and does not say what came of it by then has died.
 func (s *Store) ClaimNotices(ctx context.Context, domain string, most int, lease time.Duration) ([]Notice, error) {
 	now := s.now()
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	flat, err := claim.Run(ctx, s.client, noticeKeys(domain), domain, now.UnixMilli(), now.Add(lease).UnixMilli(), most).StringSlice()
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *Store) ClaimNotices(ctx context.Context, domain string, most int, lease
 
 // SettleNotice forgets a notice: it was delivered, or nobody will try again.
 func (s *Store) SettleNotice(ctx context.Context, n Notice) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	keys := noticeKeys(n.Domain)
 	_, err := s.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -232,7 +232,7 @@ func (s *Store) PostponeNotice(ctx context.Context, n Notice, after time.Duratio
 	if counts {
 		free = 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err := postpone.Run(ctx, s.client, noticeKeys(n.Domain), n.Domain, n.ID, s.now().Add(after).UnixMilli(), free).Err()
 	return s.unavailable(err)

@@ -141,7 +141,7 @@ func TestNoticesAreBoundedPerDomain(t *testing.T) {
 	for i := range full {
 		full[i] = notice(crowded)
 	}
-	for part := range slices.Chunk(full, 5000) {
+	for part := range slices.Chunk(full, 1000) {
 		want(t, s.QueueNotices(t.Context(), part), nil)
 	}
 	want(t, s.QueueNotices(t.Context(), []state.Notice{notice(crowded), notice(empty)}), nil)

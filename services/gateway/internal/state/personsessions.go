@@ -133,7 +133,7 @@ func (s *Store) SucceedSession(
 	if left <= 0 {
 		return nil, s.EndSession(ctx, cookie, v.Domain)
 	}
-	within, cancel := context.WithTimeout(ctx, Timeout)
+	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var listed *redis.Cmd
 	var clients *redis.MapStringStringCmd
@@ -166,7 +166,7 @@ func (s *Store) SucceedSession(
 // handOver gives clients to a session under its new key before it ends under the old one; those that came to it there meanwhile
 // follow.
 func (s *Store) handOver(ctx context.Context, old, key string, clients map[string]string, left time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var closed *redis.Cmd
 	err := s.together(ctx, func(p redis.Pipeliner) {
@@ -205,7 +205,7 @@ func unpaired(left time.Duration, clients map[string]string) []any {
 
 // PersonSessions returns the sessions of a person in a domain that have not ended, the one that was used last first.
 func (s *Store) PersonSessions(ctx context.Context, domain, subject string) ([]PersonSession, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	key := personKey(domain, subject)
 	fields, err := s.client.HGetAll(ctx, key).Result()
@@ -261,7 +261,7 @@ func (p *PersonSession) seen(now time.Time, left time.Duration) time.Time {
 
 // ListedSession returns a session of a person as it is kept. It returns ErrUnknown if it has ended.
 func (s *Store) ListedSession(ctx context.Context, domain string, one PersonSession) (Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	record, err := s.client.Get(ctx, one.Key).Result()
 	switch {

@@ -68,7 +68,7 @@ type Counted struct {
 
 // BeginRegistration counts that somebody registers a client, over all gateways, of which there may be so many within a window.
 func (s *Store) BeginRegistration(ctx context.Context, r Registration, most int, window time.Duration) (Counted, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	one, other := r.Attempt, ""
 	switch {
@@ -91,7 +91,7 @@ func (s *Store) BeginRegistration(ctx context.Context, r Registration, most int,
 // EndRegistration ends a registration that was counted and surely came to nothing; Attempt is what it was counted as. It is taken
 // back, unless it fetches: then it stays counted, under a name that nobody repeats.
 func (s *Store) EndRegistration(ctx context.Context, r Registration) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	other := ""
 	if r.Fetches {

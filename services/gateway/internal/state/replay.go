@@ -15,7 +15,7 @@ import (
 // of any number that ask at once exactly one is told true. The purpose keeps apart what different protocols call by the same
 // identifier, such as the jti of assertions and of proofs; the identifier may be of any length and is kept as its hash.
 func (s *Store) Once(ctx context.Context, domain, purpose, id string, ttl time.Duration) (first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	// Milliseconds are as fine as Redis counts; what would end at once is remembered that long.
 	err = s.client.SetArgs(ctx, onceKey(domain, purpose, id), "1", redis.SetArgs{Mode: "NX", TTL: max(ttl, time.Millisecond)}).Err()
@@ -48,7 +48,7 @@ return {n, redis.call('PTTL', KEYS[1])}
 // CountFailure counts that somebody at an address failed to authenticate as a client, over all gateways. What succeeds is
 // not counted, and costs nothing.
 func (s *Store) CountFailure(ctx context.Context, domain, client, address string, window time.Duration) (Failures, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	key := "failures:" + secret.HashToken(strings.Join([]string{domain, secret.HashToken(client), address}, "/"))
 	counted, err := countFailure.Run(ctx, s.client, []string{key}, window.Milliseconds()).Int64Slice()

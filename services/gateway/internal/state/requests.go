@@ -49,7 +49,7 @@ func (s *Store) KeepRequest(ctx context.Context, r Request, ttl time.Duration) (
 	if err != nil {
 		return "", fmt.Errorf("encode request: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.client.Set(ctx, requestKey(r.Domain, r.ApplicationID, id), record, ttl).Err(); err != nil {
 		return "", s.unavailable(err)
@@ -64,7 +64,7 @@ func (s *Store) OpenRequest(ctx context.Context, domain, application, uri string
 	if !ok {
 		return Request{}, ErrUnknown
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	record, err := s.client.GetEx(ctx, requestKey(domain, application, id), RequestLife).Result()
 	switch {
@@ -90,7 +90,7 @@ func (s *Store) FinishRequest(ctx context.Context, domain, application, uri stri
 	if !ok {
 		return ErrUnknown
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	taken, err := s.client.Del(ctx, requestKey(domain, application, id)).Result()
 	switch {

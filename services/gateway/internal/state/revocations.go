@@ -192,7 +192,7 @@ func (r *revocations) endedSince(domain string, since int64) (ids []string) {
 // revoke enters a member into the list and tells everybody, together with what else is to happen in the same step.
 func (s *Store) revoke(ctx context.Context, member string, until time.Time, also func(context.Context, redis.Pipeliner)) error {
 	millis := until.UnixMilli()
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err := s.together(ctx, func(p redis.Pipeliner) {
 		if also != nil {
@@ -317,7 +317,7 @@ func (s *Store) follow(ctx context.Context, connected func()) error {
 	// Closing is what ends a blocked read; a context alone does not.
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 	defer func() { _ = sub.Close() }()
-	if _, err := sub.ReceiveTimeout(ctx, Timeout); err != nil {
+	if _, err := sub.ReceiveTimeout(ctx, s.timeout); err != nil {
 		return s.unavailable(err)
 	}
 	var read time.Time

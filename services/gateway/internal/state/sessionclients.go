@@ -60,7 +60,7 @@ func (s *Store) NoteClient(ctx context.Context, cookie string, v Session, c Sess
 	if left <= 0 {
 		return errors.Join(ErrUnknown, s.EndSession(ctx, cookie, v.Domain))
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	there, err := note.Run(ctx, s.client, withClients(sessionKey(cookie, v.Domain)),
 		record, min(idle, left).Milliseconds(), c.ClientID, c.ApplicationID, int64(refresh/time.Second), left.Milliseconds(),
@@ -85,7 +85,7 @@ func (s *Store) ListedClients(ctx context.Context, one PersonSession) (SessionCl
 }
 
 func (s *Store) clientsAt(ctx context.Context, session string) (SessionClients, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	fields, err := s.client.HGetAll(ctx, clientsKey(session)).Result()
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Store) closeSession(ctx context.Context, key string, v *Session, known 
 	now := s.now()
 	member := v.Domain + "|" + ofSession + "|" + v.ID + "|" + strconv.FormatInt(now.UnixMilli(), 10)
 	until := now.Add(max(known.Refresh, codesFor))
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var closed *redis.Cmd
 	var queued []*redis.Cmd

@@ -73,7 +73,7 @@ func (s *Store) setSession(ctx context.Context, cookie string, v Session, idle t
 	if left <= 0 {
 		return false, s.EndSession(ctx, cookie, v.Domain)
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		key := sessionKey(cookie, v.Domain)
@@ -92,7 +92,7 @@ func (s *Store) setSession(ctx context.Context, cookie string, v Session, idle t
 // Session returns the session behind a cookie's value in a domain and restarts its idle time. It returns ErrUnknown if
 // there is none in this domain or if it has ended. Sessions of other domains are not touched.
 func (s *Store) Session(ctx context.Context, cookie, domain string, idle time.Duration) (Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	record, err := s.client.GetEx(ctx, sessionKey(cookie, domain), idle).Result()
 	switch {
@@ -113,7 +113,7 @@ func (s *Store) Session(ctx context.Context, cookie, domain string, idle time.Du
 
 // EndSession forgets a session of a domain. What was made in it stays; CloseSession ends that as well.
 func (s *Store) EndSession(ctx context.Context, cookie, domain string) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Del(ctx, sessionKey(cookie, domain)).Err())
 }

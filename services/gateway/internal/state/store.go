@@ -14,8 +14,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 )
 
-// Timeout bounds every command, so that a stalled Redis becomes an answer to the client within a second.
-const Timeout = 500 * time.Millisecond
+// DefaultTimeout bounds every command, so that a stalled Redis becomes an answer to the client within a second.
+const DefaultTimeout = 500 * time.Millisecond
 
 // Errors that callers distinguish.
 var (
@@ -33,6 +33,7 @@ type Store struct {
 	listener redis.UniversalClient
 	// cluster says that keys lie on several servers.
 	cluster bool
+	timeout time.Duration
 	now     func() time.Time
 	log     *slog.Logger
 	failed  func()
@@ -51,6 +52,8 @@ type Options struct {
 	Failed func()
 	// Tracing makes spans of what requests ask Redis; nil makes none.
 	Tracing *observe.Tracing
+	// Timeout is how long Redis may take for the answer to a command, a new connection included; 0 = DefaultTimeout.
+	Timeout time.Duration
 	// PoolSize bounds the connections to one server; 0 = 64. Commands beyond it wait up to Timeout.
 	PoolSize int
 	// Password is that of the URL's user, SentinelPassword that of its sentinel-user, where the URL does not say them.
@@ -67,7 +70,10 @@ func Open(url string, o Options) (*Store, error) {
 		return nil, err
 	}
 	quiet()
-	s := &Store{cluster: a.cluster, now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	s := &Store{cluster: a.cluster, timeout: o.Timeout, now: o.Now, log: o.Logger, failed: o.Failed, noticed: make(chan struct{}, 1)}
 	s.client, s.listener = a.connect(o)
 	if o.Tracing != nil {
 		s.client.AddHook(traces{o.Tracing})
@@ -123,7 +129,7 @@ func (s *Store) Close() error {
 
 // Ping asks Redis for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	return s.unavailable(s.client.Ping(ctx).Err())
 }

@@ -65,7 +65,7 @@ return 0
 // EnterWindows counts that something is about to be done, over all gateways, in one round trip. It returns how long to wait if
 // that is too often in one of the windows; then it must not be done. However many do it at once, no more than the maximum may.
 func (s *Store) EnterWindows(ctx context.Context, windows ...Window) (wait time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	var entered []*redis.Cmd
 	_, err = s.client.Pipelined(ctx, func(p redis.Pipeliner) error {

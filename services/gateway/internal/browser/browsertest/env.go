@@ -72,7 +72,7 @@ func NewAt(t testing.TB, publicURL string, change func(*configv1.Domain), apps .
 func NewWithRedis(t testing.TB, redisURL, publicURL string, change func(*configv1.Domain), apps ...*configv1.Application) *Env {
 	t.Helper()
 	e := &Env{Clock: &Clock{at: time.Now()}, Directory: &Directory{consents: map[string]*directoryv1.Consent{}}, Log: slog.New(slog.DiscardHandler)}
-	store, err := state.Open(redisURL, state.Options{Now: e.Clock.Now, Logger: e.Log})
+	store, err := state.Open(redisURL, state.Options{Now: e.Clock.Now, Logger: e.Log, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
