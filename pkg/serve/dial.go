@@ -33,6 +33,8 @@ type DialOptions struct {
 	// Tracer and Propagator are as in [GRPCOptions].
 	Tracer     trace.TracerProvider
 	Propagator propagation.TextMapPropagator
+	// Reconnection is the connection's own, for who wants to tell it something; nil for nobody.
+	Reconnection *Reconnection
 	// More is appended, for what has no place here.
 	More []grpc.DialOption
 }
@@ -50,6 +52,9 @@ func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc
 		pause = time.Second
 	}
 	size := maxMessage(options.MaxMessage)
+	if options.Reconnection == nil {
+		options.Reconnection = new(Reconnection)
+	}
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithConnectParams(grpc.ConnectParams{
@@ -60,7 +65,7 @@ func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(size), grpc.MaxCallSendMsgSize(size)),
 		grpc.WithIdleTimeout(0), // stay connected: the stream is there for good
 		grpc.WithNoProxy(),
-		grpc.WithChainUnaryInterceptor(new(reconnecting).unary),
+		grpc.WithChainUnaryInterceptor(options.Reconnection.unary),
 	}
 	if options.Tracer != nil {
 		opts = append(opts, grpc.WithStatsHandler(otelgrpc.NewClientHandler(traceOptions(options.Tracer, options.Propagator)...)))
@@ -69,5 +74,6 @@ func DialGRPC(address string, tlsConfig *tls.Config, options DialOptions) (*grpc
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", address, err)
 	}
+	options.Reconnection.conn = conn
 	return conn, nil
 }

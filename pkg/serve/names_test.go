@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -110,5 +112,33 @@ func TestCallsFailAtOnceWhileAServerStaysAway(t *testing.T) {
 		if time.Now().After(limit) {
 			t.Fatalf("a server that is back is not found: %v", err)
 		}
+	}
+}
+
+// TestAServerThatOthersHaveFound is asked by the next call, however long it takes until the next attempt to connect.
+func TestAServerThatOthersHaveFound(t *testing.T) {
+	service := &health{check: func(context.Context) error { return nil }}
+	p := startPlane(t, service, GRPCOptions{})
+	var r Reconnection
+	client := p.client(t, DialOptions{Reconnection: &r, More: []grpc.DialOption{
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}, MinConnectTimeout: time.Minute}),
+	}})
+	if _, err := client.Check(t.Context(), question); err != nil {
+		t.Fatal(err)
+	}
+	p.stop()
+	if err := p.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second does not wait
+		if _, err := client.Check(t.Context(), question); status.Code(err) != codes.Unavailable {
+			t.Fatalf("a call to nobody: %v", err)
+		}
+	}
+	again := plane{}.start(t, p.address, p.files, p.gateway, service, GRPCOptions{})
+	defer again.stop()
+	r.Expect()
+	if _, err := client.Check(t.Context(), question); err != nil {
+		t.Errorf("the server that is back: %v", err)
 	}
 }

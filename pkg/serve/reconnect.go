@@ -16,16 +16,17 @@ import (
 // and to find the next replica, and short for somebody who waits for an answer.
 const reconnectWithin = 900 * time.Millisecond
 
-// reconnecting lets calls that found no connection wait a moment for one, whatever they ask for: they were not sent. gRPC fails them as
+// Reconnection lets calls that found no connection wait a moment for one, whatever they ask for: they were not sent. gRPC fails them as
 // soon as one attempt to connect has failed, which is what happens when the replica that is gone was the only one known. Once a server has
-// been away for longer they fail at once, until one is found.
-type reconnecting struct {
+// been away for longer they fail at once, until one is found. It belongs to one connection; the zero value is usable.
+type Reconnection struct {
+	conn *grpc.ClientConn
 	// since is when the first call found no connection, in nanoseconds of Unix time; 0 if the last one did.
 	since atomic.Int64
 }
 
 // unary implements grpc.UnaryClientInterceptor.
-func (r *reconnecting) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (r *Reconnection) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	for {
 		var server peer.Peer // stays empty for a call that was not sent
 		err := invoke(ctx, method, request, reply, conn, append(opts[:len(opts):len(opts)], grpc.Peer(&server))...)
@@ -39,8 +40,15 @@ func (r *reconnecting) unary(ctx context.Context, method string, request, reply 
 	}
 }
 
+// Expect says that the server was heard of by another way: it is connected to at once, and calls wait for that as if it had only just
+// been lost.
+func (r *Reconnection) Expect() {
+	r.since.Store(0)
+	r.conn.ResetConnectBackoff()
+}
+
 // found waits for a connection and reports whether there is one.
-func (r *reconnecting) found(ctx context.Context, conn *grpc.ClientConn) bool {
+func (r *Reconnection) found(ctx context.Context, conn *grpc.ClientConn) bool {
 	now := time.Now().UnixNano()
 	r.since.CompareAndSwap(0, now)
 	left := reconnectWithin - time.Duration(now-r.since.Load())

@@ -239,6 +239,7 @@ func New(c Config) (*Gateway, error) {
 	var collector tuner
 	late := newBehind(time.Now)
 	var tidy sync.Once
+	found := false // the configuration stream; of OnStatus alone
 	var subscriber *configsync.Subscriber
 	connected := func() bool { return subscriber.Status().Connected }
 	kept, err := c.Snapshot.open(parts.Domains, c.Domains, connected, snapshotFailures(metrics).Inc, log)
@@ -251,6 +252,10 @@ func New(c Config) (*Gateway, error) {
 		OnStatus: func(s configsync.Status) {
 			metrics.SetConfigRevision(s.Revision)
 			metrics.SetConfigRejections(s.Rejections)
+			if s.Connected && !found {
+				to.expect()
+			}
+			found = s.Connected
 			late.heard(s)
 			if s.Ready { // before that everything is read: garbage in plenty, and the memory of a moment
 				kept.streams()

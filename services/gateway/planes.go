@@ -21,6 +21,15 @@ type management struct {
 	// any leads to replicas that have the configuration, whatever else they lack. It is used while calls leads to nobody.
 	any    *grpc.ClientConn
 	memory upstream.Memory
+	again  []*serve.Reconnection
+}
+
+// expect says that management was found, by a connection other than those of calls: what is asked of it next is not to be refused
+// because they have not tried again yet.
+func (m management) expect() {
+	for _, r := range m.again {
+		r.Expect()
+	}
 }
 
 // dial prepares the connections to management; they connect when they are used.
@@ -32,9 +41,14 @@ func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.
 		return nil, to, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
 	}
 	open := func(address string, service grpc.ServiceDesc) (*grpc.ClientConn, error) {
-		return serve.DialGRPC(address, files.ClientTLS("", serve.RoleManagement), serve.DialOptions{
-			Tracer: traced.Provider(), Propagator: traced.Propagator(), More: []grpc.DialOption{upstream.Replicas(service.ServiceName)},
+		again := new(serve.Reconnection)
+		conn, err := serve.DialGRPC(address, files.ClientTLS("", serve.RoleManagement), serve.DialOptions{
+			Tracer: traced.Provider(), Propagator: traced.Propagator(), Reconnection: again, More: []grpc.DialOption{upstream.Replicas(service.ServiceName)},
 		})
+		if err == nil {
+			to.again = append(to.again, again)
+		}
+		return conn, err
 	}
 	if to.calls, err = open(c.ManagementAddress, registrationv1.RegistrationService_ServiceDesc); err != nil {
 		return nil, to, fmt.Errorf("--management-grpc-address: %w", err)
