@@ -171,6 +171,7 @@ func TestAnInterruptedCreationOrDeletionOfADomain(t *testing.T) {
 		if err := create(t.Context()); err != nil {
 			t.Errorf("creating it again: %v", err)
 		}
+		w.settle() // the gateway has found management again
 	})
 	// A deletion begins with the domain itself, alone: once that is gone, what was in it is nowhere and follows.
 	t.Run("a domain whose deletion was not settled is gone everywhere, and its name is free", func(t *testing.T) {

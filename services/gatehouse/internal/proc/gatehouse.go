@@ -74,7 +74,14 @@ func (g *Gatehouse) Restart() {
 // RestartKilled is Restart for a process that is killed.
 func (g *Gatehouse) RestartKilled() {
 	g.t.Helper()
+	g.RestartKilledAfter(func() {})
+}
+
+// RestartKilledAfter is RestartKilled, and something is done while the process is away.
+func (g *Gatehouse) RestartKilledAfter(meanwhile func()) {
+	g.t.Helper()
 	g.Kill()
+	meanwhile()
 	g.stdout.reset()
 	g.Relaunch()
 	g.Ready()
