@@ -54,7 +54,7 @@ func TestLifeOfAnInstallation(t *testing.T) {
 	if err := m.stop(); err != nil {
 		t.Fatalf("stop: %v", err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the stop took %v with a gateway connected", took)
 	}
 	g.stop()
@@ -252,7 +252,7 @@ func TestDrain(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took < h.config.DrainDelay || took > 2*h.config.DrainDelay {
+	if took := time.Since(began); took < h.config.DrainDelay || took > h.config.DrainDelay+10*time.Second {
 		t.Errorf("the stop took %v", took)
 	}
 }

@@ -79,7 +79,7 @@ func TestRedisIsAway(t *testing.T) {
 			if got := a.JSON(t)["error"]; a.Status != 503 || got != string(oauth2.TemporarilyUnavailable) {
 				t.Errorf("status %d: %s", a.Status, a.Body)
 			}
-			if took := time.Since(began); name != "password" && took > time.Second {
+			if took := time.Since(began); name != "password" && took > 10*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
