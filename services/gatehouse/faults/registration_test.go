@@ -135,3 +135,78 @@ func TestRegistrationWithoutManagementSaysSo(t *testing.T) {
 		t.Errorf("%v clients", n)
 	}
 }
+
+// TestCopiesThatAGatewayDoesNotHoldAreServedWhole: of a template's copies beyond its bound a gateway holds nothing, their forms and flows
+// neither. What it serves of them is what a gateway that holds them does, also when it starts afterwards and when the template's
+// belongings change for one of them.
+func TestCopiesThatAGatewayDoesNotHoldAreServedWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.openRegistration()
+	w.api.Do("PATCH", w.in(""), object{"oidc": object{"clientRegistrationSettings": object{"isClientTemplateEnabled": true}}})
+	bounded := func() *proc.Gateway {
+		g := w.inst.StartGateway(w.management, publicURL, "--registered-clients", "2")
+		w.gateways = append(w.gateways, g)
+		return g
+	}
+	before := bounded()
+
+	pattern := w.create("Pattern", "SERVICE", nil)
+	at := w.in("/applications/" + pattern.ID)
+	w.api.Do("PATCH", at, object{"template": true})
+	w.api.Do("POST", at+"/forms", object{"template": "error", "enabled": true, "content": `<p id="pattern">{{.code}}</p>`})
+	deny := func(message string) []any {
+		return []any{object{"type": "token", "name": "refuse", "enabled": true, "pre": []any{object{
+			"name": "refuse", "policy": "deny", "enabled": true, "configuration": object{"error": "invalid_scope", "message": message},
+		}}}}
+	}
+	put := func(path string, flows []any) {
+		t.Helper()
+		if answer, err := w.api.Try(t.Context(), "PUT", path+"/flows", flows); err != nil || answer.Status != http.StatusOK {
+			t.Fatalf("flows: %d %s, %v", answer.Status, answer.Text, err)
+		}
+	}
+	put(at, deny("of the pattern"))
+	w.settle()
+
+	var copies []proc.Object
+	for range 5 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.at(w.gateways[0], "/oidc/register"), strings.NewReader(`{"software_id":"`+pattern.ID+`","redirect_uris":["`+callback+`"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := proc.Send(r)
+		if err != nil || answer.Status != http.StatusCreated {
+			t.Fatalf("%d %s, %v", answer.Status, answer.Text, err)
+		}
+		copies = append(copies, answer.JSON())
+	}
+	refuses := func(g *proc.Gateway, c proc.Object, message string) {
+		t.Helper()
+		answer, err := w.post(t.Context(), g, app{ClientID: c.Text("client_id"), Secret: c.Text("client_secret")}, "/oauth/token", ofService)
+		if err != nil || answer.JSON().Text("error_description") != message {
+			t.Errorf("%s: %d %s, %v", g.Name, answer.Status, answer.Text, err)
+		}
+	}
+	for _, g := range []*proc.Gateway{w.gateways[0], before, bounded()} {
+		for _, c := range copies {
+			refuses(g, c, "of the pattern")
+			page, err := fetch(t.Context(), w.at(g, "/oauth/authorize?client_id="+c.Text("client_id")+"&redirect_uri=https://nowhere.example"), "")
+			if at := page.Header.Get("Location"); err == nil && page.Status == http.StatusFound {
+				page, err = fetch(t.Context(), g.URL+strings.TrimPrefix(at, publicURL), "")
+			}
+			if err != nil || !strings.Contains(page.Text, `id="pattern"`) {
+				t.Errorf("%s: %d %s, %v", g.Name, page.Status, page.Text, err)
+			}
+		}
+	}
+	if !strings.Contains(w.management.Stderr(), "RegistrationService/Resolve") {
+		t.Error("no gateway asked for a client: they held everything")
+	}
+	put(w.in("/applications/"+copies[3].Text("id")), deny("of its own"))
+	w.settle()
+	for _, g := range w.gateways {
+		refuses(g, copies[3], "of its own")
+		refuses(g, copies[4], "of the pattern")
+	}
+}
