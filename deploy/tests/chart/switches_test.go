@@ -86,6 +86,12 @@ var commonRows = []row{
 		inM + ".image": "images.example.com/access/gatehouse-management:v2", inG + ".image": "images.example.com/access/gatehouse-gateway:v2", inG + ".imagePullPolicy": "Always",
 		"Pod/gatehouse-management-ready spec.containers[0].image": "images.example.com/access/gatehouse-management:v2",
 	}, ""},
+	{"gateways stay at their version while management goes on", "image: {tag: v2}\ngateway: {image: {tag: v1}}", map[string]string{
+		inM + ".image": "gatehouse-management:v2", inG + ".image": "gatehouse-gateway:v1", "Pod/gatehouse-gateway-ready spec.containers[0].image": "gatehouse-gateway:v1",
+	}, ""},
+	{"management has a version of its own, and so has the directory", "management: {image: {tag: v3}, directory: {enabled: true}}", map[string]string{
+		inM + ".image": "gatehouse-management:v3", directory + ".containers[0].image": "gatehouse-management:v3",
+	}, ""},
 	{
 		"images by name and digest",
 		"management: {image: {repository: m, digest: sha256:" + digest + "}}\ngateway: {image: {repository: g, digest: sha256:" + digest + "}}",
