@@ -3,7 +3,8 @@
 //
 // The file is the configuration stream as it came: a batch with everything, and the batches after it as they were applied. So nothing
 // is kept twice in memory, a change costs what it weighs, and a state that is read again went the way that it went the first time. A file that has
-// grown to twice what it began with is begun anew: the next subscription asks for everything.
+// grown to twice what it began with is begun anew: the next subscription asks for everything. It goes on growing until then, and stays until the new file is
+// whole, so that the disk holds at its fullest three times the configuration, 16 MiB, and what changed since the last subscription.
 //
 //	{"format":"gatehouse-snapshot","version":1,"salt":"…","domains":[…]}⏎
 //	length (4 bytes, big-endian) | kind (1 byte) | AES-256-GCM of a message, or of the time

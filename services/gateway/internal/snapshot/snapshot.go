@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -21,6 +22,8 @@ import (
 const (
 	// name is the file's.
 	name = "configuration.snapshot"
+	// unfinished is the name of a file that is being begun, as os.CreateTemp wants it: it puts digits for the star.
+	unfinished = name + ".*"
 	// least is what may be appended to a file of any size before it is begun anew.
 	least = 16 << 20
 	// confirmEvery is how often a file is told that its state is still current.
@@ -59,8 +62,8 @@ type Snapshot struct {
 	base    int64 // how large the file was with everything in it
 }
 
-// Open prepares a snapshot, and reads and writes nothing but a file that it takes away again. An error says what is wrong with the key or
-// the folder.
+// Open prepares a snapshot. It writes nothing but a file that it takes away again, and takes away what processes left that died while they
+// began a file. An error says what is wrong with the key or the folder.
 func Open(o Options) (*Snapshot, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(o.Key))
 	if err != nil || len(key) != keyBytes {
@@ -69,7 +72,10 @@ func Open(o Options) (*Snapshot, error) {
 	if err := os.MkdirAll(o.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	trial, err := os.CreateTemp(o.Folder, name+".*")
+	if err := removeUnfinished(o.Folder); err != nil {
+		return nil, err
+	}
+	trial, err := os.CreateTemp(o.Folder, unfinished)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +90,25 @@ func Open(o Options) (*Snapshot, error) {
 		o.Failed = func() {}
 	}
 	return &Snapshot{o: o, key: key}, nil
+}
+
+// removeUnfinished takes away files that were begun by processes that are gone: each may be as large as the configuration. The folder is of
+// one gateway alone, so nobody else begins one.
+func removeUnfinished(folder string) error {
+	all, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range all {
+		digits, ours := strings.CutPrefix(entry.Name(), strings.TrimSuffix(unfinished, "*"))
+		if !ours || digits == "" || strings.Trim(digits, "0123456789") != "" || !entry.Type().IsRegular() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(folder, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Snapshot) path() string { return filepath.Join(s.o.Folder, name) }
@@ -114,7 +139,7 @@ func (s *Snapshot) keep(b configsync.Batch) error {
 // begin writes everything to a new file, which takes the place of the old one when it is whole.
 func (s *Snapshot) begin(b configsync.Batch) (err error) {
 	s.close()
-	file, err := os.CreateTemp(s.o.Folder, name+".*") // 0600
+	file, err := os.CreateTemp(s.o.Folder, unfinished) // 0600
 	if err != nil {
 		return err
 	}

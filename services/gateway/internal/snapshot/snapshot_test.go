@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -326,6 +327,44 @@ func TestAFileThatHasGrownIsBegunAnew(t *testing.T) {
 	}
 	if !s.Again() {
 		t.Error("after 16 MB not yet")
+	}
+}
+
+// TestWhatADeadProcessLeftIsRemoved: a file that was being begun when its process was killed is nobody's. Files of other names are left alone.
+func TestWhatADeadProcessLeftIsRemoved(t *testing.T) {
+	r := newRig(t)
+	s, _ := r.open()
+	r.apply(s, everything(7, app("a", "one")))
+	killed, err := os.CreateTemp(r.folder, unfinished)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	foreign := []string{name + ".", name + ".1.bak", name + ".old", name + "1", "notes.1"}
+	for _, file := range foreign {
+		if err := os.WriteFile(filepath.Join(r.folder, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := name + ".2"
+	if err := os.Mkdir(filepath.Join(r.folder, folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, what, err := r.restored(); err != nil || what.Revision != 7 {
+		t.Errorf("%v, %v", what, err)
+	}
+	entries, err := os.ReadDir(r.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, entry := range entries {
+		left = append(left, entry.Name())
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(append(foreign, name, folder))), left); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
 }
 
