@@ -24,12 +24,13 @@ var managementRows = []row{
 	}, ""},
 	{
 		"https at management, with a certificate of cert-manager for where people find it",
-		"management: {tls: {certManager: {enabled: true, issuerRef: {name: company, kind: ClusterIssuer, group: issuers.example.com}}}, ingress: {enabled: true, hosts: [admin.example.com]}, httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [admin.example.com, console.example.com]}}",
+		"management: {tls: {certManager: {enabled: true, issuerRef: {name: company, kind: ClusterIssuer, group: issuers.example.com}}}, ingress: {enabled: true, hosts: [admin.example.com]}, httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [admin.example.com, console.example.com], backendTLS: {existingConfigMap: company}}}",
 		map[string]string{
 			"Certificate/gatehouse-management-tls spec.dnsNames": "[admin.example.com, console.example.com]", "Certificate/gatehouse-management-tls spec.usages": "[digital signature, server auth]",
 			"Certificate/gatehouse-management-tls spec.issuerRef": "{name: company, kind: ClusterIssuer, group: issuers.example.com}", "Certificate/gatehouse-management-tls spec.secretName": "gatehouse-management-tls",
 			management + ".volumes[name=public].secret.secretName": "gatehouse-management-tls", envM + "MANAGEMENT_TLS_CERT_FILE].value": "/etc/gatehouse/public/tls.crt",
 			"Service/gatehouse-management spec.ports[0].appProtocol": "https", "Certificate/gatehouse-gateway-tls": "",
+			"BackendTLSPolicy/gatehouse-management spec": "{targetRefs: [{group: '', kind: Service, name: gatehouse-management}], validation: {hostname: admin.example.com, caCertificateRefs: [{group: '', kind: ConfigMap, name: company}]}}",
 		}, "",
 	},
 	{"https at management within the cluster alone", "management: {tls: {certManager: {enabled: true, issuerRef: {name: company}}}}", map[string]string{
@@ -116,7 +117,18 @@ var managementRows = []row{
 		map[string]string{
 			"HTTPRoute/gatehouse-management spec.parentRefs": "[{name: edge, namespace: edge, sectionName: https}]", "HTTPRoute/gatehouse-management spec.hostnames": "[admin.example.com]",
 			"HTTPRoute/gatehouse-management spec.rules[0].backendRefs": "[{name: gatehouse-management, port: 80}]", "HTTPRoute/gatehouse-management metadata.annotations.a": "b",
+			"BackendTLSPolicy/gatehouse-management": "",
 		}, "https://admin.example.com/",
+	},
+	{
+		"https at management behind a Gateway that knows the authority, under a name within the cluster",
+		"management: {tls: {existingSecret: console}, httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: ['*.example.com'], backendTLS: {wellKnownCACertificates: System, hostname: gatehouse-management.access.svc}}}",
+		map[string]string{"BackendTLSPolicy/gatehouse-management spec.validation": "{hostname: gatehouse-management.access.svc, wellKnownCACertificates: System}"}, "",
+	},
+	{
+		"https at management behind a Gateway that is told elsewhere",
+		"management: {tls: {existingSecret: console}, httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: ['*.example.com'], backendTLS: {elsewhere: true}}}",
+		map[string]string{"HTTPRoute/gatehouse-management": "x", "BackendTLSPolicy/gatehouse-management": ""}, "",
 	},
 }
 
@@ -201,6 +213,15 @@ var gatewayRows = []row{
 	{"gateways behind a Gateway", "publicUrl: 'https://login.example.com:8443/auth'\ngateway: {httpRoute: {enabled: true, annotations: {a: b}, parentRefs: [{name: edge}]}}", map[string]string{
 		"HTTPRoute/gatehouse-gateway spec.hostnames": "[login.example.com]", "HTTPRoute/gatehouse-gateway spec.rules[0].matches[0].path": "{type: PathPrefix, value: /auth}",
 		"HTTPRoute/gatehouse-gateway metadata.annotations.a": "b",
+	}, ""},
+	{"https at gateways behind a Gateway", "publicUrl: 'https://Login.example.com:8443/auth'\ngateway: {tls: {existingSecret: public-certificate}, httpRoute: {enabled: true, parentRefs: [{name: edge}], backendTLS: {existingConfigMap: company}}}", map[string]string{
+		"BackendTLSPolicy/gatehouse-gateway spec": "{targetRefs: [{group: '', kind: Service, name: gatehouse-gateway}], validation: {hostname: login.example.com, caCertificateRefs: [{group: '', kind: ConfigMap, name: company}]}}",
+	}, ""},
+	{"https at gateways behind a Gateway that knows the authority of another name", "gateway: {tls: {existingSecret: public-certificate}, httpRoute: {enabled: true, parentRefs: [{name: edge}], backendTLS: {wellKnownCACertificates: System, hostname: inside.example.com}}}", map[string]string{
+		"BackendTLSPolicy/gatehouse-gateway spec.validation": "{hostname: inside.example.com, wellKnownCACertificates: System}",
+	}, ""},
+	{"https at gateways behind a Gateway that is told elsewhere", "gateway: {tls: {existingSecret: public-certificate}, httpRoute: {enabled: true, parentRefs: [{name: edge}], backendTLS: {elsewhere: true}}}", map[string]string{
+		"HTTPRoute/gatehouse-gateway": "x", "BackendTLSPolicy/gatehouse-gateway": "",
 	}, ""},
 	{"gateways behind a Gateway, under other names", "gateway: {httpRoute: {enabled: true, parentRefs: [{name: edge}], hostnames: [one.example.com]}}", map[string]string{"HTTPRoute/gatehouse-gateway spec.hostnames": "[one.example.com]"}, ""},
 	{

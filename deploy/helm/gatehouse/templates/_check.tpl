@@ -129,6 +129,19 @@
 {{- if and $part.httpRoute.enabled (not $part.httpRoute.parentRefs) -}}
 {{- $wrong = append $wrong (printf "%s.httpRoute.parentRefs is needed: the Gateway that serves the route" $component) -}}
 {{- end -}}
+{{- $backend := $part.httpRoute.backendTLS -}}
+{{- $ways := compact (list $backend.existingConfigMap $backend.wellKnownCACertificates (ternary "elsewhere" "" $backend.elsewhere)) | len -}}
+{{- $encrypted := or $part.tls.existingSecret $part.tls.certManager.enabled -}}
+{{- $policy := and $encrypted $part.httpRoute.enabled (not $backend.elsewhere) -}}
+{{- if gt $ways 1 -}}
+{{- $wrong = append $wrong (printf "%s.httpRoute.backendTLS.existingConfigMap, .wellKnownCACertificates and .elsewhere: only one of them" $component) -}}
+{{- else if and (gt $ways 0) (not (and $encrypted $part.httpRoute.enabled)) -}}
+{{- $wrong = append $wrong (printf "%s.httpRoute.backendTLS is of no use without %s.tls and %s.httpRoute.enabled" $component $component $component) -}}
+{{- else if and $policy (eq $ways 0) -}}
+{{- $wrong = append $wrong (printf "%s.httpRoute.backendTLS is needed with %s.tls: the Gateway would speak http to a service that speaks https. Name the authority of the certificate (existingConfigMap, or wellKnownCACertificates: System), or say that the Gateway is told elsewhere (elsewhere: true)" $component $component) -}}
+{{- else if and $policy (not (regexMatch "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$" (include "gatehouse.backendHostname" (dict "root" $ "component" $component)))) -}}
+{{- $wrong = append $wrong (printf "%s.httpRoute.backendTLS.hostname is needed: the name in the service's certificate" $component) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and $v.management.enabled $v.management.ingress.enabled (not $v.management.ingress.hosts) -}}

@@ -113,6 +113,18 @@ annotations:
 {{- toYaml $names -}}
 {{- end -}}
 
+{{/* The name by which a Gateway knows a component's own certificate. */}}
+{{- define "gatehouse.backendHostname" -}}
+{{- $name := (get .root.Values .component).httpRoute.backendTLS.hostname -}}
+{{- if $name -}}
+{{- $name -}}
+{{- else if eq .component "management" -}}
+{{- include "gatehouse.managementNames" .root | fromYamlArray | first | lower -}}
+{{- else -}}
+{{- include "gatehouse.publicHost" .root | lower -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where gateways find management. With all addresses in the DNS answer, a gateway goes on with the next one. */}}
 {{- define "gatehouse.managementAddress" -}}
 {{- if .Values.management.enabled -}}
