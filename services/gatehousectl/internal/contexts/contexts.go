@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if shared(runtime.GOOS, info.Mode()) {
 		return nil, fmt.Errorf("%s can be read or written by others (%s), and tokens are in it\nIf nobody else has had them: chmod 600 %s", path, info.Mode().Perm(), path)
 	}
 	text, err := os.ReadFile(path) //nolint:gosec // the user's own file
@@ -76,6 +77,12 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("%s is not what this command writes\nMove it away and sign in again", path)
 	}
 	return f, nil
+}
+
+// shared reports whether others can read or write a file. On Windows its mode does not say: there it is made up, 0666 for every file, and who
+// may read one follows from its folder.
+func shared(system string, mode fs.FileMode) bool {
+	return system != "windows" && mode.Perm()&0o077 != 0
 }
 
 // Get returns the context with a name; "" means the current one.
