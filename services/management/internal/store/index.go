@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ type index struct {
 	unique  bool
 }
 
-// ours marks the indexes that the manifest governs; others are left alone.
+// ours begins the names of the manifest's indexes.
 const ours = "gatehouse_"
 
 func ascending(name string, members ...string) index {
@@ -39,7 +40,14 @@ func uniqueIndex(value string) index {
 	}
 }
 
-// manifest lists the indexes of every collection that has any.
+// manifest lists the indexes of every collection that has any. Either of two neighbouring versions may start while the other one runs,
+// and after it:
+//
+//   - A name keeps its members for ever, and an index keeps its name (testdata/indexes.txt): each of two versions would take the other's index
+//     away, and servers refuse the same members under a second name. Other members come under another name, beside the old ones.
+//   - What is no longer needed leaves the manifest first, and is dropped a version later; see retired.
+//   - Where the version before writes documents too, a unique index comes a version after its member, and the member goes a version after the
+//     index: MongoDB accepts one document without it, and refuses the second.
 func manifest() map[string][]index {
 	m := map[string][]index{
 		changesCollection: {ascending("state", "state", "_id"), ascending("at", "at")},
@@ -123,12 +131,22 @@ func manifest() map[string][]index {
 	return m
 }
 
-// reconcileIndexes creates what is missing and replaces what has changed. Indexes of ours that are no longer in the
-// manifest are dropped.
-func (s *Store) reconcileIndexes(ctx context.Context) error {
-	for collection, wanted := range manifest() {
-		if err := s.reconcile(ctx, collection, wanted); err != nil {
+// retired are the names of the indexes that are dropped, by collection; any other that the manifest does not have is left alone, because it is
+// a neighbouring version's or somebody else's. A name may be retired once neither this version nor the one before it has the index in its
+// manifest: so two versions after the last one that uses it, which would otherwise lose it while it runs.
+var retired = map[string][]string{}
+
+// reconcileIndexes creates what is missing, mends what is not as it should be, and drops what is gone. Others may do the same at the same
+// time.
+func (s *Store) reconcileIndexes(ctx context.Context, wanted map[string][]index, gone map[string][]string) error {
+	for collection, indexes := range wanted {
+		if err := s.reconcile(ctx, collection, indexes); err != nil {
 			return fmt.Errorf("indexes of %s: %w", collection, err)
+		}
+	}
+	for collection, names := range gone {
+		if err := s.retire(ctx, collection, names); err != nil {
+			return fmt.Errorf("retired indexes of %s: %w", collection, err)
 		}
 	}
 	return nil
@@ -141,15 +159,14 @@ func (s *Store) reconcile(ctx context.Context, collection string, wanted []index
 		return err
 	}
 	for _, w := range wanted {
-		if present[w.name] == w.String() {
-			delete(present, w.name)
+		definition, there := present[w.name]
+		if definition == w.String() {
 			continue
 		}
-		if _, other := present[w.name]; other {
-			if err := view.DropOne(ctx, w.name); err != nil {
-				return s.fail(ctx, err)
+		if there { // no version of ours has made it so
+			if err := s.drop(ctx, view, w.name); err != nil {
+				return err
 			}
-			delete(present, w.name)
 		}
 		o := options.Index().SetName(w.name)
 		if w.unique {
@@ -159,14 +176,37 @@ func (s *Store) reconcile(ctx context.Context, collection string, wanted []index
 			return err
 		}
 	}
-	for name := range present {
-		if strings.HasPrefix(name, ours) {
-			if err := view.DropOne(ctx, name); err != nil {
-				return s.fail(ctx, err)
-			}
+	return nil
+}
+
+func (s *Store) retire(ctx context.Context, collection string, names []string) error {
+	view := s.db.Collection(collection).Indexes()
+	present, err := s.presentIndexes(ctx, view)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, there := present[name]; !there {
+			continue
+		}
+		if err := s.drop(ctx, view, name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// indexNotFound is the code of MongoDB and of the embedded database for an index that is not there.
+const indexNotFound = 27
+
+// drop removes an index, or finds that another process that starts was quicker.
+func (s *Store) drop(ctx context.Context, view mongo.IndexView, name string) error {
+	err := view.DropOne(ctx, name)
+	var refused mongo.ServerError
+	if errors.As(err, &refused) && refused.HasErrorCode(indexNotFound) {
+		return nil
+	}
+	return s.fail(ctx, err)
 }
 
 // buildPatience is how long the making of an index may take: a new version may want one more of a million documents. The patience of

@@ -187,7 +187,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if err := s.reconcileIndexes(ctx); err != nil {
+	if err := s.reconcileIndexes(ctx, manifest(), retired); err != nil {
 		return err
 	}
 	s.installation.Store(&id)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -169,45 +168,6 @@ func TestPrepareRefusesAnotherSealingKey(t *testing.T) {
 	defer other.Close(context.Background())
 	if err := other.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "sealing key") {
 		t.Errorf("error %v, want one about the sealing key", err)
-	}
-}
-
-func TestIndexesAreReconciled(t *testing.T) {
-	s := fresh(t, nil)
-	view := s.db.Collection("scopes").Indexes()
-	before, err := s.presentIndexes(t.Context(), view)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := before["gatehouse_unique_key"]; !ok {
-		t.Fatalf("no unique index among %v", before)
-	}
-	// One is missing, one has another definition, one is obsolete, one belongs to somebody else.
-	if err := view.DropOne(t.Context(), "gatehouse_order"); err != nil {
-		t.Fatal(err)
-	}
-	if err := view.DropOne(t.Context(), "gatehouse_unique_key"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.reconcile(t.Context(), "scopes", []index{
-		ascending("unique_key", "name"), ascending("obsolete", "system"),
-	}); err != nil {
-		t.Fatal(err)
-	}
-	foreign := index{name: "theirs", members: bson.D{{Key: "iconUri", Value: int32(1)}}}
-	if err := s.reconcile(t.Context(), "scopes", []index{foreign}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	after, err := s.presentIndexes(t.Context(), view)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before["theirs"] = foreign.String()
-	if fmt.Sprint(before) != fmt.Sprint(after) {
-		t.Errorf("indexes %v, want %v", after, before)
 	}
 }
 
