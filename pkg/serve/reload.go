@@ -25,6 +25,9 @@ const maxTLSFile = 1 << 20
 type ReloaderOptions struct {
 	// TrustDomain is the authority part of accepted identities; empty means [DefaultTrustDomain].
 	TrustDomain string
+	// Role is what this end of the plane is: a certificate that names another identity is refused. Empty where a certificate is for anything
+	// but the plane; then it may name what it likes.
+	Role Role
 	// Poll is the time between two looks at the files; 0 means [DefaultPoll].
 	Poll time.Duration
 	// Log receives one record per change and per unusable set of files; nil means none.
@@ -181,40 +184,40 @@ func (r *Reloader) load() (digest [sha256.Size]byte, m *material, err error) {
 	if err := errors.Join(faults...); err != nil {
 		return digest, nil, err
 	}
-	m, err = parseMaterial(certificate, key, authorities, r.files, r.now())
+	m, err = r.parse(certificate, key, authorities)
 	return digest, m, err
 }
 
-func parseMaterial(certificate, key, authorities []byte, files TLSFiles, now time.Time) (*material, error) {
+func (r *Reloader) parse(certificate, key, authorities []byte) (*material, error) {
 	m := &material{}
-	if files.CertFile != "" {
-		pair, err := parseCertified(certificate, key, files, now)
+	if r.files.CertFile != "" {
+		pair, err := r.parseCertified(certificate, key)
 		if err != nil {
 			return nil, err
 		}
 		m.certificate = pair
 	}
-	if files.CAFile != "" {
+	if r.files.CAFile != "" {
 		m.pool = x509.NewCertPool()
 		if !m.pool.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("authorities %s: no certificate in the file", files.CAFile)
+			return nil, fmt.Errorf("authorities %s: no certificate in the file", r.files.CAFile)
 		}
 	}
 	return m, nil
 }
 
-func parseCertified(certificate, key []byte, files TLSFiles, now time.Time) (tls.Certificate, error) {
+func (r *Reloader) parseCertified(certificate, key []byte) (tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return pair, fmt.Errorf("certificate %s with key %s: %w", files.CertFile, files.KeyFile, err)
+		return pair, fmt.Errorf("certificate %s with key %s: %w", r.files.CertFile, r.files.KeyFile, err)
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return pair, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+			return pair, fmt.Errorf("certificate %s: %w", r.files.CertFile, err)
 		}
 	}
-	if err := checkLeaf(pair.Leaf, now); err != nil {
-		return pair, fmt.Errorf("certificate %s: %w", files.CertFile, err)
+	if err := r.checkLeaf(pair.Leaf); err != nil {
+		return pair, fmt.Errorf("certificate %s: %w", r.files.CertFile, err)
 	}
 	return pair, nil
 }

@@ -47,10 +47,11 @@ func Identity(domain string, role Role) string {
 	return "spiffe://" + domain + "/" + string(role)
 }
 
-// Errors of a handshake between the planes; the refused side sees only a TLS alert.
+// Errors of a handshake between the planes; the refused side sees only a TLS alert. An end's own certificate is refused with the second
+// when it is read.
 var (
 	ErrNoPeerCertificate = errors.New("the peer presented no certificate")
-	ErrWrongRole         = errors.New("the peer's certificate carries another identity")
+	ErrWrongRole         = errors.New("the certificate carries another identity")
 )
 
 // ServerTLS is the configuration of a server that accepts only peers of the given roles, each with a certificate of the
@@ -151,12 +152,15 @@ func (r *Reloader) verifyPeer(cs tls.ConnectionState, host string, usage x509.Ex
 			return fmt.Errorf("verify the peer's name: %w", err)
 		}
 	}
-	return verifyRole(leaf, r.options.TrustDomain, roles)
+	if err := verifyRole(leaf, r.options.TrustDomain, roles...); err != nil {
+		return fmt.Errorf("verify the peer's identity: %w", err)
+	}
+	return nil
 }
 
 // verifyRole demands exactly one URI, as an X.509-SVID has (SPIFFE X509-SVID §2): a certificate with two identities
 // could serve as either.
-func verifyRole(leaf *x509.Certificate, trustDomain string, roles []Role) error {
+func verifyRole(leaf *x509.Certificate, trustDomain string, roles ...Role) error {
 	if len(leaf.URIs) != 1 {
 		return fmt.Errorf("%w: %d URIs instead of one", ErrWrongRole, len(leaf.URIs))
 	}
@@ -170,12 +174,19 @@ func verifyRole(leaf *x509.Certificate, trustDomain string, roles []Role) error 
 }
 
 // checkLeaf refuses a certificate that no peer could accept at the moment.
-func checkLeaf(leaf *x509.Certificate, now time.Time) error {
+func (r *Reloader) checkLeaf(leaf *x509.Certificate) error {
+	now := r.now()
 	if now.After(leaf.NotAfter) {
 		return fmt.Errorf("the certificate expired on %s", leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if now.Before(leaf.NotBefore) {
 		return fmt.Errorf("the certificate is not valid before %s", leaf.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if r.options.Role == "" {
+		return nil
+	}
+	if err := verifyRole(leaf, r.options.TrustDomain, r.options.Role); err != nil {
+		return fmt.Errorf("%w; expected %s (--tls-trust-domain)", err, Identity(r.options.TrustDomain, r.options.Role))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (m management) expect() {
 func dial(c Config, log *slog.Logger, metrics *observe.Metrics, traced *observe.Tracing) (files *serve.Reloader, to management, err error) {
 	files, err = serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
-		serve.ReloaderOptions{Log: log, Name: "plane", Metrics: metrics, TrustDomain: c.Plane.TrustDomain})
+		serve.ReloaderOptions{Log: log, Name: "plane", Metrics: metrics, TrustDomain: c.Plane.TrustDomain, Role: serve.RoleGateway})
 	if err != nil {
 		return nil, to, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
 	}

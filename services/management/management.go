@@ -148,7 +148,7 @@ func New(c Config) (*Management, error) {
 	traced := observe.NewTracing(spans.Provider())
 	certificates, err := serve.NewReloader(
 		serve.TLSFiles{CertFile: c.Plane.CertFile, KeyFile: c.Plane.KeyFile, CAFile: c.Plane.CAFile},
-		serve.ReloaderOptions{Log: log, Name: "plane", Metrics: metrics, TrustDomain: c.Plane.TrustDomain})
+		serve.ReloaderOptions{Log: log, Name: "plane", Metrics: metrics, TrustDomain: c.Plane.TrustDomain, Role: serve.RoleManagement})
 	if err != nil {
 		faults = append(faults, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err))
 	}

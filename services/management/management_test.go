@@ -303,6 +303,10 @@ func TestStartThatIsRefused(t *testing.T) {
 			edit: func(_ *house, c *management.Config) { c.Plane.CertFile = "" }},
 		{name: "the plane's certificate is missing", text: "--tls-cert-file, --tls-key-file, --tls-ca-file: ",
 			edit: func(_ *house, c *management.Config) { c.Plane.CertFile = "/nowhere" }},
+		{name: "the plane's certificate is a gateway's", text: "spiffe://gatehouse/gateway; expected spiffe://gatehouse/management",
+			edit: func(h *house, c *management.Config) {
+				c.Plane.CertFile, c.Plane.KeyFile = h.gateway.CertFile, h.gateway.KeyFile
+			}},
 		{name: "a port is taken", text: "address already in use",
 			edit: func(_ *house, c *management.Config) { c.GRPCAddress = taken.Addr().String() }},
 		{name: "an address is none", text: "management: listen",

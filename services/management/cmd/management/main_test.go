@@ -85,6 +85,7 @@ management.test: --tls-ca-file is needed: the plane to gateways is mutually auth
 management.test: GATEHOUSE_KEEP_AUDITS must be 0 or at least 24h
 `},
 		{"a look at files that are not there", append(settings(t), "GATEHOUSE_SEALING_KEY_FILE=/nowhere"), []string{"--check-config"}, 2, ": GATEHOUSE_SEALING_KEY_FILE: sealing key file: stat /nowhere"},
+		{"a look at a certificate of another trust domain", append(settings(t), "GATEHOUSE_TLS_TRUST_DOMAIN=prod"), []string{"--check-config"}, 2, "spiffe://gatehouse/management; expected spiffe://prod/management (--tls-trust-domain)\n"},
 		{"a look at a good configuration", settings(t), []string{"--check-config"}, 0, "\nmanagement-address: \"127.0.0.1:0\"  # GATEHOUSE_MANAGEMENT_ADDRESS\n"},
 		{"nobody could sign in", settings(t), nil, 1, "there is no operator yet"},
 		{"a database is migrated and the program ends", settings(t), []string{"migrate"}, 0, "applications have slugs"},
