@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 
+	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 )
 
@@ -25,6 +26,15 @@ func Verdict(o *configv1.OAuthSettings) *configv1.SoftwareStatementVerdict {
 
 // StatementIssuer returns who signed the software statement of a client, if it was accepted.
 func StatementIssuer(o *configv1.OAuthSettings) string { return Verdict(o).GetIssuer() }
+
+// Claimed reports whether the software statement of a client was accepted and says something of a member.
+func Claimed(o *configv1.OAuthSettings, name string) bool {
+	if !Verdict(o).GetAccepted() {
+		return false
+	}
+	_, claims, err := jose.Unverified(o.GetSoftwareStatement()) // verified when it was accepted
+	return err == nil && claims.Has(name)
+}
 
 func digest(statement string) string {
 	sum := sha256.Sum256([]byte(statement))

@@ -44,6 +44,19 @@ func TestG13WhomADomainTrustsMayChange(t *testing.T) {
 		client["registration_access_token"] = got["registration_access_token"]
 		return got
 	}
+	// grants returns a statement of grant types.
+	grants := func(names ...string) string {
+		t.Helper()
+		payload, err := json.Marshal(proc.Object{"iss": org, "grant_types": names})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := key.Sign(jose.TypeJWT, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
 	listed := func() any {
 		t.Helper()
 		return r.api.Do("GET", r.path("/registrations?statementIssuer="+url.QueryEscape(org)), nil)["totalCount"]
@@ -58,6 +71,16 @@ func TestG13WhomADomainTrustsMayChange(t *testing.T) {
 		if got := change(client, proc.Object{"client_name": "Mine"}); got.Text("client_name") != "Mine" {
 			t.Errorf("a client from before with %s: %v", name, got)
 		}
+	}
+	if answer := r.try(proc.Object{"software_statement": grants("authorization_code"), "response_types": []string{"token"}}); answer.JSON().Text("error") != "invalid_client_metadata" {
+		t.Errorf("other grant types by response types: %d %s", answer.Status, answer.Text)
+	}
+	machine := r.register(proc.Object{"software_statement": grants("client_credentials")})
+	if list, _ := machine["grant_types"].([]any); len(list) != 1 || list[0] != "client_credentials" {
+		t.Errorf("grant types %v", list)
+	}
+	if answer := r.send("DELETE", machine.Text("registration_client_uri"), machine.Text("registration_access_token"), nil); answer.Status != http.StatusNoContent {
+		t.Errorf("deleted: %d %s", answer.Status, answer.Text)
 	}
 	accepted := r.register(proc.Object{"software_statement": statement, "client_name": "Mine"})
 	if accepted.Text("client_name") != "Bank of Ann" {

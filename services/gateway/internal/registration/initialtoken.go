@@ -77,7 +77,7 @@ func limitScopes(r *request) error {
 	if r.limit == nil || r.administrator || r.template && !r.given.Has(scopeMember) {
 		return nil
 	}
-	r.oauth.StandardScopes = false
+	r.oauth.StandardScopes = r.oauth.GetStandardScopes() && r.stored.GetStandardScopes()
 	had := r.stored.GetScopeSettings()
 	r.oauth.ScopeSettings = slices.DeleteFunc(r.oauth.ScopeSettings, func(s *configv1.ScopeSetting) bool {
 		return !slices.Contains(r.limit.GetValues(), s.GetScope()) &&

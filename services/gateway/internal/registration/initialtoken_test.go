@@ -101,6 +101,20 @@ func TestAnInitialAccessTokenLimitsScopes(t *testing.T) {
 	}
 }
 
+// TestACopyKeepsTheStandardScopesOfItsTemplate: a token for one template leaves the copy what that has, and a change of something else
+// does not take it away. A client without them does not get them.
+func TestACopyKeepsTheStandardScopesOfItsTemplate(t *testing.T) {
+	for _, had := range []bool{true, false} {
+		rg := newRig(t, closed())
+		rg.withToken(&registrationv1.FindInitialAccessTokenResponse{ScopesLimited: true})
+		made := rg.register(minimal, bearer(initial)...)
+		rg.asBefore(made, func(o *configv1.OAuthSettings) { o.StandardScopes = had })
+		if got := rg.change("PATCH", made, renamed); got.status != http.StatusOK || rg.management.updated.GetApplication().GetSettings().GetOauth().GetStandardScopes() != had {
+			t.Errorf("%t before: %d %s", had, got.status, got.text)
+		}
+	}
+}
+
 // TestAClientThatWaitsForApprovalCanBeReadAndDeleted, and nothing else.
 func TestAClientThatWaitsForApprovalCanBeReadAndDeleted(t *testing.T) {
 	rg := newRig(t, open())

@@ -30,6 +30,9 @@ func translate(err error) error {
 		return codeOf(f).Errorf("%s", f.Message).WithCause(err)
 	case fault.Denied:
 		return errForbidden.WithCause(err)
+	case fault.NotFound:
+		// Callers know what it means of a client. Of a domain that this gateway serves it means that nobody has told it yet.
+		return oauth2.TemporarilyUnavailable.Errorf("the domain is being changed, try again shortly").WithCause(err)
 	case fault.Limited, fault.Stale:
 		return oauth2.TemporarilyUnavailable.Errorf("the client is being changed by others, try again shortly").WithCause(err)
 	}

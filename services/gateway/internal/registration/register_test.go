@@ -259,6 +259,8 @@ func TestManagementRefuses(t *testing.T) {
 			400, oauth2.InvalidClientMetadata, "no"},
 		{"more at once", fault.Limitedf("internal text"), 503, oauth2.TemporarilyUnavailable,
 			"the client is being changed by others, try again shortly"},
+		{"to know the domain", fault.NotFoundf("Domain [x] can not be found."), 503, oauth2.TemporarilyUnavailable,
+			"the domain is being changed, try again shortly"},
 		{"to be there", fault.Unavailablef("mongodb at 10.0.0.1"), 503, oauth2.TemporarilyUnavailable,
 			"a part that is needed to answer is not available, try again shortly"},
 		{"to say why", fault.Newf(fault.Internal, "secret text"), 500, oauth2.ServerError, ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
@@ -84,6 +85,13 @@ func (h *Handler) accept(ctx context.Context, d *domain.Domain, members map[stri
 		if clientmeta.Registered(name) || name == scopeMember {
 			members[name] = value
 		}
+	}
+	// Grant types follow response types, which are code where nobody says what they are. Of a statement with other grant types that is
+	// not meant.
+	var grants []string
+	if _, named := members["response_types"]; !named && claims["grant_types"] != nil && json.Unmarshal(claims["grant_types"], &grants) == nil &&
+		!slices.Contains(grants, string(oauth2.GrantAuthorizationCode)) {
+		members["response_types"] = json.RawMessage("[]")
 	}
 	if members[statementMember], err = json.Marshal(statement); err != nil {
 		return nil, err

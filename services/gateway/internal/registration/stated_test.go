@@ -3,8 +3,10 @@ package registration_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -259,6 +261,29 @@ func TestNothingElseChangesWhatAStatementClaims(t *testing.T) {
 	}
 	if got := rg.change("PATCH", made, renamed); got.status != 200 || got.field("tls_client_auth_subject_dn") != "CN=bank" {
 		t.Errorf("%d %s", got.status, got.text)
+	}
+}
+
+// TestAStatementSaysGrantTypes, and response types follow where nobody says what they are: code, which is what they are otherwise, would
+// bring another grant type.
+func TestAStatementSaysGrantTypes(t *testing.T) {
+	p := newPublisher(t)
+	rg := newRig(t, trusting(p.issuer(org)))
+	for _, tt := range []struct {
+		claims, body map[string]any
+		want         []string
+	}{
+		{map[string]any{"grant_types": []string{"client_credentials"}}, nil, nil},
+		{map[string]any{"grant_types": []string{"client_credentials"}}, map[string]any{"response_types": []string{"code"}}, []string{"code"}},
+		{map[string]any{"grant_types": []string{"authorization_code", "refresh_token"}}, nil, []string{"code"}},
+		{map[string]any{"grant_types": []string{"implicit"}, "response_types": []string{"token"}}, nil, []string{"token"}},
+	} {
+		tt.claims["iss"] = org
+		rg.registered(with(p.sign(tt.claims), tt.body))
+		o := rg.management.last().GetApplication().GetSettings().GetOauth()
+		if fmt.Sprint(o.GetGrantTypes()) != fmt.Sprint(tt.claims["grant_types"]) || !slices.Equal(o.GetResponseTypes(), tt.want) {
+			t.Errorf("%v: %v, %v", tt.claims, o.GetGrantTypes(), o.GetResponseTypes())
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -31,10 +32,7 @@ var applicationRules = append([]func(s *Scene, old, a *configv1.Application) err
 var signInRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkClaimNames,
 	checkGrantTypes,
-	func(_ *Scene, _, a *configv1.Application) error {
-		correspond(a.GetSettings().GetOauth())
-		return nil
-	},
+	checkCorrespondence,
 	checkRefreshGrant,
 	checkImplicit,
 	checkRedirectURIs,
@@ -193,6 +191,26 @@ var knownGrantTypes = []string{
 	string(oauth2.GrantTokenExchange),
 	string(oauth2.GrantCIBA),
 	"urn:ietf:params:oauth:grant-type:uma-ticket",
+}
+
+// checkCorrespondence lets the grant types follow the response types, unless it is a client that asks and a software statement that says
+// what they are (RFC 7591 §2.3). A registered client that has neither keeps having neither.
+func checkCorrespondence(s *Scene, old, a *configv1.Application) error {
+	oauth := a.GetSettings().GetOauth()
+	if s.Registering && old.GetId() != "" && hasNoTypes(old.GetSettings().GetOauth()) && hasNoTypes(oauth) {
+		return nil
+	}
+	before := slices.Clone(oauth.GetGrantTypes())
+	correspond(oauth)
+	if s.Registering && clientmeta.Claimed(oauth, "grant_types") && !slices.Equal(before, oauth.GetGrantTypes()) {
+		const text = "grant_types is what the software statement says, and response_types ask for others"
+		return fault.Invalidf("%s", text).At(oauthPath+"grantTypes", text)
+	}
+	return nil
+}
+
+func hasNoTypes(o *configv1.OAuthSettings) bool {
+	return len(o.GetGrantTypes()) == 0 && len(o.GetResponseTypes()) == 0
 }
 
 func checkGrantTypes(s *Scene, old, a *configv1.Application) error {

@@ -117,7 +117,7 @@ var writtenFirst = []string{"implicit", "refresh_token", "password", "client_cre
 
 // correspond lets the grant types follow the response types, which stay as they are.
 func correspond(oauth *configv1.OAuthSettings) {
-	if len(oauth.GetGrantTypes()) == 0 && len(oauth.GetResponseTypes()) == 0 {
+	if hasNoTypes(oauth) {
 		oauth.GrantTypes, oauth.ResponseTypes = []string{"authorization_code"}, []string{"code"}
 		return
 	}

@@ -83,7 +83,7 @@ func Registered(ctx context.Context, s *Scene, r Registration) (*configv1.Applic
 
 	oauth.ClientName = clientName(oauth)
 	a.Name = oauth.ClientName
-	if len(oauth.GetGrantTypes()) == 0 && len(oauth.GetResponseTypes()) == 0 {
+	if hasNoTypes(oauth) {
 		correspond(oauth)
 	}
 	if r.Template == nil || derives(r.Template.GetSettings().GetOauth(), oauth) {

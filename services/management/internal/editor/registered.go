@@ -29,7 +29,8 @@ func (e *Editor) Accept(ctx context.Context, at Place, id string) (*configv1.App
 	case !catalog.IsPending(a):
 		return nil, errNotPending(id)
 	}
-	return e.changeApplication(ctx, at, id, 0, Accepted, func(_ *catalog.Scene, a *configv1.Application) error {
+	return e.changeApplication(ctx, at, id, 0, Accepted, func(s *catalog.Scene, a *configv1.Application) error {
+		s.Registering = true // what the client asked for stays as it is, what is nothing as well
 		if r := a.GetRegistration(); r.GetStatus() != configv1.ClientRegistration_PENDING && r.GetAcceptedAt() == nil {
 			return errNotPending(id)
 		}
@@ -67,6 +68,9 @@ func (e *Editor) WasApplication(ctx context.Context, at Place, id string) (bool,
 func (e *Editor) DisableUnused(ctx context.Context, a *configv1.Application) error {
 	at := Place{Domain: a.GetDomain()}
 	_, err := e.changeApplication(ctx, at, a.GetId(), a.GetRevision(), Unused, func(s *catalog.Scene, a *configv1.Application) error {
+		// Nothing else changes, and nothing else is judged: a client that nobody uses may well break a rule by now, with a secret that has
+		// ended or a redirect URI that the domain no longer allows.
+		s.SecretChange = true
 		disabled := false
 		a.Enabled = &disabled
 		if a.Registration == nil { // it registered before that was noted

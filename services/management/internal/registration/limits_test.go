@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
@@ -18,6 +20,7 @@ import (
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
 )
@@ -262,6 +265,36 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+// TestAcceptingAClientChangesNothingElseOfIt: one without grant types, which introspects tokens alone, gets none by it.
+func TestAcceptingAClientChangesNothingElseOfIt(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("People", true, true)
+	h.set(domain, prototree.Object{"isApprovalRequired": true})
+	made := h.register(domain, func(r *registrationv1.CreateRequest) {
+		o := r.Application.Settings.Oauth
+		o.GrantTypes, o.ResponseTypes, o.TokenEndpointAuthMethod, o.ApplicationType = []string{"authorization_code"}, nil, "client_secret_post", "native"
+	})
+	asked := made.GetApplication().GetSettings().GetOauth()
+	found, _, err := h.editor.Registered(t.Context(), editor.Place{Domain: domain}, image.Query{Size: 1}, nil)
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	a, err := h.editor.Accept(t.Context(), editor.Place{Domain: domain}, found[0].GetId())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked.GetGrantTypes()) != 0 {
+		t.Fatalf("it registered with %v", asked.GetGrantTypes())
+	}
+	if diff := cmp.Diff(asked, a.GetSettings().GetOauth(), protocmp.Transform()); diff != "" {
+		t.Errorf("accepted (-want +got):\n%s", diff)
+	}
+	changed, err := h.server.Update(t.Context(), updating(a, made.GetRegistrationAccessToken(), func(o *configv1.OAuthSettings) { o.ClientName = "Store" }))
+	if err != nil || len(changed.GetApplication().GetSettings().GetOauth().GetGrantTypes()) != 0 {
+		t.Errorf("another name: %v, %v", changed.GetApplication().GetSettings().GetOauth(), err)
+	}
+}
+
 func TestOfManyWhoDecideOneDoes(t *testing.T) {
 	h := newHouse(t)
 	domain := h.domain("People", true, true)
@@ -411,7 +444,13 @@ func TestUnusedClientsAreDisabledAndLaterDeleted(t *testing.T) {
 	h.server = registration.New(h.options())
 	domain := h.domain("People", true, true)
 	at := editor.Place{Domain: domain}
-	unused, used, revived := h.register(domain).GetApplication(), h.register(domain).GetApplication(), h.register(domain).GetApplication()
+	// The first one will break a rule that its domain has by then.
+	h.set(domain, prototree.Object{"allowLocalhostRedirectUri": true})
+	unused := h.register(domain, func(r *registrationv1.CreateRequest) {
+		r.Application.Settings.Oauth.RedirectUris = []string{"https://localhost/callback"}
+	}).GetApplication()
+	h.set(domain, prototree.Object{"allowLocalhostRedirectUri": false})
+	used, revived := h.register(domain).GetApplication(), h.register(domain).GetApplication()
 	if _, _, err := editor.Create(t.Context(), h.editor, catalog.Applications, at, prototree.Object{"name": "by hand", "type": "service"}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,13 @@
 package registration_test
 
 import (
+	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/gatehouse-am/gatehouse/pkg/clientmeta"
+	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	registrationv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/registration/v1"
@@ -80,6 +83,44 @@ func TestWhatWasFoundOfAStatementStaysWithIt(t *testing.T) {
 	is("another one by an operator", "", false)
 	patch(prototree.Object{"softwareStatement": nil})
 	is("none", "", false)
+}
+
+// TestResponseTypesDoNotChangeTheGrantTypesOfAStatement: grant types follow response types, but those that a statement says only with
+// operators.
+func TestResponseTypesDoNotChangeTheGrantTypesOfAStatement(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("People", true, true)
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	statement := part(`{"alg":"ES256"}`) + "." + part(`{"iss":"`+org+`","grant_types":["authorization_code"]}`) + "." + part("signature")
+	asked := func(issuer string, responses ...string) *registrationv1.CreateRequest {
+		r := request(domain)
+		o := r.Application.Settings.Oauth
+		stating(o, statement, statement, issuer)
+		o.GrantTypes, o.ResponseTypes = []string{"authorization_code"}, responses
+		return r
+	}
+	for _, responses := range [][]string{{"token"}, {"code", "id_token"}, {}} {
+		_, err := h.server.Create(t.Context(), asked(org, responses...))
+		wantKind(t, fmt.Sprint("registered with ", responses), err, fault.Invalid)
+	}
+	if _, err := h.server.Create(t.Context(), asked("", "token")); err != nil {
+		t.Errorf("a statement that was not accepted: %v", err)
+	}
+	made, err := h.server.Create(t.Context(), asked(org, "code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, token := made.GetApplication(), made.GetRegistrationAccessToken()
+	_, err = h.server.Update(t.Context(), updating(app, token, func(o *configv1.OAuthSettings) { o.ResponseTypes = []string{"token"} }))
+	wantKind(t, "changed", err, fault.Invalid)
+	if _, err := h.server.Update(t.Context(), updating(app, token, func(o *configv1.OAuthSettings) { o.ClientName = "Store" })); err != nil {
+		t.Errorf("another name: %v", err)
+	}
+	body := prototree.Object{"settings": prototree.Object{"oauth": prototree.Object{"grantTypes": []any{"implicit"}, "responseTypes": []any{"token"}}}}
+	changed, err := editor.Patch(t.Context(), h.editor, catalog.Applications, editor.Place{Domain: domain}, app.GetId(), body, 0)
+	if err != nil || changed.GetSettings().GetOauth().GetGrantTypes()[0] != "implicit" {
+		t.Errorf("an operator: %v, %v", changed.GetSettings().GetOauth().GetGrantTypes(), err)
+	}
 }
 
 // TestACopyIsNotAcceptedByTheStatementOfItsTemplate, but by its own.
