@@ -172,13 +172,20 @@ func (b *belongings) compileForms() map[string]*Form {
 // the stream leaves out what belongs to clients that it leaves out. Set.mu is held.
 func (s *Set) mayLack(app *configv1.Application) bool {
 	src := s.sources[app.GetDomain()]
-	if src != nil && src.parted && src.apps[app.GetId()] == nil && (app.GetRevision() <= s.revision || configsync.OnDemand(app)) {
+	if src != nil && src.parted && !src.has(app) && (app.GetRevision() <= s.revision || configsync.OnDemand(app)) {
 		return true
 	}
 	if app.GetRevision() <= s.revision {
 		return false
 	}
 	return app.GetRegistration().GetTemplate() != "" && (src == nil || src.apps[app.GetId()] == nil) || src != nil && src.lacksKey(app)
+}
+
+// has reports whether an application is held as what it is, and so with what belongs to it. One that has been a template is not: what
+// belongs to it may have been left out when it was a registered client before.
+func (src *source) has(app *configv1.Application) bool {
+	held := src.apps[app.GetId()]
+	return held != nil && (held.use.Load() != notRegistered || !configsync.OnDemand(app))
 }
 
 // lacksKey reports whether there is an algorithm that an application has chosen and no key of the domain that signs by it.
@@ -230,7 +237,7 @@ func (c *change) bring(app *configv1.Application, b *registrationv1.Belongings) 
 		return
 	}
 	src := c.source(app.GetDomain())
-	whole := src.parted && src.apps[app.GetId()] == nil
+	whole := src.parted && !src.has(app)
 	if whole {
 		c.discard(src, app.GetId())
 	}

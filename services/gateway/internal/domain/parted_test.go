@@ -423,3 +423,23 @@ func TestAClientThatWasDeletedIsRefusedAtOnceAndForgotten(t *testing.T) {
 		t.Errorf("%d clients are known, want %d", n, before)
 	}
 }
+
+// TestATemplateThatIsNoneAnyMoreIsLearnedWithItsPage: what belongs to a client was left out before it became a template, and who learns
+// that it is a client again, before the stream says so, asks for it.
+func TestATemplateThatIsNoneAnyMoreIsLearnedWithItsPage(t *testing.T) {
+	p := newParted(t, 3, 12)
+	become := func(template bool, revision int64) *configv1.Application {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		app := proto.CloneOf(p.known["r5"])
+		app.Template, app.Revision = template, revision
+		p.known["r5"] = app
+		return app
+	}
+	p.accept(p.news([]resource.Resource{become(true, p.revision+1)}))
+	p.Learn(t.Context(), become(false, p.revision+7), nil)
+	p.page("learned", "r5")
+	if c, err := p.Domain(p.id).Client(t.Context(), "r5"); err != nil || c.Flows == nil || p.found != 1 {
+		t.Errorf("%v with %d questions, %v", c, p.found, err)
+	}
+}

@@ -260,7 +260,7 @@ func (s *Set) answered(q *question, app *configv1.Application, own *registration
 	if q.void || s.sources[q.domain] != q.src {
 		return false
 	}
-	if q.src.apps[app.GetId()] == nil && (q.overtook(app.GetId(), own) || own == nil && s.mayLack(app)) {
+	if !q.src.has(app) && (q.overtook(app.GetId(), own) || own == nil && s.mayLack(app)) {
 		return false
 	}
 	if app.GetRevision() > s.revision {
