@@ -215,7 +215,8 @@ var gatewayRows = []row{
 		"HTTPRoute/gatehouse-gateway metadata.annotations.a": "b",
 	}, ""},
 	{"https at gateways behind a Gateway", "publicUrl: 'https://Login.example.com:8443/auth'\ngateway: {tls: {existingSecret: public-certificate}, httpRoute: {enabled: true, parentRefs: [{name: edge}], backendTLS: {existingConfigMap: company}}}", map[string]string{
-		"BackendTLSPolicy/gatehouse-gateway spec": "{targetRefs: [{group: '', kind: Service, name: gatehouse-gateway}], validation: {hostname: login.example.com, caCertificateRefs: [{group: '', kind: ConfigMap, name: company}]}}",
+		"HTTPRoute/gatehouse-gateway spec.hostnames": "[login.example.com]",
+		"BackendTLSPolicy/gatehouse-gateway spec":    "{targetRefs: [{group: '', kind: Service, name: gatehouse-gateway}], validation: {hostname: login.example.com, caCertificateRefs: [{group: '', kind: ConfigMap, name: company}]}}",
 	}, ""},
 	{"https at gateways behind a Gateway that knows the authority of another name", "gateway: {tls: {existingSecret: public-certificate}, httpRoute: {enabled: true, parentRefs: [{name: edge}], backendTLS: {wellKnownCACertificates: System, hostname: inside.example.com}}}", map[string]string{
 		"BackendTLSPolicy/gatehouse-gateway spec.validation": "{hostname: inside.example.com, wellKnownCACertificates: System}",

@@ -50,9 +50,9 @@ var (
 			"where they do not, it does.",
 		Rows: []faultproxy.Row{
 			{Fault: faultproxy.Cut, Seen: some503, By: time.Second, Back: 5 * time.Second},
-			{Fault: faultproxy.HalfOpen, Seen: some503, By: time.Second, Back: 5 * time.Second},
-			{Fault: faultproxy.Deaf, Seen: some503, By: time.Second, Back: 5 * time.Second, Note: "After the first such answer new connections are made, and everything works"},
-			{Fault: faultproxy.Stalled, Seen: some503, By: time.Second, Back: 5 * time.Second, Note: spent},
+			{Fault: faultproxy.HalfOpen, Seen: some503, By: 2 * time.Second, Back: 5 * time.Second},
+			{Fault: faultproxy.Deaf, Seen: some503, By: 2 * time.Second, Back: 5 * time.Second, Note: "After the first such answer new connections are made, and everything works"},
+			{Fault: faultproxy.Stalled, Seen: some503, By: 2 * time.Second, Back: 5 * time.Second, Note: spent},
 		},
 	}
 )

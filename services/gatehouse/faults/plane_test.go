@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-am/gatehouse/services/gatehouse/internal/proc"
 )
@@ -37,13 +38,6 @@ func TestAGatewayThatManagementDoesNotKnowNeverGetsTheConfiguration(t *testing.T
 			name: "its certificate is of another authority",
 			prepare: func(t *testing.T, foreign *proc.Installation) {
 				copyFile(t, plane(w.inst), plane(foreign), "ca.pem", "ca.pem")
-			},
-		},
-		{
-			name: "its certificate is management's",
-			prepare: func(t *testing.T, foreign *proc.Installation) {
-				copyFile(t, plane(w.inst), plane(foreign), "ca.pem", "ca.pem")
-				copyFile(t, plane(w.inst), plane(foreign), "management.pem", "gateway.pem")
 			},
 		},
 	}
@@ -69,6 +63,21 @@ func TestAGatewayThatManagementDoesNotKnowNeverGetsTheConfiguration(t *testing.T
 				t.Error("management has let it subscribe")
 			}
 		})
+	}
+}
+
+// TestAGatewayWithTheCertificateOfManagementDoesNotStart, and says why.
+func TestAGatewayWithTheCertificateOfManagementDoesNotStart(t *testing.T) {
+	w := newWorld(t, 0)
+	copyFile(t, plane(w.inst), plane(w.inst), "management.pem", "gateway.pem")
+	g := w.inst.LaunchGateway(w.management, publicURL)
+	select {
+	case <-g.Done():
+	case <-time.After(soon):
+		t.Fatal("it runs")
+	}
+	if g.Err() == nil || !strings.Contains(g.Stderr(), "the certificate carries another identity: spiffe://gatehouse/management") {
+		t.Errorf("it ended with %v and said %s", g.Err(), g.Stderr())
 	}
 }
 

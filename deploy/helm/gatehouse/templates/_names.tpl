@@ -73,7 +73,7 @@ annotations:
 {{- end -}}
 
 {{- define "gatehouse.publicHost" -}}
-{{- (urlParse .Values.publicUrl).host | regexFind "^(\\[[^]]*\\]|[^:]*)" -}}
+{{- (urlParse .Values.publicUrl).host | regexFind "^(\\[[^]]*\\]|[^:]*)" | lower -}}
 {{- end -}}
 
 {{- define "gatehouse.publicPath" -}}
@@ -121,7 +121,7 @@ annotations:
 {{- else if eq .component "management" -}}
 {{- include "gatehouse.managementNames" .root | fromYamlArray | first | lower -}}
 {{- else -}}
-{{- include "gatehouse.publicHost" .root | lower -}}
+{{- include "gatehouse.publicHost" .root -}}
 {{- end -}}
 {{- end -}}
 
