@@ -3,6 +3,7 @@ package faultproxy
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,6 +18,20 @@ type Row struct {
 	Back time.Duration
 	// Note is what else is to be known; may be empty.
 	Note string
+}
+
+// Allowed is what a test grants for a time that is stated. That holds on a machine that does nothing else; where others work on it as
+// well, GATEHOUSE_TEST_SLOWER says how many times as long it may take.
+func Allowed(stated time.Duration) time.Duration {
+	return times(os.Getenv("GATEHOUSE_TEST_SLOWER"), stated)
+}
+
+func times(slower string, stated time.Duration) time.Duration {
+	factor, err := strconv.ParseFloat(slower, 64)
+	if err != nil || factor < 1 {
+		return stated
+	}
+	return time.Duration(float64(stated) * factor)
 }
 
 // Pair states what faults between two programs do.

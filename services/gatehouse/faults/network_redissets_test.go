@@ -114,7 +114,7 @@ func (w *world) logins(ctx context.Context, g *proc.Gateway, n int) []answer {
 func (w *world) allSignIn(t *testing.T, what string, g *proc.Gateway, within time.Duration) {
 	t.Helper()
 	began := time.Now()
-	proc.Await(t, what, within+soon, func(ctx context.Context) error {
+	proc.Await(t, what, faultproxy.Allowed(within)+soon, func(ctx context.Context) error {
 		for _, a := range w.logins(ctx, g, 12) {
 			if a.saw != "200" {
 				return fmt.Errorf("%s", a.saw)
@@ -122,7 +122,7 @@ func (w *world) allSignIn(t *testing.T, what string, g *proc.Gateway, within tim
 		}
 		return nil
 	})
-	if took := time.Since(began); took > within {
+	if took := time.Since(began); took > faultproxy.Allowed(within) {
 		t.Errorf("%s after %s, stated is %s", what, took, within)
 	}
 }
@@ -149,7 +149,7 @@ func (w *world) seen(t *testing.T, g *proc.Gateway, row faultproxy.Row) (wrong [
 		}
 	}
 	for saw, took := range fastest {
-		if took > row.By {
+		if took > faultproxy.Allowed(row.By) {
 			wrong = append(wrong, fmt.Sprintf("%s after %s, stated is %s", saw, took, row.By))
 		}
 	}

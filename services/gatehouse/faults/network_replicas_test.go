@@ -224,7 +224,7 @@ func TestReplicasWithoutTheirDatabase(t *testing.T) {
 			b.bothAreAsked(t)
 			feeds := b.feeds(t)
 			began := b.set(t, row.Fault, b.networks[feeds])
-			c.see(t, began.Add(row.By), good)
+			c.see(t, began.Add(faultproxy.Allowed(row.By)), good)
 			b.during(t).keepsServing(b.gateway, b.made.Access)
 			b.api.During(t).Settle(b.domain, b.gateway.TechnicalURL) // a change that another replica writes
 			b.connected(t)
@@ -242,7 +242,7 @@ func TestReplicasWithoutTheirDatabase(t *testing.T) {
 			if row.Fault == faultproxy.HalfOpen {
 				known = knownSilent
 			}
-			if fastest := c.see(t, began.Add(known), func(saw string) bool { return saw == row.Seen }); fastest > row.By {
+			if fastest := c.see(t, began.Add(faultproxy.Allowed(known)), func(saw string) bool { return saw == row.Seen }); fastest > faultproxy.Allowed(row.By) {
 				t.Errorf("seen after %s, stated is %s", fastest, row.By)
 			}
 			b.during(t).keepsServing(b.gateway, b.made.Access)
@@ -251,7 +251,7 @@ func TestReplicasWithoutTheirDatabase(t *testing.T) {
 			b.during(t).granted(newcomer, b.service, ofService)
 			newcomer.Stop()
 			began = b.set(t, faultproxy.Healthy, b.networks[:]...)
-			c.see(t, began.Add(row.Back), good)
+			c.see(t, began.Add(faultproxy.Allowed(row.Back)), good)
 			b.bothAreAsked(t)
 		})
 	}
@@ -278,7 +278,7 @@ func (b *twoReplicas) connected(t *testing.T) {
 
 func (b *twoReplicas) asBefore(t *testing.T, healed time.Time, row faultproxy.Row) {
 	t.Helper()
-	if took := time.Since(healed); took > row.Back {
+	if took := time.Since(healed); took > faultproxy.Allowed(row.Back) {
 		t.Errorf("as before after %s, stated is %s", took, row.Back)
 	}
 }

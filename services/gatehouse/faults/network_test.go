@@ -109,11 +109,11 @@ func (n *trial) row(t *testing.T, row faultproxy.Row) {
 			t.Errorf("seen: %s, stated is %s", got, row.Seen)
 			break
 		}
-		if row.By == 0 || fastest <= row.By {
+		if row.By == 0 || fastest <= faultproxy.Allowed(row.By) {
 			break
 		}
 	}
-	if row.By > 0 && fastest > row.By {
+	if row.By > 0 && fastest > faultproxy.Allowed(row.By) {
 		t.Errorf("seen after %s, stated is %s", fastest, row.By)
 	}
 	if n.during != nil {
@@ -122,8 +122,8 @@ func (n *trial) row(t *testing.T, row faultproxy.Row) {
 	n.set(t, faultproxy.Healthy)
 	healed = true
 	began := time.Now()
-	proc.Await(t, "it is as before", row.Back+soon, func(context.Context) error { return n.all(t) })
-	if took := time.Since(began); took > row.Back {
+	proc.Await(t, "it is as before", faultproxy.Allowed(row.Back)+soon, func(context.Context) error { return n.all(t) })
+	if took := time.Since(began); took > faultproxy.Allowed(row.Back) {
 		t.Errorf("as before after %s, stated is %s", took, row.Back)
 	}
 	if n.after != nil {
