@@ -172,7 +172,7 @@ func normalizeApplication(_ context.Context, s *Scene, old, a *configv1.Applicat
 	byDefault(&a.Settings.Advanced.FlowsInherited, true)
 	inheritByDefault(a.Settings)
 	oauth := a.Settings.Oauth
-	if old.GetId() != "" && !s.SecretChange && !s.RuleChange && !s.Registering {
+	if old.GetId() != "" && !s.Unjudged && !s.Registering {
 		if a.GetName() != old.GetName() {
 			oauth.ClientName = a.GetName()
 		}

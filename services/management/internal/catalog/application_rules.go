@@ -52,10 +52,9 @@ var signInRules = []func(s *Scene, old, a *configv1.Application) error{
 	checkProfile,
 }
 
-// validateApplication runs the rules. A change of nothing but secrets is possible in an application that breaks a rule
-// which came later, or which its domain has changed since.
+// validateApplication runs the rules.
 func validateApplication(s *Scene, old, a *configv1.Application) error {
-	if s.SecretChange || s.RuleChange {
+	if s.Unjudged {
 		return nil
 	}
 	if !s.MayAdminister {

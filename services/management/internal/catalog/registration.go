@@ -138,7 +138,7 @@ func Reregistered(s *Scene, a *configv1.Application, r Registration) error {
 // RenewRegisteredSecret replaces the value of the secret that registration gave out, the application's first, and returns
 // it in plain.
 func RenewRegisteredSecret(ctx context.Context, s *Scene, a *configv1.Application, endpoint string) (string, error) {
-	s.SecretChange = true
+	s.Unjudged = true
 	a.Settings.Oauth.RegistrationClientUri = clientURI(endpoint, ClientID(a))
 	if len(a.GetSecrets()) == 0 {
 		return firstSecret(ctx, s, a, "")

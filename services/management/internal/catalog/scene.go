@@ -54,9 +54,12 @@ type Scene struct {
 	MayAdminister bool
 	// MayBind says that whoever asks for the change may change who may use an application.
 	MayBind bool
-	// TypeChange says that nothing but the type of an application is being changed, SecretChange nothing but its client
-	// secrets, RuleChange nothing but who may use it.
-	TypeChange, SecretChange, RuleChange bool
+	// TypeChange says that nothing but the type of an application is being changed.
+	TypeChange bool
+	// Unjudged says that nothing of an application is being changed that its rules are about, such as its secrets, who may use it or whether
+	// it is enabled: nothing follows from it, and it is possible in one that breaks a rule which came later, or which its domain has
+	// changed since.
+	Unjudged bool
 }
 
 // Take adds a resource to the list of its kind, if the scene has one; Applications are listed for changes of their domain alone, and

@@ -61,7 +61,7 @@ func (e *Editor) changeSecret(ctx context.Context, at Place, id string, action A
 		if catalog.IsBookmark(a) {
 			return fault.Invalidf("A bookmark signs nobody in and has no client secrets. Give it a provider first")
 		}
-		s.SecretChange = true
+		s.Unjudged = true
 		var err error
 		changed, plain, err = change(s, a)
 		return err
@@ -75,7 +75,7 @@ func (e *Editor) changeSecret(ctx context.Context, at Place, id string, action A
 // DeleteSecret removes a client secret; the last one stays.
 func (e *Editor) DeleteSecret(ctx context.Context, at Place, id, secretID string) error {
 	_, err := e.changeApplication(ctx, at, id, 0, SecretDeleted, func(s *catalog.Scene, a *configv1.Application) error {
-		s.SecretChange = true
+		s.Unjudged = true
 		return catalog.RemoveSecret(a, secretID)
 	})
 	return err

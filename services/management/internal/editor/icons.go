@@ -59,7 +59,7 @@ func (e *Editor) DeleteIcon(ctx context.Context, at Place, id string, theme Them
 
 func (e *Editor) changeIcon(ctx context.Context, at Place, id string, ifMatch int64, action Action, change func(*configv1.Application, *configv1.Icon) error) (*configv1.Application, error) {
 	return e.changeApplication(ctx, at, id, ifMatch, action, func(s *catalog.Scene, a *configv1.Application) error {
-		s.SecretChange = true // nothing else changes, and nothing else is judged
+		s.Unjudged = true
 		i := proto.CloneOf(a.GetIcon())
 		if i == nil {
 			i = &configv1.Icon{}

@@ -38,7 +38,7 @@ func (e *Editor) Propose(ctx context.Context, at Place, id string, body prototre
 	}
 	var made *Proposal
 	err = e.onScene(ctx, at, parent, bound.Needs, false, func(s *catalog.Scene) error {
-		s.RuleChange = true
+		s.Unjudged = true
 		s.Policies = slices.Clone(s.Policies)
 		made = &Proposal{Application: proto.CloneOf(old), Policies: map[string]*access.Policy{}}
 		var under, f catalog.Faults

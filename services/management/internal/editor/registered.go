@@ -68,9 +68,8 @@ func (e *Editor) WasApplication(ctx context.Context, at Place, id string) (bool,
 func (e *Editor) DisableUnused(ctx context.Context, a *configv1.Application) error {
 	at := Place{Domain: a.GetDomain()}
 	_, err := e.changeApplication(ctx, at, a.GetId(), a.GetRevision(), Unused, func(s *catalog.Scene, a *configv1.Application) error {
-		// Nothing else changes, and nothing else is judged: a client that nobody uses may well break a rule by now, with a secret that has
-		// ended or a redirect URI that the domain no longer allows.
-		s.SecretChange = true
+		// A client that nobody uses may well break a rule by now, with a secret that has ended or a redirect URI that the domain no longer allows.
+		s.Unjudged = true
 		disabled := false
 		a.Enabled = &disabled
 		if a.Registration == nil { // it registered before that was noted

@@ -333,7 +333,7 @@ type restoredScene struct{ *catalog.Scene }
 // asked is the scene as it is for a change of an application.
 func (s restoredScene) asked(a *configv1.Application) *catalog.Scene {
 	asked := *s.Scene
-	asked.RuleChange, asked.Registering = false, a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != ""
+	asked.Unjudged, asked.Registering = false, a.GetSettings().GetOauth().GetRegistrationAccessTokenHash() != ""
 	return &asked
 }
 
@@ -343,7 +343,7 @@ func (e *Editor) restoredScene(ctx context.Context, at Place, r *Restoration) (*
 		Now: e.opts.Now(), Hasher: e.opts.Hasher, Organization: at.Organization, Environment: r.domain.GetEnvironment(), Domain: r.domain,
 		MaxSecrets: e.opts.MaxSecrets, MayAdminister: true, MayBind: true,
 		// What clients registered stays as they registered it, and what rules came later holds from the next change on.
-		RuleChange: true, Registering: true,
+		Unjudged: true, Registering: true,
 	}
 	for _, one := range r.kept {
 		s.Take(one.r)

@@ -33,7 +33,7 @@ func (e *Editor) changeRule(ctx context.Context, at Place, id string, ifMatch in
 ) (*configv1.Application, error) {
 	changed, err := update(ctx, e, bound, at, id, ifMatch, action,
 		func(_ context.Context, s *catalog.Scene, old *configv1.Application) (*configv1.Application, error) {
-			s.RuleChange = true
+			s.Unjudged = true
 			a := proto.CloneOf(old)
 			var f catalog.Faults
 			if err := change(s, &f, a); err != nil {
