@@ -108,7 +108,7 @@ func New(t testing.TB, o Options, configs ...*Config) *Harness {
 	} else {
 		h.Directory.now = h.Clock.Now
 	}
-	store, err := state.Open(o.RedisURL, state.Options{Now: h.Clock.Now, Logger: o.Log, Timeout: Patience})
+	store, err := state.Open(o.RedisURL, state.Options{Now: h.Clock.Now, Logger: o.Log, Timeout: browsertest.RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}

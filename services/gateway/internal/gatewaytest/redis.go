@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Redis returns the URL of the Redis that tests share. Keys are random, and domains should be.
@@ -21,9 +20,6 @@ func Redis(t testing.TB) string {
 	}
 	return url
 }
-
-// Patience is how long tests that are not about a silent Redis let it take for an answer: the machine may have much else to do.
-const Patience = 20 * time.Second
 
 // Server is a redis-server of one test, which may stop it.
 type Server struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/testkit/redistest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
@@ -74,7 +75,7 @@ func inProcess(t *testing.T) string {
 
 func open(t *testing.T, url string, clock *gatewaytest.Clock) *state.Store {
 	t.Helper()
-	return openFor(t, url, clock, gatewaytest.Patience)
+	return openFor(t, url, clock, browsertest.RedisPatience)
 }
 
 // openFor is open with a bound for each answer.

@@ -15,9 +15,46 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/testkit/faultproxy"
 	"github.com/gatehouse-am/gatehouse/pkg/testkit/redistest"
+	"github.com/gatehouse-am/gatehouse/services/gateway/internal/browser/browsertest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/state"
 )
+
+// crowd asks so much at once that there are many connections.
+type crowd struct {
+	t *testing.T
+	s *state.Store
+}
+
+const crowdSize = 32
+
+func (c crowd) one(id string) error {
+	_, err := c.s.Once(c.t.Context(), "crowd", c.t.Name(), id, time.Minute)
+	return err
+}
+
+func (c crowd) ask() {
+	c.t.Helper()
+	var all sync.WaitGroup
+	for i := range crowdSize {
+		all.Go(func() {
+			if err := c.one(strconv.Itoa(i)); err != nil {
+				c.t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// askAgain asks one after the other, more often than there are connections.
+func (c crowd) askAgain() {
+	c.t.Helper()
+	for i := range 2 * crowdSize {
+		if err := c.one("later" + strconv.Itoa(i)); err != nil {
+			c.t.Fatalf("%d afterwards: %v", i, err)
+		}
+	}
+}
 
 // TestConnectionsThatAreForgottenCostOneRequest: a firewall forgets all connections of a gateway that had many. The first request finds
 // out, and the others are not to.
@@ -43,34 +80,18 @@ func TestConnectionsThatAreForgottenCostOneRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			ask := func(id string) error {
-				_, err := s.Once(t.Context(), "forgotten", t.Name(), id, time.Minute)
-				return err
-			}
-			const crowd = 32
-			var all sync.WaitGroup
-			for i := range crowd {
-				all.Go(func() {
-					if err := ask(strconv.Itoa(i)); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			all.Wait()
+			many := crowd{t: t, s: s}
+			many.ask()
 			if network.Open() < 8 {
 				t.Fatalf("%d connections are no crowd", network.Open())
 			}
 			if err := network.Set(faultproxy.Deaf); err != nil {
 				t.Fatal(err)
 			}
-			if err := ask("first"); !errors.Is(err, state.ErrUnavailable) {
+			if err := many.one("first"); !errors.Is(err, state.ErrUnavailable) {
 				t.Errorf("the first: %v", err)
 			}
-			for i := range 2 * crowd {
-				if err := ask("later" + strconv.Itoa(i)); err != nil {
-					t.Fatalf("%d afterwards: %v", i, err)
-				}
-			}
+			many.askAgain()
 		})
 	}
 }
@@ -98,32 +119,16 @@ func TestConnectionsThatTheServerEndsCostNothing(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.o.Timeout = gatewaytest.Patience
+			tt.o.Timeout = browsertest.RedisPatience
 			s, err := state.Open(tt.url, tt.o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
-			ask := func(id string) error {
-				_, err := s.Once(t.Context(), "ended", t.Name(), id, time.Minute)
-				return err
-			}
-			const crowd = 32
-			var all sync.WaitGroup
-			for i := range crowd {
-				all.Go(func() {
-					if err := ask(strconv.Itoa(i)); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			all.Wait()
+			many := crowd{t: t, s: s}
+			many.ask()
 			want(t, tt.ends(), nil)
-			for i := range 2 * crowd {
-				if err := ask("later" + strconv.Itoa(i)); err != nil {
-					t.Fatalf("%d afterwards: %v", i, err)
-				}
-			}
+			many.askAgain()
 		})
 	}
 }

@@ -68,11 +68,14 @@ func NewAt(t testing.TB, publicURL string, change func(*configv1.Domain), apps .
 	return NewWithRedis(t, url, publicURL, change, apps...)
 }
 
+// RedisPatience is how long tests that are not about a silent Redis let it take for an answer: the machine may have much else to do.
+const RedisPatience = 20 * time.Second
+
 // NewWithRedis is NewAt with a Redis of its own, or one that does not answer.
 func NewWithRedis(t testing.TB, redisURL, publicURL string, change func(*configv1.Domain), apps ...*configv1.Application) *Env {
 	t.Helper()
 	e := &Env{Clock: &Clock{at: time.Now()}, Directory: &Directory{consents: map[string]*directoryv1.Consent{}}, Log: slog.New(slog.DiscardHandler)}
-	store, err := state.Open(redisURL, state.Options{Now: e.Clock.Now, Logger: e.Log, Timeout: 20 * time.Second})
+	store, err := state.Open(redisURL, state.Options{Now: e.Clock.Now, Logger: e.Log, Timeout: RedisPatience})
 	if err != nil {
 		t.Fatal(err)
 	}
