@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"strings"
 	"sync"
@@ -15,106 +14,12 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
-	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/oauth2"
-	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/domain"
 	"github.com/gatehouse-am/gatehouse/services/gateway/internal/gatewaytest"
-	"github.com/gatehouse-am/gatehouse/services/gateway/internal/idp/builtin"
 )
-
-// rig is a set with the domain acme.
-type rig struct {
-	*domain.Set
-	t        testing.TB
-	id       string
-	config   *gatewaytest.Config
-	revision int64
-}
-
-func newSet(o domain.Options) *domain.Set {
-	if o.PublicURL == "" {
-		o.PublicURL = gatewaytest.PublicURL
-	}
-	o.Open = builtin.Tools{Hasher: secret.NewHasher()}.Open
-	if o.Metadata == nil {
-		o.Metadata = func(c *domain.Core) []byte { return []byte(c.Issuer + strings.Join(c.DiscoveryScopes, " ")) }
-	}
-	o.Logger = slog.New(slog.DiscardHandler)
-	return domain.NewSet(o)
-}
-
-func newRig(t testing.TB, o domain.Options, apps ...string) *rig {
-	t.Helper()
-	r := &rig{Set: newSet(o), t: t, config: gatewaytest.NewAcme(t)}
-	r.id = r.config.Domain.GetId()
-	for _, app := range apps {
-		r.config.App(app)
-	}
-	r.accept(r.config.Batch(10))
-	return r
-}
-
-// apply applies a batch and returns the rejections as texts.
-func (r *rig) apply(b configsync.Batch) []string {
-	r.t.Helper()
-	r.revision = b.Revision
-	var texts []string
-	for _, rejection := range r.Apply(context.Background(), b) {
-		texts = append(texts, rejection.GetKey().GetKind()+" "+rejection.GetKey().GetId()+": "+rejection.GetReason())
-	}
-	return texts
-}
-
-// accept applies a batch of which nothing may be rejected.
-func (r *rig) accept(b configsync.Batch) {
-	r.t.Helper()
-	if rejected := r.apply(b); len(rejected) > 0 {
-		r.t.Fatalf("rejected: %v", rejected)
-	}
-}
-
-// upsert brings resources at the next revision.
-func (r *rig) upsert(parts ...resource.Resource) []string {
-	r.t.Helper()
-	return r.apply(gatewaytest.Upserts(r.revision+1, parts...))
-}
-
-func (r *rig) remove(parts ...resource.Resource) {
-	r.t.Helper()
-	r.accept(gatewaytest.Deletes(r.revision+1, parts...))
-}
-
-func (r *rig) app(clientID string, change ...func(*configv1.Application)) *configv1.Application {
-	return gatewaytest.NewApp(r.id, clientID, change...)
-}
-
-// client returns the application id behind a client identifier, "" if there is none that may be used.
-func (r *rig) client(clientID string) string {
-	r.t.Helper()
-	c, err := r.Domain(r.id).Client(r.t.Context(), clientID)
-	switch {
-	case errors.Is(err, domain.ErrNoClient):
-		return ""
-	case err != nil:
-		r.t.Fatalf("client %s: %v", clientID, err)
-	}
-	return c.ID
-}
-
-func (r *rig) wantClient(clientID, id string) {
-	r.t.Helper()
-	if got := r.client(clientID); got != id {
-		r.t.Errorf("client %s is application %q, want %q", clientID, got, id)
-	}
-}
-
-func named(id string) func(*configv1.Application) {
-	return func(a *configv1.Application) { a.Id = id }
-}
 
 func TestLookup(t *testing.T) {
 	set := newSet(domain.Options{})
@@ -335,11 +240,6 @@ func TestApplicationsComeAndGo(t *testing.T) {
 	}
 }
 
-func stamped(app *configv1.Application, revision int64) *configv1.Application {
-	resource.Stamp(app, resource.Stamps{Revision: revision})
-	return app
-}
-
 func TestAheadOfTheStream(t *testing.T) {
 	tests := []struct {
 		name string
@@ -415,128 +315,6 @@ func TestAheadOfTheStream(t *testing.T) {
 	}
 }
 
-func TestRejections(t *testing.T) {
-	tests := []struct {
-		name string
-		do   func(t *testing.T, r *rig)
-	}{
-		{"a domain that cannot be used stays as it was, with its clients following", func(t *testing.T, r *rig) {
-			bad := proto.CloneOf(r.config.Domain)
-			bad.Secret, bad.Name = nil, "bad"
-			b := gatewaytest.Upserts(11, bad)
-			b.Deletes = gatewaytest.Deletes(0, r.app("web")).Deletes
-			wantTexts(t, []string{"domain " + r.id + ": the domain has no secret"}, r.apply(b))
-			if d := r.Domain(r.id); d.Name == "bad" {
-				t.Error("the domain took the bad state")
-			}
-			r.wantClient("web", "")
-			wantTexts(t, []string{"domain " + r.id + ": the domain has no secret"}, r.upsert(r.app("x")))
-			wantTexts(t, nil, r.upsert(r.config.Domain))
-		}},
-		{"a domain that cannot be used is switched off all the same", func(t *testing.T, r *rig) {
-			bad := proto.CloneOf(r.config.Domain)
-			bad.Secret, bad.Enabled = nil, false
-			r.upsert(bad)
-			if d, _ := r.Lookup("/acme/login"); d != nil {
-				t.Error("it is served")
-			}
-		}},
-		{"a certificate that cannot be read is left out and stays reported", func(t *testing.T, r *rig) {
-			bad := r.config.Certificate("bad", jose.ES256, func(c *configv1.Certificate) { c.PrivateKey = []byte("no key") })
-			want := []string{"certificate bad: unusable key: neither PEM nor PKCS #8"}
-			wantTexts(t, want, r.upsert(bad))
-			wantTexts(t, want, r.apply(gatewaytest.Upserts(r.revision+1)))
-			wantTexts(t, want, r.apply(r.config.Batch(r.revision))) // unchanged and brought again
-			r.wantClient("web", "app-web")
-			r.remove(bad)
-		}},
-		{"a provider that cannot be opened is left out", func(t *testing.T, r *rig) {
-			bad := r.config.Inline("staff", "ann", "ANN")
-			wantTexts(t, []string{"identity_provider staff: users[1]: the username is empty or occurs twice"}, r.upsert(bad))
-			if c, err := r.Domain(r.id).Client(t.Context(), "web"); err != nil || len(c.Providers) != 0 {
-				t.Errorf("client %+v, error %v", c, err)
-			}
-			wantTexts(t, []string{"identity_provider odd: identity provider type <nil> is not known to this gateway"},
-				r.upsert(&configv1.IdentityProvider{Id: "odd", Domain: r.id}, r.config.Inline("staff", "ann")))
-		}},
-		{"a path that is none", func(t *testing.T, r *rig) {
-			for _, path := range []string{"/", "", "acme", "//", "/a//b", "/a/../b", "/a b", "/a%2fb", "/a?b"} {
-				c := gatewaytest.NewConfig(t, "odd", path)
-				wantTexts(t, []string{fmt.Sprintf("domain odd: the path %q is not / and one or more segments", path)}, r.upsert(c.Domain))
-			}
-			if r.Domain("odd") != nil {
-				t.Error("the domain is there")
-			}
-		}},
-		{"of two domains with one path the older is served, until it moves", func(t *testing.T, r *rig) {
-			second := gatewaytest.NewConfig(t, "zz", "/acme/")
-			second.Certificate("es", jose.ES256)
-			b := second.Batch(11)
-			b.Reset = false
-			wantTexts(t, []string{`domain zz: the path "/acme" is served by domain "` + r.id + `"`}, r.apply(b))
-			if d, _ := r.Lookup("/acme/login"); d.ID != r.id {
-				t.Errorf("domain %s is served", d.ID)
-			}
-			moved := proto.CloneOf(r.config.Domain)
-			moved.Path = "/elsewhere"
-			wantTexts(t, nil, r.upsert(moved))
-			if d, _ := r.Lookup("/acme/login"); d == nil || d.ID != "zz" {
-				t.Errorf("domain %v is served", d)
-			}
-		}},
-		{"an application whose client identifier is taken", func(t *testing.T, r *rig) {
-			wantTexts(t, []string{`application second: the client_id belongs to application "app-web"`}, r.upsert(r.app("web", named("second"))))
-			r.wantClient("web", "app-web")
-		}},
-		{"parts of an application are left out when it is first used, and reported then", func(t *testing.T, r *rig) {
-			wantTexts(t, nil, r.upsert(r.app("web", func(a *configv1.Application) {
-				a.Settings.Oauth.ResponseTypes = []string{"code", "brain"}
-				a.Settings.Oauth.TokenCustomClaims = []*configv1.CustomClaim{
-					{TokenType: configv1.CustomClaim_ACCESS_TOKEN, ClaimName: "bad", ClaimValue: "{#nobody.knows}"},
-					{TokenType: configv1.CustomClaim_ACCESS_TOKEN, ClaimName: "good", ClaimValue: "x"},
-				}
-				a.Secrets = append(a.Secrets, &configv1.ClientSecret{Id: "s2", Hash: "plain"})
-				a.IdentityProviders[0].SelectionRule = "1 + 1"
-			})))
-			c, err := r.Domain(r.id).Client(t.Context(), "web")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(c.ResponseTypes) != 1 || len(c.AccessClaims) != 1 || len(c.Secrets) != 1 || len(c.Providers) != 1 || c.Providers[0].Rule.Text() != "false" {
-				t.Errorf("client %+v", c)
-			}
-			got := r.apply(gatewaytest.Upserts(r.revision + 1))
-			if len(got) != 1 {
-				t.Fatalf("rejections %q", got)
-			}
-			for _, part := range []string{"application app-web: ", `secret "s2"`, `response type "brain"`, `claim "bad"`, `selection rule of identity provider "staff"`} {
-				if !strings.Contains(got[0], part) {
-					t.Errorf("the rejection %q does not name %s", got[0], part)
-				}
-			}
-			wantTexts(t, nil, r.upsert(r.app("web")))
-		}},
-		{"an application without a key that could sign for it cannot be used", func(t *testing.T, r *rig) {
-			r.apply(gatewaytest.Deletes(r.revision+1, &configv1.Certificate{Id: "es", Domain: r.id}, &configv1.Certificate{Id: "rs", Domain: r.id}))
-			_, err := r.Domain(r.id).Client(t.Context(), "web")
-			if !fault.Is(err, fault.Unavailable) {
-				t.Errorf("error %v", err)
-			}
-			wantTexts(t, []string{"domain " + r.id + ": the domain has no usable signing key"}, r.apply(gatewaytest.Upserts(r.revision+1)))
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { tt.do(t, newRig(t, domain.Options{}, "web")) })
-	}
-}
-
-func wantTexts(t *testing.T, want, got []string) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rejections (-want +got):\n%s", diff)
-	}
-}
-
 func TestWhatIsSharedBetweenRevisions(t *testing.T) {
 	r := newRig(t, domain.Options{}, "web", "other")
 	before := r.Domain(r.id)
@@ -566,58 +344,6 @@ func TestWhatIsSharedBetweenRevisions(t *testing.T) {
 	}
 }
 
-func TestSigningKeys(t *testing.T) {
-	r := newRig(t, domain.Options{})
-	r.upsert(
-		r.config.Certificate("own-es", jose.ES256, func(c *configv1.Certificate) { c.System = false }),
-		r.config.Certificate("own-rs", jose.RS256, func(c *configv1.Certificate) { c.System = false }),
-	)
-	tests := []struct {
-		name        string
-		domainAlg   string
-		fallback    string
-		change      func(*configv1.Application)
-		access, idt string
-	}{
-		{"the domain's default is the oldest system certificate", "", "", nil, "es", "es"},
-		{"the application's own certificate signs", "", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
-		{"a certificate that is gone gives way to the fallback", "", "rs", func(a *configv1.Application) { a.Certificate = "gone" }, "rs", "rs"},
-		{"a fallback that is gone gives way to the default", "", "gone", nil, "es", "es"},
-		{"the domain chooses the algorithm of access tokens", "RS256", "", nil, "rs", "es"},
-		{"the application's choice goes before the domain's", "RS256", "", func(a *configv1.Application) { a.Settings.Oauth.AccessTokenSigningAlg = "ES256" }, "es", "es"},
-		{"of several fitting certificates the application's own signs", "RS256", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
-		{"an algorithm nobody has is passed over", "PS512", "", nil, "es", "es"},
-		{"the registered algorithm of ID tokens counts for them alone", "", "", func(a *configv1.Application) { a.Settings.Oauth.IdTokenSignedResponseAlg = "RS256" }, "es", "rs"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			d := proto.CloneOf(r.config.Domain)
-			d.Oidc.AccessTokenSigningAlg = tt.domainAlg
-			d.CertificateSettings = &configv1.CertificateSettings{FallbackCertificate: tt.fallback}
-			app := r.app("web")
-			if tt.change != nil {
-				tt.change(app)
-			}
-			wantTexts(t, nil, r.upsert(d, app))
-			c, err := r.Domain(r.id).Client(t.Context(), "web")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.AccessKey.ID() != tt.access || c.IDKey.ID() != tt.idt {
-				t.Errorf("access tokens by %s, ID tokens by %s; want %s and %s", c.AccessKey.ID(), c.IDKey.ID(), tt.access, tt.idt)
-			}
-		})
-	}
-	t.Run("clashing kids are told apart, and signing uses the published one", func(t *testing.T) {
-		twin := r.config.Certificate("twin", jose.ES256, func(c *configv1.Certificate) { c.Kid = "es"; c.System = false })
-		wantTexts(t, nil, r.upsert(twin, r.app("web", func(a *configv1.Application) { a.Certificate = "twin" })))
-		c, err := r.Domain(r.id).Client(t.Context(), "web")
-		if err != nil || c.AccessKey.ID() == "es" || !r.Domain(r.id).Keys.Has(c.AccessKey.ID()) || !r.Domain(r.id).Keys.Has("es") {
-			t.Errorf("key %v, error %v", c.AccessKey, err)
-		}
-	})
-}
-
 func TestProvidersInOrder(t *testing.T) {
 	r := newRig(t, domain.Options{})
 	var list []*configv1.ApplicationIdentityProvider
@@ -641,61 +367,6 @@ func TestProvidersInOrder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"first", "a1", "a2", "b", "unset1", "unset2"}, got); diff != "" {
 		t.Errorf("providers (-want +got):\n%s", diff)
-	}
-}
-
-func TestLockoutOfClients(t *testing.T) {
-	r := newRig(t, domain.Options{})
-	account := func(inherited bool, own *configv1.AccountSettings) func(a *configv1.Application) {
-		return func(a *configv1.Application) {
-			own.Inherited = proto.Bool(inherited)
-			a.Settings.Account = own
-		}
-	}
-	on := func() *configv1.AccountSettings {
-		return &configv1.AccountSettings{LoginAttemptsDetectionEnabled: true}
-	}
-	chosen := on()
-	chosen.MaxLoginAttempts, chosen.LoginAttemptsResetTime, chosen.AccountBlockedDuration = 3, 60, 90
-	r.upsert(r.app("plain"), r.app("standard", account(false, on())), r.app("chosen", account(false, chosen)),
-		r.app("inherits", account(true, on())), r.app("off", account(false, &configv1.AccountSettings{MaxLoginAttempts: 3})))
-	for name, want := range map[string]*domain.Lockout{
-		"plain": nil, "inherits": nil, "off": nil,
-		"standard": {Max: 10, Reset: 12 * time.Hour, Block: 2 * time.Hour},
-		"chosen":   {Max: 3, Reset: time.Minute, Block: 90 * time.Second},
-	} {
-		c, _ := r.Domain(r.id).Client(t.Context(), name)
-		if diff := cmp.Diff(want, c.Lockout); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-func TestClientMembers(t *testing.T) {
-	r := newRig(t, domain.Options{})
-	r.upsert(r.app("plain", func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "" }),
-		r.app("rich", func(a *configv1.Application) {
-			o := a.Settings.Oauth
-			o.TokenEndpointAuthMethod, o.DefaultMaxAge, o.DisableRefreshTokenRotation = "none", proto.Int64(0), true
-			o.OptInScopeSelection, o.AccessTokenValiditySeconds = proto.Bool(false), -1
-			o.ScopeSettings[0].DefaultScope = true
-			a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
-		}))
-	r.upsert(r.app("patient", func(a *configv1.Application) { a.Settings.Oauth.DefaultMaxAge = proto.Int64(math.MaxInt64) }))
-	if c, _ := r.Domain(r.id).Client(t.Context(), "patient"); c.DefaultMaxAge < 292*365*24*time.Hour {
-		t.Errorf("the longest default_max_age is %v", c.DefaultMaxAge)
-	}
-	plain, _ := r.Domain(r.id).Client(t.Context(), "plain")
-	if plain.AccessTTL.Seconds() != 7200 || plain.RefreshTTL.Seconds() != 14400 || plain.IDTTL.Seconds() != 14400 ||
-		!plain.RotatesRefresh || !plain.OptInScopes || plain.RequiresPKCE || plain.DefaultMaxAge >= 0 || plain.Public() ||
-		plain.IdentifierFirst || len(plain.DefaultScopes) != 0 || len(plain.Scopes) != 6 {
-		t.Errorf("defaults %+v", plain)
-	}
-	rich, _ := r.Domain(r.id).Client(t.Context(), "rich")
-	if !rich.Public() || !rich.RequiresPKCE || rich.RotatesRefresh || rich.OptInScopes || rich.DefaultMaxAge != 0 ||
-		!rich.IdentifierFirst || rich.AccessTTL.Seconds() != 7200 || !rich.HasGrant(oauth2.GrantPassword) || !rich.HasResponseType(oauth2.ResponseCode) ||
-		cmp.Diff([]string{"openid"}, rich.DefaultScopes) != "" {
-		t.Errorf("chosen %+v", rich)
 	}
 }
 
@@ -741,4 +412,59 @@ func TestReadersDuringChanges(t *testing.T) {
 	}
 	close(done)
 	readers.Wait()
+}
+
+func TestClientMembers(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	r.upsert(r.app("plain", func(a *configv1.Application) { a.Settings.Oauth.TokenEndpointAuthMethod = "" }),
+		r.app("rich", func(a *configv1.Application) {
+			o := a.Settings.Oauth
+			o.TokenEndpointAuthMethod, o.DefaultMaxAge, o.DisableRefreshTokenRotation = "none", proto.Int64(0), true
+			o.OptInScopeSelection, o.AccessTokenValiditySeconds = proto.Bool(false), -1
+			o.ScopeSettings[0].DefaultScope = true
+			a.Settings.Login = &configv1.LoginSettings{Inherited: proto.Bool(false), IdentifierFirstEnabled: true}
+		}))
+	r.upsert(r.app("patient", func(a *configv1.Application) { a.Settings.Oauth.DefaultMaxAge = proto.Int64(math.MaxInt64) }))
+	if c, _ := r.Domain(r.id).Client(t.Context(), "patient"); c.DefaultMaxAge < 292*365*24*time.Hour {
+		t.Errorf("the longest default_max_age is %v", c.DefaultMaxAge)
+	}
+	plain, _ := r.Domain(r.id).Client(t.Context(), "plain")
+	if plain.AccessTTL.Seconds() != 7200 || plain.RefreshTTL.Seconds() != 14400 || plain.IDTTL.Seconds() != 14400 ||
+		!plain.RotatesRefresh || !plain.OptInScopes || plain.RequiresPKCE || plain.DefaultMaxAge >= 0 || plain.Public() ||
+		plain.IdentifierFirst || len(plain.DefaultScopes) != 0 || len(plain.Scopes) != 6 {
+		t.Errorf("defaults %+v", plain)
+	}
+	rich, _ := r.Domain(r.id).Client(t.Context(), "rich")
+	if !rich.Public() || !rich.RequiresPKCE || rich.RotatesRefresh || rich.OptInScopes || rich.DefaultMaxAge != 0 ||
+		!rich.IdentifierFirst || rich.AccessTTL.Seconds() != 7200 || !rich.HasGrant(oauth2.GrantPassword) || !rich.HasResponseType(oauth2.ResponseCode) ||
+		cmp.Diff([]string{"openid"}, rich.DefaultScopes) != "" {
+		t.Errorf("chosen %+v", rich)
+	}
+}
+
+func TestLockoutOfClients(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	account := func(inherited bool, own *configv1.AccountSettings) func(a *configv1.Application) {
+		return func(a *configv1.Application) {
+			own.Inherited = proto.Bool(inherited)
+			a.Settings.Account = own
+		}
+	}
+	on := func() *configv1.AccountSettings {
+		return &configv1.AccountSettings{LoginAttemptsDetectionEnabled: true}
+	}
+	chosen := on()
+	chosen.MaxLoginAttempts, chosen.LoginAttemptsResetTime, chosen.AccountBlockedDuration = 3, 60, 90
+	r.upsert(r.app("plain"), r.app("standard", account(false, on())), r.app("chosen", account(false, chosen)),
+		r.app("inherits", account(true, on())), r.app("off", account(false, &configv1.AccountSettings{MaxLoginAttempts: 3})))
+	for name, want := range map[string]*domain.Lockout{
+		"plain": nil, "inherits": nil, "off": nil,
+		"standard": {Max: 10, Reset: 12 * time.Hour, Block: 2 * time.Hour},
+		"chosen":   {Max: 3, Reset: time.Minute, Block: 90 * time.Second},
+	} {
+		c, _ := r.Domain(r.id).Client(t.Context(), name)
+		if diff := cmp.Diff(want, c.Lockout); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
 }

@@ -176,3 +176,55 @@ func TestAProviderThatWaits(t *testing.T) {
 }
 
 func clone[M proto.Message](m M) M { return proto.CloneOf(m) }
+
+func TestSigningKeys(t *testing.T) {
+	r := newRig(t, domain.Options{})
+	r.upsert(
+		r.config.Certificate("own-es", jose.ES256, func(c *configv1.Certificate) { c.System = false }),
+		r.config.Certificate("own-rs", jose.RS256, func(c *configv1.Certificate) { c.System = false }),
+	)
+	tests := []struct {
+		name        string
+		domainAlg   string
+		fallback    string
+		change      func(*configv1.Application)
+		access, idt string
+	}{
+		{"the domain's default is the oldest system certificate", "", "", nil, "es", "es"},
+		{"the application's own certificate signs", "", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
+		{"a certificate that is gone gives way to the fallback", "", "rs", func(a *configv1.Application) { a.Certificate = "gone" }, "rs", "rs"},
+		{"a fallback that is gone gives way to the default", "", "gone", nil, "es", "es"},
+		{"the domain chooses the algorithm of access tokens", "RS256", "", nil, "rs", "es"},
+		{"the application's choice goes before the domain's", "RS256", "", func(a *configv1.Application) { a.Settings.Oauth.AccessTokenSigningAlg = "ES256" }, "es", "es"},
+		{"of several fitting certificates the application's own signs", "RS256", "", func(a *configv1.Application) { a.Certificate = "own-rs" }, "own-rs", "own-rs"},
+		{"an algorithm nobody has is passed over", "PS512", "", nil, "es", "es"},
+		{"the registered algorithm of ID tokens counts for them alone", "", "", func(a *configv1.Application) { a.Settings.Oauth.IdTokenSignedResponseAlg = "RS256" }, "es", "rs"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := proto.CloneOf(r.config.Domain)
+			d.Oidc.AccessTokenSigningAlg = tt.domainAlg
+			d.CertificateSettings = &configv1.CertificateSettings{FallbackCertificate: tt.fallback}
+			app := r.app("web")
+			if tt.change != nil {
+				tt.change(app)
+			}
+			wantTexts(t, nil, r.upsert(d, app))
+			c, err := r.Domain(r.id).Client(t.Context(), "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.AccessKey.ID() != tt.access || c.IDKey.ID() != tt.idt {
+				t.Errorf("access tokens by %s, ID tokens by %s; want %s and %s", c.AccessKey.ID(), c.IDKey.ID(), tt.access, tt.idt)
+			}
+		})
+	}
+	t.Run("clashing kids are told apart, and signing uses the published one", func(t *testing.T) {
+		twin := r.config.Certificate("twin", jose.ES256, func(c *configv1.Certificate) { c.Kid = "es"; c.System = false })
+		wantTexts(t, nil, r.upsert(twin, r.app("web", func(a *configv1.Application) { a.Certificate = "twin" })))
+		c, err := r.Domain(r.id).Client(t.Context(), "web")
+		if err != nil || c.AccessKey.ID() == "es" || !r.Domain(r.id).Keys.Has(c.AccessKey.ID()) || !r.Domain(r.id).Keys.Has("es") {
+			t.Errorf("key %v, error %v", c.AccessKey, err)
+		}
+	})
+}
