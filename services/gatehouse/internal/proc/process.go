@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,8 +19,8 @@ import (
 // stopWithin is how long a process may take after it was asked to end.
 const stopWithin = 30 * time.Second
 
-// Process is a child process. It is killed at the end of the test if it still runs then; if the test failed, the end of
-// what it wrote is logged.
+// Process is a child process. It is killed at the end of the test if it still runs then. If the test failed, the end of what it wrote is
+// logged, without the records that only debugging needs; all of it is an artifact of the test (go test -artifacts).
 type Process struct {
 	Name string
 
@@ -44,7 +45,11 @@ func Start(t testing.TB, name, path string, args, env []string) *Process {
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, tail(p.Stderr()))
+			all := p.Stderr()
+			if err := os.WriteFile(filepath.Join(t.ArtifactDir(), fileOf(name)), []byte(all), 0o600); err != nil {
+				t.Log(err)
+			}
+			t.Logf("%s said:\n%s", name, tail(all))
 		}
 	})
 	return p
@@ -233,12 +238,31 @@ func (o *output) reset() {
 	o.all.Reset()
 }
 
-// tail is the end of a log.
+// fileOf is a file name for what a process wrote.
+func fileOf(name string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(` /\:`, r) {
+			return '-'
+		}
+		return r
+	}, name) + ".log"
+}
+
+// tail is the end of a log, short enough that what a test demanded in vain can still be found beside the logs of ten processes.
 func tail(text string) string {
-	const lines = 60
-	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	if len(all) <= lines {
-		return strings.Join(all, "\n")
+	const lines, letters = 8, 300
+	all := slices.DeleteFunc(strings.Split(strings.TrimRight(text, "\n"), "\n"), func(line string) bool {
+		return strings.Contains(line, `"level":"DEBUG"`)
+	})
+	before := max(len(all)-lines, 0)
+	all = all[before:]
+	for i, line := range all {
+		if len(line) > letters {
+			all[i] = line[:letters] + "…"
+		}
 	}
-	return fmt.Sprintf("… %d lines before\n%s", len(all)-lines, strings.Join(all[len(all)-lines:], "\n"))
+	if before > 0 {
+		all = append([]string{fmt.Sprintf("… %d lines before", before)}, all...)
+	}
+	return strings.Join(all, "\n")
 }
