@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -29,6 +30,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/directory"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/distribution"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/gateways"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
@@ -230,6 +232,14 @@ func New(c Config) (*Management, error) {
 	}
 	m.plane.Health(start.ready, c.planeServices())
 	handOver(start.ready, publisher)
+	connected := gateways.New(gateways.Options{
+		Nodes: publisher, Shared: db.GatewayStreams(), Logger: log,
+		// Another process of this host has another port, and one that takes this one's place has its name.
+		Replica: func() string {
+			_, port, _ := net.SplitHostPort(m.plane.Addr())
+			return net.JoinHostPort(node, port)
+		},
+	})
 
 	outside, err := outbound.New(outbound.Options{Logger: log, Trace: traced.Transport})
 	if err != nil {
@@ -238,7 +248,7 @@ func New(c Config) (*Management, error) {
 	api := start.holdRequests(rest.New(rest.Options{
 		Outbound: outside,
 		Editor:   edit, Operators: operators, Audits: db.Audits(), GatewayURL: c.GatewayURL, Proxies: proxies, Metrics: metrics,
-		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit, publisher, transfers),
+		Members: people, Logger: log, Mount: mounts(registrations, people, reports, edit, connected, transfers),
 	}))
 	mux := http.NewServeMux()
 	mux.Handle("/management", api)
@@ -270,6 +280,9 @@ func New(c Config) (*Management, error) {
 	}
 	if c.has(roleAPI) {
 		m.group.Add("reports", start.after(reports.Run))
+	}
+	if c.has(roleDistribution) {
+		m.group.Add("gateways", start.after(connected.Run))
 	}
 	// The plane ends the streams itself, when it has drained and gateways are told to go elsewhere; what is left of them ends here.
 	m.group.Add("streams", func(ctx context.Context) error {

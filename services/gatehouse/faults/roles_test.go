@@ -57,6 +57,71 @@ func TestLoginsGoOnWithADirectoryOfItsOwn(t *testing.T) {
 	})
 }
 
+// TestEveryReplicaKnowsAllGateways: the replica that answers operators has no stream itself; it knows the gateways of those that have,
+// how far they are, and where a gateway went whose replica was killed.
+func TestEveryReplicaKnowsAllGateways(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t, mongo: proc.StartMongoDB(t), redis: proc.StartRedis(t)}
+	w.inst = proc.NewInstallation(t, w.mongo.URI, w.redis.URL)
+	t.Cleanup(w.nothingPanicked)
+	w.management = w.inst.StartManagement("--roles", "api,directory,sync")
+	feeds := [2]*proc.Management{w.inst.StartManagement("--roles", "distribution"), w.inst.StartManagement("--roles", "distribution")}
+	w.furnish()
+	for _, m := range feeds {
+		w.gateways = append(w.gateways, w.inst.StartGateway(m, publicURL, "--directory-grpc-address", w.management.PlaneAddress))
+	}
+	w.settle()
+
+	// listed waits until operators see this of the gateways, in the order in which they were started.
+	listed := func(want ...*proc.Management) {
+		t.Helper()
+		proc.Await(t, "operators see all gateways", 2*soon, func(context.Context) error {
+			at := map[string]string{} // by the name of a gateway
+			list := w.api.List("/gateways")
+			for _, entry := range list {
+				g := object(entry.(map[string]any))
+				at[g.Text("node")] = g.Text("replica")
+			}
+			if len(list) != len(want) {
+				return fmt.Errorf("%d gateways: %v", len(list), list)
+			}
+			for i, m := range want {
+				_, port, _ := strings.Cut(m.PlaneAddress, ":")
+				if got := at["gateway-"+strings.TrimPrefix(w.gateways[i].URL, "http://")]; !strings.HasSuffix(got, ":"+port) {
+					return fmt.Errorf("a gateway of %s: %v", m.PlaneAddress, at)
+				}
+			}
+			return nil
+		})
+	}
+	listed(feeds[0], feeds[1])
+
+	made := w.api.Do("POST", w.in("/scopes"), object{"key": "seen", "name": "Seen", "description": "Seen"})
+	w.settle()
+	proc.Await(t, "operators see how far gateways are", soon, func(context.Context) error {
+		for _, entry := range w.api.List("/gateways") {
+			if revision, _ := object(entry.(map[string]any))["revision"].(float64); int64(revision) < int64(metric(t, feeds[0].TechnicalURL, "gatehouse_config_revision")) {
+				return fmt.Errorf("%v, after %s was made", entry, made.Text("id"))
+			}
+		}
+		return nil
+	})
+
+	feeds[1].Stop() // in order: it says so
+	listed(feeds[0])
+	feeds[1].Relaunch()
+	feeds[1].Ready()
+	listed(feeds[0], feeds[1])
+	w.gateways[1].Kill()
+	listed(feeds[0])
+	w.gateways[1].Relaunch()
+	w.gateways[1].Ready()
+	listed(feeds[0], feeds[1])
+	feeds[0].Kill() // it cannot say so any more
+	w.gateways = w.gateways[1:]
+	listed(feeds[1])
+}
+
 // TestADirectoryOfItsOwnDrainsBeforeItStops: one of two replicas that are nothing but the directory is asked to stop while people sign
 // in. It says that it is not ready, goes on for as long as the balancer may need to notice, and ends; nobody's sign-in fails.
 func TestADirectoryOfItsOwnDrainsBeforeItStops(t *testing.T) {

@@ -3406,7 +3406,7 @@ type FormPreview struct {
 // FormPreviewTemplate defines model for FormPreview.Template.
 type FormPreviewTemplate string
 
-// Gateway Gateway is a gateway that is connected to the replica of management that answers.
+// Gateway Gateway is a gateway that is connected to management.
 type Gateway struct {
 	// ConnectedAt When it connected.
 	ConnectedAt *int64 `json:"connectedAt,omitempty"`
@@ -3423,11 +3423,17 @@ type Gateway struct {
 	// Rejections What it cannot use, and why. It goes on with what it had before.
 	Rejections []GatewayRejection `json:"rejections,omitempty"`
 
+	// Replica The replica of management at which its configuration stream ends: the name of its host, and the port that gateways connect to.
+	Replica *string `json:"replica,omitempty"`
+
 	// ReportedAt When it last said what it has applied; absent where it has not yet.
 	ReportedAt *int64 `json:"reportedAt,omitempty"`
 
 	// Revision The revision of the configuration that it has applied; 0 if it has none yet.
 	Revision *int64 `json:"revision,omitempty"`
+
+	// SeenAt The moment of which all this is said: now where the replica that answers has the stream, a few seconds ago where another one has.
+	SeenAt *int64 `json:"seenAt,omitempty"`
 }
 
 // GatewayRejection GatewayRejection is a resource that a gateway cannot use.
@@ -11490,7 +11496,7 @@ type ClientInterface interface {
 
 	// ListGateways List the gateways that are connected
 	//
-	// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+	// Gateways of all replicas of management: of those whose streams end at another one, what it said last, which is at most a few seconds old. Those of a replica that was killed are listed for half a minute, unless they are connected elsewhere by then. Needs the permission `gateway:list`.
 	//
 	// Corresponds with GET /gateways (the `ListGateways` operationId).
 	ListGateways(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -19316,7 +19322,7 @@ func (c *Client) ListUserUses(ctx context.Context, domain string, user string, p
 
 // ListGateways List the gateways that are connected
 //
-// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+// Gateways of all replicas of management: of those whose streams end at another one, what it said last, which is at most a few seconds old. Those of a replica that was killed are listed for half a minute, unless they are connected elsewhere by then. Needs the permission `gateway:list`.
 //
 // Corresponds with GET /gateways (the `ListGateways` operationId).
 func (c *Client) ListGateways(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -47496,7 +47502,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListGatewaysWithResponse List the gateways that are connected
 	//
-	// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+	// Gateways of all replicas of management: of those whose streams end at another one, what it said last, which is at most a few seconds old. Those of a replica that was killed are listed for half a minute, unless they are connected elsewhere by then. Needs the permission `gateway:list`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -70286,7 +70292,7 @@ func (c *ClientWithResponses) ListUserUsesWithResponse(ctx context.Context, doma
 
 // ListGatewaysWithResponse List the gateways that are connected
 //
-// Each replica of management knows those whose streams end at it: where there are several, ask each. Needs the permission `gateway:list`.
+// Gateways of all replicas of management: of those whose streams end at another one, what it said last, which is at most a few seconds old. Those of a replica that was killed are listed for half a minute, unless they are connected elsewhere by then. Needs the permission `gateway:list`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

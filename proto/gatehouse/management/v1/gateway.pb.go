@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Gateway is a gateway that is connected to the replica of management that answers.
+// Gateway is a gateway that is connected to management.
 type Gateway struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name that the gateway has for itself.
@@ -38,7 +38,11 @@ type Gateway struct {
 	// When it last said what it has applied; absent where it has not yet.
 	ReportedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
 	// What it cannot use, and why. It goes on with what it had before.
-	Rejections    []*GatewayRejection `protobuf:"bytes,7,rep,name=rejections,proto3" json:"rejections,omitempty"`
+	Rejections []*GatewayRejection `protobuf:"bytes,7,rep,name=rejections,proto3" json:"rejections,omitempty"`
+	// The replica of management at which its configuration stream ends: the name of its host, and the port that gateways connect to.
+	Replica string `protobuf:"bytes,8,opt,name=replica,proto3" json:"replica,omitempty"`
+	// The moment of which all this is said: now where the replica that answers has the stream, a few seconds ago where another one has.
+	SeenAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +126,20 @@ func (x *Gateway) GetRejections() []*GatewayRejection {
 	return nil
 }
 
+func (x *Gateway) GetReplica() string {
+	if x != nil {
+		return x.Replica
+	}
+	return ""
+}
+
+func (x *Gateway) GetSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenAt
+	}
+	return nil
+}
+
 // GatewayRejection is a resource that a gateway cannot use.
 type GatewayRejection struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -199,7 +217,7 @@ var File_gatehouse_management_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_gatehouse_management_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"%gatehouse/management/v1/gateway.proto\x12\x17gatehouse.management.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n" +
+	"%gatehouse/management/v1/gateway.proto\x12\x17gatehouse.management.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x03\n" +
 	"\aGateway\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\adomains\x18\x02 \x03(\tR\adomains\x12\x1a\n" +
@@ -211,7 +229,9 @@ const file_gatehouse_management_v1_gateway_proto_rawDesc = "" +
 	"reportedAt\x12I\n" +
 	"\n" +
 	"rejections\x18\a \x03(\v2).gatehouse.management.v1.GatewayRejectionR\n" +
-	"rejections\"f\n" +
+	"rejections\x12\x18\n" +
+	"\areplica\x18\b \x01(\tR\areplica\x123\n" +
+	"\aseen_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\"f\n" +
 	"\x10GatewayRejection\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06domain\x18\x02 \x01(\tR\x06domain\x12\x0e\n" +
@@ -240,11 +260,12 @@ var file_gatehouse_management_v1_gateway_proto_depIdxs = []int32{
 	2, // 0: gatehouse.management.v1.Gateway.connected_at:type_name -> google.protobuf.Timestamp
 	2, // 1: gatehouse.management.v1.Gateway.reported_at:type_name -> google.protobuf.Timestamp
 	1, // 2: gatehouse.management.v1.Gateway.rejections:type_name -> gatehouse.management.v1.GatewayRejection
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 3: gatehouse.management.v1.Gateway.seen_at:type_name -> google.protobuf.Timestamp
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_management_v1_gateway_proto_init() }

@@ -17,9 +17,9 @@ import (
 func (a *App) gateways() *cobra.Command {
 	return within(&cobra.Command{Use: "gateways", Short: "The gateways that are connected"}, &cobra.Command{
 		Use: "status", Short: "How far the gateways are, and what they cannot use", Args: nothing,
-		Long: `List the gateways that are connected to the replica of management that answers: the revision of the configuration that
-each has applied, for how long there has been a newer one, and what it cannot use. It ends with 2 where a gateway cannot use
-something. Where management has several replicas, each knows the gateways whose streams end at it.`,
+		Long: `List the gateways that are connected to management: the revision of the configuration that each has applied, for how long
+there has been a newer one, what it cannot use, and at which replica of management its stream ends. What another replica than
+the one that answers has said of them is a few seconds old. It ends with 2 where a gateway cannot use something.`,
 		Example: "  gatehousectl gateways status\n  gatehousectl gateways status -o json",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.gatewayStatus(cmd.Context()) },
 	})
@@ -35,7 +35,7 @@ func (a *App) gatewayStatus(ctx context.Context) error {
 		return err
 	}
 	all, _ := answer.Tree.([]any)
-	t := table.Table{Columns: []string{"GATEWAY", "REVISION", "BEHIND", "REJECTED", "CONNECTED", "DOMAINS"}}
+	t := table.Table{Columns: []string{"GATEWAY", "REVISION", "BEHIND", "REJECTED", "CONNECTED", "REPLICA", "DOMAINS"}}
 	refused := 0
 	for _, entry := range all {
 		g, _ := entry.(things.Object)
@@ -49,7 +49,7 @@ func (a *App) gatewayStatus(ctx context.Context) error {
 		}
 		t.Rows = append(t.Rows, []string{
 			table.Cell("", g["node"]), table.Cell("", g["revision"]), (time.Duration(millis) * time.Millisecond).String(),
-			strconv.Itoa(len(rejections)), table.Cell("connectedAt", g["connectedAt"]), domains,
+			strconv.Itoa(len(rejections)), table.Cell("connectedAt", g["connectedAt"]), table.Cell("", g["replica"]), domains,
 		})
 		if a.flags.output == "table" {
 			for _, r := range rejections {

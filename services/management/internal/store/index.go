@@ -110,6 +110,7 @@ func manifest() map[string][]index {
 		iconsCollection:                {ascending("domain", "domain")},
 		touchesCollection:              {ascending("at", "at")},
 		clientUsesCollection:           {ascending("domain", "domain")},
+		gatewayStreamsCollection:       {ascending("replica", "replica"), ascending("expiry", "expiresAt")},
 		bindingTalliesCollection: {
 			ascending("binding", "application", "binding", "hour"), ascending("domain", "domain"), ascending("hour", "hour"),
 		},

@@ -30,7 +30,7 @@ func (s *Store) Run(ctx context.Context) error {
 // Sweep is one round of Run. Its parts may be repeated at any time.
 func (s *Store) Sweep(ctx context.Context) error {
 	return errors.Join(s.stillSealing(ctx), s.resolveSets(ctx), s.removeOrphans(ctx), s.pruneTokens(ctx), s.pruneSecretKeys(ctx), s.pruneConfirmations(ctx), s.pruneAudits(ctx),
-		s.pruneTickets(ctx), s.pruneRegistrationAttempts(ctx), s.pruneMailLimits(ctx), s.pruneBindingTallies(ctx), s.pruneTouches(ctx), s.forgetImports(ctx), s.closeChanges(ctx))
+		s.pruneTickets(ctx), s.pruneRegistrationAttempts(ctx), s.pruneMailLimits(ctx), s.pruneBindingTallies(ctx), s.pruneTouches(ctx), s.pruneGatewayStreams(ctx), s.forgetImports(ctx), s.closeChanges(ctx))
 }
 
 // closeChanges shortens the log, once everything is known that only the log says.

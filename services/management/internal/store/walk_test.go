@@ -636,6 +636,14 @@ var steps = []struct {
 		w.ok(w.s.BindingTallies().Of(w.Context(), "a", "b", time.Now(), func(*BindingTally) {}))
 	}},
 	{"BindingTallies.RemoveApplication", func(w *walk) { w.ok(w.s.BindingTallies().RemoveApplication(w.Context(), "a")) }},
+	{"GatewayStreams.Say", func(w *walk) {
+		w.ok(w.s.GatewayStreams().Say(w.Context(), "r", [][]byte{[]byte("a"), []byte("b")}, time.Minute))
+	}},
+	{"GatewayStreams.Others", func(w *walk) {
+		_, err := w.s.GatewayStreams().Others(w.Context(), "r")
+		w.ok(err)
+	}},
+	{"GatewayStreams.Forget", func(w *walk) { w.ok(w.s.GatewayStreams().Forget(w.Context(), "r")) }},
 	{"RegistrationSeats.Take", func(w *walk) {
 		for _, application := range []string{"a", "b"} {
 			got, err := w.s.RegistrationSeats().Take(w.Context(), "d1", 1, application, 10)
