@@ -17,6 +17,10 @@ import (
 // noticed is how long the driver may take to know that its connections are dead: it asks every 10 s, for 2 s.
 const noticed = 15 * time.Second
 
+// greeting is less than what a server says of itself when it is connected to: with more, a question or two over each new connection would
+// be answered, and whether the replica is ready would be chance.
+var greeting = faultproxy.Truncated(100)
+
 const notReady = "The replica stops being ready, so that a load balancer asks others"
 
 var managementToDatabase = faultproxy.Pair{
@@ -32,7 +36,7 @@ var managementToDatabase = faultproxy.Pair{
 		{Fault: faultproxy.Stalled, Seen: "503", By: patience, Back: noticed, Note: notReady},
 		{Fault: faultproxy.AnswersLost, Seen: "503", By: patience, Back: noticed, Note: notReady},
 		{Fault: faultproxy.SlowClose, Seen: "200", By: 5 * time.Second, Back: 5 * time.Second},
-		{Fault: faultproxy.Truncated(1000), Seen: "503", By: patience, Back: 10 * time.Second, Note: notReady},
+		{Fault: greeting, Seen: "503", By: patience, Back: 10 * time.Second, Note: notReady},
 	},
 }
 

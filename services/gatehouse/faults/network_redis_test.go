@@ -9,8 +9,12 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/testkit/faultproxy"
 )
 
-// late is more than a question to Redis may take.
-var late = faultproxy.Latency(time.Second, 0)
+var (
+	// unhurried is a network on which a new connection and a question over it take a third of the half second that Redis has to answer.
+	unhurried = faultproxy.Latency(20*time.Millisecond, 20*time.Millisecond)
+	// late is more than a question to Redis may take.
+	late = faultproxy.Latency(time.Second, 0)
+)
 
 const unavailable = "503 temporarily_unavailable"
 
@@ -22,7 +26,7 @@ var gatewayToRedis = faultproxy.Pair{
 	Meanwhile: "tokens for clients by their secret, introspection and userinfo of access tokens, discovery and keys; the gateway stays ready. " +
 		"Revocations made at other gateways are not heard until the network is back.",
 	Rows: []faultproxy.Row{
-		{Fault: slow, Seen: "200", By: 3 * time.Second, Back: 2 * time.Second},
+		{Fault: unhurried, Seen: "200", By: 3 * time.Second, Back: 2 * time.Second},
 		{Fault: late, Seen: unavailable, By: time.Second, Back: 5 * time.Second, Note: spent},
 		{Fault: faultproxy.Cut, Seen: unavailable, By: time.Second, Back: 5 * time.Second},
 		{Fault: faultproxy.Refused, Seen: unavailable, By: time.Second, Back: 5 * time.Second},
@@ -77,7 +81,7 @@ func (w *world) networkToRedis() func() {
 			w.granted(g, w.web, refreshOf(made.Refresh))
 			const used = "400 invalid_grant"
 			want := "200"
-			if row.Fault == slow || row.Fault == faultproxy.SlowClose {
+			if row.Fault == unhurried || row.Fault == faultproxy.SlowClose {
 				want = used
 			}
 			if got := outcome(w.post(t.Context(), g, w.web, "/oauth/token", codeOf(code))); got != want && (row.Note != spent || got != used) {

@@ -16,7 +16,6 @@ func TestWhatNeedsNobodyElseIsNotDisturbed(t *testing.T) {
 	w.gateways = append(w.gateways, g)
 	w.settle()
 	made := w.aliceAt(g)
-	w.works("userinfo", w.at(g, "/oidc/userinfo"), made.Access)
 	c := &callers{t: t, failed: map[string]error{}}
 	c.call("token", http.StatusOK, w.tokenRequest(g, w.service, ofService.Encode()))
 	c.call("discovery", http.StatusOK, func() (*http.Request, error) {

@@ -219,10 +219,12 @@ func tokensOf(answer proc.Answer) tokens {
 	return tokens{o.Text("access_token"), o.Text("refresh_token")}
 }
 
-// aliceAt signs alice in by her password, at one gateway.
+// aliceAt signs alice in by her password, at one gateway, which from then on knows her when management is away.
 func (w *world) aliceAt(g *proc.Gateway) tokens {
 	w.t.Helper()
-	return w.granted(g, w.web, passwordOf(alice, alicesPassword))
+	made := w.granted(g, w.web, passwordOf(alice, alicesPassword))
+	w.works("userinfo", w.at(g, "/oidc/userinfo"), made.Access)
+	return made
 }
 
 // active asks a gateway whether a token is.
