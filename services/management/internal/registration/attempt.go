@@ -132,8 +132,11 @@ func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain st
 				}
 			}
 			there.BegunAt, there.ExpiresAt = now, now.Add(kept)
-			if err := s.attempts.Put(ctx, there); !errors.Is(err, store.ErrStale) {
-				return there, nil, err
+			switch err := s.enter(ctx, there); {
+			case err == nil:
+				return there, nil, nil
+			case !errors.Is(err, store.ErrStale):
+				return nil, nil, err
 			}
 		}
 		if time.Now().After(until) {
@@ -145,6 +148,18 @@ func (s *Server) begin(ctx context.Context, a *registrationv1.Attempt, domain st
 		case <-time.After(answerEvery):
 		}
 	}
+}
+
+// enter stores that an attempt is begun. Whether or not the caller still waits: with one that hangs up it would not be known whether it
+// is stored, and nobody could make the client until the attempt counts as abandoned.
+func (s *Server) enter(ctx context.Context, a *store.RegistrationAttempt) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptTime)
+	defer cancel()
+	err := s.attempts.Put(ctx, a)
+	if err != nil && !errors.Is(err, store.ErrStale) {
+		s.end(ctx, a, err)
+	}
+	return err
 }
 
 // makeAs makes the client of an attempt, or gives the one that there is already new credentials.

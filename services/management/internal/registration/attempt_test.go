@@ -3,6 +3,7 @@ package registration_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -73,6 +74,33 @@ func TestARegistrationThatIsAskedForAgainIsTheSame(t *testing.T) {
 	late, err := h.server.Create(t.Context(), attempted(domain, "k", "another"))
 	if err != nil || clientID(late.GetApplication()) == clientID(first.GetApplication()) {
 		t.Errorf("a day later: %v", err)
+	}
+}
+
+// TestWhoeverHangsUpDoesNotHoldTheirKey: a caller may be gone at any moment, as when a request and its end arrive together from a network
+// that was stalled. Who asks again with the key gets a client within the time that they wait, not when the first counts as dead.
+func TestWhoeverHangsUpDoesNotHoldTheirKey(t *testing.T) {
+	h := newHouse(t)
+	domain := h.domain("People", true, true)
+	began := time.Now()
+	if _, err := h.server.Create(t.Context(), attempted(domain, "whole", "c")); err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Since(began)
+	const moments = 150 // of the first third, in which the attempt is entered
+	for i := range moments {
+		key := fmt.Sprintf("key %d", i)
+		hangsUp, cancel := context.WithCancel(t.Context())
+		left := time.AfterFunc(whole*time.Duration(i)/moments/3, cancel)
+		_, _ = h.server.Create(hangsUp, attempted(domain, key, "c"))
+		left.Stop()
+		cancel()
+		if _, err := h.server.Create(t.Context(), attempted(domain, key, "c")); err != nil {
+			t.Fatalf("after the first has hung up after %s of %s: %v", whole*time.Duration(i)/moments/3, whole, err)
+		}
+	}
+	if n := h.clients(domain); n != moments+1 {
+		t.Errorf("%d clients by %d keys", n, moments+1)
 	}
 }
 
