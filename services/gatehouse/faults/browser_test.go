@@ -209,17 +209,22 @@ func codeOf(code string) url.Values {
 // signedIn returns a browser in which alice has signed in to web at a gateway, and the code that she brought.
 func (w *world) signedIn(g *proc.Gateway) (*browser, string) {
 	w.t.Helper()
-	b := newBrowser(w.t, g)
-	p, err := b.open(w.t.Context(), w.authorization(w.web, nil))
-	if err == nil {
-		p, err = b.logIn(w.t.Context(), p, alice, alicesPassword)
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	code, err := p.code()
+	b, code, err := w.signsIn(w.t.Context(), g)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return b, code
+}
+
+func (w *world) signsIn(ctx context.Context, g *proc.Gateway) (*browser, string, error) {
+	b := newBrowser(w.t, g)
+	p, err := b.open(ctx, w.authorization(w.web, nil))
+	if err == nil {
+		p, err = b.logIn(ctx, p, alice, alicesPassword)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	code, err := p.code()
+	return b, code, err
 }

@@ -162,15 +162,25 @@ func (c *crowd) since(t *testing.T, moment time.Time, n int) []attempt {
 	return found
 }
 
-// see demands that every attempt that begins after a moment sees something, and returns how long the fastest took.
+// see demands that every attempt that begins after a moment sees something, on a busy machine all but one in thirty, and returns how long
+// the fastest took.
 func (c *crowd) see(t *testing.T, moment time.Time, is func(string) bool) time.Duration {
 	t.Helper()
 	fastest := time.Hour
-	for _, a := range c.since(t, moment, 60) {
+	all := c.since(t, moment, 60)
+	var wrong []string
+	for _, a := range all {
 		if !is(a.saw) {
-			t.Errorf("%s after the time that is stated: %s", a.began.Sub(moment), a.saw)
+			wrong = append(wrong, fmt.Sprintf("%s after the time that is stated: %s", a.began.Sub(moment), a.saw))
 		}
 		fastest = min(fastest, a.took)
+	}
+	allowed := 0
+	if busy() {
+		allowed = len(all) / 30
+	}
+	if len(wrong) > allowed {
+		t.Errorf("%d of %d: %s", len(wrong), len(all), strings.Join(wrong, "\n"))
 	}
 	return fastest
 }

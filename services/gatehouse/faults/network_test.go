@@ -97,24 +97,18 @@ func (n *trial) row(t *testing.T, row faultproxy.Row) {
 			n.set(t, faultproxy.Healthy)
 		}
 	}()
-	fastest := time.Hour
-	for range 3 {
-		began := time.Now()
-		got := n.ask(t.Context())
-		fastest = min(fastest, time.Since(began))
-		if row.Fault == faultproxy.Deaf && got == n.good {
-			break // whoever asked before has met the dead connections, and they are replaced
+	wrong := n.seen(t, row)
+	for tries := 1; wrong != "" && busy() && tries < 3; tries++ { // from the beginning: a program may have given up what was open
+		n.set(t, faultproxy.Healthy)
+		n.many(t)
+		if n.before != nil {
+			n.before(t, row)
 		}
-		if got != row.Seen {
-			t.Errorf("seen: %s, stated is %s", got, row.Seen)
-			break
-		}
-		if row.By == 0 || fastest <= faultproxy.Allowed(row.By) {
-			break
-		}
+		n.set(t, row.Fault)
+		wrong = n.seen(t, row)
 	}
-	if row.By > 0 && fastest > faultproxy.Allowed(row.By) {
-		t.Errorf("seen after %s, stated is %s", fastest, row.By)
+	if wrong != "" {
+		t.Error(wrong)
 	}
 	if n.during != nil {
 		n.during(t, row)
@@ -130,6 +124,33 @@ func (n *trial) row(t *testing.T, row faultproxy.Row) {
 		n.after(t, row)
 	}
 }
+
+// seen asks while the fault is there. It returns what is not as stated.
+func (n *trial) seen(t *testing.T, row faultproxy.Row) (wrong string) {
+	t.Helper()
+	fastest := time.Hour
+	for range 3 {
+		began := time.Now()
+		got := n.ask(t.Context())
+		fastest = min(fastest, time.Since(began))
+		if row.Fault == faultproxy.Deaf && got == n.good {
+			break // whoever asked before has met the dead connections, and they are replaced
+		}
+		if got != row.Seen {
+			return fmt.Sprintf("seen: %s, stated is %s", got, row.Seen)
+		}
+		if row.By == 0 || fastest <= faultproxy.Allowed(row.By) {
+			break
+		}
+	}
+	if row.By > 0 && fastest > faultproxy.Allowed(row.By) {
+		return fmt.Sprintf("seen after %s, stated is %s", fastest, row.By)
+	}
+	return ""
+}
+
+// busy reports whether the machine is shared with others, so that a single answer may be what its processes had no time for.
+func busy() bool { return faultproxy.Allowed(time.Second) > time.Second }
 
 func (n *trial) set(t *testing.T, f faultproxy.Fault) {
 	t.Helper()
