@@ -13,10 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/archive"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const passphrase = "correct horse battery staple"
@@ -354,12 +353,7 @@ func TestAnArchiveWithoutAKeyHasNoSecrets(t *testing.T) {
 // countAll counts the documents of a domain in every collection.
 func (r *running) countAll(domain string) int64 {
 	r.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(r.config.MongoDBURI.Reveal()))
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer func() { _ = client.Disconnect(r.Context()) }()
-	db := client.Database(r.config.MongoDBDatabase)
+	db := storetest.Database(r, r.options)
 	names, err := db.ListCollectionNames(r.Context(), bson.M{})
 	if err != nil {
 		r.Fatal(err)

@@ -1,12 +1,10 @@
 package management_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/services/management/internal/openapi"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // TestADryRunOfEveryWriteWritesNothing tells the story of the examples, and asks before each write for a dry run of it. Whatever
@@ -23,6 +22,7 @@ import (
 func TestADryRunOfEveryWriteWritesNothing(t *testing.T) {
 	h := newHouse(t)
 	s := newStory(t, h.startReady())
+	db := storetest.Database(t, h.options)
 	byID := map[string]openapi.Operation{}
 	tried, refusedOnes := 0, 0
 	for _, o := range s.inOrder() {
@@ -31,13 +31,13 @@ func TestADryRunOfEveryWriteWritesNothing(t *testing.T) {
 			s.tell(again)
 		}
 		if o.Method != http.MethodGet {
-			before := s.stored(h.config.MongoDBDatabase)
+			before := s.stored(db)
 			if s.tryOut(o) {
 				tried++
 			} else {
 				refusedOnes++
 			}
-			after := s.stored(h.config.MongoDBDatabase)
+			after := s.stored(db)
 			for name := range after {
 				// Leases are renewed by what runs in the background.
 				if before[name] != after[name] && name != "leases" {
@@ -92,14 +92,8 @@ func (s *story) tryOut(o openapi.Operation) bool {
 }
 
 // stored returns for each collection what stands for everything in it.
-func (s *story) stored(database string) map[string]string {
+func (s *story) stored(db *mongo.Database) map[string]string {
 	s.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer func() { _ = client.Disconnect(context.Background()) }()
-	db := client.Database(database)
 	names, err := db.ListCollectionNames(s.Context(), bson.D{})
 	if err != nil {
 		s.Fatal(err)

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/grpc"
 
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
@@ -28,6 +26,8 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/management"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const (
@@ -38,6 +38,7 @@ const (
 // house is a machine with a database of its own, on which management is started.
 type house struct {
 	testing.TB
+	options store.Options // for the database alone: management has a sealing key of its own
 	config  management.Config
 	gateway serve.TLSFiles
 	log     *buffer
@@ -45,26 +46,22 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
+	o := storetest.Options(t)
 	dir := t.TempDir()
 	ours, gateway, err := serve.DevelopmentAuthority(filepath.Join(dir, "tls"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{TB: t, gateway: gateway, log: &buffer{}}
+	h := &house{TB: t, options: o, gateway: gateway, log: &buffer{}}
 	c := management.Defaults()
-	c.MongoDBURI = config.URL(uri)
-	c.MongoDBDatabase = "management_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
+	c.MongoDBURI = config.URL(o.URI)
+	c.MongoDBDatabase = o.Database
 	c.Address, c.GRPCAddress, c.TechnicalAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.SealingKeyFile = h.sealingKey()
 	c.OperatorName, c.OperatorPassword = "admin", password
 	c.Plane = management.Plane{CertFile: ours.CertFile, KeyFile: ours.KeyFile, CAFile: ours.CAFile}
 	c.Logger = observe.NewLogger(h.log, c.Logs.Level, c.Logs.Format)
 	h.config = c
-	t.Cleanup(func() { drop(t, uri, c.MongoDBDatabase) })
 	return h
 }
 
@@ -76,21 +73,6 @@ func (h *house) sealingKey() string {
 		h.Fatal(err)
 	}
 	return path
-}
-
-func drop(t testing.TB, uri, database string) {
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	ctx := context.Background()
-	if err := client.Database(database).Drop(ctx); err != nil {
-		t.Errorf("drop the database: %v", err)
-	}
-	if err := client.Disconnect(ctx); err != nil {
-		t.Error(err)
-	}
 }
 
 // running is management that was started.

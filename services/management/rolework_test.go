@@ -1,19 +1,17 @@
 package management_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/gatehouse-am/gatehouse/pkg/serve/config"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer/mailtest"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // services of the plane, with the role that has them.
@@ -89,12 +87,7 @@ func TestAReplicaDoesTheWorkOfItsRoles(t *testing.T) {
 // TestReadinessSaysWhichMigrationIsWaitedFor: another replica has the lease of the migrations.
 func TestReadinessSaysWhichMigrationIsWaitedFor(t *testing.T) {
 	h := newHouse(t)
-	client, err := mongo.Connect(options.Client().ApplyURI(h.config.MongoDBURI.Reveal()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-	leases := client.Database(h.config.MongoDBDatabase).Collection("leases")
+	leases := storetest.Database(t, h.options).Collection("leases")
 	lease := bson.M{"_id": "migrations", "holder": "management-7/0199", "fence": int64(1), "expiresAt": time.Now().Add(time.Hour), "revision": int64(1)}
 	if _, err := leases.InsertOne(t.Context(), lease); err != nil {
 		t.Fatal(err)

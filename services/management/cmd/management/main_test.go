@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // asProgram makes the test binary the program itself.
@@ -41,10 +42,7 @@ func program(t *testing.T, environment []string, args ...string) *exec.Cmd {
 // settings are what a start needs, with a database of its own.
 func settings(t *testing.T) []string {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
+	o := storetest.Options(t)
 	dir := t.TempDir()
 	files, _, err := serve.DevelopmentAuthority(dir)
 	if err != nil {
@@ -55,8 +53,8 @@ func settings(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return []string{
-		"GATEHOUSE_MONGODB_URI=" + uri,
-		"GATEHOUSE_MONGODB_DATABASE=program_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16],
+		"GATEHOUSE_MONGODB_URI=" + o.URI,
+		"GATEHOUSE_MONGODB_DATABASE=" + o.Database,
 		"GATEHOUSE_SEALING_KEY_FILE=" + key,
 		"GATEHOUSE_TLS_CERT_FILE=" + files.CertFile, "GATEHOUSE_TLS_KEY_FILE=" + files.KeyFile, "GATEHOUSE_TLS_CA_FILE=" + files.CAFile,
 		"GATEHOUSE_MANAGEMENT_ADDRESS=127.0.0.1:0", "GATEHOUSE_MANAGEMENT_GRPC_ADDRESS=127.0.0.1:0", "GATEHOUSE_TECHNICAL_ADDRESS=127.0.0.1:0",

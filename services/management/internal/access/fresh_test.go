@@ -1,14 +1,10 @@
 package access_test
 
 import (
-	"log/slog"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
-	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // TestAGuardSeesWhatAnotherReplicaHasJustDone: a picture of people that is a moment old is good enough for a report, and not for
@@ -20,18 +16,7 @@ func TestAGuardSeesWhatAnotherReplicaHasJustDone(t *testing.T) {
 	a := "/applications/" + h.app("Payroll")
 	b := h.made(a+"/bindings", `{"group":"`+banned+`","effect":"deny"}`)
 	h.must("POST", a+"/access/_check", `{"user":"`+ann+`"}`) // takes a picture
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := store.New(store.Options{
-		URI: os.Getenv("GATEHOUSE_TEST_MONGODB_URI"), Database: h.database, Sealer: sealer, Logger: slog.New(slog.DiscardHandler),
-		OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close(t.Context())
+	other := storetest.Open(t, h.options)
 	if _, err := other.Memberships().Add(t.Context(), h.domain, banned, []string{ann}); err != nil {
 		t.Fatal(err)
 	}

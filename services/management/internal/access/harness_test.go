@@ -2,14 +2,11 @@ package access_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +22,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const password = "a password nobody else has"
@@ -32,6 +30,7 @@ const password = "a password nobody else has"
 // house is a management API with reports over a real database, and one domain.
 type house struct {
 	testing.TB
+	options   store.Options
 	store     *store.Store
 	operators *operator.Service
 	people    *directory.Service
@@ -41,7 +40,6 @@ type house struct {
 	server    *httptest.Server
 	token     string
 	domain    string
-	database  string
 	serve     func()
 }
 
@@ -65,29 +63,13 @@ func (h *house) view(held *image.Image) {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	h := &house{TB: t, hasher: secret.NewHasher(), database: "access_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]}
-	h.store, err = store.New(store.Options{
-		URI: uri, Database: h.database, Sealer: sealer, Logger: log,
-		OperationTimeout: 60 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.store.Close(context.Background()) })
-	if err := h.store.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	h := &house{TB: t, hasher: secret.NewHasher(), options: storetest.Options(t)}
+	h.options.OperationTimeout = 60 * time.Second
+	h.store = storetest.Open(t, h.options)
+	log := h.options.Logger
 	metrics := observe.NewMetrics("management", "v1")
 	recorder := audit.New(audit.Options{Audits: h.store.Audits(), Metrics: metrics.Registerer(), Logger: log})
+	var err error
 	h.operators, err = operator.New(operator.Options{Store: h.store, Hasher: h.hasher, Journal: recorder, Logger: log})
 	if err != nil {
 		t.Fatal(err)

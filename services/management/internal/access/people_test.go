@@ -3,9 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,31 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	directoryv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/directory/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
-
-func openStore(t *testing.T, database string) *store.Store {
-	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(store.Options{URI: uri, Database: database, Sealer: sealer, Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	return s
-}
 
 // looking is a picture over two processes' stores of one database.
 type looking struct {
@@ -52,17 +32,8 @@ var everyProvider = map[string]bool{"p": true}
 
 func newLooking(t *testing.T) *looking {
 	t.Helper()
-	name := "people_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
-	l := &looking{T: t, here: openStore(t, name), there: openStore(t, name), now: time.Now()}
-	if err := l.here.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-	l.database = client.Database(name)
+	o := storetest.Options(t)
+	l := &looking{T: t, here: storetest.Open(t, o), there: storetest.Open(t, o), database: storetest.Database(t, o), now: time.Now()}
 	l.pictures = newCrowds(l.here, func() time.Time { return l.now })
 	return l
 }

@@ -3,7 +3,6 @@
 package access_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,6 +19,7 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // BenchmarkReports measures reports on 1,000 applications of 20 bindings and 100,000 people in 200 groups. The goal is a first page
@@ -29,12 +27,7 @@ import (
 func BenchmarkReports(b *testing.B) {
 	const people, groups, apps = 100_000, 200, 1000
 	h := newHouse(b)
-	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-	db := client.Database(h.database)
+	db := storetest.Database(b, h.options)
 	insert := func(collection string, n int, one func(i int) any) {
 		for from := 0; from < n; from += 5000 {
 			var docs []any

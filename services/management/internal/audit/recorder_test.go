@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -16,32 +15,14 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
 	"github.com/gatehouse-am/gatehouse/pkg/prototree"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 func newRecorder(t *testing.T) (*Recorder, *store.Store, *bytes.Buffer, *prometheus.Registry) {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.New(store.Options{
-		URI: uri, Database: "audit_" + strings.ReplaceAll(secret.NewID(), "-", ""), Sealer: sealer,
-		Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	if err := db.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := storetest.Open(t, storetest.Options(t))
 	log, registry := &bytes.Buffer{}, prometheus.NewRegistry()
 	return New(Options{Audits: db.Audits(), Metrics: registry, Logger: slog.New(slog.NewJSONHandler(log, nil))}), db, log, registry
 }

@@ -1,59 +1,22 @@
 package bootstrap_test
 
 import (
-	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/bootstrap"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
-func newStore(t *testing.T) *store.Store {
-	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	database := "bootstrap_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
-	s, err := store.New(store.Options{
-		URI: uri, Database: database, Sealer: sealer, Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx := context.Background()
-		client, err := mongo.Connect(options.Client().ApplyURI(uri))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx), s.Close(ctx)); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
 func TestFirstOperator(t *testing.T) {
-	s, hasher, log := newStore(t), secret.NewHasher(), slog.New(slog.DiscardHandler)
+	s, hasher, log := storetest.Open(t, storetest.Options(t)), secret.NewHasher(), slog.New(slog.DiscardHandler)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)
 	begin := func(name, password string) error {
 		first := bootstrap.FirstOperator{Name: name, Password: password, Organization: "DEFAULT"}
@@ -107,7 +70,7 @@ func TestFirstOperator(t *testing.T) {
 }
 
 func TestWhileNobodyOwnsTheOrganizationTheConfiguredOperatorDoes(t *testing.T) {
-	s := newStore(t)
+	s := storetest.Open(t, storetest.Options(t))
 	hasher := secret.NewHasher()
 	for _, name := range []string{"Admin", "Other"} {
 		if err := s.Operators().Insert(t.Context(), &store.Operator{ID: name, Name: name, Organization: "DEFAULT"}); err != nil {

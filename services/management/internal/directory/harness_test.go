@@ -2,21 +2,16 @@ package directory_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
@@ -31,6 +26,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/rest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const password = "a password nobody else has"
@@ -38,11 +34,10 @@ const password = "a password nobody else has"
 // house is a directory over a database of its own, with one domain.
 type house struct {
 	testing.TB
-	database string
-	sealer   *secret.Sealer
-	hasher   *secret.Hasher
-	log      *buffer
-	now      time.Time // what the clock says, if it is not zero
+	options store.Options
+	hasher  *secret.Hasher
+	log     *buffer
+	now     time.Time // what the clock says, if it is not zero
 
 	store   *store.Store
 	editor  *editor.Editor
@@ -56,14 +51,8 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{
-		TB: t, sealer: sealer, hasher: secret.NewHasher(), log: &buffer{},
-		database: "directory_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16],
-	}
+	h := &house{TB: t, options: storetest.Options(t), hasher: secret.NewHasher(), log: &buffer{}}
+	h.options.Logger, h.options.Now = observe.NewLogger(h.log, slog.LevelDebug, observe.JSON), h.clock
 	h.store, h.people = h.replica()
 	h.editor = editor.New(editor.Options{Store: h.store, Hasher: h.hasher, Logger: slog.New(slog.DiscardHandler)})
 	h.domain = h.newDomain("People")
@@ -73,29 +62,9 @@ func newHouse(t testing.TB) *house {
 // replica returns the directory of another process on the same database.
 func (h *house) replica() (*store.Store, *directory.Service) {
 	h.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		h.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	log := observe.NewLogger(h.log, slog.LevelDebug, observe.JSON)
-	s, err := store.New(store.Options{
-		URI: uri, Database: h.database, Sealer: h.sealer, Logger: log, OperationTimeout: 30 * time.Second,
-		Now: h.clock,
-	})
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			h.Errorf("close the store: %v", err)
-		}
-	})
-	if err := s.Prepare(h.Context()); err != nil {
-		h.Fatalf("prepare the store: %v", err)
-	}
-	h.Cleanup(func() { drop(h, uri, h.database) })
-	recorder := audit.New(audit.Options{Audits: s.Audits(), Logger: log})
-	return s, directory.New(directory.Options{Store: s, Hasher: h.hasher, Recorder: recorder, Logger: log, Now: h.clock})
+	s := storetest.Open(h, h.options)
+	recorder := audit.New(audit.Options{Audits: s.Audits(), Logger: h.options.Logger})
+	return s, directory.New(directory.Options{Store: s, Hasher: h.hasher, Recorder: recorder, Logger: h.options.Logger, Now: h.clock})
 }
 
 func (h *house) clock() time.Time {
@@ -103,21 +72,6 @@ func (h *house) clock() time.Time {
 		return time.Now()
 	}
 	return h.now
-}
-
-func drop(t testing.TB, uri, database string) {
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	ctx := context.Background()
-	if err := client.Database(database).Drop(ctx); err != nil {
-		t.Errorf("drop the database: %v", err)
-	}
-	if err := client.Disconnect(ctx); err != nil {
-		t.Error(err)
-	}
 }
 
 func (h *house) place(domain string) editor.Place {

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 func key(name string) resource.Key {
@@ -35,7 +36,7 @@ func TestChangesReachGateways(t *testing.T) {
 	h := newHouse(t)
 	a := scope("a")
 	h.write(nil, a)
-	r := h.replica(h.open(h.uri, nil), 0) // another process than the one that writes
+	r := h.replica(storetest.Open(h, h.options), 0) // another process than the one that writes
 	g := h.join(r, nil)
 	g.untilRevision(1)
 
@@ -90,7 +91,7 @@ func TestRestart(t *testing.T) {
 	for i := range 10 {
 		h.write(nil, scope(fmt.Sprint(i)))
 	}
-	before := h.replica(h.open(h.uri, nil), 0)
+	before := h.replica(storetest.Open(h, h.options), 0)
 	g := h.join(before, nil)
 	g.untilRevision(10)
 	g.stop()
@@ -98,7 +99,7 @@ func TestRestart(t *testing.T) {
 
 	h.write(nil, scope("new"))
 	last := h.write(scope0(h, "3"), nil)
-	again := h.join(h.replica(h.open(h.uri, nil), 0), g)
+	again := h.join(h.replica(storetest.Open(h, h.options), 0), g)
 	again.untilRevision(last)
 	if n := len(again.batches); n != 1 || again.batches[0].Reset || len(again.batches[0].Upserts) != 1 || len(again.batches[0].Deletes) != 1 {
 		t.Errorf("%d batches, the first is %+v", n, again.batches[0])
@@ -132,8 +133,8 @@ func scope0(h *house, name string) *configv1.Scope {
 func TestDatabaseAwayAndBack(t *testing.T) {
 	h := newHouse(t)
 	h.write(nil, scope("a"))
-	door, uri := h.newDoor()
-	g := h.join(h.replica(h.open(uri, nil), 0), nil)
+	door, through := h.newDoor()
+	g := h.join(h.replica(storetest.Open(h, through), 0), nil)
 	g.untilRevision(1)
 	door.set(true)
 	last := h.write(nil, scope("b"))
@@ -152,8 +153,8 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 func TestDatabaseAwayAtFirst(t *testing.T) {
 	h := newHouse(t)
 	h.write(nil, scope("a"))
-	door, uri := h.newDoor()
-	s := h.open(uri, nil)
+	door, through := h.newDoor()
+	s := storetest.Open(h, through)
 	door.set(true)
 	g := h.join(h.replica(s, 0), nil)
 	door.set(false)
@@ -167,19 +168,18 @@ func TestAwayForTooLong(t *testing.T) {
 	if _, err := h.store.Write(t.Context(), store.Change{Ops: []store.Op{{New: home}}}); err != nil {
 		t.Fatal(err)
 	}
-	door, uri := h.newDoor()
+	door, through := h.newDoor()
 	// A sweep begins a new walk, which looks at once whether the log continues.
-	g := h.join(h.replica(h.open(uri, nil), 200*time.Millisecond), nil)
+	g := h.join(h.replica(storetest.Open(h, through), 200*time.Millisecond), nil)
 	g.untilRevision(1)
 	door.set(true)
 	for i := range 5 {
 		h.write(nil, scope(fmt.Sprint(i)))
 	}
-	forgetful := h.open(h.uri, func(o *store.Options) {
-		o.KeepChanges = time.Nanosecond
-		o.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	})
-	if err := forgetful.Sweep(t.Context()); err != nil {
+	forgetful := h.options
+	forgetful.KeepChanges = time.Nanosecond
+	forgetful.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	if err := storetest.Open(h, forgetful).Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	door.set(false)
@@ -198,7 +198,7 @@ func TestWriterThatDiedAtTheWorstMoment(t *testing.T) {
 	h.write(nil, scope("b"))
 	g := h.join(h.replica(h.store, 100*time.Millisecond), nil)
 	g.untilRevision(2)
-	if _, err := h.raw().Collection("scopes").DeleteOne(t.Context(), bson.M{"_id": "scope-a"}); err != nil {
+	if _, err := storetest.Database(h, h.options).Collection("scopes").DeleteOne(t.Context(), bson.M{"_id": "scope-a"}); err != nil {
 		t.Fatal(err)
 	}
 	g.until("the scope to go", func() bool { _, there := g.held[key("a")]; return !there })
@@ -211,7 +211,7 @@ func TestWriterThatDiedAtTheWorstMoment(t *testing.T) {
 func TestUnreadableResourceIsRememberedOnce(t *testing.T) {
 	h := newHouse(t)
 	h.write(nil, scope("a"))
-	if _, err := h.raw().Collection("scopes").InsertOne(t.Context(), bson.M{"_id": "odd", "domain": "d1", "revision": int64(1), "name": 5}); err != nil {
+	if _, err := storetest.Database(h, h.options).Collection("scopes").InsertOne(t.Context(), bson.M{"_id": "odd", "domain": "d1", "revision": int64(1), "name": 5}); err != nil {
 		t.Fatal(err)
 	}
 	d := New(Options{Store: h.store, Publisher: configsync.NewPublisher(configsync.PublisherOptions{})})
@@ -235,7 +235,8 @@ func TestUnreadableResourceIsRememberedOnce(t *testing.T) {
 func TestResourceThatCannotTravel(t *testing.T) {
 	h := newHouse(t)
 	// Writing so much takes the embedded database seconds, and its record as long again.
-	h.store = h.open(h.uri, func(o *store.Options) { o.GracePeriod, o.OperationTimeout = time.Minute, time.Minute })
+	h.options.GracePeriod, h.options.OperationTimeout = time.Minute, time.Minute
+	h.store = storetest.Open(h, h.options)
 	h.write(nil, scope("a"))
 	huge := scope("huge")
 	huge.Description = strings.Repeat("x", configsync.MaxResourceBytes)

@@ -3,26 +3,20 @@ package distribution
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
-
 	"github.com/gatehouse-am/gatehouse/pkg/configsync"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/pkg/serve"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	configsyncv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/configsync/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // patience is how long a test waits for a fact.
@@ -31,69 +25,16 @@ const patience = 30 * time.Second
 // house is a database of its own.
 type house struct {
 	testing.TB
-	uri, database string
-	sealer        *secret.Sealer
-	store         *store.Store // of somebody who writes
+	options store.Options
+	store   *store.Store // of somebody who writes
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &house{TB: t, uri: uri, database: "distribution_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16], sealer: sealer}
-	t.Cleanup(func() {
-		if err := h.raw().Drop(context.Background()); err != nil {
-			t.Errorf("drop the database: %v", err)
-		}
-	})
-	h.store = h.open(uri, nil)
+	h := &house{TB: t, options: storetest.Options(t)}
+	h.options.PollEvery, h.options.OperationTimeout, h.options.SelectionTimeout = 10*time.Millisecond, 10*time.Second, 300*time.Millisecond
+	h.store = storetest.Open(t, h.options)
 	return h
-}
-
-// open returns a store of another process.
-func (h *house) open(uri string, edit func(*store.Options)) *store.Store {
-	h.Helper()
-	o := store.Options{
-		URI: uri, Database: h.database, Sealer: h.sealer, Logger: slog.New(slog.DiscardHandler), PollEvery: 10 * time.Millisecond,
-		OperationTimeout: 10 * time.Second, SelectionTimeout: 300 * time.Millisecond,
-	}
-	if edit != nil {
-		edit(&o)
-	}
-	s, err := store.New(o)
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			h.Errorf("close the store: %v", err)
-		}
-	})
-	if err := s.Prepare(h.Context()); err != nil {
-		h.Fatal(err)
-	}
-	return s
-}
-
-// raw is the database itself, for what a store would never do.
-func (h *house) raw() *mongo.Database {
-	h.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(h.uri))
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.Cleanup(func() {
-		if err := client.Disconnect(context.Background()); err != nil {
-			h.Error(err)
-		}
-	})
-	return client.Database(h.database)
 }
 
 func scope(key string) *configv1.Scope {
@@ -254,10 +195,10 @@ type door struct {
 	open   map[net.Conn]bool
 }
 
-// newDoor returns a way to the database and its URI.
-func (h *house) newDoor() (*door, string) {
+// newDoor returns a way to the database, and the options of stores that take it.
+func (h *house) newDoor() (*door, store.Options) {
 	h.Helper()
-	u, err := url.Parse(h.uri)
+	u, err := url.Parse(h.options.URI)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -280,7 +221,9 @@ func (h *house) newDoor() (*door, string) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
-	return d, u.String()
+	o := h.options
+	o.URI = u.String()
+	return d, o
 }
 
 func (d *door) serve(serving *sync.WaitGroup) {

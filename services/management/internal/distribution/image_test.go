@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 func keys(i *image.Image) []string {
@@ -29,7 +30,7 @@ func keys(i *image.Image) []string {
 func TestImageFollowsTheLog(t *testing.T) {
 	h := newHouse(t)
 	h.write(nil, scope("a"))
-	r := h.replica(h.open(h.uri, nil), 0)
+	r := h.replica(storetest.Open(h, h.options), 0)
 	g := h.join(r, nil)
 	b := scope("b")
 	h.write(nil, b)
@@ -62,7 +63,7 @@ func TestImageIsSwept(t *testing.T) {
 	if last, err := h.store.LastRevision(t.Context()); err != nil || last != 2 {
 		t.Fatalf("a sweep that misses nothing leads to revision %d, %v", last, err)
 	}
-	if _, err := h.raw().Collection("scopes").DeleteOne(t.Context(), bson.M{"_id": "scope-a"}); err != nil {
+	if _, err := storetest.Database(h, h.options).Collection("scopes").DeleteOne(t.Context(), bson.M{"_id": "scope-a"}); err != nil {
 		t.Fatal(err)
 	}
 	d.sweep(t.Context())

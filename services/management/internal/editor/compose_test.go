@@ -3,7 +3,6 @@ package editor
 import (
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	managementv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/management/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // TestAcceptance28ADeathAtAnyStepLeavesAllOrNothing: followers, which are what gateways see, are shown the application with its
@@ -32,34 +32,23 @@ func TestAcceptance28ADeathAtAnyStepLeavesAllOrNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		taken := 0
-		dying, err := store.New(store.Options{
-			URI: os.Getenv("GATEHOUSE_TEST_MONGODB_URI"), Database: r.database, Sealer: sealer, OperationTimeout: 30 * time.Second, GracePeriod: 50 * time.Millisecond,
-			Hook: func(at store.Step, _ int64) error {
-				if taken++; taken == step {
-					return fmt.Errorf("died at step %d: %s", step, at)
-				}
-				return nil
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
+		o := r.options
+		o.GracePeriod = 50 * time.Millisecond
+		o.Hook = func(at store.Step, _ int64) error {
+			if taken++; taken == step {
+				return fmt.Errorf("died at step %d: %s", step, at)
+			}
+			return nil
 		}
-		if err := dying.Prepare(r.ctx); err != nil {
-			t.Fatal(err)
-		}
+		dying := storetest.Open(t, o)
 		_, failed := New(Options{Store: dying, Hasher: hasher}).Compose(r.ctx, at, Composition{
 			Application: &configv1.Application{Name: "Payroll"}, Heading: &configv1.ApplicationGroup{Name: "Finance"},
 			Provider: &managementv1.ComposedProvider{Id: waiting.GetId()}, Bindings: []*configv1.Binding{{Group: group.GetId()}},
 		}, false)
 		_ = dying.Close(r.ctx)
 
-		after, err := store.New(store.Options{URI: os.Getenv("GATEHOUSE_TEST_MONGODB_URI"), Database: r.database, Sealer: sealer, OperationTimeout: 30 * time.Second, GracePeriod: 50 * time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := after.Prepare(r.ctx); err != nil {
-			t.Fatal(err)
-		}
+		o.Hook = nil
+		after := storetest.Open(t, o)
 		e := New(Options{Store: after, Hasher: hasher})
 		// A write of somebody else resolves what it meets.
 		if _, _, err := Create(r.ctx, e, catalog.ApplicationGroups, at, r.tree(`{"name": "Other"}`)); err != nil {
@@ -92,7 +81,6 @@ func TestAcceptance28ADeathAtAnyStepLeavesAllOrNothing(t *testing.T) {
 		if !whole && !nothing || failed == nil && !whole {
 			t.Errorf("died at step %d (%v): application %v, provider %v, %d headings", step, failed, app, provider, headings)
 		}
-		_ = after.Close(r.ctx)
 		if failed == nil {
 			if step < 8 {
 				t.Errorf("only %d steps", step)

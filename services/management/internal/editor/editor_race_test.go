@@ -74,7 +74,7 @@ func TestDeleteLargeDomain(t *testing.T) {
 func TestRacingCreationsOfOneName(t *testing.T) {
 	r := newRig(t)
 	_, at := r.domain("Acme")
-	second := rigOn(t, r.database)
+	second := rigOn(t, r.options)
 	var mu sync.Mutex
 	won := 0
 	race(32, func(i int) {
@@ -122,7 +122,7 @@ func TestRacingPatchesOfTwoProcesses(t *testing.T) {
 	r := newRig(t)
 	_, at := r.domain("Acme")
 	a, _ := r.application(at, webApplication)
-	editors := []*Editor{r.Editor, rigOn(t, r.database).Editor}
+	editors := []*Editor{r.Editor, rigOn(t, r.options).Editor}
 	var mu sync.Mutex
 	want := map[string]string{}
 	race(16, func(i int) {

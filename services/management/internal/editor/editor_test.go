@@ -3,11 +3,9 @@ package editor
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,54 +18,28 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 var (
 	hasher = secret.NewHasher()
-	sealer = func() *secret.Sealer {
-		s, err := secret.NewSealer(secret.NewKey())
-		if err != nil {
-			panic(err)
-		}
-		return s
-	}()
-	here = Place{Organization: "DEFAULT", Environment: "DEFAULT"}
+	here   = Place{Organization: "DEFAULT", Environment: "DEFAULT"}
 )
 
 // rig is an editor on a database of its own.
 type rig struct {
 	*Editor
-	t        *testing.T
-	ctx      context.Context
-	database string
+	t       *testing.T
+	ctx     context.Context
+	options store.Options
 }
 
-func newRig(t *testing.T) *rig {
-	r := rigOn(t, "test_"+strings.ReplaceAll(secret.NewID(), "-", "")[:16])
-	t.Cleanup(func() {
-		if err := r.store.DropTestDatabase(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return r
-}
+func newRig(t *testing.T) *rig { return rigOn(t, storetest.Options(t)) }
 
-func rigOn(t *testing.T, database string) *rig {
+func rigOn(t *testing.T, o store.Options) *rig {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI names no database: run `make test`")
-	}
-	s, err := store.New(store.Options{URI: uri, Database: database, Sealer: sealer, OperationTimeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	e := New(Options{Store: s, Hasher: hasher})
-	return &rig{Editor: e, t: t, ctx: t.Context(), database: database}
+	e := New(Options{Store: storetest.Open(t, o), Hasher: hasher})
+	return &rig{Editor: e, t: t, ctx: t.Context(), options: o}
 }
 
 func (r *rig) tree(text string) prototree.Object {
@@ -468,7 +440,7 @@ func TestAuditHasNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, res := range image.Resources {
-		document, err := prototree.Document(sealer).Encode(res)
+		document, err := prototree.Document(r.options.Sealer).Encode(res)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 func TestFlowsOfTwoReplicas(t *testing.T) {
 	r := newRig(t)
 	_, at := r.domain("Acme")
-	other := rigOn(t, r.database)
+	other := rigOn(t, r.options)
 	for round := range 3 { // the first one begins with nothing
 		var wg sync.WaitGroup
 		for i := range 8 {

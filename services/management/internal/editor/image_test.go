@@ -26,7 +26,7 @@ import (
 // replica is another editor on the database of r, with an image that is followed, or that stands still.
 func (r *rig) replica(followed bool) *rig {
 	r.t.Helper()
-	other := rigOn(r.t, r.database)
+	other := rigOn(r.t, r.options)
 	other.opts.Image = image.New()
 	ctx, cancel := context.WithCancel(r.ctx)
 	loaded, ended := make(chan struct{}), make(chan error, 1)

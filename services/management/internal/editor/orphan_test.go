@@ -21,7 +21,7 @@ func TestALateBindingIsAnOrphan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := rigOn(t, r.database)
+	other := rigOn(t, r.options)
 	_, err = r.changeRule(r.ctx, at, made.GetId(), 0, BindingAdded, func(_ *catalog.Scene, _ *catalog.Faults, a *configv1.Application) error {
 		if len(a.GetBindings()) == 0 { // the group was there when it was looked for, and its deletion has looked for bindings before this one is written
 			if _, err := Delete(r.ctx, other.Editor, catalog.Groups, at, group.GetId(), 0); err != nil {

@@ -16,7 +16,7 @@ import (
 // TestOneOfManyWins lets 32 callers of two processes want the same value at the same time.
 func TestOneOfManyWins(t *testing.T) {
 	r := newRig(t)
-	editors := []*Editor{r.Editor, rigOn(t, r.database).Editor}
+	editors := []*Editor{r.Editor, rigOn(t, r.options).Editor}
 	_, at := r.domain("Acme")
 	shared, _ := r.application(at, `{"name": "S", "type": "service"}`)
 	var domains []string

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/catalog"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // clocked is a rig whose time is set by the test.
@@ -310,19 +310,14 @@ func TestManagementDiesBetweenSteps(t *testing.T) {
 	const moment = store.Written
 	r := newClocked(t)
 	r.settings(`{"enabled": true, "everyDays": 10, "overlapSeconds": 3600, "retentionSeconds": 3600}`)
-	dying, err := store.New(store.Options{
-		URI: os.Getenv("GATEHOUSE_TEST_MONGODB_URI"), Database: r.database, Sealer: sealer, OperationTimeout: 30 * time.Second,
-		Hook: func(step store.Step, _ int64) error {
-			if step == moment {
-				return errDied
-			}
-			return nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
+	o := r.options
+	o.Hook = func(step store.Step, _ int64) error {
+		if step == moment {
+			return errDied
+		}
+		return nil
 	}
-	mortal := New(Options{Store: dying, Hasher: hasher, Now: r.opts.Now})
+	mortal := New(Options{Store: storetest.Open(t, o), Hasher: hasher, Now: r.opts.Now})
 	for _, step := range []struct {
 		after time.Duration
 		want  string
@@ -341,5 +336,4 @@ func TestManagementDiesBetweenSteps(t *testing.T) {
 		r.due()
 		r.want(fmt.Sprint("died when ", moment, ", after ", step.after), step.want)
 	}
-	_ = dying.Close(context.WithoutCancel(r.ctx))
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,25 +13,22 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/audit"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/mailer/mailtest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 // office is a database with a mail server, and a clock for both ends.
 type office struct {
 	*testing.T
-	database string
-	sealer   *secret.Sealer
-	server   *mailtest.Server
+	options store.Options
+	server  *mailtest.Server
 
 	mu    sync.Mutex
 	clock time.Time
@@ -40,19 +36,8 @@ type office struct {
 
 func newOffice(t *testing.T, o mailtest.Options) *office {
 	t.Helper()
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &office{
-		T: t, sealer: sealer, server: mailtest.New(t, o), clock: time.Now().UTC().Truncate(time.Second),
-		database: "mailer_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16],
-	}
-	t.Cleanup(func() {
-		if err := f.raw().Drop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	f := &office{T: t, options: storetest.Options(t), server: mailtest.New(t, o), clock: time.Now().UTC().Truncate(time.Second)}
+	f.options.Now = f.now
 	return f
 }
 
@@ -68,24 +53,6 @@ func (f *office) pass(d time.Duration) {
 	f.clock = f.clock.Add(d)
 }
 
-func (f *office) uri() string {
-	f.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		f.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	return uri
-}
-
-func (f *office) raw() *mongo.Database {
-	client, err := mongo.Connect(options.Client().ApplyURI(f.uri()))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-	return client.Database(f.database)
-}
-
 // replica is one process.
 type replica struct {
 	*mailer.Mailer
@@ -96,18 +63,9 @@ type replica struct {
 func (f *office) replica() *replica {
 	f.Helper()
 	r := &replica{log: &log{}}
-	logger := slog.New(slog.NewJSONHandler(r.log, nil))
-	var err error
-	r.store, err = store.New(store.Options{
-		URI: f.uri(), Database: f.database, Sealer: f.sealer, Logger: logger, Now: f.now, OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = r.store.Close(context.Background()) })
-	if err := r.store.Prepare(f.Context()); err != nil {
-		f.Fatal(err)
-	}
+	o := f.options
+	o.Logger = slog.New(slog.NewJSONHandler(r.log, nil))
+	r.store = storetest.Open(f, o)
 	settings, err := mailer.Configured{
 		URL: "smtp://" + f.server.Address(), From: "no-reply@example.com", Auth: "auto", Insecure: true, Timeout: 3 * time.Second,
 	}.Read()
@@ -115,8 +73,8 @@ func (f *office) replica() *replica {
 		f.Fatal(err)
 	}
 	r.Mailer = mailer.New(mailer.Options{
-		Mails: r.store.Mails(), Settings: settings, Logger: logger, Now: f.now, Poll: 10 * time.Millisecond,
-		Recorder: audit.New(audit.Options{Audits: r.store.Audits(), Logger: logger}), Metrics: prometheus.NewRegistry(),
+		Mails: r.store.Mails(), Settings: settings, Logger: o.Logger, Now: f.now, Poll: 10 * time.Millisecond,
+		Recorder: audit.New(audit.Options{Audits: r.store.Audits(), Logger: o.Logger}), Metrics: prometheus.NewRegistry(),
 	})
 	return r
 }
@@ -227,7 +185,7 @@ func TestWhatWaitsIsSealed(t *testing.T) {
 	r := f.replica()
 	f.ask(r, "d", "ann@example.com")
 	stored := func() string {
-		cursor, err := f.raw().Collection("mails").Find(t.Context(), bson.M{})
+		cursor, err := storetest.Database(t, f.options).Collection("mails").Find(t.Context(), bson.M{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -429,7 +387,7 @@ func TestTooManyThatWaitAreRefused(t *testing.T) {
 	for i := range some {
 		some[i] = bson.M{"_id": fmt.Sprint(i), "domain": "full", "dueAt": f.now().Add(time.Hour)}
 	}
-	if _, err := f.raw().Collection("mails").InsertMany(t.Context(), some); err != nil {
+	if _, err := storetest.Database(t, f.options).Collection("mails").InsertMany(t.Context(), some); err != nil {
 		t.Fatal(err)
 	}
 	err := r.Ask(t.Context(), mailer.Errand{Domain: "full", Purpose: "x", Content: []string{}})

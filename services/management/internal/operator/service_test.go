@@ -2,8 +2,6 @@ package operator
 
 import (
 	"context"
-	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const password = "correct horse battery staple"
@@ -42,25 +41,7 @@ func mustSignIn(t *testing.T, s *Service, name string) Token {
 
 func newService(t *testing.T) (*Service, *store.Store, *clock, *journal) {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.New(store.Options{
-		URI: uri, Database: "operator_" + strings.ReplaceAll(secret.NewID(), "-", ""), Sealer: sealer,
-		Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
-	if err := db.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := storetest.Open(t, storetest.Options(t))
 	c, j := newClock(), &journal{}
 	s, err := New(Options{Store: db, Hasher: secret.NewHasher(), Journal: j, Now: c.now})
 	if err != nil {

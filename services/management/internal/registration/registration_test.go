@@ -1,16 +1,11 @@
 package registration_test
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
@@ -25,6 +20,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/registration"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const issuer = "https://auth.example.com/people/oidc"
@@ -42,51 +38,13 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	database := "registration_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16]
 	h := &house{TB: t, now: time.Now().Truncate(time.Second)}
-	s, err := store.New(store.Options{Now: func() time.Time { return time.Now().Add(h.later) }, URI: uri, Database: database, Sealer: sealer, Logger: log, OperationTimeout: 30 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-		drop(t, uri, database)
-	})
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h.store = s
-	h.editor = editor.New(editor.Options{
-		Store: s, Hasher: secret.NewHasher(), Logger: log,
-	})
+	o := storetest.Options(t)
+	o.Now = func() time.Time { return time.Now().Add(h.later) }
+	h.store = storetest.Open(t, o)
+	h.editor = editor.New(editor.Options{Store: h.store, Hasher: secret.NewHasher(), Logger: o.Logger})
 	h.server = registration.New(h.options())
 	return h
-}
-
-func drop(t testing.TB, uri, database string) {
-	client, err := mongo.Connect(options.Client().ApplyURI(uri))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	ctx := context.Background()
-	if err := client.Database(database).Drop(ctx); err != nil {
-		t.Errorf("drop the database: %v", err)
-	}
-	if err := client.Disconnect(ctx); err != nil {
-		t.Error(err)
-	}
 }
 
 // domain makes a domain with settings for dynamic registration.

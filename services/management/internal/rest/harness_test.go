@@ -2,14 +2,12 @@ package rest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,8 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/gatehouse-am/gatehouse/pkg/jose"
 	"github.com/gatehouse-am/gatehouse/pkg/observe"
@@ -28,6 +24,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/editor"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 const (
@@ -39,20 +36,20 @@ const (
 
 // house is a management API over a real database.
 type house struct {
-	t      testing.TB
-	store  *store.Store
-	name   string // of the database
-	api    *API
-	server *httptest.Server
-	log    *syncBuffer
-	token  string
-	hasher *secret.Hasher
+	t       testing.TB
+	options store.Options
+	store   *store.Store
+	api     *API
+	server  *httptest.Server
+	log     *syncBuffer
+	token   string
+	hasher  *secret.Hasher
 }
 
 func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	t.Helper()
-	h := &house{t: t, log: &syncBuffer{}, hasher: secret.NewHasher()}
-	h.store, h.name = openStore(t)
+	h := &house{t: t, options: storetest.Options(t), log: &syncBuffer{}, hasher: secret.NewHasher()}
+	h.store = storetest.Open(t, h.options)
 	log := observe.NewLogger(h.log, slog.LevelDebug, observe.JSON)
 	metrics := observe.NewMetrics("management", "v1")
 	recorder := audit.New(audit.Options{Audits: h.store.Audits(), Metrics: metrics.Registerer(), Logger: log})
@@ -76,41 +73,10 @@ func newHouse(t testing.TB, mount ...func(*Mux)) *house {
 	return h
 }
 
-// openStore returns a store over a fresh database, and the database's name.
-func openStore(t testing.TB) (*store.Store, string) {
-	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	database := "rest_" + strings.ReplaceAll(secret.NewID(), "-", "")
-	s, err := store.New(store.Options{
-		URI: uri, Database: database, Sealer: sealer,
-		Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) }) // some tests close it themselves
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatalf("prepare the store: %v", err)
-	}
-	return s, database
-}
-
 // dump returns everything in the database as text.
 func (h *house) dump() []byte {
 	h.t.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = client.Disconnect(context.Background()) }()
-	ctx, db := h.t.Context(), client.Database(h.name)
+	ctx, db := h.t.Context(), storetest.Database(h.t, h.options)
 	names, err := db.ListCollectionNames(ctx, bson.D{})
 	if err != nil {
 		h.t.Fatal(err)
@@ -376,12 +342,7 @@ func testKey(t testing.TB) string {
 // dumpOf returns one collection as text; it may be empty.
 func (h *house) dumpOf(collection string) []byte {
 	h.t.Helper()
-	client, err := mongo.Connect(options.Client().ApplyURI(os.Getenv("GATEHOUSE_TEST_MONGODB_URI")))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = client.Disconnect(context.Background()) }()
-	cursor, err := client.Database(h.name).Collection(collection).Find(h.t.Context(), bson.D{})
+	cursor, err := storetest.Database(h.t, h.options).Collection(collection).Find(h.t.Context(), bson.D{})
 	if err != nil {
 		h.t.Fatal(err)
 	}

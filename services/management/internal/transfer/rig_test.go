@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +23,7 @@ import (
 	"github.com/gatehouse-am/gatehouse/services/management/internal/image"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/operator"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 )
 
 var here = editor.Place{Organization: "DEFAULT", Environment: "DEFAULT"}
@@ -69,29 +68,10 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &rig{T: t, clock: &clock{now: time.Now()}, records: &records{}}
-	s, err := store.New(store.Options{
-		URI: uri, Database: "transfer_" + strings.ReplaceAll(secret.NewID(), "-", "")[:16], Sealer: sealer,
-		OperationTimeout: 30 * time.Second, Now: r.clock.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = s.DropTestDatabase(context.Background())
-		_ = s.Close(context.Background())
-	})
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	o := storetest.Options(t)
+	o.Now = r.clock.Now
+	s := storetest.Open(t, o)
 	operators, err := operator.New(operator.Options{Store: s, Hasher: secret.NewHasher(), Now: r.clock.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -12,11 +12,12 @@ import (
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	usagev1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/usage/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/usage"
 )
 
 func TestAcceptance23AReportIsCountedOnceHoweverOftenItComes(t *testing.T) {
-	s := open(t)
+	s := storetest.Open(t, storetest.Options(t))
 	a := &configv1.Application{Name: "A"}
 	resource.Stamp(a, resource.Stamps{ID: "app", Domain: "dom"})
 	if _, err := s.Write(t.Context(), store.Change{Ops: []store.Op{{New: a}}}); err != nil {

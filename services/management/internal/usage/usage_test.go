@@ -1,10 +1,6 @@
 package usage_test
 
 import (
-	"context"
-	"log/slog"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,42 +9,15 @@ import (
 
 	"github.com/gatehouse-am/gatehouse/pkg/fault"
 	"github.com/gatehouse-am/gatehouse/pkg/resource"
-	"github.com/gatehouse-am/gatehouse/pkg/secret"
 	configv1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/config/v1"
 	usagev1 "github.com/gatehouse-am/gatehouse/proto/gatehouse/usage/v1"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/store"
+	"github.com/gatehouse-am/gatehouse/services/management/internal/store/storetest"
 	"github.com/gatehouse-am/gatehouse/services/management/internal/usage"
 )
 
-func open(t *testing.T) *store.Store {
-	t.Helper()
-	uri := os.Getenv("GATEHOUSE_TEST_MONGODB_URI")
-	if uri == "" {
-		t.Fatal("GATEHOUSE_TEST_MONGODB_URI is not set: run this test under scripts/with-backing.sh")
-	}
-	sealer, err := secret.NewSealer(secret.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.New(store.Options{
-		URI: uri, Database: "test_" + strings.ReplaceAll(secret.NewID(), "-", ""), Sealer: sealer,
-		Logger: slog.New(slog.DiscardHandler), OperationTimeout: 30 * time.Second,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = s.DropTestDatabase(context.Background())
-		_ = s.Close(context.Background())
-	})
-	if err := s.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func TestReports(t *testing.T) {
-	s := open(t)
+	s := storetest.Open(t, storetest.Options(t))
 	a := &configv1.Application{Name: "A"}
 	resource.Stamp(a, resource.Stamps{ID: "app", Domain: "dom"})
 	if _, err := s.Write(t.Context(), store.Change{Ops: []store.Op{{New: a}}}); err != nil {

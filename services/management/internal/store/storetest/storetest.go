@@ -3,6 +3,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -48,7 +49,11 @@ func Open(t testing.TB, o store.Options) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	t.Cleanup(func() {
+		if err := s.Close(context.Background()); err != nil && !errors.Is(err, mongo.ErrClientDisconnected) {
+			t.Errorf("close the store: %v", err)
+		}
+	})
 	if err := s.Prepare(t.Context()); err != nil {
 		t.Fatalf("prepare the store: %v", err)
 	}
